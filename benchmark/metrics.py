@@ -1,0 +1,141 @@
+"""Per-image measurements: pure functions, one number per image, nothing shared between the images of a batch.
+
+Everything about overlap is computed from one K×K table of pixel counts per image, so that every score of a row can be
+recomputed from the counts stored beside it.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+# float32 holds every integer up to here exactly, so counts by matrix product are exact below it.
+_EXACT_FLOAT32_COUNT = 2**24
+
+
+def confusion(preds: Tensor, labels: Tensor, valid: Tensor | None, classes: int) -> Tensor:
+    """Count pixels by class.
+
+    Args:
+        preds: (B, H, W) int, predicted classes in [0, classes).
+        labels: (B, H, W) int, reference classes in [0, classes) wherever `valid`.
+        valid: (B, H, W) bool, pixels that count; None counts all.
+        classes: K.
+
+    Returns:
+        (B, K, K) int64; entry [b, i, j] is the number of valid pixels of image b labelled i and predicted j.
+    """
+    # A product of one-hot maps rather than a histogram: no atomics, no wait for the device.
+    dtype = torch.float32 if preds[0].numel() < _EXACT_FLOAT32_COUNT else torch.float64
+    index = torch.arange(classes, device=preds.device).view(1, classes, 1)
+    predicted = (preds.flatten(1).unsqueeze(1) == index).to(dtype)
+    labelled = labels.flatten(1).unsqueeze(1) == index
+    if valid is not None:
+        labelled = labelled & valid.flatten(1).unsqueeze(1)
+    return torch.bmm(labelled.to(dtype), predicted.transpose(1, 2)).round().to(torch.int64)
+
+
+def _foreground(counts: Tensor, background: int | None) -> Tensor:
+    keep = torch.ones(counts.shape[-1], dtype=torch.bool, device=counts.device)
+    if background is not None:
+        keep[background] = False
+    return keep
+
+
+def _mean_over_present(overlap: Tensor, size: Tensor, background: int | None) -> Tensor:
+    """Mean of overlap / size over the foreground classes with size > 0; 1 where there is none."""
+    present = (size > 0) & _foreground(size, background)
+    ratio = torch.where(present, overlap / size.clamp(min=1), torch.zeros_like(overlap))
+    count = present.sum(-1)
+    return torch.where(count > 0, ratio.sum(-1) / count.clamp(min=1), torch.ones_like(ratio[..., 0]))
+
+
+def iou(counts: Tensor, background: int | None = 0) -> Tensor:
+    """Intersection over union: of the foreground for two classes, else the mean over foreground classes.
+
+    Only classes present in either map enter the mean; an empty prediction of an empty reference is 1, never NaN.
+
+    Args:
+        counts: (..., K, K) from `confusion`.
+        background: the class that is not foreground; None: every class is foreground (macro IoU).
+
+    Returns:
+        (...) float64 in [0, 1].
+    """
+    counts = counts.double()
+    intersection = counts.diagonal(dim1=-2, dim2=-1)
+    union = counts.sum(-1) + counts.sum(-2) - intersection
+    return _mean_over_present(intersection, union, background)
+
+
+def dice(counts: Tensor, background: int | None = 0) -> Tensor:
+    """Dice coefficient 2·|A∩B| / (|A|+|B|), averaged over classes as in `iou`; (..., K, K) -> (...) in [0, 1]."""
+    counts = counts.double()
+    intersection = counts.diagonal(dim1=-2, dim2=-1)
+    return _mean_over_present(2 * intersection, counts.sum(-1) + counts.sum(-2), background)
+
+
+def pixel_accuracy(counts: Tensor) -> Tensor:
+    """Share of valid pixels on the diagonal; (..., K, K) -> (...) in [0, 1], 1 where no pixel is valid."""
+    counts = counts.double()
+    total = counts.sum((-2, -1))
+    hits = counts.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return torch.where(total > 0, hits / total.clamp(min=1), torch.ones_like(total))
+
+
+def area(counts: Tensor, background: int | None = 0) -> Tensor:
+    """Predicted foreground pixels relative to the reference's; (..., K, K) -> (...) in [0, ∞).
+
+    An empty reference counts as one pixel, so that the ratio stays finite.
+    """
+    foreground = _foreground(counts, background).double()
+    counts = counts.double()
+    return (counts.sum(-2) @ foreground) / (counts.sum(-1) @ foreground).clamp(min=1)
+
+
+def l0(delta: Tensor) -> Tensor:
+    """Number of pixels changed in any channel; (B, C, H, W) -> (B,)."""
+    return (delta != 0).any(1).flatten(1).sum(1)
+
+
+def l1(delta: Tensor) -> Tensor:
+    """Sum of absolute changes; (B, C, H, W) -> (B,)."""
+    return delta.flatten(1).abs().sum(1)
+
+
+def l2(delta: Tensor) -> Tensor:
+    """Euclidean norm of the flattened change; (B, C, H, W) -> (B,)."""
+    return delta.flatten(1).norm(dim=1)
+
+
+def linf(delta: Tensor) -> Tensor:
+    """Largest absolute change; (B, C, H, W) -> (B,)."""
+    return delta.flatten(1).abs().amax(1)
+
+
+def rms(delta: Tensor) -> Tensor:
+    """Root mean square change, l2 / √(C·H·W), comparable over image sizes; (B, C, H, W) -> (B,)."""
+    return l2(delta) / math.sqrt(delta[0].numel())
+
+
+def psnr(delta: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB for a data range of 1, −20·log10(rms); infinite for no change. -> (B,)."""
+    return -20 * torch.log10(rms(delta))
+
+
+def ssim(images: Tensor, adv: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004; 11×11 Gaussian window, σ 1.5) for a data range of 1.
+
+    Args:
+        images, adv: (B, C, H, W) in [0, 1], at least 6 pixels on each side.
+
+    Returns:
+        (B,), at most 1.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    # One image at a time: the library sizes its work over the batch, and a row must not depend on its neighbours.
+    scores = [
+        structural_similarity_index_measure(a[None], b[None], data_range=1.0) for a, b in zip(adv, images, strict=True)
+    ]
+    return torch.stack([score if isinstance(score, Tensor) else score[0] for score in scores])

@@ -1,0 +1,153 @@
+"""One image, one record: the row schema, and tables that survive a kill.
+
+While a run is going on each finished image is a small Parquet file of its own, written under a temporary name and
+renamed when whole, because a single growing Parquet file is unreadable until it is closed. At the end the parts are
+merged into one file. Readers always see merged rows and parts together, each row once.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.errors import InputError
+
+PREDICTIONS = ("clean", "adv", "adv8")
+"""The clean image, the float32 result, and the 8-bit file."""
+
+_SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (
+    "iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth",
+)]  # fmt: skip
+
+SCHEMA = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("run", "attack", "victim", "data", "id", "group", "target", "judge")],
+        *[(name, pa.int64()) for name in ("height", "width", "classes", "valid_pixels")],
+        *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
+        *[(name, pa.int64()) for name in ("steps", "forwards", "backwards", "zero_gradients")],
+        ("seconds", pa.float64()),
+        *[(name, pa.float64()) for name in ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim")],
+        *_SCORES,
+        *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
+    ]
+)
+"""One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]."""
+
+TRACE_SCHEMA = pa.schema(
+    [
+        ("attack", pa.string()),
+        ("id", pa.string()),
+        ("step", pa.int64()),
+        *[(name, pa.float64()) for name in ("iou", "pixel_acc", "l2", "linf", "multiplier", "loss")],
+    ]
+)
+"""One row per image and kept step; iou and pixel_acc are to the labels the rule was given."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Parquet table `<run>/<name>.parquet` and its parts `<run>/<name>/part-*.parquet`, rows unique by `key`."""
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+
+    def merged(self, run: Path) -> Path:
+        return run / f"{self.name}.parquet"
+
+    def parts(self, run: Path) -> list[Path]:
+        return sorted((run / self.name).glob("part-*.parquet"))
+
+    def read(self, run: Path) -> pa.Table:
+        """Merged rows and parts, each key once, sorted by key. Raises InputError if the run has no such table."""
+        files = [path for path in [self.merged(run), *self.parts(run)] if path.exists()]
+        if not files:
+            raise InputError(
+                f"{run}: no {self.name}.parquet and no {self.name}/part-*.parquet; is this a run's folder?"
+            )
+        table = pa.concat_tables([_read_file(path, self.schema) for path in files])
+        keys = list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
+        first: dict[tuple[Any, ...], int] = {}
+        for index, key in enumerate(keys):
+            first.setdefault(key, index)
+        return table.take([first[key] for key in sorted(first)])
+
+    def merge(self, run: Path) -> Path:
+        """Write all rows into one file, then delete the parts; a kill at any moment loses nothing."""
+        parts = self.parts(run)
+        path = self.merged(run)
+        _write_whole(self.read(run) if parts or path.exists() else self.schema.empty_table(), path)
+        for part in parts:
+            part.unlink()
+        if (run / self.name).is_dir() and not any((run / self.name).iterdir()):
+            (run / self.name).rmdir()
+        return path
+
+
+RECORDS = Table("records", SCHEMA, ("attack", "id"))
+TRACES = Table("traces", TRACE_SCHEMA, ("attack", "id", "step"))
+
+
+class Writer:
+    """Appends rows to a run's table, one whole part file per call."""
+
+    def __init__(self, run: Path, table: Table, rank: int = 0) -> None:
+        self._folder = run / table.name
+        self._table = table
+        self._prefix = f"part-{secrets.token_hex(4)}-{rank}"
+        self._sequence = 0
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows (column -> value). Raises ValueError for missing or unknown columns."""
+        if not rows:
+            return
+        columns = set(self._table.schema.names)
+        for row in rows:
+            if set(row) != columns:
+                wrong = sorted(set(row) ^ columns)
+                raise ValueError(f"{self._table.name}: columns missing from the row or unknown to the schema: {wrong}")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = self._folder / f"{self._prefix}-{self._sequence:08d}.parquet"
+        _write_whole(pa.Table.from_pylist([dict(row) for row in rows], schema=self._table.schema), part)
+        self._sequence += 1
+
+
+def read(run: Path | str) -> pa.Table:
+    """All complete rows of a run, finished or not, one per (attack, id), sorted so."""
+    return RECORDS.read(Path(run))
+
+
+def file_name(image_id: str) -> str:
+    """A file name that is one-to-one with the id and cannot leave its folder, whatever the id holds."""
+    name = quote(image_id, safe=" ()+,=@")
+    return name.replace(".", "%2E") if name.strip(".") == "" else name
+
+
+def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list[Mapping[str, Any]]]:
+    """Rows by the value of a column, in order of first appearance."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=schema)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable {schema.names[0]}… table ({error}); delete it to go on") from error
+
+
+def _write_whole(table: pa.Table, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        pq.write_table(table, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
