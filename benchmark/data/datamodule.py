@@ -1,0 +1,132 @@
+"""Any data source as a LightningDataModule."""
+
+import hashlib
+from typing import Any, TypedDict
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from benchmark.data.dataset import (
+    DecodedSplit,
+    EpochSampler,
+    SegmentationDataset,
+    labels_and_valid,
+    single_threaded_worker,
+)
+from benchmark.data.source import SPLITS, Source
+from benchmark.errors import InputError
+
+
+class Loading(TypedDict, total=False):
+    """What every data set's configuration may say about loading, whatever its source."""
+
+    batch_size: int
+    num_workers: int
+    augment: bool
+    test_split: str
+    cache_mb: int
+
+
+class SegmentationData(pl.LightningDataModule):
+    """Loaders over a source, all images at size x size (the aspect ratio is not kept).
+
+    Items are as `SegmentationDataset` says; images are on the 8-bit grid, training ones too. `test_split`: the split
+    `trainer.test` attacks; "val" tunes an attack without touching test images. Images are decoded once if all of them
+    take at most `cache_mb` MiB at that size, else at every access.
+    Attributes: `source`, `name`, `classes`, `background`, `class_names`, `channels`, `size`.
+    """
+
+    channels = 3
+
+    def __init__(
+        self,
+        source: Source,
+        size: int,
+        batch_size: int = 8,
+        num_workers: int = 0,
+        augment: bool = True,
+        seed: int = 0,
+        test_split: str = "test",
+        cache_mb: int = 2048,
+    ) -> None:
+        super().__init__()
+        for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+            if value < least:
+                raise InputError(f"data.{key}={value}: must be at least {least}")
+        if test_split not in ("test", "val"):
+            raise InputError(f"data.test_split={test_split!r}: must be 'test' or 'val'")
+        self.source, self.size, self.batch_size, self.num_workers = source, size, batch_size, num_workers
+        self.augment, self.seed, self.test_split = augment, seed, test_split
+        self.name = source.name
+        self.classes, self.background, self.class_names = source.classes, source.background, source.class_names
+        self._ids = source.splits()
+        for split in SPLITS:
+            if not self._ids[split]:
+                raise InputError(f"data set {self.name}: split {split!r} has no images; every split needs at least one")
+        images = sum(map(len, self._ids.values()))
+        self._cache = images * size * size * (self.channels + 1) <= cache_mb * 2**20
+        self._decoded: dict[str, DecodedSplit] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Decode and check the splits the stage uses; what is decoded already is kept."""
+        splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+        for split in splits.get(stage or "", SPLITS):
+            self._split(split)
+
+    def splits(self) -> dict[str, list[str]]:
+        """The ids of the source's train, val and test split, in file order."""
+        return {split: list(ids) for split, ids in self._ids.items()}
+
+    def test_ids(self) -> list[str]:
+        """The ids `test_dataloader` yields, in its order."""
+        return list(self._ids[self.test_split])
+
+    def fingerprint(self) -> str:
+        """SHA-256 over what determines every pixel of the val and test items: the source and the size."""
+        return hashlib.sha256(f"{self.source.fingerprint()} {self.size}".encode()).hexdigest()
+
+    def mask(self, id: str, split: str = "test") -> Tensor:
+        """(H,W) int64, exactly the mask that the (not augmented) item of that id has.
+
+        "test" is the split `test_dataloader` yields, which is "val" under `test_split="val"`.
+        """
+        decoded = self._split(split)
+        if id not in decoded.position:
+            raise InputError(f"data set {self.name}: no image {id!r} in the split {decoded.split!r}")
+        return labels_and_valid(decoded[decoded.position[id]].mask)[0]
+
+    def train_dataloader(self) -> DataLoader:
+        train = self._split("train")
+        if len(train) < 2:
+            raise InputError(f"data set {self.name}: 1 training image; batch normalisation needs at least 2")
+        # A last batch of one image stops DeepLab and others, whose pooled features batch norm cannot normalise.
+        drop_last = len(train) > self.batch_size
+        dataset = SegmentationDataset(train, augmented=self.augment, seed=self.seed)
+        return self._loader(dataset, sampler=EpochSampler(len(train), self.seed), drop_last=drop_last)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(SegmentationDataset(self._split("val")))
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader(SegmentationDataset(self._split("test")))
+
+    def _split(self, split: str) -> DecodedSplit:
+        if split not in SPLITS:
+            raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
+        split = self.test_split if split == "test" else split
+        if split not in self._decoded:
+            self._decoded[split] = DecodedSplit(self.source, split, self._ids[split], self.size, self._cache)
+        return self._decoded[split]
+
+    def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader:
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            worker_init_fn=single_threaded_worker,
+            pin_memory=torch.cuda.is_available(),
+            **options,
+        )

@@ -1,0 +1,118 @@
+"""A decoded split as a torch Dataset, and the sampler that tells it the epoch."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from benchmark.data.source import VOID, Sample, Source
+from benchmark.data.transforms import augment, resize, training_pipeline
+from benchmark.errors import InputError
+
+QUIET = 200  # up to so many images are decoded without a progress bar
+
+
+class DecodedSplit:
+    """One split's images at size x size: decoded once if `cache`, else at every access."""
+
+    def __init__(self, source: Source, split: str, ids: list[str], size: int, cache: bool) -> None:
+        self.source, self.split, self.ids, self.size = source, split, ids, size
+        self.position = {id: index for index, id in enumerate(ids)}
+        self._cached: list[Sample] | None = self._decode_all() if cache else None
+        if not any(self._has_foreground(self[index].mask) for index in range(len(ids))):
+            raise InputError(
+                f"data set {source.name}: no mask of the split {split!r} ({len(ids)} images) shows any "
+                "foreground; check data.encoding and the mask files"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._decode(self.ids[index]) if self._cached is None else self._cached[index]
+
+    def _decode(self, id: str) -> Sample:
+        sample = self.source.read(self.split, id)
+        image, mask = resize(sample.image, sample.mask, self.size)
+        return sample._replace(image=image, mask=mask)
+
+    def _decode_all(self) -> list[Sample]:
+        # Pillow and OpenCV release the interpreter lock, so threads decode in parallel.
+        with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+            decoded = tqdm(
+                pool.map(self._decode, self.ids),
+                desc=f"decoding {self.source.name} {self.split}",
+                total=len(self.ids),
+                unit="image",
+                disable=None if len(self.ids) > QUIET else True,  # None: hidden where stderr is not a terminal
+            )
+            return list(decoded)
+
+    def _has_foreground(self, mask: np.ndarray) -> bool:
+        return bool(np.any((mask != VOID) & (mask != self.source.background)))
+
+
+class SegmentationDataset(Dataset):
+    """Items of a split: {"image": (3,H,W) float32 k/255, "mask": (H,W) int64, "valid": (H,W) bool, "id", "group"}.
+
+    The mask is 0 where `valid` is False. With `augmented`, items are keyed (epoch, index) as `EpochSampler` yields
+    them, and their augmentation depends on nothing but seed and key; a plain index means epoch 0.
+    """
+
+    def __init__(self, split: DecodedSplit, augmented: bool = False, seed: int = 0) -> None:
+        self.split = split
+        self.seed = seed
+        self.pipeline = training_pipeline() if augmented else None
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        epoch, index = (0, key) if isinstance(key, int) else key
+        image, mask, id, group = self.split[index]
+        if self.pipeline is not None:
+            image, mask = augment(self.pipeline, image, mask, self.seed, epoch, index)
+        labels, valid = labels_and_valid(mask)
+        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return {"image": pixels.float() / 255, "mask": labels, "valid": valid, "id": id, "group": group}
+
+
+class EpochSampler(Sampler):
+    """Every index once per epoch, in an order drawn from (seed, epoch), as keys (epoch, index).
+
+    The epoch travels in the key because workers that persist never see an attribute set later. Lightning calls
+    `set_epoch` before each epoch, also after a resume.
+    """
+
+    def __init__(self, length: int, seed: int = 0) -> None:
+        self.length, self.seed, self.epoch = length, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        return ((self.epoch, int(index)) for index in order)
+
+
+def labels_and_valid(mask: np.ndarray) -> tuple[Tensor, Tensor]:
+    """int64 class indices, 0 where void, and the bool map of pixels that are not void."""
+    values = torch.from_numpy(np.array(mask))
+    valid = values != VOID
+    return torch.where(valid, values, 0).long(), valid
+
+
+def single_threaded_worker(worker: int) -> None:
+    """Loader workers are the parallelism already, and OpenCV's own threads do not survive the fork."""
+    import cv2
+
+    cv2.setNumThreads(0)

@@ -1,0 +1,154 @@
+"""Folder: your own images and masks, paired by file name, with optional split files.
+
+Source: a folder of yours; its licence is your affair. Layout, whichever is found first:
+1. `train/`, `val/` and `test/`, each holding `images/` and `masks/`;
+2. `images/` and `masks/`, and a folder `splits` with `train.txt`, `val.txt`, `test.txt` (one file stem per line);
+3. `images/` and `masks/` alone: split by a hash of each id, so that added images move no other.
+Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from benchmark.data.files import PairedFiles, Pairs, index_files, pair_files
+from benchmark.data.images import SUFFIXES, check_encoding
+from benchmark.data.source import SPLITS, VOID
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.data.datamodule import Loading, SegmentationData
+
+BINARY = {0: 0, 255: 1}
+FRACTIONS = (0.7, 0.15, 0.15)
+
+
+class Folder(PairedFiles):
+    """Images and masks under `root`, split as the module's docstring says.
+
+    encoding: file value -> class (None: {0: 0, 255: 1}). ignore: file value of pixels that do not count.
+    classes: by default the largest class of the encoding plus one. background: its index, None if every class counts.
+    splits: folder of the split files, relative to `root` or absolute. fractions: of train, val and test otherwise.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        images: str = "images",
+        masks: str = "masks",
+        encoding: Mapping | None = None,
+        classes: int | None = None,
+        class_names: Sequence[str] | None = None,
+        background: int | None = 0,
+        ignore: int | None = None,
+        splits: str | None = None,
+        fractions: Sequence[float] = FRACTIONS,
+        split_seed: int = 0,
+    ) -> None:
+        declared = dict(encoding if encoding is not None else BINARY)
+        if classes is None:
+            classes = 1 + max(check_encoding(declared, VOID).values(), default=0)
+        if not 2 <= classes <= VOID:
+            raise InputError(f"data.classes={classes}: a segmentation needs 2 to {VOID} classes, background included")
+        if background is not None and not 0 <= background < classes:
+            raise InputError(f"data.background={background}: must be one of the classes 0..{classes - 1}, or null")
+        if ignore is not None:
+            declared[ignore] = VOID
+        self.name = Path(root).resolve().name
+        self.classes = classes
+        self.background = background
+        self.class_names = tuple(class_names or (f"class {index}" for index in range(classes)))
+        if len(self.class_names) != classes:
+            raise InputError(f"data.class_names={list(self.class_names)}: names for {classes} classes are needed")
+        super().__init__(
+            _find(Path(root), images, masks, splits, fractions, split_seed), check_encoding(declared, classes)
+        )
+
+
+def _find(
+    root: Path, images: str, masks: str, splits: str | None, fractions: Sequence[float], split_seed: int
+) -> dict[str, Pairs]:
+    if not root.is_dir():
+        raise InputError(f"{root}: is not a folder; set data.root to one that holds {images}/ and {masks}/")
+    present = [split for split in SPLITS if (root / split).is_dir()]
+    if splits is None and present:
+        if len(present) < len(SPLITS):
+            raise InputError(f"{root}: has {'/, '.join(present)}/ but not all of train/, val/, test/; add the others")
+        return {split: _pairs(root / split, images, masks) for split in SPLITS}
+    pairs = _pairs(root, images, masks)
+    if splits is None:
+        return _split_by_hash(pairs, fractions, split_seed, root)
+    return _split_by_files(pairs, root / splits, root / images)
+
+
+def _pairs(root: Path, images: str, masks: str) -> Pairs:
+    found = []
+    for folder in (root / images, root / masks):
+        if not folder.is_dir():
+            raise InputError(
+                f"{root}: has no folder {folder.relative_to(root)}; create it or set data.images/data.masks"
+            )
+        files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+        found.append(index_files(files))
+    return pair_files(found[0], found[1], root / images, root / masks)
+
+
+def _split_by_hash(pairs: Pairs, fractions: Sequence[float], seed: int, root: Path) -> dict[str, Pairs]:
+    """Cut the ids, ordered by a hash of seed and id, at the fractions; each split gets at least one image."""
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise InputError(f"data.fractions={list(fractions)}: three positive numbers that sum to 1 are needed")
+    if len(pairs) < 3:
+        raise InputError(f"{root}: {len(pairs)} images cannot be split into train, val and test; add images")
+    mixed = sorted(pairs, key=lambda id: hashlib.sha256(f"{seed}/{id}".encode()).digest())
+    n_val, n_test = (max(1, round(len(mixed) * fraction)) for fraction in fractions[1:])
+    n_train = max(1, len(mixed) - n_val - n_test)
+    n_val = min(n_val, len(mixed) - n_train - 1)
+    parts = (mixed[:n_train], mixed[n_train : n_train + n_val], mixed[n_train + n_val :])
+    return {split: {id: pairs[id] for id in sorted(part)} for split, part in zip(SPLITS, parts, strict=True)}
+
+
+def _split_by_files(pairs: Pairs, folder: Path, images_dir: Path) -> dict[str, Pairs]:
+    """The ids listed in train.txt, val.txt and test.txt, in their order; images listed nowhere are left out."""
+    seen: dict[str, Path] = {}
+    result: dict[str, Pairs] = {}
+    for split in SPLITS:
+        path = folder / f"{split}.txt"
+        if not path.is_file():
+            raise InputError(f"{path}: split file is missing; write one file stem per line, or set data.splits=null")
+        ids = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not ids:
+            raise InputError(f"{path}: lists no images; write one file stem per line")
+        for id in ids:
+            if id not in pairs:
+                raise InputError(f"{path}: lists {id!r} but {images_dir} has no image of that stem; correct the list")
+            if id in seen:
+                raise InputError(f"{path}: lists {id!r}, which {seen[id].name} lists already; keep it in one split")
+            seen[id] = path
+        result[split] = {id: pairs[id] for id in ids}
+    return result
+
+
+def datamodule(
+    root: str,
+    size: int = 128,
+    seed: int = 0,
+    images: str = "images",
+    masks: str = "masks",
+    encoding: Mapping | None = None,
+    classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+    background: int | None = 0,
+    ignore: int | None = None,
+    splits: str | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    split_seed: int = 0,
+    **loading: Unpack["Loading"],
+) -> "SegmentationData":
+    """`SegmentationData` over a `Folder`; what `conf/data/folder.yaml` instantiates."""
+    from benchmark.data.datamodule import SegmentationData
+
+    source = Folder(
+        root, images, masks, encoding, classes, class_names, background, ignore, splits, fractions, split_seed
+    )
+    return SegmentationData(source, size=size, seed=seed, **loading)

@@ -1,0 +1,146 @@
+"""Reads pictures and masks from files, exactly or not at all: what cannot be converted faithfully is an error."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from benchmark.data.source import VOID
+from benchmark.errors import InputError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+SIXTEEN_BIT_GRAY = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+Encoding = dict[int, int]  # value in the file -> class index, or VOID
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The picture as (H,W,3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Gray is repeated over the channels, palettes are looked up, an alpha channel that is opaque everywhere is dropped.
+    Raises InputError for unreadable files and for what 8-bit RGB cannot hold (transparency, 16 bits, CMYK, ...).
+    """
+    picture = _open(path)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        lowest = picture.getchannel("A").getextrema()[0]
+        if lowest != 255:
+            raise InputError(
+                f"{path}: is partly transparent (alpha down to {lowest}), so its colours are undefined; "
+                "flatten it onto a background and save it without alpha"
+            )
+    if picture.mode in SIXTEEN_BIT_GRAY:
+        gray = _eight_bits(np.asarray(picture), path)
+        return np.repeat(gray[:, :, None], 3, axis=2)
+    if picture.mode not in {"RGB", "RGBA", "RGBX", "L", "LA", "1", "P", "PA"}:
+        raise InputError(f"{path}: colour mode {picture.mode} has no exact 8-bit RGB form; save it as 8-bit RGB PNG")
+    return np.array(picture.convert("RGB"))
+
+
+def read_mask(path: Path, encoding: Encoding) -> np.ndarray:
+    """The mask as (H,W) uint8 class indices, `VOID` included, by the declared encoding of its file values.
+
+    File values are: gray levels (8 or 16 bits), 0/255 for 1-bit files, palette *indices* (not colours) for palette
+    files, the common value of the channels for RGB. A value that is not declared is an error, never rounded.
+    """
+    picture = _open(path)
+    values = _mask_values(picture, path)
+    found = np.flatnonzero(np.bincount(values.ravel()))
+    undeclared = [int(v) for v in found if int(v) not in encoding]
+    if undeclared:
+        hint = "declare them in data.encoding, or save the mask with declared values only (JPEG invents in-betweens)"
+        if picture.mode in {"P", "PA"}:
+            hint = "the values of a palette file are its palette indices; declare them in data.encoding"
+        shown = ", ".join(map(str, undeclared[:8])) + (", ..." if len(undeclared) > 8 else "")
+        raise InputError(f"{path}: mask values {shown} are not in the declared encoding {encoding}; {hint}")
+    lookup = np.zeros(65536, np.uint8)
+    lookup[list(encoding)] = list(encoding.values())
+    return lookup[values]
+
+
+def read_pair(image_path: Path, mask_path: Path, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
+    """`read_image` and `read_mask`, which must agree in size."""
+    image, mask = read_image(image_path), read_mask(mask_path, encoding)
+    if image.shape[:2] != mask.shape:
+        raise InputError(
+            f"{mask_path}: mask is {mask.shape[1]}x{mask.shape[0]} (width x height) but its image {image_path} is "
+            f"{image.shape[1]}x{image.shape[0]}; give each image a mask of its own size"
+        )
+    return image, mask
+
+
+def check_encoding(encoding: dict[object, object], classes: int) -> Encoding:
+    """The encoding with integer keys and values (YAML may hand over strings), checked against the class count."""
+    try:
+        checked = {int(str(value)): int(str(index)) for value, index in encoding.items()}
+    except ValueError:
+        raise InputError(f"encoding {encoding}: keys (file values) and values (classes) must be integers") from None
+    for value, index in checked.items():
+        if not 0 <= value <= 65535 or not (0 <= index < classes or index == VOID):
+            raise InputError(
+                f"encoding {checked}: {value} -> {index} is out of range; file values are 0..65535, "
+                f"classes 0..{classes - 1}, {VOID} marks pixels that do not count"
+            )
+    return checked
+
+
+def _open(path: Path) -> Image.Image:
+    """The decoded, upright picture; its depth and its number of frames are checked before Pillow hides them."""
+    try:
+        picture = Image.open(path)
+        frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a photo and its previews
+        raw_mode = str(picture.tile[0].args) if picture.tile else ""
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+    ) as error:
+        reason = " ".join(str(error).replace(f"{str(path)!r}", "the file").split())
+        raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file or leave it out") from error
+    if frames > 1:
+        raise InputError(f"{path}: holds {frames} pictures; save the one that is meant as a file of its own")
+    if ";16" in raw_mode and picture.mode not in SIXTEEN_BIT_GRAY:
+        raise InputError(f"{path}: has 16 bits per colour channel; convert it to 8 bits, which is what attacks work on")
+    return upright
+
+
+def _eight_bits(gray: np.ndarray, path: Path) -> np.ndarray:
+    """16-bit gray levels as 8-bit ones where nothing is lost: 8-bit values stored wide, or stretched by 257."""
+    if gray.min() >= 0 and gray.max() <= 255:
+        return gray.astype(np.uint8)
+    if gray.min() >= 0 and gray.max() <= 65535 and not np.any(gray % 257):
+        return (gray // 257).astype(np.uint8)
+    raise InputError(
+        f"{path}: 16-bit gray levels {gray.min()}..{gray.max()} do not fit 8 bits without loss; "
+        "choose an intensity window and save it as 8-bit PNG"
+    )
+
+
+def _mask_values(picture: Image.Image, path: Path) -> np.ndarray:
+    """The (H,W) values a mask file holds, before any encoding."""
+    if picture.mode == "1":
+        return np.array(picture.convert("L"))
+    if picture.mode in {"L", "P"}:
+        return np.array(picture)
+    if picture.mode in SIXTEEN_BIT_GRAY:
+        values = np.array(picture).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError(f"{path}: mask values {values.min()}..{values.max()} are outside 0..65535; save 8 bits")
+        return values
+    if picture.mode in {"RGB", "RGBA", "LA", "PA"}:
+        channels = np.array(picture)
+        if picture.mode != "RGB":
+            if np.any(channels[:, :, -1] != 255):
+                raise InputError(f"{path}: mask is partly transparent; save it as single-channel 8-bit PNG")
+            channels = channels[:, :, :-1]
+        if np.any(channels != channels[:, :, :1]):
+            raise InputError(f"{path}: mask is coloured (its channels differ); save class indices as 8-bit PNG")
+        return channels[:, :, 0]
+    raise InputError(f"{path}: mask has colour mode {picture.mode}; save class indices as single-channel 8-bit PNG")

@@ -1,0 +1,68 @@
+"""Albumentations pipelines: resizing for every image, augmentation for training."""
+
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import albumentations as A
+
+
+def resize(image: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Image (H,W,3) and mask (H,W), both uint8, at size x size; the aspect ratio is not kept.
+
+    The image is averaged over areas where both sides shrink, interpolated linearly otherwise, and stays uint8, so that
+    it is on the 8-bit grid; the mask takes the nearest pixel's class.
+    """
+    if image.shape[:2] == (size, size):
+        return image, mask
+    import albumentations as A
+    import cv2
+
+    shrinks = min(image.shape[:2]) >= size
+    # Built per call: albumentations objects hold state, and images are decoded in several threads.
+    resized = A.Resize(
+        size,
+        size,
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+        mask_interpolation=cv2.INTER_NEAREST_EXACT,
+    )(image=image, mask=mask)
+    return resized["image"], resized["mask"]
+
+
+def training_pipeline() -> "A.Compose":
+    """Mild augmentation of square images: flips and quarter turns, a small affine map, light and colour.
+
+    What an affine map moves in from outside is mirrored, in image and mask alike, so that no pixel lacks a class.
+    """
+    import albumentations as A
+    import cv2
+
+    return A.Compose(
+        [
+            A.SquareSymmetry(p=1.0),
+            A.Affine(
+                scale=(0.9, 1.1),
+                translate_percent=(-0.06, 0.06),
+                rotate=(-20, 20),
+                interpolation=cv2.INTER_LINEAR,
+                mask_interpolation=cv2.INTER_NEAREST,
+                border_mode=cv2.BORDER_REFLECT_101,
+                p=0.5,
+            ),
+            A.ColorJitter(brightness=(0.9, 1.1), contrast=(0.9, 1.1), saturation=(0.9, 1.1), hue=(-0.02, 0.02), p=0.5),
+        ]
+    )
+
+
+def augment(
+    pipeline: "A.Compose", image: np.ndarray, mask: np.ndarray, seed: int, epoch: int, index: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image and mask after a draw that depends on (seed, epoch, index) alone: not on worker, order or batch."""
+    words = np.random.SeedSequence([seed, epoch, index])
+    # One shared state, not `set_random_seed`: that gives every transform the same stream, so that all of them would
+    # be applied or skipped together.
+    pipeline.set_random_state(np.random.default_rng(words), random.Random(int(words.generate_state(1)[0])))
+    result = pipeline(image=image, mask=mask)
+    return result["image"], result["mask"]
