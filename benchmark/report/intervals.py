@@ -1,0 +1,65 @@
+"""95 % confidence intervals: Wilson for rates, percentile bootstrap over groups for means."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054
+RESAMPLES = 2_000
+_CHUNK = 100  # resamples drawn at a time: bounds memory at 100 × groups
+
+
+def wilson(successes: int, trials: int) -> list[float] | None:
+    """Wilson score interval [low, high] of a rate (Wilson 1927); None without trials."""
+    if trials == 0:
+        return None
+    rate, z2 = successes / trials, Z95**2
+    centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = Z95 * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    # The bounds at 0 and 1 are exact in theory; rounding must not leave a rate outside its own interval.
+    return [min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half))]
+
+
+def bootstrap_means(
+    values: NDArray[np.float64], groups: Sequence[object], seed: int = 0, resamples: int = RESAMPLES
+) -> list[list[float] | None]:
+    """Percentile bootstrap of column means, resampling whole groups (all images of a patient together).
+
+    Args:
+        values: (N, C); NaN where an image has no value in that column.
+        groups: N group labels, of which at least two must differ for an interval to exist.
+        seed: of the resampling; the same seed and rows give the same intervals.
+
+    Returns:
+        Per column [2.5 %, 97.5 %] of the mean of the values present, or None where fewer than two groups have any.
+    """
+    _, members = np.unique([str(group) for group in groups], return_inverse=True)
+    n_groups = int(members.max(initial=-1)) + 1
+    sums, counts = np.zeros((n_groups, values.shape[1])), np.zeros((n_groups, values.shape[1]))
+    np.add.at(sums, members, np.where(np.isnan(values), 0.0, values))
+    np.add.at(counts, members, ~np.isnan(values))
+    usable = ((counts > 0).sum(0) >= 2) & np.isfinite(sums).all(0)
+    if not usable.any():
+        return [None] * values.shape[1]
+    means = _resampled_means(sums[:, usable], counts[:, usable], np.random.default_rng(seed), resamples)
+    low, high = np.nanquantile(means, [0.025, 0.975], axis=0)
+    bounds = iter(zip(low.tolist(), high.tolist(), strict=True))
+    return [list(next(bounds)) if ok else None for ok in usable]
+
+
+def _resampled_means(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], rng: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
+    """Means over `resamples` draws of groups with replacement; NaN where a draw holds no value. -> (resamples, C)."""
+    n_groups = len(sums)
+    chunks = []
+    for start in range(0, resamples, _CHUNK):
+        rows = min(_CHUNK, resamples - start)
+        drawn = rng.integers(n_groups, size=(rows, n_groups)) + n_groups * np.arange(rows)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=rows * n_groups).reshape(rows, n_groups).astype(float)
+        drawn_counts = times @ counts
+        with np.errstate(invalid="ignore", divide="ignore"):
+            chunks.append(np.where(drawn_counts > 0, (times @ sums) / drawn_counts, np.nan))
+    return np.concatenate(chunks)
