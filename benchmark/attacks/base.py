@@ -1,0 +1,97 @@
+"""The contract between an attack and the engine.
+
+An attack is an update rule: how an image's perturbation starts, and how it goes from one iterate to the next. The
+engine does everything else: forward and backward passes, judging, keeping the best iterate, stopping, counting.
+Every tensor here has one leading entry per image, and no rule may let images of a batch influence each other.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits (B,K,H,W), points (B,C,H,W)) -> one loss per image (B,). The engine sums it only to take one gradient."""
+
+
+@dataclass
+class Batch:
+    """The images being attacked, as a rule sees them.
+
+    Attributes:
+        images: (B, C, H, W) clean, in [0, 1].
+        iterates: (B, C, H, W) current iterates, in [0, 1].
+        labels: (B, h, w) int64 in [0, classes): the target map for a targeted rule, else the truth; 0 where not valid.
+        valid: (B, h, w) bool, pixels that count.
+        steps: (B,) int64, updates done so far, per image.
+        seeds: (B,) int64, made from (seed, attack, image id, restart): the only source of randomness a rule may use.
+        classes: K, at least 2 (one-logit heads arrive as two logits).
+        background: the class that is not foreground, if any.
+        state: the rule's own tensors, one leading entry per image. A rule replaces entries, it does not write into
+            them: images that are waiting keep their old ones.
+        report: numbers (B,) a rule wants to be seen in the telemetry of this step, such as "multiplier".
+    """
+
+    images: Tensor
+    iterates: Tensor
+    labels: Tensor
+    valid: Tensor
+    steps: Tensor
+    seeds: Tensor
+    classes: int
+    background: int | None
+    state: dict[str, Tensor] = field(default_factory=dict)
+    report: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Query(Protocol):
+    """How a rule asks for passes through the model; each call is counted for every image in the batch.
+
+    Without `points` the current iterates are evaluated, and the engine judges them from the same pass. A rule that
+    never asks there costs one more forward pass per step, made by the engine.
+    """
+
+    def forward(self, points: Tensor | None = None) -> Tensor:
+        """Logits (B, K, h, w) without a gradient."""
+        ...
+
+    def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, K, h, w) and the gradient (B, C, H, W) of each image's own loss with respect to its points."""
+        ...
+
+
+class Rule(ABC):
+    """An update rule. Subclasses are frozen dataclasses whose fields are the attack's parameters."""
+
+    norm: ClassVar[Literal[1, 2, "inf"]] = 2
+    """The norm in which "smallest" is meant when the best of several successes is kept."""
+
+    targeted: bool = True
+    """Whether labels are maps to reach (True) or the truth to leave (False)."""
+
+    eps: float | None = None
+    """Budget in `norm`, verified by the engine on every result; None: no budget."""
+
+    def start(self, batch: Batch) -> Tensor:
+        """The first iterates (B, C, H, W) in [0, 1], by default the clean images; fills `batch.state`."""
+        return batch.images
+
+    @abstractmethod
+    def step(self, batch: Batch, query: Query) -> Tensor:
+        """The next iterates (B, C, H, W) in [0, 1]."""
+
+
+def image_seed(seed: int, attack: str, image_id: str, restart: int = 0) -> int:
+    """A 63-bit seed that depends on these four things and on nothing else, such as an image's place in a batch."""
+    text = "\x1f".join((str(seed), attack, image_id, str(restart)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def norms(delta: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
+    """‖δ‖ per image; (B, C, H, W) -> (B,)."""
+    order = float("inf") if norm == "inf" else float(norm)
+    return torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)

@@ -1,0 +1,89 @@
+"""A model held still while it is attacked, and given back exactly as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.errors import InputError
+
+Precision = Literal[64, 32, "bf16", 16]
+"""What the forward and backward passes of an attack run in; the perturbation is float32 (float64 for 64) throughout."""
+
+_AUTOCAST = {"bf16": torch.bfloat16, 16: torch.float16}
+
+
+def normalise_precision(precision: object) -> Precision:
+    """64, 32, "bf16" or 16 from their usual spellings; raises InputError for anything else."""
+    spellings: dict[str, Precision] = {"64": 64, "32": 32, "bf16": "bf16", "16": 16}
+    try:
+        return spellings[str(precision)]
+    except KeyError:
+        raise InputError(f"engine.precision={precision}: not one of 64, 32, bf16, 16") from None
+
+
+def model_dtype(model: nn.Module) -> torch.dtype:
+    """The dtype of the model's floating-point parameters; float32 if it has none."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
+def model_device(model: nn.Module) -> torch.device:
+    """Where the model's parameters are; the CPU if it has none."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Put the model into eval mode, without parameter gradients, in `dtype`; on leaving restore exactly what was.
+
+    The original parameter and buffer tensors come back themselves, not copies converted there and back.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    gradients = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    tensors = [
+        (tensor, tensor.data)
+        for tensor in [*model.parameters(), *model.buffers()]
+        if tensor.is_floating_point() and tensor.dtype != dtype
+    ]
+    try:
+        model.eval()
+        for parameter, _ in gradients:
+            parameter.requires_grad_(False)
+        for tensor, original in tensors:
+            tensor.data = original.to(dtype)
+        yield
+    finally:
+        for tensor, original in tensors:
+            tensor.data = original
+        for parameter, needed in gradients:
+            parameter.requires_grad_(needed)
+        for module, training in modes:
+            module.training = training
+
+
+class Network:
+    """The attacked model as the engine calls it: two or more logits, in full precision whatever the passes run in."""
+
+    def __init__(self, model: nn.Module, precision: Precision) -> None:
+        self._model = model
+        self.reduced = precision in _AUTOCAST
+        self.dtype = torch.float64 if precision == 64 else torch.float32
+        self.device = model_device(model)
+        self._autocast = _AUTOCAST.get(precision, torch.bfloat16)
+
+    def __call__(self, points: Tensor, exact: bool = False) -> Tensor:
+        """Logits (B, K, h, w), K ≥ 2, for points (B, C, H, W) in [0, 1]; `exact`: never in reduced precision.
+
+        A one-logit head z is read as (−z/2, +z/2), which has the same prediction and the same probabilities.
+        """
+        with torch.autocast(self.device.type, dtype=self._autocast, enabled=self.reduced and not exact):
+            logits = self._model(points)
+        if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(points):
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise InputError(
+                f"the model returned {found} for images {tuple(points.shape)}; logits (B,K,H,W) are needed"
+            )
+        logits = logits.to(self.dtype)
+        return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits

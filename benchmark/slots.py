@@ -1,0 +1,217 @@
+"""The device's side of the images being attacked: what the engine keeps for each, as tensors with one entry per image.
+
+Nothing here waits for the device.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from benchmark import metrics
+from benchmark.attacks.base import Batch, Loss, norms
+from benchmark.network import Network
+
+NO_SUCCESS, SUCCESS, SUCCESS8 = 0, 1, 2
+"""What the kept iterate is worth: nothing yet, the judge holds in float, it also holds on the 8-bit picture."""
+
+T = TypeVar("T")
+
+
+class Asked:
+    """The engine's `Query`: makes the passes a rule asks for and remembers what the engine needs of them."""
+
+    def __init__(self, network: Network, batch: Batch) -> None:
+        self._network = network
+        self._iterates = batch.iterates
+        self.forwards = self.backwards = 0
+        self.logits: Tensor | None = None
+        self.loss: Tensor | None = None
+        self.finite = torch.ones_like(batch.steps, dtype=torch.bool)
+        self.zero = torch.zeros_like(batch.steps)
+
+    def forward(self, points: Tensor | None = None) -> Tensor:
+        with torch.no_grad():
+            logits = self._network(self._iterates if points is None else points)
+        self.forwards += 1
+        if points is None:
+            self.logits = logits
+        return logits
+
+    def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        leaf = (self._iterates if points is None else points).detach().requires_grad_()
+        logits = self._network(leaf)
+        losses = loss(logits, leaf)
+        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        logits = logits.detach()
+        self.forwards += 1
+        self.backwards += 1
+        self.loss = losses.detach()
+        self.finite = self.finite & gradient.isfinite().flatten(1).all(1)
+        self.zero = self.zero + (gradient == 0).flatten(1).all(1)
+        if points is None:
+            self.logits = logits
+        return logits, gradient
+
+
+@dataclass
+class Slots:
+    """Per-image state of the images in the slots; every tensor has B entries.
+
+    Attributes:
+        batch: what the rule sees.
+        truth: (B, h, w), the reference for judges against the truth.
+        best, best_score, best_norm, kept_step, tier: the iterate kept so far, its judged score, norm, step and worth.
+        found, found_score, found_step, candidate: an iterate that succeeded in the step's own pass and waits for the
+            host to confirm it.
+        waiting: stands still until the host has looked.
+        nonfinite: a gradient or iterate was not finite; the image has ended.
+        zero_gradients, forwards, backwards: counts.
+    """
+
+    batch: Batch
+    truth: Tensor
+    best: Tensor
+    best_score: Tensor
+    best_norm: Tensor
+    kept_step: Tensor
+    tier: Tensor
+    found: Tensor
+    found_score: Tensor
+    found_step: Tensor
+    candidate: Tensor
+    waiting: Tensor
+    nonfinite: Tensor
+    zero_gradients: Tensor
+    forwards: Tensor
+    backwards: Tensor
+
+    @classmethod
+    def fresh(cls, batch: Batch, truth: Tensor) -> "Slots":
+        """Images not yet attacked, judged clean by one forward pass: the clean image is the best so far."""
+        zeros = torch.zeros_like(batch.steps)
+        no = torch.zeros_like(zeros, dtype=torch.bool)
+        size = torch.zeros(len(zeros), dtype=batch.images.dtype, device=zeros.device)
+        score = torch.zeros(len(zeros), dtype=torch.float64, device=zeros.device)
+        best = (batch.images, score, size, zeros, zeros)
+        return cls(batch, truth, *best, batch.images, score, zeros, no, no, no, zeros, zeros + 1, zeros)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def pick(self, index: Tensor | slice) -> "Slots":
+        """The images at an index."""
+        return map_tensors(lambda tensor: tensor[index], self)
+
+    def join(self, other: "Slots") -> "Slots":
+        """Both together."""
+        return map_tensors(lambda *tensors: torch.cat(tensors), self, other)
+
+    def to(self, device: torch.device) -> "Slots":
+        return map_tensors(lambda tensor: tensor.to(device), self)
+
+    def measure(self, preds: Tensor, loss: Tensor | None) -> dict[str, Tensor]:
+        """Telemetry of the current iterates, each (B,) float64."""
+        batch = self.batch
+        counts = metrics.confusion(preds, batch.labels, batch.valid, batch.classes)
+        delta = batch.iterates - batch.images
+        measured = {
+            "step": batch.steps,
+            "iou": metrics.iou(counts, batch.background),
+            "pixel_acc": metrics.pixel_accuracy(counts),
+            "l2": norms(delta, 2),
+            "linf": norms(delta, "inf"),
+            **({} if loss is None else {"loss": loss}),
+            **batch.report,
+        }
+        return {name: value.double() for name, value in measured.items()}
+
+    def judged(
+        self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
+        """Take note of how the current iterates of the images `awake` were judged; all (B,).
+
+        A success that would be kept becomes a candidate, and its image waits for the host to confirm it; anything else
+        counts only while there is no success. The first iterate replaces an equally good clean image, so that a failed
+        attack shows what it did.
+
+        Args:
+            awake, success: bool.
+            score, size: the judged score, and the norm of the perturbation.
+            closer: the judge's order, whether one score is strictly better than another.
+        """
+        steps = self.batch.steps
+        found = awake & success & ((self.tier < SUCCESS8) | (size < self.best_norm))
+        self.found = torch.where(_wide(found, self.found), self.batch.iterates, self.found)
+        self.found_score = torch.where(found, score, self.found_score)
+        self.found_step = torch.where(found, steps, self.found_step)
+        self.candidate = self.candidate | found
+        still_clean = (self.kept_step == 0) & (steps > 0) & ~closer(self.best_score, score)
+        improved = awake & ~success & (self.tier == NO_SUCCESS) & (closer(score, self.best_score) | still_clean)
+        self.best = torch.where(_wide(improved, self.best), self.batch.iterates, self.best)
+        self.best_score = torch.where(improved, score, self.best_score)
+        self.best_norm = torch.where(improved, size, self.best_norm)
+        self.kept_step = torch.where(improved, steps, self.kept_step)
+
+    def advance(
+        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], asked: Asked, max_steps: int
+    ) -> None:
+        """Count the step's passes and move the images `awake` (B,) to their next iterates.
+
+        A candidate is saved in `found`, so its image takes the update it has paid for before it waits.
+        """
+        batch = self.batch
+        self.forwards = self.forwards + asked.forwards * awake
+        self.backwards = self.backwards + asked.backwards * awake
+        self.zero_gradients = self.zero_gradients + asked.zero * awake
+        finite = asked.finite & following.isfinite().flatten(1).all(1)
+        self.nonfinite = self.nonfinite | (awake & ~finite)
+        move = awake & finite
+        batch.iterates = torch.where(_wide(move, following), following, batch.iterates)
+        batch.state = {name: torch.where(_wide(move, new), new, before[name]) for name, new in batch.state.items()}
+        batch.steps = batch.steps + move
+        self.waiting = self.waiting | self.candidate | self.nonfinite | (batch.steps >= max_steps)
+
+    def promote(
+        self,
+        index: Tensor,
+        points: Tensor,
+        steps: Tensor,
+        score: Tensor,
+        tier: Tensor,
+        size: Tensor,
+        closer: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        """Keep points (n, C, H, W) of the images at `index` (n,) where they are worth more than what was kept.
+
+        A higher tier wins, then the smaller norm, and while there is no success the better score.
+        """
+        smaller = torch.where(tier == NO_SUCCESS, closer(score, self.best_score[index]), size < self.best_norm[index])
+        better = (tier > self.tier[index]) | ((tier == self.tier[index]) & smaller)
+        rows = (index[better],)
+        self.best = self.best.index_put(rows, points[better])
+        self.best_score = self.best_score.index_put(rows, score[better])
+        self.best_norm = self.best_norm.index_put(rows, size[better])
+        self.kept_step = self.kept_step.index_put(rows, steps[better])
+        self.tier = self.tier.index_put(rows, tier[better])
+
+
+def _wide(mask: Tensor, like: Tensor) -> Tensor:
+    return mask.view(-1, *[1] * (like.ndim - 1))
+
+
+def map_tensors(function: Callable[..., Tensor], first: T, *rest: T) -> T:
+    """Apply a function to each tensor in a dataclass of tensors, dicts of tensors and such dataclasses."""
+    if isinstance(first, Tensor):
+        return function(first, *rest)  # type: ignore[return-value]
+    if isinstance(first, dict):
+        return {name: map_tensors(function, value, *(other[name] for other in rest)) for name, value in first.items()}  # type: ignore[return-value, index]
+    if is_dataclass(first):
+        changes: dict[str, Any] = {
+            part.name: map_tensors(function, getattr(first, part.name), *(getattr(other, part.name) for other in rest))
+            for part in fields(first)
+        }
+        return replace(first, **changes)  # type: ignore[type-var]
+    return first
