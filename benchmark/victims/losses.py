@@ -1,0 +1,42 @@
+"""What victims are trained on: cross-entropy plus Dice over the pixels that count."""
+
+import torch
+import torch.nn.functional as F
+from segmentation_models_pytorch.losses import BINARY_MODE, MULTICLASS_MODE, DiceLoss
+from torch import Tensor, nn
+
+# Outside every class range, and what cross_entropy ignores by default.
+VOID = -100
+
+
+class SegmentationLoss(nn.Module):
+    """Mean cross-entropy per valid pixel plus soft Dice loss over the batch; void pixels enter neither.
+
+    With one logit per pixel the cross-entropy is the binary one and the Dice that of class 1.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.dice = DiceLoss(BINARY_MODE if outputs == 1 else MULTICLASS_MODE, ignore_index=VOID)
+
+    def forward(self, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            logits: (B, K, H, W) float; K = 1 is a sigmoid head.
+            labels: (B, H, W) int64 classes; anything where not `valid`.
+            valid: (B, H, W) bool, pixels that count.
+
+        Returns:
+            Scalar, 0 where no pixel counts.
+        """
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        labels = labels.masked_fill(~valid, VOID)
+        # A sum over a clamped count, because the built-in mean is NaN on a batch without valid pixels.
+        if logits.shape[1] == 1:
+            each = F.binary_cross_entropy_with_logits(
+                logits[:, 0], labels.clamp(min=0).to(logits.dtype), weight=valid.to(logits.dtype), reduction="sum"
+            )
+        else:
+            each = F.cross_entropy(logits, labels, ignore_index=VOID, reduction="sum")
+        return each / valid.sum().clamp(min=1) + self.dice(logits, labels)

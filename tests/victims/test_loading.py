@@ -1,0 +1,295 @@
+import hashlib
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from benchmark.errors import InputError
+from benchmark.victims import networks
+from benchmark.victims.loading import check_finite, checkpoint_sha256, load_victim, new_victim
+
+SMALL: dict[str, Any] = {
+    "architecture": "unet",
+    "encoder": "resnet18",
+    "options": {"encoder_depth": 2, "decoder_channels": [8, 4]},
+    "classes": 2,
+    "background": 0,
+    "channels": 3,
+}
+
+FACTORY = """
+from pathlib import Path
+from torch import nn
+Path(__file__).with_name("imported").touch()
+
+def network(width=4):
+    return nn.Sequential(nn.Conv2d(3, width, 1), nn.Conv2d(width, 2, 1))
+"""
+
+
+def fitted(folder: Path, **config: Any) -> tuple[pl.LightningModule, Path]:
+    """A victim after one epoch on four images, and its checkpoint."""
+    torch.manual_seed(0)
+    victim = new_victim(**(SMALL | config))
+    masks = torch.randint(2, (4, 20, 20))
+    data = [
+        {"image": torch.rand(3, 20, 20), "mask": mask, "valid": torch.ones_like(mask, dtype=torch.bool), "id": "x"}
+        for mask in masks
+    ]
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(victim, DataLoader(data, 2), DataLoader(data, 2))
+    trainer.save_checkpoint(folder / "victim.ckpt")
+    return victim, folder / "victim.ckpt"
+
+
+def altered(path: Path, **entries: Any) -> Path:
+    """The checkpoint with top-level entries replaced; a dict is merged into the one that is there."""
+    checkpoint = torch.load(path, weights_only=True)
+    for name, value in entries.items():
+        checkpoint[name] = {**checkpoint[name], **value} if isinstance(value, dict) else value
+    torch.save(checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.LightningModule, bytes]:
+    victim, path = fitted(tmp_path_factory.mktemp("fitted"))
+    return victim, path.read_bytes()
+
+
+@pytest.fixture
+def checkpoint(original: tuple[pl.LightningModule, bytes], tmp_path: Path) -> Path:
+    path = tmp_path / "victim.ckpt"
+    path.write_bytes(original[1])
+    return path
+
+
+def test_round_trip_gives_equal_logits(original: tuple[pl.LightningModule, bytes], checkpoint: Path) -> None:
+    loaded = load_victim(checkpoint, classes=2, channels=3)
+    images = torch.rand(2, 3, 23, 17)
+    assert not loaded.training
+    with torch.no_grad():
+        assert torch.equal(loaded(images), original[0].eval()(images))
+    assert dict(loaded.hparams) == dict(original[0].hparams)
+
+
+def test_sigmoid_head_round_trip(tmp_path: Path) -> None:
+    victim, path = fitted(tmp_path, head="sigmoid", mean=[0.4, 0.5, 0.6])
+    images = torch.rand(2, 3, 23, 17)
+    with torch.no_grad():
+        logits = load_victim(path)(images)
+        assert torch.equal(logits, victim.eval()(images))
+    assert logits.shape == (2, 1, 23, 17)
+
+
+def test_loading_never_asks_for_encoder_weights(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*place: str) -> None:
+        raise AssertionError("asked for pretrained weights")
+
+    monkeypatch.setattr(networks, "_fetch_encoder_weights", refuse)
+    assert load_victim(altered(checkpoint, hyper_parameters={"encoder_weights": "imagenet"})).outputs == 2
+
+
+def test_sha256_is_that_of_the_file(checkpoint: Path) -> None:
+    assert checkpoint_sha256(checkpoint) == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+
+
+def test_sha256_of_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read checkpoint .*none\.ckpt: No such file"):
+        checkpoint_sha256(tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("needed", "message"),
+    [
+        ({"classes": 3}, r"victim\.ckpt was trained on 2 classes, the data have 3; choose"),
+        ({"channels": 1}, r"victim\.ckpt was trained on 3 channels, the data have 1; choose"),
+    ],
+)
+def test_checkpoint_that_does_not_fit_the_data(checkpoint: Path, needed: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_victim(checkpoint, **needed)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nonfinite_weights_are_refused(checkpoint: Path, value: float) -> None:
+    name = "network.encoder.bn1.running_var"
+    broken = torch.full_like(torch.load(checkpoint, weights_only=True)["state_dict"][name], value)
+    with pytest.raises(InputError, match=rf"victim\.ckpt has NaN or infinite values in {name};"):
+        load_victim(altered(checkpoint, state_dict={name: broken}))
+
+
+def test_check_finite_names_the_first_tensor() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
+    check_finite(network)
+    torch.nn.init.constant_(network[1].weight, float("nan"))
+    with pytest.raises(InputError, match=r"the network has NaN or infinite values in 1\.weight"):
+        check_finite(network, "the network")
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"hyper_parameters": None}, "a checkpoint of something else"),
+        ({"state_dict": None}, "a checkpoint of something else"),
+        ({"hyper_parameters": {"hidden_size": 3}}, "a checkpoint of something else"),
+        ({"hyper_parameters": {"architecture": "unett"}}, r"victim\.ckpt: unknown architecture 'unett'"),
+        ({"hyper_parameters": {"architecture": ["unet"]}}, "hyper-parameters no victim has"),
+        ({"hyper_parameters": {"classes": "2"}}, "hyper-parameters no victim has"),
+        (
+            {"hyper_parameters": {"architecture": "fpn", "options": {}}},
+            "weights that do not fit its fpn: .* is missing",
+        ),
+        ({"hyper_parameters": {"classes": 4}}, r"do not fit its unet: .*is \(2, 4, 3, 3\), expected \(4, 4, 3, 3\)"),
+        ({"state_dict": {"extra": torch.zeros(1)}}, "do not fit its unet: extra is not part of it"),
+        ({"state_dict": {"network.encoder.bn1.weight": "x"}}, "bn1.weight is no tensor, expected"),
+    ],
+)
+def test_checkpoint_of_something_else(checkpoint: Path, entries: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_victim(altered(checkpoint, **entries))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no checkpoint at .*none\.ckpt; check victim\.ckpt"):
+        load_victim(tmp_path / "none.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a readable PyTorch checkpoint"),
+        (b"hello, world\n", "is not a readable PyTorch checkpoint"),
+        (b"epoch,loss\n1,2\n", "is not a readable PyTorch checkpoint"),
+        (b"PK\x03\x04 of something else", "is not a readable PyTorch checkpoint"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "is not a PyTorch checkpoint"),
+    ],
+    ids=["empty", "text", "csv", "zip", "png"],
+)
+def test_file_that_is_no_checkpoint(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "victim.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"victim\.ckpt {message}") as caught:
+        load_victim(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_truncated_checkpoint(checkpoint: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-5000])
+    with pytest.raises(InputError, match=r"victim\.ckpt is not a readable PyTorch checkpoint"):
+        load_victim(checkpoint)
+
+
+class Malicious:
+    """Unpickling it runs a shell command."""
+
+    def __init__(self, trace: Path) -> None:
+        self.command = f"touch {trace}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self.command,)
+
+
+def test_checkpoint_that_holds_no_dict(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "victim.ckpt")
+    with pytest.raises(InputError, match=r"victim\.ckpt holds a list, not the checkpoint of a victim"):
+        load_victim(tmp_path / "victim.ckpt")
+
+
+@pytest.mark.parametrize("form", ["pickle", "torch", "hyper_parameters"])
+def test_code_in_a_checkpoint_is_refused_and_never_runs(checkpoint: Path, tmp_path: Path, form: str) -> None:
+    trace = tmp_path / "executed"
+    bait = Malicious(trace)
+    if form == "pickle":
+        checkpoint.write_bytes(pickle.dumps(bait))
+    elif form == "torch":
+        torch.save(bait, checkpoint)
+    else:
+        altered(checkpoint, hyper_parameters={"classes": bait})
+    with pytest.raises(InputError, match=r"victim\.ckpt is refused: .*would execute code"):
+        load_victim(checkpoint)
+    assert not trace.exists()
+    # The bait is live: an unpickler that trusts the file does run it.
+    if form != "pickle":
+        with zipfile.ZipFile(checkpoint) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            assert b"system" in archive.read(name)
+    else:
+        pickle.loads(checkpoint.read_bytes())
+        assert trace.exists()
+
+
+@pytest.fixture
+def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"networks_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(FACTORY)
+    monkeypatch.syspath_prepend(tmp_path)
+    return f"{name}:network"
+
+
+def test_python_victim_round_trip(factory: str, tmp_path: Path) -> None:
+    config = {"architecture": "python", "encoder": None, "factory": factory, "options": {"width": 5}}
+    victim, path = fitted(tmp_path, **config)
+    images = torch.rand(2, 3, 9, 7)
+    loaded = load_victim(path, classes=2, factory=factory, options={"width": 5})
+    with torch.no_grad():
+        assert torch.equal(loaded(images), victim.eval()(images))
+
+
+@pytest.mark.parametrize("planted", [{}, {"factory": "PLANTED"}])
+def test_checkpoint_cannot_name_the_factory(
+    checkpoint: Path, factory: str, tmp_path: Path, planted: dict[str, str]
+) -> None:
+    hyper_parameters = {"architecture": "python", **dict.fromkeys(planted, factory)}
+    with pytest.raises(InputError, match=r"victim\.factory=package|something else"):
+        load_victim(altered(checkpoint, hyper_parameters=hyper_parameters))
+    assert not (tmp_path / "imported").exists()
+
+
+def test_python_checkpoint_is_not_built_by_lightning_either(checkpoint: Path, factory: str, tmp_path: Path) -> None:
+    from benchmark.victims.task import Victim
+
+    altered(checkpoint, hyper_parameters={"architecture": "python", "factory": factory})
+    with pytest.raises(InputError, match=r"has no network"):
+        Victim.load_from_checkpoint(checkpoint, weights_only=True)
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"architecture": "python"}, "victim=python needs victim.factory"),
+        ({"factory": "json:loads"}, "victim.factory=json:loads goes with victim=python, found architecture 'unet'"),
+    ],
+)
+def test_new_victim_with_factory_and_architecture_apart(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        new_victim(**(SMALL | config))
+
+
+def test_factory_with_nonfinite_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "diverged_networks.py").write_text(
+        "import torch\n"
+        "def network():\n"
+        "    network = torch.nn.Conv2d(3, 2, 1)\n"
+        "    torch.nn.init.constant_(network.bias, float('nan'))\n"
+        "    return network\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"victim\.factory=diverged_networks:network has NaN .* in network\.bias"):
+        new_victim(**(SMALL | {"architecture": "python", "factory": "diverged_networks:network", "options": {}}))
