@@ -22,14 +22,15 @@ def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
     centre = rng.uniform(0.32, 0.68, 2)
     depth = _star(rng, x, y, centre, area=float(np.exp(rng.uniform(np.log(0.07), np.log(0.36)))))
     softness = rng.uniform(0.006, 0.03)
-    colour = 1 - rng.uniform(0.14, 0.5) * np.array([0.75, 1.0, 1.05]) * rng.uniform(0.85, 1.15, 3)
+    colour = 1 - rng.uniform(0.18, 0.5) * np.array([0.75, 1.0, 1.05]) * rng.uniform(0.85, 1.15, 3)
     pigment = np.clip(1 + 0.22 * _smooth_noise(rng, size, 6), 0.3, 1.7)[..., None]
     _blend(image, image * (1 - (1 - colour.astype(np.float32)) * pigment), _sigmoid(depth / softness))
     hair = _strokes(rng, size, count=int(rng.integers(0, 11)), width=rng.uniform(0.006, 0.014))
     _blend(
         image, np.float32(rng.uniform(0.08, 0.35)) * np.array([1, 0.8, 0.65], np.float32), rng.uniform(0.5, 0.9) * hair
     )
-    return _photograph(rng, image, x, y, vignette=rng.uniform(0, 0.75)), (depth > 0).astype(np.uint8)
+    mask = (depth > 0).astype(np.uint8)
+    return _photograph(rng, image, x, y, vignette=rng.uniform(0, 0.75), grain=rng.uniform(0.008, 0.025)), mask
 
 
 def fundus(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,13 +48,13 @@ def fundus(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]
     shift = rng.normal(0, 0.012, 2)
     cup = np.minimum(_star(rng, x, y, centre + shift, area * rng.uniform(0.2, 0.5), roughness=0.3), disc - 0.015)
     rim = np.array([0.95, 0.66, 0.34]) * rng.uniform(0.88, 1.04)
-    _blend(image, rim.astype(np.float32), rng.uniform(0.55, 0.9) * _sigmoid(disc / rng.uniform(0.006, 0.016)))
+    _blend(image, rim.astype(np.float32), rng.uniform(0.6, 0.9) * _sigmoid(disc / rng.uniform(0.006, 0.016)))
     pale = np.array([1.0, 0.9, 0.66], np.float32)
     _blend(image, pale, rng.uniform(0.45, 0.85) * _sigmoid(cup / rng.uniform(0.006, 0.016)))
     vessels = _strokes(rng, size, count=int(rng.integers(5, 10)), width=rng.uniform(0.01, 0.022), start=centre)
     _blend(image, np.array([0.45, 0.12, 0.08], np.float32), rng.uniform(0.4, 0.75) * vessels)
     mask = (disc > 0).astype(np.uint8) + (cup > 0).astype(np.uint8)
-    return _photograph(rng, image, x, y, vignette=rng.uniform(0.1, 0.6)), mask
+    return _photograph(rng, image, x, y, vignette=rng.uniform(0.1, 0.6), grain=rng.uniform(0.015, 0.04)), mask
 
 
 def _distract(rng: np.random.Generator, image: np.ndarray, x: Field, y: Field) -> None:
@@ -79,13 +80,15 @@ def _distract(rng: np.random.Generator, image: np.ndarray, x: Field, y: Field) -
         _blend(image, np.full(3, 0.12, np.float32), 0.8 * marks)
 
 
-def _photograph(rng: np.random.Generator, image: np.ndarray, x: Field, y: Field, vignette: float) -> np.ndarray:
+def _photograph(
+    rng: np.random.Generator, image: np.ndarray, x: Field, y: Field, vignette: float, grain: float
+) -> np.ndarray:
     """Uneven light, dark corners and sensor noise; then 8 bits."""
     slope = rng.normal(0, 0.16, 2)
     light = 1 + slope[0] * (x - 0.5) + slope[1] * (y - 0.5)
     corner = np.hypot(x - 0.5, y - 0.5)
     light = light * (1 - vignette * _sigmoid((corner - rng.uniform(0.52, 0.64)) / 0.03))
-    noise = rng.normal(0, rng.uniform(0.008, 0.025), image.shape)
+    noise = rng.normal(0, grain, image.shape)
     return np.clip(np.rint(255 * (image * light[..., None] + noise)), 0, 255).astype(np.uint8)
 
 

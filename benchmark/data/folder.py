@@ -55,15 +55,14 @@ class Folder(PairedFiles):
             raise InputError(f"data.background={background}: must be one of the classes 0..{classes - 1}, or null")
         if ignore is not None:
             declared[ignore] = VOID
-        self.name = Path(root).resolve().name
+        folder = Path(root).expanduser()
+        self.name = folder.resolve().name
         self.classes = classes
         self.background = background
         self.class_names = tuple(class_names or (f"class {index}" for index in range(classes)))
         if len(self.class_names) != classes:
             raise InputError(f"data.class_names={list(self.class_names)}: names for {classes} classes are needed")
-        super().__init__(
-            _find(Path(root), images, masks, splits, fractions, split_seed), check_encoding(declared, classes)
-        )
+        super().__init__(_find(folder, images, masks, splits, fractions, split_seed), check_encoding(declared, classes))
 
 
 def _find(

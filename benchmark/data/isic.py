@@ -28,7 +28,8 @@ class ISIC2018(PairedFiles):
         self.classes = 2
         self.background = 0
         self.class_names = ("skin", "lesion")
-        super().__init__({split: _pairs(Path(root), part) for split, part in OFFICIAL.items()}, {0: 0, 255: 1})
+        folder = Path(root).expanduser()
+        super().__init__({split: _pairs(folder, part) for split, part in OFFICIAL.items()}, {0: 0, 255: 1})
 
 
 def _pairs(root: Path, part: str) -> Pairs:

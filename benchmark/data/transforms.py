@@ -1,5 +1,6 @@
 """Albumentations pipelines: resizing for every image, augmentation for training."""
 
+import os
 import random
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     import albumentations as A
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else its import asks the network for a newer version
 
 
 def resize(image: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,220 @@
+"""The data module over generated and file sources, its loaders, and the YAML files that build it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from PIL import Image
+
+from benchmark.data import folder as folder_source
+from benchmark.data.synthetic import datamodule
+from benchmark.errors import InputError
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "data"
+SMALL = {"n_train": 7, "n_val": 3, "n_test": 5, "size": 32, "batch_size": 2}
+
+
+def _items(loader):
+    return {
+        id: (image, mask)
+        for batch in loader
+        for id, image, mask in zip(batch["id"], batch["image"], batch["mask"], strict=True)
+    }
+
+
+def _epoch(data, epoch, **options):
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return _items(loader)
+
+
+def test_attributes():
+    data = datamodule(**SMALL, classes=3)
+    assert isinstance(data, pl.LightningDataModule)
+    assert (data.name, data.classes, data.background, data.channels, data.size) == ("synthetic", 3, 0, 3, 32)
+    assert data.class_names == ("background", "disc", "cup")
+
+
+def test_test_loader_has_every_image_once_in_file_order():
+    data = datamodule(**SMALL)
+    assert list(_items(data.test_dataloader())) == data.test_ids() == data.splits()["test"]
+    assert [len(batch["id"]) for batch in data.test_dataloader()] == [2, 2, 1]
+
+
+def test_items_always_say_what_is_valid():
+    batch = next(iter(datamodule(**SMALL).test_dataloader()))
+    assert batch["valid"].shape == batch["mask"].shape == (2, 32, 32)
+    assert bool(batch["valid"].all())
+    assert batch["group"] == ["", ""]
+
+
+def test_mask_is_what_the_loader_yields():
+    data = datamodule(**SMALL)
+    for id, (_, mask) in _items(data.test_dataloader()).items():
+        assert torch.equal(data.mask(id), mask)
+    for id, (_, mask) in _items(data.val_dataloader()).items():
+        assert torch.equal(data.mask(id, "val"), mask)
+
+
+def test_mask_of_an_unknown_id():
+    data = datamodule(**SMALL)
+    with pytest.raises(InputError, match="synthetic: no image 'val_00000' in the split 'test'"):
+        data.mask("val_00000")
+
+
+def test_attacking_validation_images_leaves_test_images_alone():
+    data = datamodule(**SMALL, test_split="val")
+    data.setup("test")
+    ids = data.splits()["val"]
+    assert list(_items(data.test_dataloader())) == data.test_ids() == ids
+    assert torch.equal(data.mask(ids[0]), data.mask(ids[0], "val"))
+
+
+def test_setup_decodes_once(monkeypatch):
+    data = datamodule(**SMALL)
+    data.setup("fit")
+    monkeypatch.setattr(data.source, "read", lambda split, id: pytest.fail(f"{split} {id} was read again"))
+    data.setup("fit")
+    data.setup("validate")
+    assert len(_epoch(data, 0)) == 6
+
+
+def test_last_short_batch_is_dropped_in_training_only():
+    assert [len(b["id"]) for b in datamodule(**SMALL).train_dataloader()] == [2, 2, 2]
+    assert [len(b["id"]) for b in datamodule(**SMALL | {"batch_size": 9}).train_dataloader()] == [7]
+
+
+def test_one_training_image_is_an_error():
+    data = datamodule(**SMALL | {"n_train": 1})
+    with pytest.raises(InputError, match="synthetic: 1 training image; batch normalisation needs at least 2"):
+        data.train_dataloader()
+
+
+@pytest.mark.parametrize("augmented", [True, False])
+def test_images_are_on_the_8_bit_grid(folder, augmented):
+    data = folder_source.datamodule(root=str(folder), size=17, augment=augmented)
+    for loader in (data.train_dataloader(), data.test_dataloader()):
+        for batch in loader:
+            levels = batch["image"] * 255
+            assert batch["image"].min() >= 0
+            assert batch["image"].max() <= 1
+            assert torch.equal(levels.round() / 255, batch["image"])
+            assert batch["image"].shape[2:] == batch["mask"].shape[1:] == (17, 17)
+
+
+def test_training_items_depend_on_neither_workers_nor_order():
+    options = SMALL | {"batch_size": 3}
+    alone, working = datamodule(**options), datamodule(**options, num_workers=2)
+    loader = working.train_dataloader()
+    for epoch in (0, 1, 4):  # the workers persist, and must hear of each epoch
+        loader.sampler.set_epoch(epoch)
+        expected, found = _epoch(alone, epoch), _items(loader)
+        assert list(found) == list(expected)
+        for id in expected:
+            assert torch.equal(found[id][0], expected[id][0])
+            assert torch.equal(found[id][1], expected[id][1])
+
+
+def test_lightning_announces_the_epochs():
+    class Spy(pl.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.seen = torch.nn.Linear(1, 1), []
+
+        def training_step(self, batch, index):
+            self.seen += [(self.current_epoch, id) for id in batch["id"]]
+            return self.layer(batch["image"].mean().reshape(1, 1)).sum()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.0)
+
+    data, spy = datamodule(**SMALL), Spy()
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    pl.Trainer(max_epochs=2, accelerator="cpu", limit_val_batches=0, **quiet).fit(spy, datamodule=data)
+    assert spy.seen == [(epoch, id) for epoch in (0, 1) for id in _epoch(data, epoch)]
+
+
+def test_results_do_not_depend_on_the_cache(folder):
+    cached, bare = (folder_source.datamodule(root=str(folder), size=16, cache_mb=mb) for mb in (64, 0))
+    for a, b in (
+        (_epoch(cached, 1), _epoch(bare, 1)),
+        (_items(cached.test_dataloader()), _items(bare.test_dataloader())),
+    ):
+        assert list(a) == list(b)
+        assert all(torch.equal(a[id][k], b[id][k]) for id in a for k in (0, 1))
+
+
+def test_fingerprint_depends_on_files_and_size_not_on_loading(folder):
+    def fingerprint(**options):
+        return folder_source.datamodule(root=str(folder), **{"size": 16, **options}).fingerprint()
+
+    first = fingerprint()
+    assert fingerprint(batch_size=3, augment=False, seed=5) == first
+    assert fingerprint(size=17) != first
+    path = folder / "masks" / "case0.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert fingerprint() != first
+
+
+def test_all_empty_split_of_files(folder):
+    for id in folder_source.Folder(folder).splits()["val"]:
+        Image.fromarray(np.zeros((24, 32), np.uint8)).save(folder / "masks" / f"{id}.png")
+    data = folder_source.datamodule(root=str(folder), size=16)
+    with pytest.raises(InputError, match="no mask of the split 'val'"):
+        data.setup("fit")
+
+
+def test_nothing_is_printed_or_written(folder, capfd):
+    before = sorted(folder.rglob("*"))
+    folder_source.datamodule(root=str(folder), size=16).setup()
+    assert capfd.readouterr() == ("", "")
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, r"data\.batch_size=0: must be at least 1"),
+        ({"num_workers": -1}, r"data\.num_workers=-1"),
+        ({"test_split": "train"}, r"data\.test_split='train': must be 'test' or 'val'"),
+    ],
+)
+def test_impossible_options(options, message):
+    with pytest.raises(InputError, match=message):
+        datamodule(**SMALL | options)
+
+
+def test_unknown_split():
+    data = datamodule(**SMALL)
+    with pytest.raises(InputError, match="split 'testing': must be one of train, val, test"):
+        data.mask("test_00000", "testing")
+
+
+def _from_yaml(name, **changes):
+    root = OmegaConf.create({"seed": 5, "data": OmegaConf.load(CONF / f"{name}.yaml")})
+    root.data.merge_with(changes)
+    return instantiate(root.data)
+
+
+def test_synthetic_yaml():
+    data = _from_yaml("synthetic", n_train=4, classes=3)
+    assert (len(data.splits()["train"]), data.classes, data.size, data.seed, data.source.seed) == (4, 3, 64, 5, 5)
+
+
+def test_folder_yaml(folder):
+    data = _from_yaml("folder", root=str(folder), encoding={"0": 0, "255": 1}, size=16)
+    assert (data.name, data.classes, data.size, data.seed) == (folder.name, 2, 16, 5)
+
+
+def test_isic_yaml(isic):
+    data = _from_yaml("isic2018", root=str(isic), test_split="val")
+    assert (data.name, data.size, data.test_ids()) == ("isic2018", 128, ["ISIC_0000004", "ISIC_0000005"])
