@@ -34,7 +34,7 @@ class Victim(pl.LightningModule):
         background: the class that is not foreground in validation IoU and Dice; None: all are foreground.
         mean, std: per channel, on the [0, 1] scale. None: ImageNet's for three channels, .5 for other numbers;
             0 and 1 for "python", whose module is taken as it is.
-        stride: images are padded to multiples of it. None: what the network declares, 1 for "python".
+        stride: images are padded to multiples of it. None: what the network declares (smp's do), else 1.
         options: further keyword arguments of the smp architecture.
         learning_rate, weight_decay: AdamW's; the rate is the highest of the schedule.
         schedule: "one_cycle", "cosine" or "none", over the optimizer's steps.
@@ -69,7 +69,8 @@ class Victim(pl.LightningModule):
         super().__init__()
         mean, std = _statistics(mean, std, channels, taken_as_is=architecture == PYTHON)
         options = dict(options or {})
-        _check(classes, head, background, stride, schedule)
+        _check_outputs(classes, head, background, stride)
+        _check_training(learning_rate, weight_decay, schedule)
         # Reads this frame's locals, so what is saved are the resolved, plain values. The logger gets the run's whole
         # configuration elsewhere.
         self.save_hyperparameters(ignore=["network"], logger=False)
@@ -98,7 +99,7 @@ class Victim(pl.LightningModule):
             )
         self.network = build_network(
             own["architecture"],
-            encoder=own["encoder"],
+            encoder=str(own["encoder"]),
             encoder_weights=own["encoder_weights"],
             channels=own["channels"],
             outputs=self.outputs,
@@ -207,7 +208,7 @@ def _statistics(
     return chosen[0], chosen[1]
 
 
-def _check(classes: int, head: str, background: int | None, stride: int | None, schedule: str) -> None:
+def _check_outputs(classes: int, head: str, background: int | None, stride: int | None) -> None:
     if classes < 2:
         raise InputError(f"a victim needs at least 2 classes, found {classes}; count the background as one")
     if head not in HEADS:
@@ -220,5 +221,12 @@ def _check(classes: int, head: str, background: int | None, stride: int | None, 
         )
     if stride is not None and stride < 1:
         raise InputError(f"victim.stride={stride} must be at least 1, or null to derive it")
+
+
+def _check_training(learning_rate: float, weight_decay: float, schedule: str) -> None:
+    if not learning_rate > 0:
+        raise InputError(f"victim.learning_rate={learning_rate} must be positive")
+    if not weight_decay >= 0:
+        raise InputError(f"victim.weight_decay={weight_decay} must not be negative")
     if schedule not in SCHEDULES:
         raise InputError(f"victim.schedule={schedule!r} is unknown; use one of {', '.join(SCHEDULES)}")
