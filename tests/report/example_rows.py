@@ -1,0 +1,29 @@
+"""Rows for the tests of this folder: constant, so that a test names only what it is about."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from benchmark.records import SCHEMA
+
+
+def row(image: str, **changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in SCHEMA:
+        if pa.types.is_string(field.type):
+            values[field.name] = field.name
+        elif pa.types.is_boolean(field.type):
+            values[field.name] = field.name in ("success", "success8")
+        elif pa.types.is_integer(field.type):
+            values[field.name] = 4
+        elif pa.types.is_floating(field.type):
+            values[field.name] = 0.5
+        else:
+            values[field.name] = [10, 2, 1, 3]
+    return (
+        values | {"attack": "asma", "id": image, "group": "", "classes": 2, "judge": "iou to target >= 0.95"} | changes
+    )
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=SCHEMA)

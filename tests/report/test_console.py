@@ -1,0 +1,61 @@
+import io
+
+from example_rows import row, table
+from rich.console import Console
+
+from benchmark.report.aggregate import summarise
+from benchmark.report.console import print_summary
+
+
+def _printed(*rows: dict) -> str:
+    stream = io.StringIO()
+    print_summary(summarise(table(*rows)), Console(file=stream, width=80))
+    return stream.getvalue()
+
+
+def _line(text: str, label: str) -> str:
+    (line,) = [line for line in text.splitlines() if line.strip().startswith(label + "  ")]
+    return " ".join(line.split())
+
+
+def test_numbers_stand_beside_their_names() -> None:
+    text = _printed(*(row(str(i), adv_iou_target=0.90 + 0.02 * i, linf=0.1, success8=i < 3) for i in range(4)))
+    assert _line(text, "success") == "success 100.0 % 51.0 to 100.0 %"
+    assert _line(text, "success, 8-bit") == "success, 8-bit 75.0 % 30.1 to 95.4 %"
+    assert _line(text, "IoU to target").startswith("IoU to target 0.930 ± 0.026 0.930 0.9")
+    assert _line(text, "L∞ · 255 *") == "L∞ · 255 * 25.50 ± 0.00 25.50 25.50 to 25.50"
+
+
+def test_fits_80_columns_without_colour_or_cut_words() -> None:
+    wide = {"l2": 123.4, "linf": 1.0, "seconds": 1234.5, "psnr": 33.3}
+    scaled = [{name: value * (1 + i / 10) for name, value in wide.items()} for i in range(9)]
+    text = _printed(*(row(str(i), **values, steps=1000 * i) for i, values in enumerate(scaled)))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    assert "\x1b" not in text
+
+
+def test_caption_names_attack_judge_and_what_was_left_out() -> None:
+    text = _printed(
+        row("a", judge="iou [target] >= 0.95"),
+        row("b", judge="iou [target] >= 0.95", success=False, success8=False),
+        row("c", judge="iou [target] >= 0.95", success_clean=True, nonfinite_gradient=True),
+    )
+    assert "asma · 3 images · victim victim" in text
+    assert "Success: iou [target] >= 0.95." in text
+    assert "Attacked: 2; already satisfied, left out: 1." in text
+    assert "Failed: 1 in float, 1 after rounding to 8 bits." in text
+    assert "gradient that was not finite: 1." in text
+    assert "* over the 1 successes" in text
+
+
+def test_what_is_unknown_is_a_dash() -> None:
+    text = _printed(row("a", success_clean=True))
+    assert _line(text, "success") == "success - -"
+    assert _line(text, "PSNR, dB *") == "PSNR, dB * - - -"
+    assert _line(text, "steps") == "steps 4.0 4.0 -"
+
+
+def test_one_table_per_attack() -> None:
+    text = _printed(row("a"), row("a", attack="noise"))
+    assert text.index("asma · 1 image ·") < text.index("noise · 1 image ·")
