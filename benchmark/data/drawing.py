@@ -22,7 +22,7 @@ def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
     centre = rng.uniform(0.32, 0.68, 2)
     depth = _star(rng, x, y, centre, area=float(np.exp(rng.uniform(np.log(0.07), np.log(0.36)))))
     softness = rng.uniform(0.006, 0.03)
-    colour = 1 - rng.uniform(0.18, 0.5) * np.array([0.75, 1.0, 1.05]) * rng.uniform(0.85, 1.15, 3)
+    colour = 1 - rng.uniform(0.2, 0.5) * np.array([0.75, 1.0, 1.05]) * rng.uniform(0.85, 1.15, 3)
     pigment = np.clip(1 + 0.22 * _smooth_noise(rng, size, 6), 0.3, 1.7)[..., None]
     _blend(image, image * (1 - (1 - colour.astype(np.float32)) * pigment), _sigmoid(depth / softness))
     hair = _strokes(rng, size, count=int(rng.integers(0, 11)), width=rng.uniform(0.006, 0.014))
@@ -30,7 +30,7 @@ def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
         image, np.float32(rng.uniform(0.08, 0.35)) * np.array([1, 0.8, 0.65], np.float32), rng.uniform(0.5, 0.9) * hair
     )
     mask = (depth > 0).astype(np.uint8)
-    return _photograph(rng, image, x, y, vignette=rng.uniform(0, 0.75), grain=rng.uniform(0.008, 0.025)), mask
+    return _photograph(rng, image, x, y, vignette=rng.uniform(0, 0.75), grain=rng.uniform(0.012, 0.032)), mask
 
 
 def fundus(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """ISIC 2018 task 1: dermoscopy images with lesion masks, as the challenge's archives unpack.
 
-Source: https://challenge.isic-archive.com/data/#2018, 2594 / 100 / 1000 images, CC-0 (some CC-BY-NC).
+Source: https://challenge.isic-archive.com/data/#2018, 2594 / 100 / 1000 images; licence: LICENSE.txt in each archive.
 Layout: `ISIC2018_Task1-2_{Training,Validation,Test}_Input/*.jpg` and
 `ISIC2018_Task1_{Training,Validation,Test}_GroundTruth/*_segmentation.png`, side by side under the root.
 Encoding: 0 is skin, 255 is lesion. The archives name no patients, so groups are unknown.
