@@ -1,4 +1,7 @@
-"""The one exception that means "what you gave me cannot be used"."""
+"""The one exception that means "what you gave me cannot be used", and the hint that goes with a mistyped name."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -6,3 +9,9 @@ class InputError(ValueError):
 
     Commands print the message alone, without a traceback, and exit with status 2.
     """
+
+
+def did_you_mean(word: str, known: Iterable[object]) -> str:
+    """A text such as `, did you mean unet?` with the nearest known word, or an empty one."""
+    nearest = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    return f", did you mean {nearest[0]}?" if nearest else ""

@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
         *[(name, pa.string()) for name in ("run", "attack", "victim", "data", "id", "group", "target", "judge")],
         *[(name, pa.int64()) for name in ("height", "width", "classes", "valid_pixels")],
         *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
-        *[(name, pa.int64()) for name in ("steps", "forwards", "backwards", "zero_gradients")],
+        *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "zero_gradients")],
         ("seconds", pa.float64()),
         *[(name, pa.float64()) for name in ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim")],
         *_SCORES,

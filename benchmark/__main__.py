@@ -1,0 +1,119 @@
+"""python -m benchmark COMMAND ...; imports nothing heavy until a command needs it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from benchmark import __version__
+from benchmark.errors import InputError, did_you_mean
+
+COMMANDS = {
+    "run": "train a victim (or take victim.ckpt), attack the test images, show the result",
+    "train": "train a victim",
+    "attack": "attack with a trained victim (victim.ckpt=PATH, or victim=python)",
+    "list": "attacks, victims, data sets, targets and experiments, one line each",
+}
+
+_CONFIGURED = """\
+configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/GROUP; `list` shows the names
+  data=isic2018 data.root=PATH data.size=128        what is segmented
+  victim=deeplabv3plus victim.encoder=resnet34      which network; victim.ckpt=PATH takes a trained one
+  attack=asma attacks.asma.rule.tau=1e-5            which attack and its parameters
+  trainer.max_epochs=60 engine.slots=16             how long, how many images at once
+  logger=wandb seed=1 run.name=mine                 where it is told, and what it is called
+sweeps: -m victim=unet,fpn seed=1,2,3               one run per combination
+
+examples
+  python -m benchmark run
+  python -m benchmark run data=isic2018 data.root=PATH victim=unet attack=asma
+  python -m benchmark attack data=folder data.root=PATH victim.ckpt=runs/.../checkpoints/best.ckpt
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with the nearest name suggested."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe such as `| head` has gone; keep Python from complaining when it flushes at exit.
+        sys.stdout = None
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0].startswith("-"):
+        return _top_level(arguments)
+    command, rest = arguments[0], arguments[1:]
+    if command not in COMMANDS:
+        raise InputError(
+            f"unknown command {command!r}{did_you_mean(command, COMMANDS)}; see python -m benchmark --help"
+        )
+    if command == "list":
+        from benchmark.commands.list import list_names
+
+        return list_names(_parse(_list_parser(), rest).group)
+    options = _parse(_configured_parser(command), rest)
+    from benchmark.commands.launch import launch
+
+    return launch(command, options.overrides, multirun=options.multirun, show_config=options.show_config)
+
+
+def _top_level(arguments: list[str]) -> int:
+    listing = "\n".join(f"  {name:8}{what}" for name, what in COMMANDS.items())
+    parser = _Parser(
+        prog="python -m benchmark",
+        usage="python -m benchmark COMMAND [KEY=VALUE ...]",
+        description="How easily can a segmentation model be made to paint the wrong mask?",
+        epilog=f"commands\n{listing}\n\n{_CONFIGURED}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    _parse(parser, arguments)
+    parser.print_help()
+    return 2
+
+
+def _configured_parser(command: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"python -m benchmark {command}",
+        description=COMMANDS[command],
+        epilog=_CONFIGURED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, see below")
+    parser.add_argument("-m", "--multirun", action="store_true", help="one run for every combination of listed values")
+    parser.add_argument("--show-config", action="store_true", help="print the resulting configuration and stop")
+    return parser
+
+
+def _list_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m benchmark list", description=COMMANDS["list"])
+    parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
+    return parser
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    options, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        known = [string for action in parser._actions for string in action.option_strings]
+        raise InputError(f"unknown option {unknown[0]}{did_you_mean(unknown[0], known)}; see `{parser.prog} --help`")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Adversarial images as files: lossless, 8 bits, rounded, and read back before anything is said about them."""
+
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmark.errors import InputError
+from benchmark.pixels import from_uint8, to_uint8
+from benchmark.records import file_name
+
+
+def adversarial_path(run: Path, attack: str, image_id: str) -> Path:
+    """`adversarial/<attack>/<id>.png` below the run's folder, whatever characters the names hold."""
+    return run / "adversarial" / file_name(attack) / f"{file_name(image_id)}.png"
+
+
+def save_picture(image: Tensor, path: Path) -> None:
+    """Write an image (C, H, W) in [0, 1], C = 1 or 3, as an 8-bit PNG; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = to_uint8(image).permute(1, 2, 0).numpy()
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(temporary, format="PNG")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_picture(path: Path) -> Tensor:
+    """Read a saved image: (C, H, W) float32 in [0, 1]."""
+    try:
+        with Image.open(path) as picture:
+            pixels = np.array(picture)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    return from_uint8(torch.from_numpy(pixels).permute(2, 0, 1))

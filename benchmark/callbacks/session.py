@@ -1,0 +1,138 @@
+"""Several attacks over the same images and the same targets: from data items to what the attacks made of them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from torch import Tensor, nn
+
+from benchmark.attacks.base import Rule
+from benchmark.criterion import Criterion
+from benchmark.engine import Engine, Measurements
+from benchmark.jobs import Finished, Job
+from benchmark.targets import Masks, Target
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One entry of the configuration's `attacks`: a rule and how long it may try."""
+
+    rule: Rule
+    max_steps: int = 500
+    stop: bool = True
+    keep: Literal["best", "last"] = "best"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is attacked: image (C, H, W) in [0, 1]; truth, target (H, W) int64; valid (H, W) bool."""
+
+    id: str
+    group: str
+    image: Tensor
+    truth: Tensor
+    target: Tensor
+    target_name: str
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, as the configuration says it.
+
+    Attributes:
+        attacks: name -> attack.
+        target: draws the target maps.
+        judge: decides success for all of them alike.
+        engine: further options of `Engine`: slots, precision, sync_every.
+        seed: of random starts.
+    """
+
+    attacks: Mapping[str, Attack]
+    target: Target
+    judge: Criterion
+    engine: Mapping[str, Any]
+    seed: int
+
+
+class Session:
+    """One engine per attack over one frozen model; a context manager.
+
+    Args:
+        plan: what to run.
+        model: images (B, C, H, W) in [0, 1] -> logits.
+        ids: of all images of the split, from which targets may be drawn.
+        masks: id -> mask of the split.
+        background: the class that is not foreground, if any.
+        watch: called with the attack's name and the measurements of every step.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        model: nn.Module,
+        ids: Sequence[str],
+        masks: Masks,
+        background: int | None,
+        watch: Callable[[str, Measurements], None] | None = None,
+    ) -> None:
+        self._plan, self._masks = plan, masks
+        self._cases: dict[str, Case] = {}
+        self._left: dict[str, int] = {}
+        self._stack = ExitStack()
+        plan.target.prepare(ids)
+        self.engines = {
+            name: Engine(
+                model,
+                attack.rule,
+                judge=plan.judge,
+                max_steps=attack.max_steps,
+                stop=attack.stop,
+                keep=attack.keep,
+                background=background,
+                seed=plan.seed,
+                name=name,
+                watch=None if watch is None else _named(watch, name),
+                **plan.engine,
+            )
+            for name, attack in plan.attacks.items()
+        }
+
+    def __enter__(self) -> Self:
+        for engine in self.engines.values():
+            self._stack.enter_context(engine)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def submit(self, item: Mapping[str, Any]) -> None:
+        """Queue one item of a data set for every attack. Raises InputError if it cannot be attacked."""
+        case = make_case(item, self._plan.target, self._masks)
+        self._cases[case.id] = case
+        self._left[case.id] = len(self.engines)
+        for name, engine in self.engines.items():
+            labels = case.target if self._plan.attacks[name].rule.targeted else case.truth
+            engine.submit(Job(case.id, case.image, labels, case.valid, case.truth))
+
+    def run(self, drain: bool) -> Iterator[tuple[str, Finished, Case]]:
+        """Work until all are done or, drain=False, until no image waits for a slot; yields what has finished."""
+        for name, engine in self.engines.items():
+            for finished in engine.run(drain):
+                case = self._cases[finished.job.id]
+                self._left[case.id] -= 1
+                if not self._left[case.id]:
+                    del self._cases[case.id], self._left[case.id]
+                yield name, finished, case
+
+
+def make_case(item: Mapping[str, Any], target: Target, masks: Masks) -> Case:
+    """A data set's item (image, mask, valid, id, group) with its target drawn."""
+    truth, valid = item["mask"].cpu(), item["valid"].cpu()
+    drawn = target.draw(item["id"], truth, valid, masks)
+    return Case(item["id"], item["group"], item["image"].cpu(), truth, drawn.mask, drawn.name, valid)
+
+
+def _named(watch: Callable[[str, Measurements], None], name: str) -> Callable[[Measurements], None]:
+    return lambda measurements: watch(name, measurements)

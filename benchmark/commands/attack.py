@@ -1,0 +1,75 @@
+"""`attack`: attack the test images with a victim that exists."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from benchmark.commands.build import build_trainer
+from benchmark.commands.context import Context, open_context
+from benchmark.commands.show import show
+from benchmark.commands.train import new_victim
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
+    from benchmark.victims.task import Victim
+
+
+def attack(cfg: DictConfig) -> None:
+    """Attack the victim of victim.ckpt, or a user's own module (victim=python) as it is, and show the result."""
+    with open_context(cfg) as context:
+        own_module = cfg.victim.get("factory") is not None
+        if cfg.victim.ckpt is None and not own_module:
+            raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
+        victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
+        loggers = context.begin()
+        attack_images(context, victim, loggers)
+        show(context, victim, loggers, checkpoint_of(context))
+
+
+def checkpoint_of(context: Context) -> Path | None:
+    """The checkpoint the configuration names."""
+    return None if context.cfg.victim.ckpt is None else Path(context.cfg.victim.ckpt)
+
+
+def load_victim(context: Context) -> "Victim":
+    """The victim of victim.ckpt, which has to fit the data and the chosen architecture."""
+    from benchmark.victims.loading import load_victim
+
+    cfg, data = context.cfg.victim, context.data
+    own = {"factory": cfg.get("factory"), "options": context.config["victim"]["options"]}
+    victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, **own)
+    found, chosen = victim.hparams["architecture"], cfg.architecture
+    if found != chosen and (chosen != "unet" or found == "python"):
+        raise InputError(f"{cfg.ckpt} holds a {found}, but victim={chosen} was chosen; give victim={found}")
+    return victim
+
+
+def attack_images(context: Context, victim: "Victim", loggers: "list[Logger]") -> None:
+    """Run the attack epoch: rows, traces and pictures in the run's folder."""
+    from benchmark.callbacks.attack_epoch import AttackEpoch
+    from benchmark.callbacks.progress import TrainingProgress
+    from benchmark.callbacks.rows import Labels
+    from benchmark.victims.loading import checkpoint_sha256
+
+    checkpoint = checkpoint_of(context) or context.folder / "checkpoints" / "best.ckpt"
+    context.record(checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None)
+    epoch = AttackEpoch(context.plan, context.folder, Labels(context.name, victim_name(victim), str(context.data.name)))
+    # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
+    trainer = build_trainer(
+        context.cfg,
+        context.folder,
+        loggers,
+        [epoch, TrainingProgress()],
+        inference_mode=False,
+        precision="32-true",
+        enable_checkpointing=False,
+    )
+    trainer.test(victim, datamodule=context.data, verbose=False)
+
+
+def victim_name(victim: "Victim") -> str:
+    """Architecture and encoder, as rows call the victim."""
+    return "_".join(str(victim.hparams[key]) for key in ("architecture", "encoder") if victim.hparams[key])

@@ -1,0 +1,88 @@
+"""Objects from the configuration; what a constructor does not accept becomes one line that names the key."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from pytorch_lightning.loggers import Logger
+
+    from benchmark.callbacks.session import Plan
+    from benchmark.data.datamodule import SegmentationData
+
+
+def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
+    """Make the object of a `_target_` node; `key` is its place in the configuration."""
+    import hydra
+    from hydra.errors import InstantiationException
+    from omegaconf.errors import MissingMandatoryValue
+
+    try:
+        return hydra.utils.instantiate(node, _convert_="all", **arguments)
+    except MissingMandatoryValue as error:
+        missing = str(error).split("Missing mandatory value: ")[-1].split()[0]
+        missing = missing if missing.startswith(f"{key}.") else f"{key}.{missing}"
+        raise InputError(f"{missing} is missing; give {missing}=VALUE") from error
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, InputError):
+            raise cause from error
+        if isinstance(cause, TypeError | ValueError | ImportError) or cause is None:
+            raise InputError(f"{key}: {' '.join(str(cause or error).split())}") from error
+        raise
+
+
+def build_data(cfg: DictConfig) -> "SegmentationData":
+    """The data module of `data`."""
+    return instantiate(cfg.data, "data")
+
+
+def build_plan(cfg: DictConfig) -> "Plan":
+    """Attacks, targets and judge."""
+    from benchmark.callbacks.session import Attack, Plan
+
+    if not cfg.get("attacks"):
+        raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")
+    attacks = {}
+    for name, node in cfg.attacks.items():
+        options = {key: value for key, value in node.items() if key != "rule"}
+        attacks[str(name)] = Attack(rule=instantiate(node.rule, f"attacks.{name}.rule"), **options)
+    return Plan(
+        attacks=attacks,
+        target=instantiate(cfg.target, "target"),
+        judge=instantiate(cfg.judge, "judge"),
+        engine=OmegaConf.to_container(cfg.engine, resolve=True),  # type: ignore[arg-type]
+        seed=cfg.seed,
+    )
+
+
+def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any]) -> "list[Logger]":
+    """metrics.csv always, and what `logger` asks for."""
+    from pytorch_lightning.loggers import CSVLogger
+
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    for name, node in (cfg.get("loggers") or {}).items():
+        logger = instantiate(node, f"loggers.{name}", save_dir=str(folder), config=dict(config))
+        if logger is not None:
+            loggers.append(logger)
+    return loggers
+
+
+def build_trainer(
+    cfg: DictConfig, folder: Path, loggers: "Sequence[Logger]", callbacks: "Sequence[pl.Callback]", **options: Any
+) -> "pl.Trainer":
+    """A Trainer from `trainer`, with `options` taking precedence."""
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    # Given whole, because instantiate would copy loggers and callbacks into the configuration.
+    plain: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
+    try:
+        trainer = instantiate(OmegaConf.create(plain | options | {"_partial_": True}), "trainer")
+        return trainer(logger=list(loggers), callbacks=list(callbacks), default_root_dir=folder)
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise InputError(f"trainer: {' '.join(str(error).split())}") from error

@@ -1,0 +1,117 @@
+"""A run: its configuration, its folder and what every command needs of both."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from benchmark import __version__
+from benchmark.commands.build import build_data, build_loggers, build_plan
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
+    from benchmark.callbacks.session import Plan
+    from benchmark.data.datamodule import SegmentationData
+
+_PACKAGES = (
+    *("torch", "torchvision", "pytorch-lightning", "segmentation-models-pytorch", "albumentations", "torchmetrics"),
+    *("numpy", "pillow", "pyarrow", "hydra-core", "wandb"),
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a command works with.
+
+    Attributes:
+        cfg: the composed configuration.
+        config: the same, resolved and plain.
+        folder: of the run; holds nothing before `begin`.
+        name: of the run, in its rows.
+        data: the data module.
+        plan: attacks, targets, judge.
+    """
+
+    cfg: DictConfig
+    config: dict[str, Any]
+    folder: Path
+    name: str
+    data: "SegmentationData"
+    plan: "Plan"
+
+    def begin(self) -> "list[Logger]":
+        """Write what is run into the folder and start the loggers; call it when the input has proved usable."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
+        write_whole(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
+        self.record()
+        return build_loggers(self.cfg, self.folder, self.config)
+
+    def record(self, **more: Any) -> None:
+        """Add to environment.json: versions, machine, seed, data fingerprint, and whatever is given."""
+        path = self.folder / "environment.json"
+        known = json.loads(path.read_text()) if path.exists() else self._environment()
+        write_whole(path, json.dumps(known | more, indent=2))
+
+    def _environment(self) -> dict[str, Any]:
+        import torch
+
+        return {
+            "command": sys.argv,
+            "benchmark": __version__,
+            "python": platform.python_version(),
+            "packages": {name: _version(name) for name in _PACKAGES},
+            "platform": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+            "seed": self.cfg.seed,
+            "data": self.data.name,
+            "data_fingerprint": self.data.fingerprint(),
+        }
+
+
+@contextmanager
+def open_context(cfg: DictConfig) -> Iterator[Context]:
+    """Check what can be checked before anything is computed; if the input is bad, leave no empty folder behind."""
+    import pytorch_lightning as pl
+    from hydra.core.hydra_config import HydraConfig
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: each process would start a run; start one process")
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if (folder / "config.yaml").exists():
+        raise InputError(f"run.dir={folder} already holds a run; choose another folder")
+    try:
+        config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        yield Context(cfg, config, folder, "/".join(folder.parts[-2:]), build_data(cfg), build_plan(cfg))
+    finally:
+        # Hydra makes the folder before anything is known to be right.
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and rename it."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,20 @@
+"""`run`: train, attack, show."""
+
+from omegaconf import DictConfig
+
+from benchmark.commands.attack import attack_images, checkpoint_of, load_victim
+from benchmark.commands.context import open_context
+from benchmark.commands.show import show
+from benchmark.commands.train import new_victim, train_victim
+
+
+def run(cfg: DictConfig) -> None:
+    """Train a victim, or take the one of victim.ckpt, attack the test images with it, and show the result."""
+    with open_context(cfg) as context:
+        checkpoint = checkpoint_of(context)
+        victim = new_victim(context) if checkpoint is None else load_victim(context)
+        loggers = context.begin()
+        if checkpoint is None:
+            checkpoint = train_victim(context, victim, loggers)
+        attack_images(context, victim, loggers)
+        show(context, victim, loggers, checkpoint)

@@ -1,0 +1,90 @@
+"""What a finished attack epoch shows: merged rows, summary, table, montage, Weights & Biases. Rows first."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pytorch_lightning.loggers import WandbLogger
+
+from benchmark import records
+from benchmark.callbacks.pictures import adversarial_path, load_picture
+from benchmark.callbacks.session import make_case
+from benchmark.commands.context import Context
+from benchmark.network import Network, frozen
+from benchmark.pixels import to_uint8
+from benchmark.report.aggregate import write_summary
+from benchmark.report.console import print_summary
+from benchmark.report.figures import MontageItem, montage
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
+    from benchmark.victims.task import Victim
+
+
+def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint: Path | None) -> None:
+    """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
+    folder = context.folder
+    files = [records.RECORDS.merge(folder), records.TRACES.merge(folder)]
+    rows, traces = records.read(folder), records.TRACES.read(folder)
+    summaries = write_summary(rows, folder / "summary.json", context.data.background)
+    print_summary(summaries)
+    pictures = Pictures(context, victim)
+    try:
+        drawn = draw_montages(context, rows.to_pylist(), pictures)
+    except Exception as error:
+        warnings.warn(f"no montage: {type(error).__name__}: {error}", stacklevel=2)
+        drawn = []
+    files = [*files, folder / "summary.json"]
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            from benchmark.tracking.attack_log import log_attack_epoch
+
+            log_attack_epoch(logger.experiment, rows, traces, summaries, pictures, files, checkpoint)
+    for what, paths in (("rows", [files[0]]), ("summary", [folder / "summary.json"]), ("montage", drawn)):
+        for path in paths:
+            print(f"{what:8} {path}")
+
+
+def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: "Pictures") -> list[Path]:
+    """One montage.png, or one per attack if there are several; of the first images by id."""
+    by_attack = records.group_rows(rows, "attack")
+    drawn = []
+    for attack, attacked in by_attack.items():
+        name = "montage.png" if len(by_attack) == 1 else f"montage_{records.file_name(attack)}.png"
+        items = [pictures(row) for row in attacked[: context.cfg.run.montage]]
+        if items:
+            title = f"{attack} against {attacked[0]['victim']} on {attacked[0]['data']}"
+            drawn.append(montage(context.folder / name, items, title))
+    return drawn
+
+
+class Pictures:
+    """What a row's image looked like: everything as saved, predicted again from the files."""
+
+    def __init__(self, context: Context, victim: "Victim") -> None:
+        self._context, self._victim = context, victim
+        dataset = context.data.test_dataloader().dataset
+        self._items = {image_id: (dataset, i) for i, image_id in enumerate(context.data.test_ids())}
+        context.plan.target.prepare(context.data.test_ids())
+
+    def __call__(self, row: Mapping[str, Any]) -> MontageItem:
+        dataset, index = self._items[row["id"]]
+        case = make_case(dataset[index], self._context.plan.target, self._context.data.mask)
+        adv = load_picture(adversarial_path(self._context.folder, row["attack"], row["id"]))
+        with frozen(self._victim, torch.float32), torch.no_grad():
+            network = Network(self._victim, 32)
+            points = torch.stack([case.image, adv]).to(network.device)
+            clean_pred, adv_pred = network(points).argmax(1).cpu().numpy()
+        return MontageItem.of_row(
+            row,
+            image=to_uint8(case.image).permute(1, 2, 0).numpy(),
+            adv=to_uint8(adv).permute(1, 2, 0).numpy(),
+            delta=(adv - case.image).permute(1, 2, 0).numpy(),
+            truth=case.truth.numpy(),
+            target=case.target.numpy(),
+            clean_pred=clean_pred,
+            adv_pred=adv_pred,
+        )

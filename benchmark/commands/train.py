@@ -1,0 +1,65 @@
+"""`train`: make a victim."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from benchmark.commands.build import build_trainer
+from benchmark.commands.context import Context, open_context
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from pytorch_lightning.loggers import Logger
+
+    from benchmark.victims.task import Victim
+
+
+def train(cfg: DictConfig) -> None:
+    """Train a victim and say where its checkpoint is."""
+    with open_context(cfg) as context:
+        if cfg.victim.ckpt is not None:
+            raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
+        victim = new_victim(context)
+        train_victim(context, victim, context.begin())
+
+
+def new_victim(context: Context) -> "Victim":
+    """An untrained victim that fits the data."""
+    from benchmark.victims.loading import new_victim
+
+    data = context.data
+    options = {key: value for key, value in context.config["victim"].items() if key != "ckpt"}
+    return new_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
+
+
+def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") -> Path:
+    """Fit; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
+    import torch
+    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+    from benchmark.callbacks.progress import TrainingProgress
+    from benchmark.callbacks.validation_attack import ValidationAttack
+
+    settings = context.cfg.training
+    checkpoint = ModelCheckpoint(
+        context.folder / "checkpoints",
+        filename="best",
+        monitor="val/iou",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    stopping = EarlyStopping("val/iou", mode="max", patience=settings.patience)
+    callbacks: list[pl.Callback] = [checkpoint, stopping, TrainingProgress()]
+    if settings.attack_every:
+        callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images))
+    trainer = build_trainer(context.cfg, context.folder, loggers, callbacks)
+    trainer.fit(victim, datamodule=context.data)
+    if not checkpoint.best_model_path:
+        raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
+    path = Path(checkpoint.best_model_path)
+    victim.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    print(f"trained {trainer.current_epoch} epochs; best val/iou {float(checkpoint.best_model_score or 0):.3f}: {path}")
+    return path

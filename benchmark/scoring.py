@@ -1,0 +1,41 @@
+"""From predictions and perturbations to the measured columns of a row: the one place where they are computed."""
+
+from typing import Any
+
+from torch import Tensor
+
+from benchmark import metrics
+
+
+def score_prediction(
+    preds: Tensor, truth: Tensor, target: Tensor, valid: Tensor, classes: int, background: int | None
+) -> dict[str, Any]:
+    """How a prediction compares with truth and target; all maps (H, W), `valid` bool.
+
+    Returns the columns `iou_target` ... `confusion_truth` of `records.SCHEMA` without their prefix.
+    """
+    to_truth = metrics.confusion(preds[None], truth[None], valid[None], classes)[0]
+    to_target = metrics.confusion(preds[None], target[None], valid[None], classes)[0]
+    return {
+        "iou_target": metrics.iou(to_target, background).item(),
+        "iou_truth": metrics.iou(to_truth, background).item(),
+        "pixel_acc_target": metrics.pixel_accuracy(to_target).item(),
+        "pixel_acc_truth": metrics.pixel_accuracy(to_truth).item(),
+        "dice_truth": metrics.dice(to_truth, background).item(),
+        "confusion_truth": to_truth.flatten().tolist(),
+    }
+
+
+def score_perturbation(image: Tensor, adv: Tensor) -> dict[str, Any]:
+    """Norms of adv − image and similarity, in float64; both (C, H, W) in [0, 1]."""
+    image, adv = image.double()[None], adv.double()[None]
+    delta = adv - image
+    return {
+        "l0": metrics.l0(delta).double().item(),
+        "l1": metrics.l1(delta).item(),
+        "l2": metrics.l2(delta).item(),
+        "linf": metrics.linf(delta).item(),
+        "rms": metrics.rms(delta).item(),
+        "psnr": metrics.psnr(delta).item(),
+        "ssim": metrics.ssim(image, adv).item(),
+    }
