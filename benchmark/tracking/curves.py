@@ -1,0 +1,53 @@
+"""Traces to curves: the mean over images per step, and one line per image."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark.records import TRACE_SCHEMA, group_rows
+
+COLUMNS = tuple(name for name in TRACE_SCHEMA.names if name not in ("attack", "id", "step"))
+"""What a trace measures: iou, pixel_acc, l2, linf, multiplier, loss."""
+
+MAX_POINTS = 500
+
+
+def per_image(traces: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
+    """Trace rows of one attack by image id, each in order of steps."""
+    return group_rows(sorted(traces.to_pylist(), key=lambda row: (row["id"], row["step"])), "id")
+
+
+def mean_curve(traces: Mapping[str, Sequence[Mapping[str, Any]]], steps: Mapping[str, int]) -> list[dict[str, float]]:
+    """The mean over images at each kept step of any of them, thinned evenly to `MAX_POINTS`.
+
+    A finished image stays in the mean with its last value, so that the curve ends at the result of all images and
+    does not jump as images leave. `active` counts the images still being attacked.
+
+    Args:
+        traces: from `per_image`.
+        steps: steps taken, by image id.
+
+    Returns:
+        Per step {"step", "active", and each of `COLUMNS` that any image has a value of by then}.
+    """
+    if not traces:
+        return []
+    kept = np.unique([row["step"] for rows in traces.values() for row in rows])
+    if len(kept) > MAX_POINTS:
+        kept = kept[np.unique(np.linspace(0, len(kept) - 1, MAX_POINTS).round().astype(int))]
+    sums, counts = np.zeros((len(kept), len(COLUMNS))), np.zeros((len(kept), len(COLUMNS)))
+    for rows in traces.values():
+        values = np.array([[row[name] for name in COLUMNS] for row in rows], dtype=np.float64)  # None becomes NaN
+        latest = np.searchsorted([row["step"] for row in rows], kept, side="right") - 1
+        carried = np.where(latest[:, None] >= 0, values[latest], np.nan)
+        sums += np.where(np.isfinite(carried), carried, 0)
+        counts += np.isfinite(carried)
+    ends = np.array([steps.get(image, rows[-1]["step"]) for image, rows in traces.items()])
+    curve = []
+    for index, step in enumerate(kept):
+        point = {"step": int(step), "active": int((ends >= step).sum())}
+        present = [column for column in range(len(COLUMNS)) if counts[index, column]]
+        curve.append(point | {COLUMNS[c]: float(sums[index, c] / counts[index, c]) for c in present})
+    return curve
