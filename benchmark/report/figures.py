@@ -44,11 +44,13 @@ class MontageItem:
     psnr: float | None
     steps: int
     success: bool
+    satisfied: bool = False  # already by the clean image, so that there was nothing to attack
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **arrays: Any) -> "MontageItem":
         """Captions from a row, as scored on the 8-bit picture; `arrays` are the pictures and maps."""
         captions: dict[str, Any] = {"psnr": row["psnr"], "steps": row["steps"], "success": bool(row["success8"])}
+        captions["satisfied"] = bool(row["success_clean"])
         return cls(**arrays, **captions, id=row["id"], iou_target=row["adv8_iou_target"])
 
 
@@ -100,6 +102,8 @@ def _layout(items: Sequence[MontageItem], title: str) -> "Figure":
 
 def _header(figure: "Figure", item: MontageItem, y: float) -> None:
     mark, colour = ("✓ success", "#006B4E") if item.success else ("✗ failed", "#B24A00")
+    if item.satisfied:
+        mark, colour = "– already satisfied", _PALE
     psnr = "–" if item.psnr is None or not math.isfinite(item.psnr) else f"{item.psnr:.1f} dB"
     steps = "1 step" if item.steps == 1 else f"{item.steps} steps"
     numbers = f"IoU to target {item.iou_target:.3f}   ·   PSNR {psnr}   ·   {steps}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from benchmark.records import group_rows
+from benchmark.report.figures import MontageItem
 from benchmark.tracking.connection import Guard
 from benchmark.tracking.curves import mean_curve, per_image
 from benchmark.tracking.media import Media, finite, row_table
@@ -62,12 +63,23 @@ def log_attack_epoch(
         with guard("logging curves"):
             _log_curves(run, key, attacked, traces_of.get(attack, traces.slice(0, 0)))
         with guard("logging the table of images"):
-            run.log({f"{key}/images": row_table(attacked, media, media_limit)})
+            run.log({f"{key}/images": row_table(attacked, media and _guarded(media, guard), media_limit)})
     with guard("logging the summary"):
         for summary in summaries:
             run.summary.update(dict(_flatten(summary, f"{prefix}/{summary['attack']}")))
     with guard("logging artifacts"):
         _log_artifacts(run, files, checkpoint, prefix)
+
+
+def _guarded(media: Media, guard: Guard) -> Media:
+    """The same, None where it fails: a picture that cannot be read must not cost the table."""
+
+    def pictures(row: Mapping[str, Any]) -> MontageItem | None:
+        with guard(f"reading the pictures of {row['id']}"):
+            return media(row)
+        return None  # type: ignore[unreachable]  # the guard swallows what media raises
+
+    return pictures
 
 
 def _equals(traces: pa.Table, attack: str) -> pa.Array:

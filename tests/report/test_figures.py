@@ -53,6 +53,7 @@ def test_each_class_has_its_colour(tmp_path: Path) -> None:
         _item("empty", truth=np.zeros((32, 32), int), adv_pred=np.ones((32, 32), int)),
         _item("unchanged", delta=np.zeros((32, 32, 3)), psnr=float("inf"), steps=1),
         _item("unknown", psnr=None),
+        _item("satisfied", satisfied=True),
     ],
     ids=lambda item: item.id[:9],
 )
@@ -75,6 +76,8 @@ def test_captions_of_a_row_are_those_of_the_8_bit_picture() -> None:
     values = row("b", adv8_iou_target=0.8, adv_iou_target=0.9, success=True, success8=False, steps=3, psnr=31.0)
     item = MontageItem.of_row(values, **arrays, delta=template.delta)
     assert (item.id, item.iou_target, item.psnr, item.steps, item.success) == ("b", 0.8, 31.0, 3, False)
+    assert not item.satisfied
+    assert MontageItem.of_row(values | {"success_clean": True}, **arrays, delta=template.delta).satisfied
 
 
 def test_no_items_no_picture(tmp_path: Path) -> None:

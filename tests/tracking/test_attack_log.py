@@ -202,6 +202,19 @@ def test_a_failing_client_is_one_warning_and_the_rest_is_tried(caplog: pytest.Lo
     assert run.summary["attack/asma/images"] == IMAGES
 
 
+def test_a_picture_that_cannot_be_read_does_not_cost_the_table(caplog: pytest.LogCaptureFixture) -> None:
+    def missing(row: Mapping[str, Any]) -> MontageItem:
+        raise FileNotFoundError(f"{row['id']}.png")
+
+    logged: dict[str, Any] = {}
+    run = SimpleNamespace(id="abc", summary={}, define_metric=lambda *_, **__: None, log=logged.update)
+    with caplog.at_level(logging.WARNING):
+        log_attack_epoch(run, _rows(), _traces(), [], media=missing)
+    (record,) = [record for record in caplog.records if record.name.startswith("benchmark.")]
+    assert "reading the pictures of image 0 failed" in record.getMessage()
+    assert len(logged["attack/asma/images"].data) == IMAGES
+
+
 def test_without_a_run_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
     from pytorch_lightning.loggers.logger import DummyExperiment
 
