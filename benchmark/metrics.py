@@ -26,7 +26,7 @@ def confusion(preds: Tensor, labels: Tensor, valid: Tensor | None, classes: int)
         (B, K, K) int64; entry [b, i, j] is the number of valid pixels of image b labelled i and predicted j.
     """
     # A product of one-hot maps rather than a histogram: no atomics, no wait for the device.
-    dtype = torch.float32 if preds[0].numel() < _EXACT_FLOAT32_COUNT else torch.float64
+    dtype = torch.float32 if preds.shape[1:].numel() < _EXACT_FLOAT32_COUNT else torch.float64
     index = torch.arange(classes, device=preds.device).view(1, classes, 1)
     predicted = (preds.flatten(1).unsqueeze(1) == index).to(dtype)
     labelled = labels.flatten(1).unsqueeze(1) == index

@@ -28,7 +28,7 @@ _SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (
 SCHEMA = pa.schema(
     [
         *[(name, pa.string()) for name in ("run", "attack", "victim", "data", "id", "group", "target", "judge")],
-        *[(name, pa.int64()) for name in ("height", "width", "classes", "valid_pixels")],
+        *[(name, pa.int64()) for name in ("height", "width", "classes", "background", "valid_pixels")],
         *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
         *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "zero_gradients")],
         ("seconds", pa.float64()),
@@ -37,7 +37,8 @@ SCHEMA = pa.schema(
         *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
     ]
 )
-"""One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]."""
+"""One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
+`background` (null: every class is foreground) every score to the truth can be recomputed from them."""
 
 TRACE_SCHEMA = pa.schema(
     [
@@ -140,8 +141,9 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
 def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         return pq.read_table(path, schema=schema)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a readable {schema.names[0]}… table ({error}); delete it to go on") from error
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as a table of rows ({reason}); remove it to go on") from error
 
 
 def _write_whole(table: pa.Table, path: Path) -> None:

@@ -26,26 +26,28 @@ class AttackProgress:
             total=total, desc="attack", unit="image", disable=disable, mininterval=interval, dynamic_ncols=True
         )
         self._image_steps = self._successes = self._done = 0
+        self._working = "starting"
 
     def watch(self, attack: str, measurements: Measurements) -> None:
         """Take in one step."""
         active = len(measurements["ids"])
         self._image_steps += active
         rate = self._image_steps / max(self._bar.format_dict["elapsed"], 1e-9)
-        self._bar.set_postfix_str(self._text(attack, active, float(measurements["iou"].mean()), rate), refresh=False)
-        self._bar.update(0)
+        self._working = f"{attack}: {active} slots, IoU {float(measurements['iou'].mean()):.3f}, {rate:.1f} steps/s"
+        self._show(0)
 
     def done(self, row: Mapping[str, Any]) -> None:
         """Take in one finished row."""
         self._done += 1
         self._successes += bool(row["success8"])
-        self._bar.update(1)
+        self._show(1)
 
     def close(self) -> None:
         self._bar.close()
 
-    def _text(self, attack: str, active: int, iou: float, rate: float) -> str:
-        return f"{attack}: {active} slots, IoU {iou:.3f}, {rate:.1f} steps/s, success {self._successes}/{self._done}"
+    def _show(self, finished: int) -> None:
+        self._bar.set_postfix_str(f"{self._working}, success {self._successes}/{self._done}", refresh=False)
+        self._bar.update(finished)
 
 
 class TrainingProgress(TQDMProgressBar):

@@ -74,6 +74,7 @@ class RowWriter:
             "height": case.image.shape[1],
             "width": case.image.shape[2],
             "classes": self._classes,
+            "background": self._background,
             "valid_pixels": int(case.valid.sum()),
             "success": finished.success,
             "success8": bool(self._judge.holds(score8)),

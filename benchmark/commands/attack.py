@@ -24,9 +24,9 @@ def attack(cfg: DictConfig) -> None:
         if cfg.victim.ckpt is None and not own_module:
             raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
         victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
-        loggers = context.begin()
-        attack_images(context, victim, loggers)
-        show(context, victim, loggers, checkpoint_of(context))
+        with context.begin() as loggers:
+            attack_images(context, victim, loggers)
+            show(context, victim, loggers, checkpoint_of(context))
 
 
 def checkpoint_of(context: Context) -> Path | None:

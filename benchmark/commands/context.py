@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from benchmark import __version__
 from benchmark.commands.build import build_data, build_loggers, build_plan
 from benchmark.errors import InputError
+from benchmark.tracking.logger import RunLogger
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -49,13 +50,23 @@ class Context:
     data: "SegmentationData"
     plan: "Plan"
 
-    def begin(self) -> "list[Logger]":
-        """Write what is run into the folder and start the loggers; call it when the input has proved usable."""
+    @contextmanager
+    def begin(self) -> "Iterator[list[Logger]]":
+        """Write what is run into the folder and start the loggers; for when the input has proved usable."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
         write_whole(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
         self.record()
-        return build_loggers(self.cfg, self.folder, self.config)
+        loggers = build_loggers(self.cfg, self.folder, self.config)
+        status = 1
+        try:
+            yield loggers
+            status = 0
+        finally:
+            # A sweep's next run in this process must get a Weights & Biases run of its own.
+            for logger in loggers:
+                if isinstance(logger, RunLogger):
+                    logger.finish(status)
 
     def record(self, **more: Any) -> None:
         """Add to environment.json: versions, machine, seed, data fingerprint, and whatever is given."""

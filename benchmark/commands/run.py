@@ -13,8 +13,8 @@ def run(cfg: DictConfig) -> None:
     with open_context(cfg) as context:
         checkpoint = checkpoint_of(context)
         victim = new_victim(context) if checkpoint is None else load_victim(context)
-        loggers = context.begin()
-        if checkpoint is None:
-            checkpoint = train_victim(context, victim, loggers)
-        attack_images(context, victim, loggers)
-        show(context, victim, loggers, checkpoint)
+        with context.begin() as loggers:
+            if checkpoint is None:
+                checkpoint = train_victim(context, victim, loggers)
+            attack_images(context, victim, loggers)
+            show(context, victim, loggers, checkpoint)

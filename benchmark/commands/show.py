@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pytorch_lightning.loggers import WandbLogger
 
 from benchmark import records
 from benchmark.callbacks.pictures import adversarial_path, load_picture
@@ -17,6 +16,8 @@ from benchmark.pixels import to_uint8
 from benchmark.report.aggregate import write_summary
 from benchmark.report.console import print_summary
 from benchmark.report.figures import MontageItem, montage
+from benchmark.tracking.attack_log import log_attack_epoch
+from benchmark.tracking.logger import RunLogger
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -29,7 +30,7 @@ def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint
     folder = context.folder
     files = [records.RECORDS.merge(folder), records.TRACES.merge(folder)]
     rows, traces = records.read(folder), records.TRACES.read(folder)
-    summaries = write_summary(rows, folder / "summary.json", context.data.background)
+    summaries = write_summary(rows, folder / "summary.json")
     print_summary(summaries)
     pictures = Pictures(context, victim)
     try:
@@ -39,9 +40,7 @@ def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint
         drawn = []
     files = [*files, folder / "summary.json"]
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            from benchmark.tracking.attack_log import log_attack_epoch
-
+        if isinstance(logger, RunLogger):
             log_attack_epoch(logger.experiment, rows, traces, summaries, pictures, files, checkpoint)
     for what, paths in (("rows", [files[0]]), ("summary", [folder / "summary.json"]), ("montage", drawn)):
         for path in paths:

@@ -22,7 +22,8 @@ def train(cfg: DictConfig) -> None:
         if cfg.victim.ckpt is not None:
             raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
         victim = new_victim(context)
-        train_victim(context, victim, context.begin())
+        with context.begin() as loggers:
+            train_victim(context, victim, loggers)
 
 
 def new_victim(context: Context) -> "Victim":

@@ -29,7 +29,7 @@ NORMS = ("l0", "l0_share", "l1", "l2", "linf", "rms", "psnr", "ssim")
 _HIGHER_IS_BETTER = ("psnr", "ssim")
 
 
-def summarise(rows: pa.Table, background: int | None = 0) -> list[dict[str, Any]]:
+def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     """One summary per attack, in alphabetical order.
 
     `success_rate` and `success8_rate` are over `attacked` images, those the clean image did not satisfy already
@@ -44,19 +44,18 @@ def summarise(rows: pa.Table, background: int | None = 0) -> list[dict[str, Any]
 
     Args:
         rows: as `benchmark.records.read` returns them.
-        background: the class that is not foreground, as the data set declares it; None: every class is foreground.
 
     Raises:
         InputError: rows of one attack have different numbers of classes.
     """
     listed = sorted(rows.to_pylist(), key=lambda row: (str(row["attack"]), str(row["id"])))
     by_attack = group_rows(listed, "attack")
-    return [_strict(_summarise_attack(attack, group, background)) for attack, group in by_attack.items()]
+    return [_strict(_summarise_attack(attack, group)) for attack, group in by_attack.items()]
 
 
-def write_summary(rows: pa.Table, path: Path, background: int | None = 0) -> list[dict[str, Any]]:
+def write_summary(rows: pa.Table, path: Path) -> list[dict[str, Any]]:
     """Write summary.json whole or not at all: the summary of one attack, or {"attacks": [...]}; returns the list."""
-    summaries = summarise(rows, background)
+    summaries = summarise(rows)
     document = summaries[0] if len(summaries) == 1 else {"attacks": summaries}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -67,13 +66,13 @@ def write_summary(rows: pa.Table, path: Path, background: int | None = 0) -> lis
     return summaries
 
 
-def _summarise_attack(attack: str, rows: Sequence[Mapping[str, Any]], background: int | None) -> dict[str, Any]:
+def _summarise_attack(attack: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     # Images without a group are groups of their own, and never share a label with a real group.
     groups = [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]
     attacked = [row for row in rows if not row["success_clean"]]
     summary: dict[str, Any] = {
         "attack": attack,
-        **{name: ", ".join(dict.fromkeys(str(row[name]) for row in rows if row[name])) for name in LABELS},
+        **{name: ", ".join(dict.fromkeys(_label(row, name) for row in rows if row[name])) for name in LABELS},
         "images": len(rows),
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),
@@ -85,8 +84,13 @@ def _summarise_attack(attack: str, rows: Sequence[Mapping[str, Any]], background
         summary[f"{flag}_rate_ci95"] = wilson(hits, len(attacked))
     summary |= _describe({name: _column(rows, name) for name in (*COSTS, *SCORES)}, groups)
     summary |= _describe_norms(rows, groups)
-    summary["dataset"] = _dataset_scores(attack, rows, background)
+    summary["dataset"] = _dataset_scores(attack, rows)
     return summary
+
+
+def _label(row: Mapping[str, Any], name: str) -> str:
+    # A row's target names the very map after a colon; what a summary has in common is how it was drawn.
+    return str(row[name]).split(":")[0] if name == "target" else str(row[name])
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
@@ -129,17 +133,18 @@ def _describe_norms(rows: Sequence[Mapping[str, Any]], groups: Sequence[object])
     return described
 
 
-def _dataset_scores(attack: str, rows: Sequence[Mapping[str, Any]], background: int | None) -> dict[str, float]:
+def _dataset_scores(attack: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     import torch  # here, because it takes seconds to import and only these few sums need it
 
     from benchmark import metrics
 
-    classes = {row["classes"] for row in rows}
-    if len(classes) != 1:
+    kinds = {(row["classes"], row["background"]) for row in rows}
+    if len(kinds) != 1:
         raise InputError(
-            f"{attack}: rows have {sorted(classes)} classes; summarise rows of one data set and victim at a time"
+            f"{attack}: rows have (classes, background) {sorted(kinds, key=str)}; "
+            "summarise rows of one data set and victim at a time"
         )
-    size = classes.pop()
+    size, background = kinds.pop()
     scores = {}
     for prediction in PREDICTIONS:
         counts = np.array([row[f"{prediction}_confusion_truth"] for row in rows], dtype=np.int64).sum(0)

@@ -27,8 +27,8 @@ _PANEL_INCHES, _HEADER_INCHES, _TOP_INCHES = 1.72, 0.34, 0.42
 class MontageItem:
     """One attacked image.
 
-    `image` and `adv` are (H, W, C) uint8 with 1 or 3 channels, `delta` is (H, W, C) float, the float32 result minus
-    the clean image on the [0,1] scale; `truth`, `target`, `clean_pred`, `adv_pred` are (H, W) int class maps.
+    `image` and `adv` are (H, W, C) uint8 with 1 or 3 channels, `delta` is (H, W, C) float, `adv` minus the
+    clean image on the [0,1] scale; `truth`, `target`, `clean_pred`, `adv_pred` are (H, W) int class maps.
     The rest is written beside the pictures: IoU to target in [0,1], PSNR in dB, steps taken.
     """
 

@@ -20,9 +20,15 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
             values[field.name] = 0.5
         else:
             values[field.name] = [10, 2, 1, 3]
-    return (
-        values | {"attack": "asma", "id": image, "group": "", "classes": 2, "judge": "iou to target >= 0.95"} | changes
-    )
+    named = {
+        "attack": "asma",
+        "id": image,
+        "group": "",
+        "classes": 2,
+        "background": 0,
+        "judge": "iou to target >= 0.95",
+    }
+    return values | named | changes
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:

@@ -27,7 +27,15 @@ def _row(attack: str, index: int) -> dict[str, Any]:
     for field in SCHEMA:
         row[field.name] = {"string": "", "double": 0.5, "int64": 4, "bool": False}.get(str(field.type), [10, 2, 1, 3])
     flags = {"success": True, "success8": index > 0}
-    named = {"attack": attack, "id": f"image {index}", "group": None, "classes": 2, "height": 8, "width": 8}
+    named = {
+        "attack": attack,
+        "id": f"image {index}",
+        "group": None,
+        "classes": 2,
+        "background": 0,
+        "height": 8,
+        "width": 8,
+    }
     return row | flags | named | {"psnr": float("inf") if index == 0 else 30.0 + index, "steps": index}
 
 
