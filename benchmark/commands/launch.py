@@ -1,9 +1,11 @@
 """From a command line to configured runs, through Hydra; everything that is wrong with the input becomes one line."""
 
+import logging
 import os
 import re
 import secrets
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from benchmark.commands.conf import conf_folder, groups, names
@@ -25,6 +27,7 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
 
     @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
     def task(cfg: DictConfig) -> None:
+        _quiet()
         _task(command)(cfg)
 
     before, sys.argv = sys.argv, [f"benchmark {command}", *overrides, *flags]
@@ -35,6 +38,19 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
     finally:
         sys.argv = before
     return 0
+
+
+def _quiet() -> None:
+    """Keep the libraries' advice and notes about themselves out of the output; warnings about the run stay."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in (
+        r"Experiment logs directory .* exists and is not empty",  # it is the run's own folder
+        r".*isinstance\(treespec, LeafSpec\)",
+        r".*does not have many workers",
+        r"The number of training batches .* is smaller than the logging interval",
+        r"GPU available but not used",
+    ):
+        warnings.filterwarnings("ignore", message=message)
 
 
 def _task(command: str) -> Callable[..., None]:
