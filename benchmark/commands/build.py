@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from benchmark.commands.arguments import check_arguments
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,14 +21,17 @@ def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
     """Make the object of a `_target_` node; `key` is its place in the configuration."""
     import hydra
     from hydra.errors import InstantiationException
-    from omegaconf.errors import MissingMandatoryValue
 
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise InputError(f"{key}._target_ is missing; it names the class or function that {key} is made by")
+    plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    try:
+        target = hydra.utils.get_object(plain["_target_"])
+    except (ImportError, ValueError, AttributeError) as error:
+        raise InputError(f"{key}._target_={plain['_target_']}: {' '.join(str(error).split())}") from error
+    check_arguments(target, {name: value for name, value in plain.items() if not str(name).startswith("_")}, key)
     try:
         return hydra.utils.instantiate(node, _convert_="all", **arguments)
-    except MissingMandatoryValue as error:
-        missing = str(error).split("Missing mandatory value: ")[-1].split()[0]
-        missing = missing if missing.startswith(f"{key}.") else f"{key}.{missing}"
-        raise InputError(f"{missing} is missing; give {missing}=VALUE") from error
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, InputError):
@@ -46,8 +50,6 @@ def build_plan(cfg: DictConfig) -> "Plan":
     """Attacks, targets and judge."""
     from benchmark.callbacks.session import Attack, Plan
 
-    if not cfg.get("attacks"):
-        raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")
     attacks = {}
     for name, node in cfg.attacks.items():
         options = {key: value for key, value in node.items() if key != "rule"}

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmark import __version__
 from benchmark.commands.build import build_data, build_loggers, build_plan
+from benchmark.commands.check import check_config
 from benchmark.errors import InputError
 from benchmark.tracking.logger import RunLogger
 
@@ -106,6 +107,7 @@ def open_context(cfg: DictConfig) -> Iterator[Context]:
         raise InputError(f"run.dir={folder} already holds a run; choose another folder")
     try:
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
+        check_config(config)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         yield Context(cfg, config, folder, "/".join(folder.parts[-2:]), build_data(cfg), build_plan(cfg))
     finally:

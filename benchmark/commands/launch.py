@@ -20,6 +20,8 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from benchmark.commands.failures import Failures, one_line
+
     OmegaConf.register_new_resolver("nonce", lambda: secrets.token_hex(2), use_cache=True, replace=True)
     # Hydra then raises its errors instead of printing them with its own advice.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -28,16 +30,18 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
     @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
     def task(cfg: DictConfig) -> None:
         _quiet()
-        _task(command)(cfg)
+        with failures.collected():
+            _task(command)(cfg)
 
+    failures = Failures(sweep=multirun)
     before, sys.argv = sys.argv, [f"benchmark {command}", *overrides, *flags]
     try:
         task()
     except (CompactHydraException, OmegaConfBaseException) as error:
-        raise InputError(_one_line(error)) from error
+        raise InputError(one_line(error)) from error
     finally:
         sys.argv = before
-    return 0
+    return failures.status()
 
 
 def _quiet() -> None:
@@ -65,45 +69,15 @@ def _refuse_unknown(overrides: Sequence[str]) -> None:
         key, separator, value = override.partition("=")
         if not separator and not override.startswith("~"):
             raise InputError(f"{override!r} is not KEY=VALUE; write e.g. seed=1, see --help")
+        if not key:
+            raise InputError(f"{override!r} has no key; write e.g. seed=1, see --help")
         if key not in groups() or value.startswith("$"):
             continue
+        if value in ("", "null") and key != "experiment":
+            raise InputError(f"{override}: names no {key}; {key} is one of {', '.join(names(key))}")
         for name in re.findall(r"[\w.-]+", value):
             if name not in names(key) and name != "null":
                 near = did_you_mean(name, names(key))
                 raise InputError(
                     f"{override}: there is no {key} {name!r}{near}; {key} is one of {', '.join(names(key))}"
                 )
-
-
-def _one_line(error: Exception) -> str:
-    """Hydra's and OmegaConf's messages with their cause, on one line, and the nearest key for an unknown one."""
-    text = " ".join(str(error).split("\nfull_key")[0].split())
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
-    if unknown:
-        key = unknown.group(1)
-        return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
-    missing = re.search(r"Missing mandatory value: (\S+)", text)
-    if missing:
-        return f"{missing.group(1)} is missing; give {missing.group(1)}=VALUE"
-    return text
-
-
-def _known_keys() -> list[str]:
-    """All keys of the default configuration and of every file of its groups."""
-    from omegaconf import DictConfig, OmegaConf
-
-    def walk(prefix: str, node: object) -> list[str]:
-        if not isinstance(node, DictConfig):
-            return []
-        found = []
-        for key in node:
-            found += [prefix + str(key), *walk(f"{prefix}{key!s}.", node._get_node(key))]
-        return found
-
-    keys = [*groups(), *walk("", OmegaConf.load(conf_folder() / "config.yaml"))]
-    for group in groups():
-        for name, path in {**names(group), "_base": conf_folder() / group / "_base.yaml"}.items():
-            if path.exists():
-                prefix = {"attack": f"attacks.{name}.", "logger": f"loggers.{name}."}.get(group, f"{group}.")
-                keys += walk(prefix, OmegaConf.load(path))
-    return [key for key in keys if "defaults" not in key]

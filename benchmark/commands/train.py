@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from benchmark.commands.arguments import check_arguments
 from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context, open_context
 from benchmark.errors import InputError
@@ -29,9 +30,11 @@ def train(cfg: DictConfig) -> None:
 def new_victim(context: Context) -> "Victim":
     """An untrained victim that fits the data."""
     from benchmark.victims.loading import new_victim
+    from benchmark.victims.task import Victim
 
     data = context.data
     options = {key: value for key, value in context.config["victim"].items() if key != "ckpt"}
+    check_arguments(Victim, {key: value for key, value in options.items() if key != "factory"}, "victim")
     return new_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
 
 
