@@ -90,8 +90,8 @@ def refuse_unsuitable(trainer: pl.Trainer) -> None:
     """Raise InputError for trainers under which rows would be wrong."""
     if str(trainer.precision) in ("16-true", "bf16-true", "transformer-engine"):
         raise InputError(
-            f"trainer.precision={trainer.precision} hands over images in reduced precision; "
-            "attack with trainer.precision=32-true and set engine.precision"
+            f"trainer.precision={trainer.precision} hands over images in reduced precision; train with "
+            "trainer.precision=bf16-mixed or 32-true, and set engine.precision for the attack"
         )
     if trainer.world_size > 1:
         raise InputError(

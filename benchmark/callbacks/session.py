@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from benchmark.attacks.base import Rule
@@ -113,8 +114,22 @@ class Session:
         self._cases[case.id] = case
         self._left[case.id] = len(self.engines)
         for name, engine in self.engines.items():
-            labels = case.target if self._plan.attacks[name].rule.targeted else case.truth
-            engine.submit(Job(case.id, case.image, labels, case.valid, case.truth))
+            engine.submit(self._job(name, case))
+
+    def check(self, item: Mapping[str, Any], predict: bool) -> None:
+        """Raise InputError if the item cannot be attacked; `predict`: also if the model's logits for it cannot."""
+        case = make_case(item, self._plan.target, self._masks)
+        for name, engine in self.engines.items():
+            job = self._job(name, case)
+            job.check()
+            if predict:
+                with torch.no_grad():
+                    points = case.image[None].to(engine.network.device, engine.network.dtype)
+                    job.check_against(engine.network(points, exact=True)[0].cpu())
+
+    def _job(self, name: str, case: Case) -> Job:
+        labels = case.target if self._plan.attacks[name].rule.targeted else case.truth
+        return Job(case.id, case.image, labels, case.valid, case.truth)
 
     def run(self, drain: bool) -> Iterator[tuple[str, Finished, Case]]:
         """Work until all are done or, drain=False, until no image waits for a slot; yields what has finished."""

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context, open_context
+from benchmark.commands.rehearsal import rehearse
 from benchmark.commands.show import show
 from benchmark.commands.train import new_victim
 from benchmark.errors import InputError
@@ -24,6 +25,7 @@ def attack(cfg: DictConfig) -> None:
         if cfg.victim.ckpt is None and not own_module:
             raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
         victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
+        rehearse(context, victim, fits=False, attacks=True)
         with context.begin() as loggers:
             attack_images(context, victim, loggers)
             show(context, victim, loggers, checkpoint_of(context))

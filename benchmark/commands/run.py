@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from benchmark.commands.attack import attack_images, checkpoint_of, load_victim
 from benchmark.commands.context import open_context
+from benchmark.commands.rehearsal import rehearse
 from benchmark.commands.show import show
 from benchmark.commands.train import new_victim, train_victim
 
@@ -13,6 +14,7 @@ def run(cfg: DictConfig) -> None:
     with open_context(cfg) as context:
         checkpoint = checkpoint_of(context)
         victim = new_victim(context) if checkpoint is None else load_victim(context)
+        rehearse(context, victim, fits=checkpoint is None, attacks=True)
         with context.begin() as loggers:
             if checkpoint is None:
                 checkpoint = train_victim(context, victim, loggers)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from benchmark.commands.arguments import check_arguments
 from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context, open_context
+from benchmark.commands.rehearsal import rehearse
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def train(cfg: DictConfig) -> None:
         if cfg.victim.ckpt is not None:
             raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
         victim = new_victim(context)
+        rehearse(context, victim, fits=True, attacks=False)
         with context.begin() as loggers:
             train_victim(context, victim, loggers)
 

@@ -1,0 +1,55 @@
+"""What would stop a run later, found before anything is computed or written."""
+
+from typing import TYPE_CHECKING
+
+from benchmark.callbacks.attack_epoch import refuse_unsuitable
+from benchmark.callbacks.session import Session
+from benchmark.commands.build import build_trainer
+from benchmark.commands.context import Context
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch.utils.data import Dataset
+
+    from benchmark.victims.task import Victim
+
+
+def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -> None:
+    """Read the images, draw the targets, build trainer and engines, predict one image; raise InputError for all that.
+
+    Args:
+        context, victim: of the run.
+        fits: whether the victim will be trained.
+        attacks: whether the test images will be attacked.
+    """
+    trainer = build_trainer(context.cfg, context.folder, [], [])
+    refuse_unsuitable(trainer)
+    if fits:
+        _rehearse_training(context, trainer)
+        if context.cfg.training.attack_every:
+            _rehearse_attack(context, victim, "val")
+    if attacks:
+        context.data.setup("test")
+        _rehearse_attack(context, victim, "test")
+
+
+def _rehearse_training(context: Context, trainer: "pl.Trainer") -> None:
+    if trainer.max_epochs == 0:
+        raise InputError("trainer.max_epochs=0: nothing would be trained; give at least 1")
+    if trainer.max_epochs == -1 and trainer.max_steps == -1 and context.cfg.victim.schedule != "none":
+        raise InputError(
+            f"trainer.max_epochs=-1: victim.schedule={context.cfg.victim.schedule} needs an end; "
+            "give trainer.max_epochs or victim.schedule=none"
+        )
+    context.data.setup("fit")
+    context.data.train_dataloader()
+
+
+def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
+    data = context.data
+    ids = data.test_ids() if split == "test" else data.splits()[split]
+    dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
+    with Session(context.plan, victim, ids, lambda image_id: data.mask(image_id, split), data.background) as session:
+        for index in range(len(ids)):
+            session.check(dataset[index], predict=index == 0)

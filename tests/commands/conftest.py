@@ -1,0 +1,78 @@
+"""The real commands, in this process and on tiny generated data; one trained victim for all tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.__main__ import main
+
+SMOKE = ("experiment=smoke", "trainer=cpu")
+FINAL_NAMES = {
+    *("config.yaml", "environment.json", "splits.json", "summary.json", "metrics.csv", "montage.png"),
+    *("records.parquet", "traces.parquet", "records", "traces", "adversarial", "checkpoints"),
+}
+
+
+class Outcome(NamedTuple):
+    """What a command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs `python -m benchmark` with the given arguments."""
+
+    def run(*arguments: str | Path) -> Outcome:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Outcome(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(command: Callable[..., Outcome], tmp_path: Path) -> Callable[..., str]:
+    """Runs a command on bad input and returns its one line, when nothing at all has been left behind."""
+
+    def run(*arguments: str | Path, name: str = "run") -> str:
+        folder = tmp_path / "refused"
+        outcome = command(name, *SMOKE, *arguments, f"run.dir={folder}")
+        assert outcome.status == 2, outcome
+        assert not folder.exists(), sorted(folder.rglob("*"))
+        (line,) = outcome.err.splitlines()
+        assert line.startswith("error: ")
+        assert outcome.out == ""
+        return line
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of experiment=smoke, in float64 so that it can be reproduced."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    assert main(["run", *SMOKE, "engine.precision=64", f"run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """The root of a data=folder with six images and masks of 32 pixels."""
+    root = tmp_path / "pairs"
+    for i in range(6):
+        mask = np.zeros((32, 32), np.uint8)
+        mask[4 + i : 20 + i, 6:20] = 255
+        image = np.repeat(mask[:, :, None] // 2, 3, 2) + np.random.default_rng(i).integers(
+            60, np.uint8(99), (32, 32, 3)
+        )
+        for part, pixels in (("images", image.astype(np.uint8)), ("masks", mask)):
+            (root / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(root / part / f"case{i}.png")
+    return root

@@ -1,0 +1,50 @@
+"""What is mistyped on the command line is named with the nearest that exists."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("victim=unett", "there is no victim 'unett', did you mean unet?"),
+        ("attack=asmaa", "there is no attack 'asmaa', did you mean asma?"),
+        ("attack=[asma,nope]", "there is no attack 'nope'"),
+        ("experiment=smok", "did you mean smoke?"),
+        ("victim=", "names no victim; victim is one of deeplabv3"),
+        ("victim=null", "names no victim; victim is one of deeplabv3"),
+        ("victim.enkoder=x", "unknown key 'victim.enkoder', did you mean victim.encoder?"),
+        ("data.siez=3", "unknown key 'data.siez', did you mean data.size?"),
+        ("enginee.slots=3", "unknown key 'enginee.slots', did you mean engine.slots?"),
+        ("attacks.asma.rule.taau=1", "did you mean attacks.asma.rule.tau?"),
+        ("+foo=1", "unknown key 'foo'"),
+        ("++sed=1", "unknown key 'sed', did you mean seed?"),
+        ("+engine.slot=1", "unknown key 'engine.slot', did you mean engine.slots?"),
+        ("+training.patiens=1", "did you mean training.patience?"),
+        ("+run.foo=1", "unknown key 'run.foo'"),
+        ("+data.siez=1", "siez"),
+        ("+victim.depth=1", "unknown key 'victim.depth'"),
+        ("+trainer.max_epoch=1", "unknown key 'trainer.max_epoch', did you mean trainer.max_epochs?"),
+        ("+attacks.asma.max_step=1", "did you mean attacks.asma.max_steps?"),
+        ("+attacks.asma.rule.gamma=1", "unknown key 'attacks.asma.rule.gamma'"),
+        ("+judge.treshold=1", "unknown key 'judge.treshold'"),
+        ("+target.sed=1", "did you mean target.seed?"),
+        ("+attacks.other.max_steps=1", "attacks.other is set but not chosen"),
+        ("attack=[]", "no attack chosen; give attack=NAME"),
+        ("~victim", "victim is missing"),
+        ("~data", "data._target_ is missing"),
+        ("~engine", "engine is missing"),
+        ("~seed", "seed refers to a key that is not there"),
+        ("~attack", "'attack'"),
+        ("foo", "'foo' is not KEY=VALUE"),
+        ("=3", "'=3' has no key"),
+        ("judge.op=<", "judge.op=<: cannot be read as KEY=VALUE; put special characters in quotes"),
+        ("data=folder", "data.root is missing; give data.root=VALUE"),
+        ("target=mask_file", "target.path is missing; give target.path=VALUE"),
+        ("victim=python", "victim.factory is missing; give victim.factory=VALUE"),
+        ("seed=1,2", "seed"),
+        ("~data._target_", "data._target_ is missing"),
+        ("data._target_=benchmark.nowhere.thing", "data._target_=benchmark.nowhere.thing: "),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(refused, argument: str, said: str) -> None:
+    assert said in refused(argument)
