@@ -65,6 +65,10 @@ class Table:
     def parts(self, run: Path) -> list[Path]:
         return sorted((run / self.name).glob("part-*.parquet"))
 
+    def exists(self, run: Path) -> bool:
+        """Whether the run has any rows, merged or not."""
+        return self.merged(run).exists() or bool(self.parts(run))
+
     def read(self, run: Path) -> pa.Table:
         """Merged rows and parts, each key once, sorted by key. Raises InputError if the run has no such table."""
         files = [path for path in [self.merged(run), *self.parts(run)] if path.exists()]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark import __version__
+from benchmark import __version__, records
 from benchmark.commands.build import build_data, build_loggers, build_plan
 from benchmark.commands.check import check_config
 from benchmark.errors import InputError
@@ -29,6 +29,7 @@ _PACKAGES = (
     *("torch", "torchvision", "pytorch-lightning", "segmentation-models-pytorch", "albumentations", "torchmetrics"),
     *("numpy", "pillow", "pyarrow", "hydra-core", "wandb"),
 )
+_WRITTEN_FIRST = ("config.yaml", "splits.json", "environment.json", "metrics.csv")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ class Context:
         try:
             yield loggers
             status = 0
+        except InputError:
+            self._withdraw()
+            raise
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Lightning turns the interrupt of a loop into an exit with status 1.
+            if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+            raise KeyboardInterrupt(self._kept()) from error
         finally:
             # A sweep's next run in this process must get a Weights & Biases run of its own.
             for logger in loggers:
@@ -74,6 +83,24 @@ class Context:
         path = self.folder / "environment.json"
         known = json.loads(path.read_text()) if path.exists() else self._environment()
         write_whole(path, json.dumps(known | more, indent=2))
+
+    def _kept(self) -> str:
+        """What an interrupted run has brought about."""
+        if records.RECORDS.exists(self.folder):
+            rows = records.read(self.folder).num_rows
+            return f"{rows} rows are kept in {self.folder}; benchmark.records.read gives them"
+        checkpoint = self.folder / "checkpoints" / "best.ckpt"
+        if checkpoint.exists():
+            return f"the best victim so far is kept; `attack victim.ckpt={checkpoint}` attacks it"
+        self._withdraw()
+        return "nothing had been finished"
+
+    def _withdraw(self) -> None:
+        """Remove what `begin` wrote, unless a victim or rows have come of it."""
+        if records.RECORDS.exists(self.folder) or (self.folder / "checkpoints" / "best.ckpt").exists():
+            return
+        for name in _WRITTEN_FIRST:
+            (self.folder / name).unlink(missing_ok=True)
 
     def _environment(self) -> dict[str, Any]:
         import torch
