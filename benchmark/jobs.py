@@ -110,3 +110,12 @@ class Finished:
     zero_gradients: int
     nonfinite_gradient: bool
     trace: list[dict[str, float]]
+
+
+class Guest:
+    """The host's side of an image in a slot."""
+
+    def __init__(self, job: Job, clean_preds: Tensor, satisfied: bool) -> None:
+        self.job, self.clean_preds, self.satisfied = job, clean_preds, satisfied
+        self.seconds = 0.0
+        self.trace: list[dict[str, float]] = []

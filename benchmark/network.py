@@ -34,6 +34,11 @@ def model_device(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
+def is_finite(values: Tensor) -> Tensor:
+    """Whether all values of an image are finite; (B, ...) -> (B,) bool."""
+    return values.isfinite().flatten(1).all(1)
+
+
 @contextmanager
 def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """Put the model into eval mode, without parameter gradients, in `dtype`; on leaving restore exactly what was.

@@ -1,13 +1,15 @@
-"""Who decides: full-precision judgements of points, and which of an image's iterates is kept."""
+"""Who decides: full-precision judgements, which of an image's iterates is kept, and when the image has ended."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Rule, norms
 from benchmark.criterion import Criterion
-from benchmark.network import Network
+from benchmark.jobs import Finished, Guest
+from benchmark.network import Network, is_finite
 from benchmark.pixels import round8
 from benchmark.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
 
@@ -19,11 +21,22 @@ class Referee:
         network: the frozen model.
         rule: whose norm, budget and sense (targeted or not) count.
         judge: what counts as success.
-        confirm: whether a success must also hold on the image rounded to 8 bits.
+        max_steps, stop, keep, confirm: as of `Engine`.
     """
 
-    def __init__(self, network: Network, rule: Rule, judge: Criterion, confirm: bool) -> None:
-        self._network, self._rule, self._judge, self._confirm = network, rule, judge, confirm
+    def __init__(
+        self,
+        network: Network,
+        rule: Rule,
+        judge: Criterion,
+        *,
+        max_steps: int,
+        stop: bool,
+        keep: Literal["best", "last"],
+        confirm: bool,
+    ) -> None:
+        self._network, self._rule, self._judge = network, rule, judge
+        self._max_steps, self._stop, self._keep, self._confirm = max_steps, stop, keep, confirm
 
     def predict(self, points: Tensor) -> Tensor:
         """Logits in full precision, in as many parts as the memory needs."""
@@ -36,35 +49,88 @@ class Referee:
         return torch.cat([self.predict(part) for part in points.chunk(2)])
 
     def score(self, slots: Slots, preds: Tensor) -> Tensor:
+        """Judged scores (B,) of predictions (B, h, w)."""
         batch = slots.batch
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
         return self._judge.score(preds, references, batch.valid, batch.classes, batch.background)
 
-    def judge(self, slots: Slots, index: Tensor, points: Tensor) -> Tensor:
-        """Judged scores (n,) of points (n, C, H, W) of the images at `index`, in full precision; counted."""
+    def done_before(self, slots: Slots) -> Tensor:
+        """Which fresh images have nothing to be attacked for: the clean image is a success; (B,) bool."""
+        return self._judge.holds(slots.best_score) & (self._stop or self._keep == "best")
+
+    def settle(self, slots: Slots) -> Tensor:
+        """Confirm what waits to be confirmed, keep what is best, let the others go on; returns who has ended, (B,)."""
+        self._consider(slots, slots.candidate, slots.found, slots.found_step, slots.found_score)
+        ended = slots.nonfinite | (slots.batch.steps >= self._max_steps)
+        # The iterate after the last update has not been through the model yet.
+        last = ended & ~slots.nonfinite & ~self._stopped(slots)
+        self._consider(slots, last, slots.batch.iterates, slots.batch.steps)
+        ended = ended | self._stopped(slots)
+        slots.candidate = torch.zeros_like(ended)
+        slots.waiting = ended
+        return ended
+
+    def finish(self, slots: Slots, guests: Sequence[Guest]) -> list[Finished]:
+        """Predict what is kept of these images once more, in full precision, check it and report it."""
+        by_success = self._stopped(slots)
+        adv, kept_step = slots.best, slots.kept_step
+        if self._keep == "last":
+            adv = torch.where(by_success.view(-1, 1, 1, 1), adv, slots.batch.iterates)
+            kept_step = torch.where(by_success, kept_step, slots.batch.steps)
+        steps = torch.where(by_success, kept_step, slots.batch.steps)
+        self._verify(adv, slots.batch.images, [guest.job.id for guest in guests])
+        preds, success = self._judged(slots, adv)
+        preds8, success8 = self._judged(slots, round8(adv))
+        counts = torch.stack([steps, kept_step, slots.forwards, slots.backwards, slots.zero_gradients], 1).tolist()
+        nonfinite = slots.nonfinite.tolist()
+        return [
+            Finished(
+                *(guest.job, adv[i].cpu(), guest.clean_preds, preds[i], preds8[i]),
+                *(guest.satisfied, success[i], success8[i]),
+                *(*counts[i][:4], guest.seconds, counts[i][4], nonfinite[i], guest.trace),
+            )
+            for i, guest in enumerate(guests)
+        ]
+
+    def _stopped(self, slots: Slots) -> Tensor:
+        return (slots.tier == SUCCESS8) & self._stop
+
+    def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
+        logits = self.predict(points)
+        preds = logits.argmax(1)
+        return preds.cpu(), (self._judge.holds(self.score(slots, preds)) & is_finite(logits)).tolist()
+
+    def _judge_again(self, slots: Slots, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores and success, (n,) each, of points (n, C, H, W) of the images at `index`, counted as a pass."""
         slots.forwards = slots.forwards.index_add(0, index, torch.ones_like(index))
-        return self.score(slots.pick(index), self.predict(points).argmax(1))
+        logits = self.predict(points)
+        score = self.score(slots.pick(index), logits.argmax(1))
+        return score, self._judge.holds(score) & is_finite(logits)
 
-    def consider(self, slots: Slots, index: Tensor, points: Tensor, steps: Tensor, score: Tensor | None = None) -> None:
-        """Decide what the points of the images at `index` (n,) are worth, and keep what is better than before.
+    def _consider(
+        self, slots: Slots, chosen: Tensor, points: Tensor, steps: Tensor, score: Tensor | None = None
+    ) -> None:
+        """Decide what the points (B, C, H, W) of the images `chosen` (B,) are worth, keep what is better than before.
 
-        A judgement made in reduced precision only makes a candidate: it is repeated in full precision.
+        A score given is that of a success; if it was judged in reduced precision, it is judged again.
         """
+        index = chosen.nonzero().flatten()
         if not len(index):
             return
         points, steps = points[index], steps[index]
-        known = None if score is None or self._network.reduced else score[index]
-        score = self.judge(slots, index, points) if known is None else known
+        if score is None or self._network.reduced:
+            score, success = self._judge_again(slots, index, points)
+        else:
+            score, success = score[index], torch.ones_like(index, dtype=torch.bool)
         size = norms(points - slots.batch.images[index], self._rule.norm)
-        success = self._judge.holds(score)
         tier = torch.where(success, SUCCESS if self._confirm else SUCCESS8, NO_SUCCESS)
         ask = success & ((slots.tier[index] < SUCCESS8) | (size < slots.best_norm[index]))
         if self._confirm and ask.any():
-            confirmed = self._judge.holds(self.judge(slots, index[ask], round8(points[ask])))
+            _, confirmed = self._judge_again(slots, index[ask], round8(points[ask]))
             tier[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
         slots.promote(index, points, steps, score, tier, size, self._judge.better)
 
-    def verify(self, adv: Tensor, images: Tensor, ids: Sequence[str]) -> None:
+    def _verify(self, adv: Tensor, images: Tensor, ids: Sequence[str]) -> None:
         """A rule whose result is out of range or over budget has a bug; no number of it may be reported."""
         low, high = adv.flatten(1).amin(1), adv.flatten(1).amax(1)
         outside = ~((low >= 0) & (high <= 1))

@@ -12,10 +12,13 @@ from torch import Tensor
 
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Loss, norms
-from benchmark.network import Network
+from benchmark.network import Network, is_finite
 
 NO_SUCCESS, SUCCESS, SUCCESS8 = 0, 1, 2
 """What the kept iterate is worth: nothing yet, the judge holds in float, it also holds on the 8-bit picture."""
+
+Order = Callable[[Tensor, Tensor], Tensor]
+"""Whether each score (B,) is strictly closer to success than the other (B,)."""
 
 T = TypeVar("T")
 
@@ -44,12 +47,14 @@ class Asked:
         leaf = (self._iterates if points is None else points).detach().requires_grad_()
         logits = self._network(leaf)
         losses = loss(logits, leaf)
+        if losses.shape != (len(leaf),):
+            raise ValueError(f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images; give one loss per image")
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         logits = logits.detach()
         self.forwards += 1
         self.backwards += 1
         self.loss = losses.detach()
-        self.finite = self.finite & gradient.isfinite().flatten(1).all(1)
+        self.finite = self.finite & is_finite(gradient)
         self.zero = self.zero + (gradient == 0).flatten(1).all(1)
         if points is None:
             self.logits = logits
@@ -109,6 +114,10 @@ class Slots:
         """Both together."""
         return map_tensors(lambda *tensors: torch.cat(tensors), self, other)
 
+    def copy(self) -> "Slots":
+        """The same images, whose entries can be replaced without touching these."""
+        return replace(self, batch=replace(self.batch, state=dict(self.batch.state)))
+
     def to(self, device: torch.device) -> "Slots":
         return map_tensors(lambda tensor: tensor.to(device), self)
 
@@ -128,14 +137,11 @@ class Slots:
         }
         return {name: value.double() for name, value in measured.items()}
 
-    def judged(
-        self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Callable[[Tensor, Tensor], Tensor]
-    ) -> None:
+    def judged(self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order) -> None:
         """Take note of how the current iterates of the images `awake` were judged; all (B,).
 
         A success that would be kept becomes a candidate, and its image waits for the host to confirm it; anything else
-        counts only while there is no success. The first iterate replaces an equally good clean image, so that a failed
-        attack shows what it did.
+        counts only while there is no success.
 
         Args:
             awake, success: bool.
@@ -148,8 +154,8 @@ class Slots:
         self.found_score = torch.where(found, score, self.found_score)
         self.found_step = torch.where(found, steps, self.found_step)
         self.candidate = self.candidate | found
-        still_clean = (self.kept_step == 0) & (steps > 0) & ~closer(self.best_score, score)
-        improved = awake & ~success & (self.tier == NO_SUCCESS) & (closer(score, self.best_score) | still_clean)
+        nearer = _nearer(score, steps, self.best_score, self.kept_step, closer)
+        improved = awake & ~success & (self.tier == NO_SUCCESS) & nearer
         self.best = torch.where(_wide(improved, self.best), self.batch.iterates, self.best)
         self.best_score = torch.where(improved, score, self.best_score)
         self.best_norm = torch.where(improved, size, self.best_norm)
@@ -166,7 +172,7 @@ class Slots:
         self.forwards = self.forwards + asked.forwards * awake
         self.backwards = self.backwards + asked.backwards * awake
         self.zero_gradients = self.zero_gradients + asked.zero * awake
-        finite = asked.finite & following.isfinite().flatten(1).all(1)
+        finite = asked.finite & is_finite(following)
         self.nonfinite = self.nonfinite | (awake & ~finite)
         move = awake & finite
         batch.iterates = torch.where(_wide(move, following), following, batch.iterates)
@@ -182,20 +188,30 @@ class Slots:
         score: Tensor,
         tier: Tensor,
         size: Tensor,
-        closer: Callable[[Tensor, Tensor], Tensor],
+        closer: Order,
     ) -> None:
         """Keep points (n, C, H, W) of the images at `index` (n,) where they are worth more than what was kept.
 
         A higher tier wins, then the smaller norm, and while there is no success the better score.
         """
-        smaller = torch.where(tier == NO_SUCCESS, closer(score, self.best_score[index]), size < self.best_norm[index])
-        better = (tier > self.tier[index]) | ((tier == self.tier[index]) & smaller)
+        nearer = _nearer(score, steps, self.best_score[index], self.kept_step[index], closer)
+        preferred = torch.where(tier == NO_SUCCESS, nearer, size < self.best_norm[index])
+        better = (tier > self.tier[index]) | ((tier == self.tier[index]) & preferred)
         rows = (index[better],)
         self.best = self.best.index_put(rows, points[better])
         self.best_score = self.best_score.index_put(rows, score[better])
         self.best_norm = self.best_norm.index_put(rows, size[better])
         self.kept_step = self.kept_step.index_put(rows, steps[better])
         self.tier = self.tier.index_put(rows, tier[better])
+
+
+def _nearer(score: Tensor, steps: Tensor, best: Tensor, kept_step: Tensor, closer: Order) -> Tensor:
+    """Whether an iterate that is no success is worth more than the best so far, which is none either; all (B,).
+
+    An updated iterate also replaces an equally good one without any update, so that a failed attack shows what it did.
+    """
+    first = (kept_step == 0) & (steps > 0) & ~closer(best, score)
+    return closer(score, best) | first
 
 
 def _wide(mask: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,252 @@
+"""The attack loop: continuous batching of any update rule over any number of images.
+
+A fixed number of images (`slots`) is on the device at once. Each has its own step count, state, best iterate and end;
+a finished image leaves and the next one of the queue takes its place, so that the batch stays full. The host looks at
+the device only every `sync_every` steps. What becomes of an image depends neither on that nor on its neighbours: one
+that has reached something the host must look at stands still until it does.
+"""
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.attacks.base import Batch, Rule, image_seed, norms
+from benchmark.criterion import Criterion
+from benchmark.errors import InputError
+from benchmark.jobs import Finished, Guest, Job
+from benchmark.network import Network, Precision, frozen, is_finite, model_dtype, normalise_precision
+from benchmark.referee import Referee
+from benchmark.slots import Asked, Slots
+from benchmark.telemetry import Measurements, Telemetry
+
+
+class Engine:
+    """Runs one rule against one model; a context manager, inside of which the model is frozen.
+
+    Args:
+        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1.
+        rule: the update rule.
+        judge: what counts as success.
+        max_steps: at most this many updates per image.
+        slots: images on the device at once; halved, and work goes on, when the device runs out of memory.
+        stop: end an image at its first confirmed success; False: run all steps.
+        keep: "best": the smallest norm among confirmed successes, else among successes, else the best judged score;
+            "last": the iterate after the last update (with `stop`, the one that ended it).
+        confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
+            pass each time); False: a success in float is enough.
+        precision: of the passes (64, 32, "bf16", 16); None: the model's own.
+        background: the class that is not foreground, if any.
+        seed, name: what randomness is seeded by, beside the image's id.
+        sync_every: steps between looks of the host at the device; None: 1 on a CPU, else 4.
+        watch: called with the measurements of every step.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        rule: Rule,
+        *,
+        judge: Criterion | None = None,
+        max_steps: int = 500,
+        slots: int = 16,
+        stop: bool = True,
+        keep: Literal["best", "last"] = "best",
+        confirm: bool = True,
+        precision: Precision | None = None,
+        background: int | None = 0,
+        seed: int = 0,
+        name: str | None = None,
+        sync_every: int | None = None,
+        watch: Callable[[Measurements], None] | None = None,
+    ) -> None:
+        for option, value, least in (("max_steps", max_steps, 0), ("slots", slots, 1), ("sync_every", sync_every, 1)):
+            if value is not None and value < least:
+                raise InputError(f"{option}={value}: must be at least {least}")
+        if keep not in ("best", "last"):
+            raise InputError(f"keep={keep!r}: must be 'best' or 'last'")
+        self.judge = judge or Criterion()
+        if not rule.targeted and self.judge.reference == "target":
+            raise InputError(f"judge '{self.judge}' needs a target but the rule is untargeted; judge against the truth")
+        dtype = model_dtype(model)
+        if dtype not in (torch.float32, torch.float64):
+            raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
+        own: Precision = 64 if dtype == torch.float64 else 32
+        self.network = Network(model, own if precision is None else normalise_precision(precision))
+        self.rule, self.max_steps, self.slots = rule, max_steps, slots
+        self.background = background
+        self._referee = Referee(
+            self.network, rule, self.judge, max_steps=max_steps, stop=stop, keep=keep, confirm=confirm
+        )
+        self._seed, self._name = seed, name or type(rule).__name__
+        self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
+        self._telemetry = Telemetry(watch)
+        self._model, self._stack = model, ExitStack()
+        self._queue: deque[Job] = deque()
+        self._parked: list[tuple[Slots, list[Guest]]] = []
+        self._slots: Slots | None = None
+        self._guests: list[Guest] = []
+        self._done: deque[Finished] = deque()
+        self._since_sync = 0
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(frozen(self._model, self.network.dtype))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def active(self) -> int:
+        """Images in slots."""
+        return len(self._guests)
+
+    @property
+    def waiting(self) -> int:
+        """Images submitted and not in a slot."""
+        return len(self._queue) + sum(len(guests) for _, guests in self._parked)
+
+    def submit(self, job: Job) -> None:
+        """Queue an image. Raises InputError if it cannot be attacked."""
+        job.check()
+        if self.rule.targeted and self.judge.reference == "truth" and job.truth is None:
+            raise InputError(f"image {job.id}: the judge '{self.judge}' needs the truth beside the target; give truth")
+        # Tensors made in inference mode cannot take part in a backward pass, copies made outside it can.
+        with torch.inference_mode(False):
+            self._queue.append(job.detached())
+
+    def run(self, drain: bool = True) -> Iterator[Finished]:
+        """Work, yielding each image as it finishes: until all are done or, drain=False, until none waits for a slot."""
+        busy = True
+        while busy:
+            # Entered anew for every stretch of work, so that the caller's code between two images runs in its own mode.
+            with torch.inference_mode(False), torch.enable_grad():
+                self._telemetry.start_clock()
+                self._refill()
+                busy = self._slots is not None and (drain or self.waiting > 0)
+                if self._slots is not None and busy:
+                    self._advance(self._slots)
+            # Kept by the engine until taken: a caller who stops listening here finds the rest in the next run.
+            while self._done:
+                yield self._done.popleft()
+
+    def _refill(self) -> None:
+        """Fill free slots, parked images first; an image that is a success before it is attacked is done."""
+        while self._parked and (free := self.slots - self.active) > 0:
+            slots, guests = self._parked.pop()
+            if len(guests) > free:
+                self._parked.append((slots.pick(slice(free, None)), guests[free:]))
+            self._join(slots.pick(slice(free)), guests[:free])
+        while self._queue and (free := self.slots - self.active) > 0:
+            slots, guests = self._admit([self._queue.popleft() for _ in range(min(free, len(self._queue)))])
+            self._join(*self._dismiss(slots, guests, self._referee.done_before(slots)))
+
+    def _admit(self, jobs: Sequence[Job]) -> tuple[Slots, list[Guest]]:
+        """Put images onto the device and judge them clean."""
+        shapes = {tuple(job.image.shape) for job in [*jobs, *(guest.job for guest in self._guests)]}
+        if len(shapes) > 1:
+            raise InputError(f"images of different shapes in one attack: {sorted(shapes)}; resize them to one size")
+        device = self.network.device
+        images = torch.stack([job.image for job in jobs]).to(device, self.network.dtype)
+        logits = self._referee.predict(images)
+        for job, scores in zip(jobs, logits, strict=True):
+            job.check_against(scores)
+        valid = torch.stack([torch.ones_like(j.labels, dtype=torch.bool) if j.valid is None else j.valid for j in jobs])
+        valid = valid.to(device)
+        labels = torch.stack([job.labels for job in jobs]).to(device, torch.int64).masked_fill(~valid, 0)
+        truths = torch.stack([job.labels if job.truth is None else job.truth for job in jobs])
+        truths = truths.to(device, torch.int64).masked_fill(~valid, 0)
+        seeds = torch.tensor([image_seed(self._seed, self._name, job.id) for job in jobs], device=device)
+        batch = Batch(images, images, labels, valid, torch.zeros_like(seeds), seeds, logits.shape[1], self.background)
+        batch.iterates = self.rule.start(batch)
+        batch.report = {}
+        self._check_points(batch.iterates, images)
+        preds = logits.argmax(1)
+        slots = Slots.fresh(batch, truths)
+        slots.best_score = self._referee.score(slots, preds)
+        slots.waiting = slots.batch.steps >= self.max_steps
+        satisfied = self.judge.holds(slots.best_score).tolist()
+        return slots, [Guest(*parts) for parts in zip(jobs, preds.cpu(), satisfied, strict=True)]
+
+    def _join(self, slots: Slots, guests: list[Guest]) -> None:
+        if guests:
+            slots = slots.to(self.network.device)
+            self._slots = slots if self._slots is None else self._slots.join(slots)
+            self._guests = self._guests + guests
+
+    def _dismiss(self, slots: Slots, guests: list[Guest], ended: Tensor) -> tuple[Slots, list[Guest]]:
+        """Hand out the images `ended` (B,) bool; returns those that stay."""
+        places = ended.nonzero().flatten()
+        if not len(places):
+            return slots, guests
+        self._done += self._referee.finish(slots.pick(places), [guests[i] for i in places.tolist()])
+        stay = (~ended).nonzero().flatten()
+        return slots.pick(stay), [guests[i] for i in stay.tolist()]
+
+    def _advance(self, slots: Slots) -> None:
+        """One step of every slot, and the host's look at the device when it is due."""
+        try:
+            self._slots = self._step(slots)
+            fitted = True
+        except torch.OutOfMemoryError:
+            if len(self._guests) == 1:
+                raise
+            fitted = False
+        # Not while the error is being handled: until then it holds on to what the step had computed.
+        if not fitted:
+            self._halve(slots)
+        self._telemetry.bill(self._guests)
+        self._since_sync += int(fitted)
+        if self._slots is not None and self._since_sync >= self._sync_every:
+            self._sync(self._slots)
+
+    def _step(self, slots: Slots) -> Slots:
+        """All images one step on. What was given stays as it is, in case memory does not suffice for a whole step."""
+        before, slots = slots.batch.state, slots.copy()
+        batch = slots.batch
+        asked = Asked(self.network, batch)
+        following = self.rule.step(batch, asked)
+        self._check_points(following, batch.images)
+        logits = asked.forward() if asked.logits is None else asked.logits
+        awake = ~slots.waiting
+        preds = logits.argmax(1)
+        measured = slots.measure(preds, asked.loss)
+        batch.report = {}
+        score = self._referee.score(slots, preds)
+        success = self.judge.holds(score) & is_finite(logits)
+        size = norms(batch.iterates - batch.images, self.rule.norm)
+        slots.judged(awake, success, score, size, self.judge.better)
+        slots.advance(awake, following, before, asked, self.max_steps)
+        self._telemetry.note(awake, measured)
+        return slots
+
+    def _check_points(self, points: Tensor, images: Tensor) -> None:
+        # Points of another shape would be broadcast, one image's to all.
+        if points.shape != images.shape or points.dtype != images.dtype:
+            found = f"{points.dtype} of shape {tuple(points.shape)}"
+            raise ValueError(f"{type(self.rule).__name__} returned {found} for {images.dtype} {tuple(images.shape)}")
+
+    def _sync(self, slots: Slots) -> None:
+        """Look at the device: read measurements, confirm successes, end what has ended."""
+        self._since_sync = 0
+        self._telemetry.read(self._guests)
+        ended = self._referee.settle(slots)
+        self._telemetry.bill(self._guests)
+        slots, self._guests = self._dismiss(slots, self._guests, ended)
+        self._slots = slots if self._guests else None
+
+    def _halve(self, slots: Slots) -> None:
+        """Park half of the images with all their state and go on with the others."""
+        self._telemetry.read(self._guests)
+        keep = len(self._guests) // 2
+        warnings.warn(f"out of memory with {len(self._guests)} slots, going on with {keep}", stacklevel=2)
+        places = torch.arange(len(slots), device=self.network.device)
+        self._parked.append((slots.pick(places[keep:]).to(torch.device("cpu")), self._guests[keep:]))
+        # Picked by index, which copies: slices would keep the memory of all.
+        self._slots, self._guests, self.slots = slots.pick(places[:keep]), self._guests[:keep], keep
+        if self.network.device.type == "cuda":
+            torch.cuda.empty_cache()
