@@ -1,5 +1,6 @@
 """Objects from the configuration; what a constructor does not accept becomes one line that names the key."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,10 @@ def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, InputError):
             raise cause from error
+        if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
+            raise InputError(
+                f"unknown key '{key}.{unknown.group(1)}'; {plain['_target_']} takes no such option"
+            ) from error
         if isinstance(cause, TypeError | ValueError | ImportError) or cause is None:
             raise InputError(f"{key}: {' '.join(str(cause or error).split())}") from error
         raise

@@ -41,9 +41,9 @@ def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 def refused(command: Callable[..., Outcome], tmp_path: Path) -> Callable[..., str]:
     """Runs a command on bad input and returns its one line, when nothing at all has been left behind."""
 
-    def run(*arguments: str | Path, name: str = "run") -> str:
+    def run(*arguments: str | Path, name: str = "run", base: tuple[str, ...] = SMOKE) -> str:
         folder = tmp_path / "refused"
-        outcome = command(name, *SMOKE, *arguments, f"run.dir={folder}")
+        outcome = command(name, *base, *arguments, f"run.dir={folder}")
         assert outcome.status == 2, outcome
         assert not folder.exists(), sorted(folder.rglob("*"))
         (line,) = outcome.err.splitlines()

@@ -21,7 +21,7 @@ import pytest
         ("+engine.slot=1", "unknown key 'engine.slot', did you mean engine.slots?"),
         ("+training.patiens=1", "did you mean training.patience?"),
         ("+run.foo=1", "unknown key 'run.foo'"),
-        ("+data.siez=1", "siez"),
+        ("+data.siez=1", "unknown key 'data.siez'"),
         ("+victim.depth=1", "unknown key 'victim.depth'"),
         ("+trainer.max_epoch=1", "unknown key 'trainer.max_epoch', did you mean trainer.max_epochs?"),
         ("+attacks.asma.max_step=1", "did you mean attacks.asma.max_steps?"),
