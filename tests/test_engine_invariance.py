@@ -118,8 +118,8 @@ def test_the_cases_are_of_every_kind() -> None:
     assert any(not image.success for image in finished)
     assert any(image.success and not image.success8 for image in finished)
     assert len({image.steps for image in finished if image.success8}) > 3
-    confirmed_late = [i for i in finished if i.success8 and i.backwards and i.forwards > i.backwards + 3]
-    assert confirmed_late
+    slow = alone(Setting("slow", 5, stop=True, keep="best", confirm=True)).values()
+    assert any(image.success8 and image.forwards > image.backwards + 3 for image in slow), "no confirmation failed"
 
 
 @pytest.mark.filterwarnings("ignore:out of memory")
