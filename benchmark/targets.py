@@ -70,14 +70,14 @@ class MaskFile(Target):
 
     Args:
         path: an image file, or a folder of them (`<id>.png`); resized to the attacked size by nearest neighbour.
-        encoding: file value -> class, as for masks of data sets.
+        encoding: file value -> class, as for masks of data sets; None: 0 is class 0, 255 is class 1.
     """
 
-    def __init__(self, path: str, encoding: Mapping[Any, Any]) -> None:
+    def __init__(self, path: str, encoding: Mapping[Any, Any] | None = None) -> None:
         from benchmark.data.images import check_encoding
 
         self._path = Path(path)
-        self._encoding = check_encoding(dict(encoding), VOID)
+        self._encoding = check_encoding(dict({0: 0, 255: 1} if encoding is None else encoding), VOID)
         if not self._path.exists():
             raise InputError(f"target.path={path}: no such file or folder; give a mask file or a folder of <id>.png")
 

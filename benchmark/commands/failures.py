@@ -48,7 +48,8 @@ def one_line(error: Exception) -> str:
     text = " ".join(str(error).split("\nfull_key")[0].split())
     unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
     if unknown:
-        key = unknown.group(1)
+        # Where a whole section was given, the cause knows which key in it.
+        key = getattr(error.__cause__, "full_key", None) or unknown.group(1)
         return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} is missing; give {error.full_key}=VALUE"

@@ -30,6 +30,7 @@ import pytest
         ("+target.sed=1", "did you mean target.seed?"),
         ("+attacks.other.max_steps=1", "attacks.other is set but not chosen"),
         ("attack=[]", "no attack chosen; give attack=NAME"),
+        ("engine={slot:3}", "unknown key 'engine.slot', did you mean engine.slots?"),
         ("~victim", "victim is missing"),
         ("~data", "data._target_ is missing"),
         ("~engine", "engine is missing"),
