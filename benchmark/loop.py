@@ -143,7 +143,7 @@ class Engine:
             self._join(slots.pick(slice(free)), guests[:free])
         while self._queue and (free := self.slots - self.active) > 0:
             slots, guests = self._admit([self._queue.popleft() for _ in range(min(free, len(self._queue)))])
-            self._join(*self._dismiss(slots, guests, self._referee.done_before(slots)))
+            self._join(*self._dismiss(slots, guests, self._referee.dismiss_clean(slots)))
 
     def _admit(self, jobs: Sequence[Job]) -> tuple[Slots, list[Guest]]:
         """Put images onto the device and judge them clean."""

@@ -54,9 +54,12 @@ class Referee:
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
         return self._judge.score(preds, references, batch.valid, batch.classes, batch.background)
 
-    def done_before(self, slots: Slots) -> Tensor:
-        """Which fresh images have nothing to be attacked for: the clean image is a success; (B,) bool."""
-        return self._judge.holds(slots.best_score) & (self._stop or self._keep == "best")
+    def dismiss_clean(self, slots: Slots) -> Tensor:
+        """Which fresh images, (B,) bool, are a success as they are; unless all steps are asked for, they have ended."""
+        ended = self._judge.holds(slots.best_score) & (self._stop or self._keep == "best")
+        # There is nothing to confirm: the clean image is what is kept.
+        slots.tier = torch.where(ended, SUCCESS8, slots.tier)
+        return ended
 
     def settle(self, slots: Slots) -> Tensor:
         """Confirm what waits to be confirmed, keep what is best, let the others go on; returns who has ended, (B,)."""
@@ -135,7 +138,9 @@ class Referee:
         low, high = adv.flatten(1).amin(1), adv.flatten(1).amax(1)
         outside = ~((low >= 0) & (high <= 1))
         if self._rule.eps is not None:
-            outside |= norms(adv - images, self._rule.norm) > self._rule.eps + 1e-6
+            # In float64, with room for the rounding of a projection done in float32.
+            size = norms(adv.double() - images.double(), self._rule.norm)
+            outside |= size > self._rule.eps + 1e-6 * max(1, self._rule.eps)
         for i in outside.nonzero().flatten().tolist():
             found = f"values from {low[i].item():.6g} to {high[i].item():.6g}"
             raise RuntimeError(f"{type(self._rule).__name__} left [0,1] or its budget on image {ids[i]}: {found}")

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmark.attacks.asma import ASMA
 from benchmark.attacks.base import Batch, Query, Rule, norms
-from benchmark.engine import Finished, Job
+from benchmark.engine import Criterion, Engine, Finished, Job
 
 
 def smooth_network(outputs: int = 2, seed: int = 0) -> nn.Sequential:
@@ -69,6 +71,20 @@ def mixed_jobs(model: nn.Module) -> list[Job]:
             labels[~valid] = 200
         jobs.append(Job(f"image {i}", images[i], labels, valid, preds[i].clone()))
     return jobs
+
+
+JUDGE = Criterion("apsr", value=0.9)
+QUICK = ASMA(tau=0.01, beta=0.05)
+"""Judge and rule with which some of `mixed_jobs` succeed within 15 steps."""
+
+
+def run(model: nn.Module, rule: Rule, jobs: list[Job], **options: Any) -> list[Finished]:
+    """What becomes of the jobs, in their order."""
+    with Engine(model, rule, **{"judge": JUDGE, "max_steps": 15, "slots": 4} | options) as engine:
+        for job in jobs:
+            engine.submit(job)
+        finished = {image.job.id: image for image in engine.run()}
+    return [finished[job.id] for job in jobs]
 
 
 def assert_same(found: Finished, expected: Finished, tolerance: float = 1e-6) -> None:
