@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from benchmark import __version__
 from benchmark.errors import InputError, did_you_mean
@@ -32,7 +32,10 @@ examples
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with the nearest name suggested."""
+    """argparse that raises, and takes no option by its first letters, so that the nearest can be suggested."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see `{self.prog} --help`")

@@ -49,7 +49,7 @@ def one_line(error: Exception) -> str:
     unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
     if unknown:
         # Where a whole section was given, the cause knows which key in it.
-        key = getattr(error.__cause__, "full_key", None) or unknown.group(1)
+        key = max(unknown.group(1), getattr(error.__cause__, "full_key", None) or "", key=len)
         return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} is missing; give {error.full_key}=VALUE"

@@ -1,0 +1,139 @@
+"""Every file of conf/ composes into something that can be made; a new one is covered by being there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from benchmark.attacks.base import Rule
+from benchmark.callbacks.session import Attack
+from benchmark.commands.build import build_data, build_plan, build_trainer, instantiate
+from benchmark.commands.check import check_config
+from benchmark.commands.conf import conf_folder, groups, headline, names
+from benchmark.criterion import Criterion
+from benchmark.targets import Target
+
+FILES = [(group, name) for group in groups() for name in names(group)]
+LIST = ("attack", "logger")  # groups of which any number can be chosen
+
+
+@pytest.fixture
+def compose_config() -> Iterator[Any]:
+    """Composes the root configuration with overrides."""
+    OmegaConf.register_new_resolver("nonce", lambda: "0", replace=True)
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        yield lambda *overrides: compose("config", list(overrides))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data root in the layouts of data=folder and data=isic2018 at once."""
+    for part, i in (("Training", 0), ("Training", 1), ("Validation", 2), ("Test", 3), ("Test", 4)):
+        image = np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)
+        mask = np.zeros((16, 16), np.uint8)
+        mask[i : i + 6, 4:9] = 255
+        for folder, name, pixels in (
+            ("images", f"case{i}.png", image),
+            ("masks", f"case{i}.png", mask),
+            (f"ISIC2018_Task1-2_{part}_Input", f"ISIC_000000{i}.jpg", image),
+            (f"ISIC2018_Task1_{part}_GroundTruth", f"ISIC_000000{i}_segmentation.png", mask),
+        ):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / folder / name)
+    return tmp_path
+
+
+def _choice(group: str, name: str) -> str:
+    return f"{group}=[{name}]" if group in LIST else f"{group}={name}"
+
+
+def _plain(cfg: DictConfig) -> Any:
+    return OmegaConf.to_container(cfg, resolve=False)
+
+
+def test_all_groups_are_there() -> None:
+    assert {"attack", "victim", "data", "target", "trainer", "logger", "experiment", "judge"} <= set(groups())
+
+
+@pytest.mark.parametrize(("group", "name"), FILES)
+def test_every_file_says_what_it_is(group: str, name: str) -> None:
+    assert len(headline(names(group)[name])) > 5
+
+
+@pytest.mark.parametrize(("group", "name"), FILES)
+def test_every_file_composes_into_a_known_configuration(compose_config, group: str, name: str) -> None:
+    check_config(_plain(compose_config(_choice(group, name))))
+
+
+@pytest.mark.parametrize("name", names("attack"))
+def test_every_attack_is_made(compose_config, name: str) -> None:
+    plan = build_plan(compose_config(f"attack=[{name}]"))
+    assert list(plan.attacks) == [name]
+    assert isinstance(plan.attacks[name], Attack)
+    assert isinstance(plan.attacks[name].rule, Rule)
+    assert plan.attacks[name].max_steps > 0
+
+
+def test_attacks_can_be_chosen_together(compose_config) -> None:
+    chosen = list(names("attack"))
+    assert set(build_plan(compose_config(f"attack=[{','.join(chosen)}]")).attacks) == set(chosen)
+
+
+@pytest.mark.parametrize("name", names("data"))
+def test_every_data_set_is_made(compose_config, root: Path, name: str) -> None:
+    cfg = compose_config(f"data={name}", "data.size=16")
+    if "root" in list(cfg.data):  # a missing value counts as no key
+        cfg.data.root = str(root)
+    else:
+        cfg.data.update(n_train=2, n_val=1, n_test=2)
+    data = build_data(cfg)
+    data.setup()
+    item = data.test_dataloader().dataset[0]
+    assert item["image"].shape == (3, 16, 16)
+    assert item["mask"].shape == (16, 16)
+    assert item["id"] in data.test_ids()
+
+
+@pytest.mark.parametrize("name", names("target"))
+def test_every_target_is_made(compose_config, root: Path, name: str) -> None:
+    cfg = compose_config(f"target={name}")
+    if "path" in list(cfg.target):
+        cfg.target.path = str(root / "masks" / "case0.png")
+    assert isinstance(instantiate(cfg.target, "target"), Target)
+
+
+@pytest.mark.parametrize("name", names("judge"))
+def test_every_judge_is_made(compose_config, name: str) -> None:
+    assert isinstance(instantiate(compose_config(f"judge={name}").judge, "judge"), Criterion)
+
+
+@pytest.mark.parametrize("name", names("trainer"))
+def test_every_trainer_is_made(compose_config, tmp_path: Path, name: str) -> None:
+    import torch
+
+    if name == "gpu" and not torch.cuda.is_available():
+        pytest.skip("trainer=gpu needs a GPU")
+    trainer = build_trainer(compose_config(f"trainer={name}"), tmp_path, [], [])
+    assert trainer.world_size == 1
+
+
+@pytest.mark.parametrize("name", names("experiment"))
+def test_every_experiment_gives_a_plan(compose_config, name: str) -> None:
+    assert build_plan(compose_config(f"experiment={name}")).attacks
+
+
+def test_logger_names_are_known_to_their_makers(compose_config) -> None:
+    import hydra
+
+    from benchmark.commands.arguments import check_arguments
+
+    cfg = compose_config(f"logger=[{','.join(names('logger'))}]")
+    assert set(cfg.loggers) == set(names("logger"))
+    for name, node in cfg.loggers.items():
+        plain = {key: value for key, value in _plain(node).items() if key != "_target_"}
+        check_arguments(hydra.utils.get_object(node._target_), plain, f"loggers.{name}")
