@@ -32,7 +32,9 @@ def confusion(preds: Tensor, labels: Tensor, valid: Tensor | None, classes: int)
     labelled = labels.flatten(1).unsqueeze(1) == index
     if valid is not None:
         labelled = labelled & valid.flatten(1).unsqueeze(1)
-    return torch.bmm(labelled.to(dtype), predicted.transpose(1, 2)).round().to(torch.int64)
+    # Autocast, which the caller may be in, would round the counts.
+    with torch.autocast(preds.device.type, enabled=False):
+        return torch.bmm(labelled.to(dtype), predicted.transpose(1, 2)).round().to(torch.int64)
 
 
 def _foreground(counts: Tensor, background: int | None) -> Tensor:

@@ -56,8 +56,10 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
         model.eval()
         for parameter, _ in gradients:
             parameter.requires_grad_(False)
-        for tensor, original in tensors:
-            tensor.data = original.to(dtype)
+        # Converted in the caller's inference mode they could not take part in a backward pass.
+        with torch.inference_mode(False):
+            for tensor, original in tensors:
+                tensor.data = original.to(dtype)
         yield
     finally:
         for tensor, original in tensors:
@@ -84,7 +86,8 @@ class Network:
         A one-logit head z is read as (−z/2, +z/2), which has the same prediction and the same probabilities.
         """
         with torch.autocast(self.device.type, dtype=self._autocast, enabled=self.reduced and not exact):
-            logits = self._model(points)
+            # A copy, because models that normalise in place exist.
+            logits = self._model(points.clone())
         if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(points):
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise InputError(
