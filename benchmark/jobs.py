@@ -29,7 +29,7 @@ class Job:
     def check(self) -> None:
         """Raise InputError unless image, labels, valid and truth are what the class says."""
         image = self.image
-        if image.ndim != 3 or not image.is_floating_point():
+        if image.ndim != 3 or not image.is_floating_point() or not image.numel():
             raise InputError(
                 f"image {self.id}: {image.dtype} of shape {tuple(image.shape)}; give float (C,H,W) in [0,1]"
             )
