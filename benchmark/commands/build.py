@@ -74,7 +74,9 @@ def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any]) -> "
 
     loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
     for name, node in (cfg.get("loggers") or {}).items():
-        logger = instantiate(node, f"loggers.{name}", save_dir=str(folder), config=dict(config))
+        # Its own name for an argument, config, is taken in hydra's instantiate.
+        make = instantiate(node, f"loggers.{name}", _partial_=True)
+        logger = make(save_dir=str(folder), config=dict(config))
         if logger is not None:
             loggers.append(logger)
     return loggers

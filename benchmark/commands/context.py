@@ -59,9 +59,10 @@ class Context:
         write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
         write_whole(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
         self.record()
-        loggers = build_loggers(self.cfg, self.folder, self.config)
+        loggers: list[Logger] = []
         status = 1
         try:
+            loggers += build_loggers(self.cfg, self.folder, self.config)
             yield loggers
             status = 0
         except InputError:

@@ -31,6 +31,7 @@ import pytest
         ("+attacks.other.max_steps=1", "attacks.other is set but not chosen"),
         ("attack=[]", "no attack chosen; give attack=NAME"),
         ("engine={slot:3}", "unknown key 'engine.slot', did you mean engine.slots?"),
+        ("logger=wandb +loggers.wandb.grup=x", "unknown key 'loggers.wandb.grup', did you mean loggers.wandb.group?"),
         ("~victim", "victim is missing"),
         ("~data", "data._target_ is missing"),
         ("~engine", "engine is missing"),
@@ -48,4 +49,4 @@ import pytest
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line(refused, argument: str, said: str) -> None:
-    assert said in refused(argument)
+    assert said in refused(*argument.split())
