@@ -71,17 +71,27 @@ class Table:
 
     def read(self, run: Path) -> pa.Table:
         """Merged rows and parts, each key once, sorted by key. Raises InputError if the run has no such table."""
-        files = [path for path in [self.merged(run), *self.parts(run)] if path.exists()]
-        if not files:
-            raise InputError(
-                f"{run}: no {self.name}.parquet and no {self.name}/part-*.parquet; is this a run's folder?"
-            )
-        table = pa.concat_tables([_read_file(path, self.schema) for path in files])
+        try:
+            table = self._read_files(run)
+        except FileNotFoundError:
+            # Another process has merged the parts listed a moment ago; its file was there before they went.
+            return self.read(run)
         keys = list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
         first: dict[tuple[Any, ...], int] = {}
         for index, key in enumerate(keys):
             first.setdefault(key, index)
-        return table.take([first[key] for key in sorted(first)])
+        return table.take(pa.array([first[key] for key in sorted(first)], pa.int64()))
+
+    def _read_files(self, run: Path) -> pa.Table:
+        # In this order: a part that goes while this runs is missed by its own reading, never by the listing.
+        files = self.parts(run)
+        if self.merged(run).exists():
+            files.insert(0, self.merged(run))
+        if not files:
+            raise InputError(
+                f"{run}: no {self.name}.parquet and no {self.name}/part-*.parquet; is this a run's folder?"
+            )
+        return pa.concat_tables([_read_file(path, self.schema) for path in files])
 
     def merge(self, run: Path) -> Path:
         """Write all rows into one file, then delete the parts; a kill at any moment loses nothing."""
@@ -130,6 +140,8 @@ def read(run: Path | str) -> pa.Table:
 
 def file_name(image_id: str) -> str:
     """A file name that is one-to-one with the id and cannot leave its folder, whatever the id holds."""
+    if not image_id:
+        return "%"
     name = quote(image_id, safe=" ()+,=@")
     return name.replace(".", "%2E") if name.strip(".") == "" else name
 
@@ -145,6 +157,8 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
 def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         return pq.read_table(path, schema=schema)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as a table of rows ({reason}); remove it to go on") from error
