@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from benchmark.records import PREDICTIONS, SCHEMA
+from benchmark.scoring import score_perturbation, score_prediction
+
+
+def test_a_prediction_by_hand() -> None:
+    preds = torch.tensor([[1, 1, 0, 0, 1]])
+    truth = torch.tensor([[1, 0, 0, 0, 0]])
+    target = torch.tensor([[0, 1, 1, 0, 0]])
+    valid = torch.tensor([[True, True, True, True, False]])
+    scores = score_prediction(preds, truth, target, valid, 2, 0)
+    assert scores["confusion_truth"] == [2, 1, 0, 1]
+    assert [scores[name] for name in ("iou_truth", "pixel_acc_truth", "dice_truth")] == pytest.approx(
+        [1 / 2, 3 / 4, 2 / 3]
+    )
+    assert [scores[name] for name in ("iou_target", "pixel_acc_target")] == pytest.approx([1 / 3, 1 / 2])
+
+
+def test_a_perturbation_by_hand() -> None:
+    image = torch.full((3, 8, 8), 0.5)
+    adv = image.clone()
+    adv[:, 0, 0] += torch.tensor([0.3, -0.4, 0.0])
+    scores = score_perturbation(image, adv)
+    expected = {"l0": 1, "l1": 0.7, "l2": 0.5, "linf": 0.4, "rms": 0.5 / 192**0.5}
+    assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert scores["psnr"] == pytest.approx(10 * torch.log10(torch.tensor(192 / 0.25)).item(), abs=1e-4)
+    assert 0 < scores["ssim"] < 1
+
+
+def test_no_perturbation() -> None:
+    image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    scores = score_perturbation(image, image.clone())
+    assert [scores[name] for name in ("l0", "l1", "l2", "linf", "rms")] == [0] * 5
+    assert scores["psnr"] == float("inf")
+    assert scores["ssim"] == pytest.approx(1)
+
+
+def test_the_scores_are_columns_of_a_row() -> None:
+    maps = torch.zeros(1, 2, dtype=torch.int64)
+    prediction = score_prediction(maps, maps, maps, maps == 0, 2, 0)
+    assert {f"{p}_{name}" for p in PREDICTIONS for name in prediction} <= set(SCHEMA.names)
+    assert set(score_perturbation(torch.zeros(3, 8, 8), torch.ones(3, 8, 8))) <= set(SCHEMA.names)
