@@ -10,8 +10,8 @@ from benchmark import records
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tracking"))
 
-import wandb_log  # noqa: E402
-from offline_client import clean_client  # noqa: E402
+import wandb_log
+from offline_client import clean_client
 
 
 def test_an_offline_run_holds_everything(command, tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The attack epoch under a real test loop."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from benchmark import records
+from benchmark.callbacks import rows
+from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
+from benchmark.callbacks.rows import Labels
+from benchmark.errors import InputError
+
+LABELS = Labels("run", "victim", "data")
+IDS = [f"test_{i:05d}" for i in range(5)]
+
+
+def _state(victim) -> list[tuple]:
+    modes = [(name, module.training) for name, module in victim.named_modules()]
+    parameters = [(name, p.requires_grad, p.dtype, p.grad) for name, p in victim.named_parameters()]
+    return [modes, parameters]
+
+
+@pytest.mark.parametrize("inference_mode", [False, True])
+def test_every_image_is_a_row_per_attack(
+    victim, data, plan, make_trainer, tmp_path: Path, inference_mode: bool
+) -> None:
+    epoch = AttackEpoch(plan, tmp_path, LABELS, progress=False)
+    make_trainer(epoch, inference_mode=inference_mode).test(victim, datamodule=data, verbose=False)
+    table = records.read(tmp_path)
+    keys = list(zip(table["attack"].to_pylist(), table["id"].to_pylist(), strict=True))
+    assert keys == [(attack, image_id) for attack in ("one", "two") for image_id in IDS]
+    assert set(table["steps"].to_pylist()) == {2, 3}
+    targets = table["target"].to_pylist()
+    assert targets[:5] == targets[5:]
+    assert any(norm > 0 for norm in table["l2"].to_pylist())
+
+
+def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    tables = []
+    for slots, batch_size in ((1, 5), (4, 3)):
+        folder = tmp_path / str(slots)
+        data.batch_size = batch_size
+        plan.engine["slots"] = slots
+        epoch = AttackEpoch(plan, folder, LABELS, progress=False)
+        make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
+        tables.append(records.read(folder).drop_columns(["seconds"]).to_pylist())
+    for one, other in zip(*tables, strict=True):
+        assert one == {
+            name: pytest.approx(value, rel=1e-6, abs=1e-9) if isinstance(value, float) else value
+            for name, value in other.items()
+        }
+
+
+def test_the_victim_is_left_as_it_was(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    next(victim.network.parameters()).requires_grad_(False)
+    weights = {name: value.clone() for name, value in victim.state_dict().items()}
+    trainer = make_trainer(AttackEpoch(plan, tmp_path, LABELS, progress=False), inference_mode=False)
+    before = _state(victim)
+    trainer.test(victim, datamodule=data, verbose=False)
+    assert _state(victim) == before
+    assert all(torch.equal(value, weights[name]) for name, value in victim.state_dict().items())
+
+
+def test_a_failure_keeps_what_is_done_and_frees_the_victim(
+    victim, data, plan, make_trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = rows.save_picture
+
+    def full_disk(image, path: Path) -> None:
+        if path.stem == IDS[3]:
+            raise OSError("no space left")
+        save(image, path)
+
+    monkeypatch.setattr(rows, "save_picture", full_disk)
+    before = _state(victim)
+    trainer = make_trainer(AttackEpoch(plan, tmp_path, LABELS, progress=False), inference_mode=False)
+    with pytest.raises(OSError, match="no space left"):
+        trainer.test(victim, datamodule=data, verbose=False)
+    assert [parameter[1:3] for parameter in _state(victim)[1]] == [parameter[1:3] for parameter in before[1]]
+    kept = records.read(tmp_path)
+    assert 1 <= kept.num_rows < 10
+    assert IDS[3] not in kept["id"].to_pylist()
+
+
+def test_a_collated_batch_is_taken_apart() -> None:
+    batch = {"image": torch.arange(4).view(2, 2), "id": ["a", "b"], "group": ("", "p")}
+    first, second = items_of(batch)
+    assert first["image"].tolist() == [0, 1]
+    assert (first["id"], first["group"]) == ("a", "")
+    assert second["image"].tolist() == [2, 3]
+    assert (second["id"], second["group"]) == ("b", "p")
+
+
+@pytest.mark.parametrize("precision", ["16-true", "bf16-true", "transformer-engine"])
+def test_reduced_images_are_refused(precision: str) -> None:
+    with pytest.raises(InputError, match=f"trainer\\.precision={precision} hands over images in reduced precision"):
+        refuse_unsuitable(SimpleNamespace(precision=precision, world_size=1))
+
+
+def test_several_processes_are_refused() -> None:
+    with pytest.raises(InputError, match=r"on 2 processes; set trainer\.devices=1"):
+        refuse_unsuitable(SimpleNamespace(precision="32-true", world_size=2))
+
+
+def test_bf16_true_is_refused_in_the_loop(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    trainer = make_trainer(AttackEpoch(plan, tmp_path, LABELS, progress=False), precision="bf16-true")
+    with pytest.raises(InputError, match=r"trainer\.precision=bf16-true"):
+        trainer.test(victim, datamodule=data, verbose=False)
+    assert not records.RECORDS.exists(tmp_path)

@@ -1,0 +1,123 @@
+"""A finished image as picture, trace and row, in that order."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark import records
+from benchmark.callbacks import rows
+from benchmark.callbacks.pictures import adversarial_path
+from benchmark.callbacks.rows import Labels, RowWriter, trace_rows
+from benchmark.callbacks.session import Case
+from benchmark.criterion import Criterion
+from benchmark.jobs import Finished, Job
+from benchmark.network import Network
+from benchmark.records import RECORDS, TRACES
+
+
+class _Threshold(nn.Module):
+    """Class 1 where the first channel is above one half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        score = self.scale * (images[:, :1] - 0.5)
+        return torch.cat([-score, score], 1)
+
+
+def _case(group: str = "") -> Case:
+    truth = _blocks(torch.tensor([[1, 1], [0, 0]]))
+    image = truth.float().expand(3, 8, 8)
+    return Case("im/1", group, image, truth, 1 - truth, "other_image:im2", torch.ones(8, 8, dtype=torch.bool))
+
+
+def _blocks(quarters: torch.Tensor) -> torch.Tensor:
+    """(8, 8), each value a block of 16 pixels."""
+    return quarters.repeat_interleave(4, 0).repeat_interleave(4, 1)
+
+
+def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
+    def predicted(image: torch.Tensor) -> torch.Tensor:
+        return (image[0] > 0.5).long()
+
+    trace: list[dict[str, float]] = [
+        {"step": float(step), "iou": 0.5, "pixel_acc": 0.5, "l2": 1.0, "linf": 0.1} for step in range(steps)
+    ]
+    job = Job(case.id, case.image, case.target, case.valid, case.truth)
+    preds = (predicted(case.image), predicted(adv), predicted((adv * 255).round() / 255))
+    return Finished(job, adv, *preds, False, True, True, steps, steps, steps + 2, steps, 0.5, 0, False, trace)
+
+
+def _writer(folder: Path) -> RowWriter:
+    return RowWriter(folder, Labels("r", "v", "d"), Criterion(), Network(_Threshold(), 64), 2, 0)
+
+
+def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
+    case = _case("patient")
+    # The threshold is at 127.5: 127.6 is above it also when rounded, 127.4 below.
+    adv = _blocks(torch.tensor([[127.4 / 255, 0.0], [127.6 / 255, 1.0]])).expand(3, 8, 8)
+    row = _writer(tmp_path).write("asma", _finished(case, adv), case)
+    assert (row["run"], row["victim"], row["data"], row["attack"], row["id"]) == ("r", "v", "d", "asma", "im/1")
+    assert (row["group"], row["target"], row["judge"]) == ("patient", "other_image:im2", "iou to target >= 0.95")
+    assert (row["height"], row["width"], row["classes"], row["background"], row["valid_pixels"]) == (8, 8, 2, 0, 64)
+    assert (row["clean_iou_truth"], row["clean_iou_target"]) == (1, 0)
+    assert (row["adv8_iou_target"], row["adv8_iou_truth"]) == (1, 0)
+    assert row["adv8_confusion_truth"] == [0, 32, 32, 0]
+    assert row["success8"] is True
+    delta = (adv - case.image).double()
+    assert row["l2"] == pytest.approx(delta.norm().item())
+    assert row["linf"] == pytest.approx(1.0)
+    assert row["l0"] == 64
+    assert records.read(tmp_path).to_pylist() == [row]
+    assert adversarial_path(tmp_path, "asma", "im/1").name == "im%2F1.png"
+    assert TRACES.read(tmp_path)["step"].to_pylist() == [0, 1, 2]
+
+
+def test_success8_is_judged_on_what_lies_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = _case()
+    save = rows.save_picture
+    monkeypatch.setattr(rows, "save_picture", lambda adv, path: save(case.image, path))
+    row = _writer(tmp_path).write("asma", _finished(case, case.target.float().expand(3, 8, 8)), case)
+    assert (row["success"], row["success8"]) == (True, False)
+    assert (row["adv_iou_target"], row["adv8_iou_target"]) == (1, 0)
+
+
+def test_an_unknown_group_is_null(tmp_path: Path) -> None:
+    case = _case()
+    row = _writer(tmp_path).write("asma", _finished(case, case.image), case)
+    assert row["group"] is None
+
+
+@pytest.mark.parametrize("failing", ["save_picture", "trace_rows"])
+def test_there_is_no_row_without_picture_and_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(rows, failing, fails)
+    case = _case()
+    with pytest.raises(OSError, match="no space left"):
+        _writer(tmp_path).write("asma", _finished(case, case.image), case)
+    assert not RECORDS.exists(tmp_path)
+
+
+@pytest.mark.parametrize(("steps", "kept"), [(0, 0), (1, 1), (200, 200), (201, 200), (777, 200)])
+def test_traces_are_thinned_evenly_with_both_ends(steps: int, kept: int) -> None:
+    case = _case()
+    thinned = trace_rows("asma", _finished(case, case.image, steps))
+    assert len(thinned) == kept
+    found = [row["step"] for row in thinned]
+    assert found == sorted(set(found))
+    if steps:
+        assert (found[0], found[-1]) == (0, steps - 1)
+        gaps = [after - before for before, after in itertools.pairwise(found)]
+        assert not gaps or max(gaps) - min(gaps) <= 1
+    assert all(set(row) == set(records.TRACE_SCHEMA.names) for row in thinned)
+    assert all(row["multiplier"] is None for row in thinned)
