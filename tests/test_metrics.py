@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_jaccard_index
@@ -26,6 +26,7 @@ def sets(classes: int, preds: Tensor, labels: Tensor, valid: Tensor) -> list[tup
     return [(a, b) for a, b in where]
 
 
+@settings(deadline=None)
 @given(st.integers(2, 5), st.integers(0, 999), st.sampled_from([0, 1, None]))
 def test_scores_are_those_of_sets_of_pixels(classes: int, seed: int, background: int | None) -> None:
     preds, labels, valid = maps(classes, seed)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark import records
@@ -220,11 +220,13 @@ def test_reading_rows_needs_no_torch() -> None:
     assert done.stdout.split() == []
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_file_names_are_one_to_one(one: str, other: str) -> None:
     assert (file_name(one) == file_name(other)) == (one == other)
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(), st.text(alphabet="./\\%~:.. \n\0"), st.sampled_from(["", ".", "..", "../x", "/etc", "%2E", "a/../b"])

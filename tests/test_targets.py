@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
@@ -29,6 +29,7 @@ def paired(ids: list[str], seed: int, masks: dict[str, Tensor]) -> dict[str, str
     return {name: image.name.removeprefix("other_image:") for name, image in drawn.items()}
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), min_size=2, max_size=12, unique=True), st.integers(0, 9), st.randoms())
 def test_every_mask_is_used_once_and_never_by_its_own_image(ids: list[str], seed: int, random: object) -> None:
     masks = own_masks(ids)

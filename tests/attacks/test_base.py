@@ -1,5 +1,5 @@
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.attacks.base import image_seed, norms
@@ -14,6 +14,7 @@ def test_seeds_depend_on_all_four_and_nothing_else() -> None:
     assert image_seed(0, "pgd", "a") == image_seed(0, "pgd", "a", 0) == seeds[0]
 
 
+@settings(deadline=None)
 @given(st.integers(), st.text(), st.text(), st.integers(0, 9))
 def test_seeds_fit_into_int64(seed: int, attack: str, image_id: str, restart: int) -> None:
     assert 0 <= torch.tensor(image_seed(seed, attack, image_id, restart)).item() < 2**63
