@@ -15,7 +15,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
-from benchmark.attacks.base import Batch, Rule, image_seed, norms
+from benchmark.attacks.base import Batch, Rule, check_points, image_seed, norms
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
@@ -164,7 +164,7 @@ class Engine:
         batch = Batch(images, images, labels, valid, torch.zeros_like(seeds), seeds, logits.shape[1], self.background)
         batch.iterates = self.rule.start(batch)
         batch.report = {}
-        self._check_points(batch.iterates, images)
+        check_points(self.rule, batch.iterates, images)
         preds = logits.argmax(1)
         slots = Slots.fresh(batch, truths)
         slots.best_score = self._referee.score(slots, preds)
@@ -210,7 +210,7 @@ class Engine:
         batch = slots.batch
         asked = Asked(self.network, batch)
         following = self.rule.step(batch, asked)
-        self._check_points(following, batch.images)
+        check_points(self.rule, following, batch.images)
         logits = asked.forward() if asked.logits is None else asked.logits
         awake = ~slots.waiting
         preds = logits.argmax(1)
@@ -223,12 +223,6 @@ class Engine:
         slots.advance(awake, following, before, asked, self.max_steps)
         self._telemetry.note(awake, measured)
         return slots
-
-    def _check_points(self, points: Tensor, images: Tensor) -> None:
-        # Points of another shape would be broadcast, one image's to all.
-        if points.shape != images.shape or points.dtype != images.dtype:
-            found = f"{points.dtype} of shape {tuple(points.shape)}"
-            raise ValueError(f"{type(self.rule).__name__} returned {found} for {images.dtype} {tuple(images.shape)}")
 
     def _sync(self, slots: Slots) -> None:
         """Look at the device: read measurements, confirm successes, end what has ended."""

@@ -85,6 +85,13 @@ class Rule(ABC):
         """The next iterates (B, C, H, W) in [0, 1]."""
 
 
+def check_points(rule: Rule, points: Tensor, images: Tensor) -> None:
+    """Raise ValueError unless what a rule returned fits the images; other shapes would be broadcast to all of them."""
+    if points.shape != images.shape or points.dtype != images.dtype:
+        found = f"{points.dtype} of shape {tuple(points.shape)}"
+        raise ValueError(f"{type(rule).__name__} returned {found} for {images.dtype} {tuple(images.shape)}")
+
+
 def image_seed(seed: int, attack: str, image_id: str, restart: int = 0) -> int:
     """A 63-bit seed that depends on these four things and on nothing else, such as an image's place in a batch."""
     text = "\x1f".join((str(seed), attack, image_id, str(restart)))
