@@ -43,7 +43,8 @@ def is_finite(values: Tensor) -> Tensor:
 def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """Put the model into eval mode, without parameter gradients, in `dtype`; on leaving restore exactly what was.
 
-    The original parameter and buffer tensors come back themselves, not copies converted there and back.
+    The original parameter and buffer tensors come back themselves, not copies converted there and back. Inside, float32
+    means float32: GPUs would otherwise compute convolutions with TF32's 10 bits of mantissa.
     """
     modes = [(module, module.training) for module in model.modules()]
     gradients = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -60,7 +61,8 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
         with torch.inference_mode(False):
             for tensor, original in tensors:
                 tensor.data = original.to(dtype)
-        yield
+        with _full_float32():
+            yield
     finally:
         for tensor, original in tensors:
             tensor.data = original
@@ -68,6 +70,18 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
             parameter.requires_grad_(needed)
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 class Network:

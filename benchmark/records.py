@@ -5,6 +5,7 @@ renamed when whole, because a single growing Parquet file is unreadable until it
 merged into one file. Readers always see merged rows and parts together, each row once.
 """
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.errors import InputError
+
+_LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings included
 
 PREDICTIONS = ("clean", "adv", "adv8")
 """The clean image, the float32 result, and the 8-bit file."""
@@ -143,6 +146,9 @@ def file_name(image_id: str) -> str:
     if not image_id:
         return "%"
     name = quote(image_id, safe=" ()+,=@")
+    if len(name) > _LONGEST_NAME:
+        # quote writes capital hexadecimal digits, so "%x" marks what no short id can become.
+        name = f"{name[:_LONGEST_NAME]}%x{hashlib.sha256(image_id.encode()).hexdigest()[:32]}"
     return name.replace(".", "%2E") if name.strip(".") == "" else name
 
 

@@ -226,6 +226,12 @@ def test_file_names_are_one_to_one(one: str, other: str) -> None:
     assert (file_name(one) == file_name(other)) == (one == other)
 
 
+def test_long_ids_make_file_names_that_file_systems_take() -> None:
+    longest, other = "\N{LATIN SMALL LETTER E WITH ACUTE}" * 300, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 299
+    assert len(file_name(longest)) < 200
+    assert file_name(longest) != file_name(other)
+
+
 @settings(deadline=None)
 @given(
     st.one_of(

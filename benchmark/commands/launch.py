@@ -46,6 +46,8 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
 
 def _quiet() -> None:
     """Keep the libraries' advice and notes about themselves out of the output; warnings about the run stay."""
+    import pytorch_lightning  # noqa: F401  # sets its own level when it is imported
+
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
         r"Experiment logs directory .* exists and is not empty",  # it is the run's own folder
