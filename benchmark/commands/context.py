@@ -128,12 +128,12 @@ def open_context(cfg: DictConfig) -> Iterator[Context]:
     import pytorch_lightning as pl
     from hydra.core.hydra_config import HydraConfig
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: each process would start a run; start one process")
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if (folder / "config.yaml").exists():
-        raise InputError(f"run.dir={folder} already holds a run; choose another folder")
     try:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise InputError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: each process would start a run; start one")
+        if (folder / "config.yaml").exists():
+            raise InputError(f"run.dir={folder} already holds a run; choose another folder")
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
         check_config(config)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)

@@ -53,6 +53,8 @@ class SegmentationData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InputError(f"data.{key}={value!r}: must be a whole number")
             if value < least:
                 raise InputError(f"data.{key}={value}: must be at least {least}")
         if test_split not in ("test", "val"):

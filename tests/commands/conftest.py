@@ -11,10 +11,6 @@ from PIL import Image
 from benchmark.__main__ import main
 
 SMOKE = ("experiment=smoke", "trainer=cpu")
-FINAL_NAMES = {
-    *("config.yaml", "environment.json", "splits.json", "summary.json", "metrics.csv", "montage.png"),
-    *("records.parquet", "traces.parquet", "records", "traces", "adversarial", "checkpoints"),
-}
 
 
 class Outcome(NamedTuple):

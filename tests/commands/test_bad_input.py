@@ -33,7 +33,7 @@ def test_an_image_without_mask(on_pairs, pairs: Path) -> None:
     assert "case3" in on_pairs()
 
 
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", [0, 4, 5])
 def test_an_unreadable_image_of_any_split(on_pairs, pairs: Path, index: int) -> None:
     path = pairs / "images" / f"case{index}.png"
     path.write_bytes(path.read_bytes()[:200])
@@ -176,13 +176,12 @@ def good():
         ("nothing", "nothing"),
     ],
 )
-@pytest.mark.parametrize("name", ["run", "attack"])
 def test_a_module_that_cannot_be_attacked(
-    refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factory: str, said: str, name: str
+    refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factory: str, said: str
 ) -> None:
     (tmp_path / "bad_networks.py").write_text(MODULES)
     monkeypatch.syspath_prepend(tmp_path)
-    assert said in refused("victim=python", f"victim.factory=bad_networks:{factory}", name=name)
+    assert said in refused("victim=python", f"victim.factory=bad_networks:{factory}")
 
 
 def test_a_module_that_cannot_be_imported(refused) -> None:

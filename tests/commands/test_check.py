@@ -42,6 +42,7 @@ import pytest
         ("run.montage=-1", "run.montage=-1: must be at least 0"),
         ("data.size=abc", "data.size='abc': must be a whole number"),
         ("data.size=4", "data.size=4: must be at least 8"),
+        ("data.batch_size=abc", "data.batch_size='abc': must be a whole number"),
         ("data.batch_size=0", "data.batch_size=0: must be at least 1"),
         ("data.classes=5", "data.classes=5: synthetic images have 2 classes"),
         ("data.test_split=train", "data.test_split='train': must be 'test' or 'val'"),
