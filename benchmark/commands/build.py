@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from benchmark.callbacks.session import Plan
     from benchmark.data.datamodule import SegmentationData
 
+# Arguments of the Trainer that the commands decide.
+_COMMANDS_OWN = {"logger", "callbacks", "default_root_dir", "inference_mode", "enable_checkpointing", "fast_dev_run"}
+
 
 def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
     """Make the object of a `_target_` node; `key` is its place in the configuration."""
@@ -90,8 +93,12 @@ def build_trainer(
 
     # Given whole, because instantiate would copy loggers and callbacks into the configuration.
     plain: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
+    if ours := plain.keys() & _COMMANDS_OWN:
+        raise InputError(f"trainer.{min(ours)} is set by the command; see --show-config for what can be")
     try:
         trainer = instantiate(OmegaConf.create(plain | options | {"_partial_": True}), "trainer")
         return trainer(logger=list(loggers), callbacks=list(callbacks), default_root_dir=folder)
+    except InputError:
+        raise
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise InputError(f"trainer: {' '.join(str(error).split())}") from error

@@ -50,6 +50,8 @@ def one_line(error: Exception) -> str:
     if unknown:
         # Where a whole section was given, the cause knows which key in it.
         key = max(unknown.group(1), getattr(error.__cause__, "full_key", None) or "", key=len)
+        if key in _known_keys():
+            return f"{key} is a key of another choice than the one made here; see --show-config for all keys"
         return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} is missing; give {error.full_key}=VALUE"

@@ -34,11 +34,15 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
             _task(command)(cfg)
 
     failures = Failures(sweep=multirun)
-    before, sys.argv = sys.argv, [f"benchmark {command}", *overrides, *flags]
+    # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
+    given = [f"++{override}" if override.startswith("trainer.") else override for override in overrides]
+    before, sys.argv = sys.argv, [f"benchmark {command}", *given, *flags]
     try:
         task()
     except (CompactHydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
+    except OSError as error:
+        raise InputError(f"the run's folder cannot be made ({error}); give another run.dir") from error
     finally:
         sys.argv = before
     return failures.status()
@@ -75,10 +79,10 @@ def _refuse_unknown(overrides: Sequence[str]) -> None:
             raise InputError(f"{override!r} has no key; write e.g. seed=1, see --help")
         if key not in groups() or value.startswith("$"):
             continue
-        if value in ("", "null") and key != "experiment":
+        if value in ("", "null"):
             raise InputError(f"{override}: names no {key}; {key} is one of {', '.join(names(key))}")
         for name in re.findall(r"[\w.-]+", value):
-            if name not in names(key) and name != "null":
+            if name not in names(key):
                 near = did_you_mean(name, names(key))
                 raise InputError(
                     f"{override}: there is no {key} {name!r}{near}; {key} is one of {', '.join(names(key))}"

@@ -35,8 +35,9 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
 
 
 def _rehearse_training(context: Context, trainer: "pl.Trainer") -> None:
-    if trainer.max_epochs == 0:
-        raise InputError("trainer.max_epochs=0: nothing would be trained; give at least 1")
+    for name in ("max_epochs", "limit_train_batches", "limit_val_batches"):
+        if getattr(trainer, name) == 0:
+            raise InputError(f"trainer.{name}=0: no victim would be trained and chosen by validation; give at least 1")
     if trainer.max_epochs == -1 and trainer.max_steps == -1 and context.cfg.victim.schedule != "none":
         raise InputError(
             f"trainer.max_epochs=-1: victim.schedule={context.cfg.victim.schedule} needs an end; "

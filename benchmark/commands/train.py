@@ -37,7 +37,12 @@ def new_victim(context: Context) -> "Victim":
     data = context.data
     options = {key: value for key, value in context.config["victim"].items() if key != "ckpt"}
     check_arguments(Victim, {key: value for key, value in options.items() if key != "factory"}, "victim")
-    return new_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
+    try:
+        return new_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"victim: {' '.join(str(error).split())}") from error
 
 
 def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmark import records
 from benchmark.commands import run as run_command
 from benchmark.commands import train as train_command
 from benchmark.errors import InputError
@@ -100,3 +101,19 @@ def test_a_failure_of_ours_is_raised_as_it_is(command, monkeypatch: pytest.Monke
     monkeypatch.setattr(train_command, "train_victim", fails)
     with pytest.raises(RuntimeError, match="ours"):
         command("train", *SMOKE, f"run.dir={tmp_path / 'run'}")
+
+
+def test_a_folder_that_cannot_be_made(command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = command("train", *SMOKE, f"run.dir={tmp_path / 'file' / 'run'}")
+    assert outcome.status == 2
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("error: the run's folder cannot be made (")
+    assert line.endswith("); give another run.dir")
+
+
+def test_further_arguments_of_the_trainer_reach_it(command, trained: Path, tmp_path: Path) -> None:
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    options = ("trainer.limit_test_batches=1", "data.batch_size=3", "attacks.asma.max_steps=1", checkpoint)
+    assert command("attack", *SMOKE, *options, f"run.dir={tmp_path / 'run'}").status == 0
+    assert records.read(tmp_path / "run").num_rows == 3
