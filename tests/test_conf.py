@@ -16,6 +16,7 @@ from benchmark.commands.build import build_data, build_plan, build_trainer, inst
 from benchmark.commands.check import check_config
 from benchmark.commands.conf import conf_folder, groups, headline, names
 from benchmark.criterion import Criterion
+from benchmark.errors import InputError
 from benchmark.targets import Target
 
 FILES = [(group, name) for group in groups() for name in names(group)]
@@ -116,9 +117,12 @@ def test_every_judge_is_made(compose_config, name: str) -> None:
 def test_every_trainer_is_made(compose_config, tmp_path: Path, name: str) -> None:
     import torch
 
-    if name == "gpu" and not torch.cuda.is_available():
-        pytest.skip("trainer=gpu needs a GPU")
-    trainer = build_trainer(compose_config(f"trainer={name}"), tmp_path, [], [])
+    cfg = compose_config(f"trainer={name}")
+    if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        with pytest.raises(InputError, match="trainer: No supported gpu backend found"):
+            build_trainer(cfg, tmp_path, [], [])
+        return
+    trainer = build_trainer(cfg, tmp_path, [], [])
     assert trainer.world_size == 1
 
 
