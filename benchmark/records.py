@@ -6,7 +6,6 @@ merged into one file. Readers always see merged rows and parts together, each ro
 """
 
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.errors import InputError
+from benchmark.saving import saved_whole
 
 _LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings included
 
@@ -171,9 +171,5 @@ def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def _write_whole(table: pa.Table, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with saved_whole(path) as temporary:
         pq.write_table(table, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

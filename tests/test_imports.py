@@ -10,14 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # A module (or a folder of them) and all it may import of the project, beside itself and benchmark.errors.
-MEASURES = {"metrics", "records", "pixels"}
+MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
 ENGINE = RULES | {"slots", "telemetry", "referee", "loop", "engine"}
 BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "metrics": set(),
-    "records": set(),
+    "saving": set(),
+    "records": {"saving"},
     "pixels": set(),
     "criterion": MEASURES,
     "jobs": MEASURES,
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "victims": {"metrics"},
     "targets": {"data", "records"},
     "scoring": {"metrics"},
-    "report": {"metrics", "records"},
+    "report": {"metrics", "records", "saving"},
     "tracking": {"records", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE,
     "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks"},

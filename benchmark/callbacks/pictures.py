@@ -1,7 +1,5 @@
 """Adversarial images as files: lossless, 8 bits, rounded, and read back before anything is said about them."""
 
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from torch import Tensor
 from benchmark.errors import InputError
 from benchmark.pixels import from_uint8, to_uint8
 from benchmark.records import file_name
+from benchmark.saving import saved_whole
 
 
 def adversarial_path(run: Path, attack: str, image_id: str) -> Path:
@@ -23,12 +22,8 @@ def save_picture(image: Tensor, path: Path) -> None:
     """Write an image (C, H, W) in [0, 1], C = 1 or 3, as an 8-bit PNG; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = to_uint8(image).permute(1, 2, 0).numpy()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with saved_whole(path) as temporary:
         Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(temporary, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_picture(path: Path) -> Tensor:

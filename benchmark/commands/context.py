@@ -17,6 +17,7 @@ from benchmark import __version__, records
 from benchmark.commands.build import build_data, build_loggers, build_plan
 from benchmark.commands.check import check_config
 from benchmark.errors import InputError
+from benchmark.saving import save_text
 from benchmark.tracking.logger import RunLogger
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Context:
     def begin(self) -> "Iterator[list[Logger]]":
         """Write what is run into the folder and start the loggers; for when the input has proved usable."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
-        write_whole(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
+        save_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
+        save_text(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
         self.record()
         loggers: list[Logger] = []
         status = 1
@@ -83,7 +84,7 @@ class Context:
         """Add to environment.json: versions, machine, seed, data fingerprint, and whatever is given."""
         path = self.folder / "environment.json"
         known = json.loads(path.read_text()) if path.exists() else self._environment()
-        write_whole(path, json.dumps(known | more, indent=2))
+        save_text(path, json.dumps(known | more, indent=2))
 
     def _kept(self) -> str:
         """What an interrupted run has brought about."""
@@ -142,13 +143,6 @@ def open_context(cfg: DictConfig) -> Iterator[Context]:
         # Hydra makes the folder before anything is known to be right.
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _version(package: str) -> str | None:

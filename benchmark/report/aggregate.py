@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from benchmark.errors import InputError
 from benchmark.records import PREDICTIONS, SCHEMA, group_rows
 from benchmark.report.intervals import bootstrap_means, wilson
+from benchmark.saving import save_text
 
 LABELS = ("run", "victim", "data", "target", "judge")
 """Columns that say what was measured; a summary holds the value, or the values joined by ", "."""
@@ -57,12 +56,7 @@ def write_summary(rows: pa.Table, path: Path) -> list[dict[str, Any]]:
     """Write summary.json whole or not at all: the summary of one attack, or {"attacks": [...]}; returns the list."""
     summaries = summarise(rows)
     document = summaries[0] if len(summaries) == 1 else {"attacks": summaries}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
     return summaries
 
 

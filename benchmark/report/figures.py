@@ -1,8 +1,6 @@
 """The montage: what was there, what the attack aimed at, what it got, and the change that did it."""
 
 import math
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmark.saving import saved_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,12 +66,8 @@ def montage(path: Path, items: Sequence[MontageItem], title: str = "", dpi: int 
         raise ValueError("montage: no items to draw")
     figure = _layout(items, title)
     FigureCanvasAgg(figure)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with saved_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, facecolor="white")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
