@@ -9,7 +9,7 @@ from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context, open_context
 from benchmark.commands.rehearsal import rehearse
 from benchmark.commands.show import show
-from benchmark.commands.train import new_victim
+from benchmark.commands.train import new_victim, victim_name
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,15 +37,20 @@ def checkpoint_of(context: Context) -> Path | None:
 
 
 def load_victim(context: Context) -> "Victim":
-    """The victim of victim.ckpt, which has to fit the data and the chosen architecture."""
+    """The victim of victim.ckpt, which has to fit the data and what the command line says of it."""
+    from hydra.core.hydra_config import HydraConfig
+
     from benchmark.victims.loading import load_victim
 
     cfg, data = context.cfg.victim, context.data
     own = {"factory": cfg.get("factory"), "options": context.config["victim"]["options"]}
     victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, **own)
-    found, chosen = victim.hparams["architecture"], cfg.architecture
-    if found != chosen and (chosen != "unet" or found == "python"):
-        raise InputError(f"{cfg.ckpt} holds a {found}, but victim={chosen} was chosen; give victim={found}")
+    for override in HydraConfig.get().overrides.task:
+        key = override.lstrip("+").split("=")[0]
+        name = "architecture" if key == "victim" else key.removeprefix("victim.")
+        if key.startswith("victim") and name in victim.hparams and victim.hparams[name] != cfg[name]:
+            found = victim.hparams[name]
+            raise InputError(f"{override}: but {cfg.ckpt} has {name} {found}; leave it out or give another checkpoint")
     return victim
 
 
@@ -69,9 +74,6 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[Logger]") -
         precision="32-true",
         enable_checkpointing=False,
     )
+    images, attacks = len(context.data.test_ids()), ", ".join(context.plan.attacks)
+    print(f"attacking {images} images of {context.data.name} with {attacks}", flush=True)
     trainer.test(victim, datamodule=context.data, verbose=False)
-
-
-def victim_name(victim: "Victim") -> str:
-    """Architecture and encoder, as rows call the victim."""
-    return "_".join(str(victim.hparams[key]) for key in ("architecture", "encoder") if victim.hparams[key])

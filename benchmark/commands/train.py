@@ -67,6 +67,8 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") ->
     if settings.attack_every:
         callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images))
     trainer = build_trainer(context.cfg, context.folder, loggers, callbacks)
+    images = len(context.data.splits()["train"])
+    print(f"training {victim_name(victim)} on {images} images of {context.data.name}", flush=True)
     trainer.fit(victim, datamodule=context.data)
     if not checkpoint.best_model_path:
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
@@ -74,3 +76,8 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") ->
     victim.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
     print(f"trained {trainer.current_epoch} epochs; best val/iou {float(checkpoint.best_model_score or 0):.3f}: {path}")
     return path
+
+
+def victim_name(victim: "Victim") -> str:
+    """Architecture and encoder, as rows call the victim."""
+    return "_".join(str(victim.hparams[key]) for key in ("architecture", "encoder") if victim.hparams[key])

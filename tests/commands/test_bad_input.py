@@ -82,7 +82,12 @@ def test_classes_that_are_not_the_checkpoints(refused, trained: Path) -> None:
 
 def test_another_architecture_than_the_checkpoints(refused, trained: Path) -> None:
     line = refused(f"victim.ckpt={_ckpt(trained)}", "victim=fpn", name="attack")
-    assert f"{_ckpt(trained)} holds a unet, but victim=fpn was chosen; give victim=unet" in line
+    assert f"victim=fpn: but {_ckpt(trained)} has architecture unet; leave it out" in line
+
+
+def test_another_encoder_than_the_checkpoints(refused, trained: Path) -> None:
+    line = refused(f"victim.ckpt={_ckpt(trained)}", "victim.encoder=resnet34", name="attack")
+    assert f"victim.encoder=resnet34: but {_ckpt(trained)} has encoder resnet18" in line
 
 
 @pytest.mark.parametrize("name", ["run", "attack"])
