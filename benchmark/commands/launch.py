@@ -16,6 +16,7 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
     """Compose the configuration and hand it to the command, once or (`multirun`) for every combination."""
     _refuse_unknown(overrides)
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import CompactHydraException
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -30,6 +31,8 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
     @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
     def task(cfg: DictConfig) -> None:
         _quiet()
+        if multirun:
+            print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
         with failures.collected():
             _task(command)(cfg)
 
