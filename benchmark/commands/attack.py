@@ -75,5 +75,5 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[Logger]") -
         enable_checkpointing=False,
     )
     images, attacks = len(context.data.test_ids()), ", ".join(context.plan.attacks)
-    print(f"attacking {images} images of {context.data.name} with {attacks}", flush=True)
+    print(f"attacking {images} images of {context.data.name} with {attacks} in {context.folder}", flush=True)
     trainer.test(victim, datamodule=context.data, verbose=False)

@@ -60,7 +60,6 @@ class Context:
         save_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
         save_text(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
         self.record()
-        print(f"run {self.folder}", flush=True)
         loggers: list[Logger] = []
         status = 1
         try:

@@ -68,7 +68,7 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") ->
         callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images))
     trainer = build_trainer(context.cfg, context.folder, loggers, callbacks)
     images = len(context.data.splits()["train"])
-    print(f"training {victim_name(victim)} on {images} images of {context.data.name}", flush=True)
+    print(f"training {victim_name(victim)} on {images} images of {context.data.name} in {context.folder}", flush=True)
     trainer.fit(victim, datamodule=context.data)
     if not checkpoint.best_model_path:
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
