@@ -71,6 +71,11 @@ class Criterion:
         """Whether each score is a success; (B,) -> (B,) bool."""
         return score >= self.value if self.op == ">=" else score <= self.value
 
+    @property
+    def worst(self) -> float:
+        """The score of what must not count: no score is worse, and it is no success."""
+        return float("-inf") if self.op == ">=" else float("inf")
+
     def better(self, score: Tensor, other: Tensor) -> Tensor:
         """Whether each score is strictly closer to success than the other; (B,), (B,) -> (B,) bool."""
         return torch.gt(score, other) if self.op == ">=" else torch.lt(score, other)

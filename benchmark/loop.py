@@ -161,16 +161,18 @@ class Engine:
         truths = torch.stack([job.labels if job.truth is None else job.truth for job in jobs])
         truths = truths.to(device, torch.int64).masked_fill(~valid, 0)
         seeds = torch.tensor([image_seed(self._seed, self._name, job.id) for job in jobs], device=device)
-        batch = Batch(images, images, labels, valid, torch.zeros_like(seeds), seeds, logits.shape[1], self.background)
+        batch = Batch(
+            *(images, images, labels, valid, torch.zeros_like(seeds), self.max_steps, seeds),
+            *(logits.shape[1], self.background),
+        )
         batch.iterates = self.rule.start(batch)
         batch.report = {}
         check_points(self.rule, batch.iterates, images)
-        preds = logits.argmax(1)
         slots = Slots.fresh(batch, truths)
-        slots.best_score = self._referee.score(slots, preds)
+        slots.best_score = self._referee.score(slots, logits)
         slots.waiting = slots.batch.steps >= self.max_steps
         satisfied = self.judge.holds(slots.best_score).tolist()
-        return slots, [Guest(*parts) for parts in zip(jobs, preds.cpu(), satisfied, strict=True)]
+        return slots, [Guest(*parts) for parts in zip(jobs, logits.argmax(1).cpu(), satisfied, strict=True)]
 
     def _join(self, slots: Slots, guests: list[Guest]) -> None:
         if guests:
@@ -213,13 +215,12 @@ class Engine:
         check_points(self.rule, following, batch.images)
         logits = asked.forward() if asked.logits is None else asked.logits
         awake = ~slots.waiting
-        preds = logits.argmax(1)
-        measured = slots.measure(preds, asked.loss)
+        asked.finite &= is_finite(logits)
+        measured = slots.measure(logits.argmax(1), asked.loss)
         batch.report = {}
-        score = self._referee.score(slots, preds)
-        success = self.judge.holds(score) & is_finite(logits)
         size = norms(batch.iterates - batch.images, self.rule.norm)
-        slots.judged(awake, success, score, size, self.judge.better)
+        score = self._referee.score(slots, logits, size)
+        slots.judged(awake, self.judge.holds(score), score, size, self.judge.better)
         slots.advance(awake, following, before, asked, self.max_steps)
         self._telemetry.note(awake, measured)
         return slots

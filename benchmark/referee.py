@@ -48,11 +48,19 @@ class Referee:
                 raise
         return torch.cat([self.predict(part) for part in points.chunk(2)])
 
-    def score(self, slots: Slots, preds: Tensor) -> Tensor:
-        """Judged scores (B,) of predictions (B, h, w)."""
+    def score(self, slots: Slots, logits: Tensor, size: Tensor | None = None) -> Tensor:
+        """Judged scores (B,) of logits (B, K, h, w), and the judge's worst where they are not finite.
+
+        So too where `size` (B,), the norm of the perturbation, is over the rule's budget: a rule may pass through
+        there, but neither succeed nor stay.
+        """
         batch = slots.batch
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
-        return self._judge.score(preds, references, batch.valid, batch.classes, batch.background)
+        score = self._judge.score(logits.argmax(1), references, batch.valid, batch.classes, batch.background)
+        counts = is_finite(logits)
+        if size is not None and self._rule.eps is not None:
+            counts = counts & (size <= self._rule.eps + _rounding(self._rule.eps))
+        return torch.where(counts, score, self._judge.worst)
 
     def dismiss_clean(self, slots: Slots) -> Tensor:
         """Which fresh images, (B,) bool, are a success as they are; unless all steps are asked for, they have ended."""
@@ -100,15 +108,12 @@ class Referee:
 
     def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
         logits = self.predict(points)
-        preds = logits.argmax(1)
-        return preds.cpu(), (self._judge.holds(self.score(slots, preds)) & is_finite(logits)).tolist()
+        return logits.argmax(1).cpu(), self._judge.holds(self.score(slots, logits)).tolist()
 
-    def _judge_again(self, slots: Slots, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores and success, (n,) each, of points (n, C, H, W) of the images at `index`, counted as a pass."""
+    def _judge_again(self, slots: Slots, index: Tensor, points: Tensor, size: Tensor | None = None) -> Tensor:
+        """Scores (n,) of points (n, C, H, W) of the images at `index`, counted as a pass."""
         slots.forwards = slots.forwards.index_add(0, index, torch.ones_like(index))
-        logits = self.predict(points)
-        score = self.score(slots.pick(index), logits.argmax(1))
-        return score, self._judge.holds(score) & is_finite(logits)
+        return self.score(slots.pick(index), self.predict(points), size)
 
     def _consider(
         self, slots: Slots, chosen: Tensor, points: Tensor, steps: Tensor, score: Tensor | None = None
@@ -121,15 +126,15 @@ class Referee:
         if not len(index):
             return
         points, steps = points[index], steps[index]
-        if score is None or self._network.reduced:
-            score, success = self._judge_again(slots, index, points)
-        else:
-            score, success = score[index], torch.ones_like(index, dtype=torch.bool)
         size = norms(points - slots.batch.images[index], self._rule.norm)
+        again = score is None or self._network.reduced
+        score = self._judge_again(slots, index, points, size) if again or score is None else score[index]
+        success = self._judge.holds(score)
         tier = torch.where(success, SUCCESS if self._confirm else SUCCESS8, NO_SUCCESS)
         ask = success & ((slots.tier[index] < SUCCESS8) | (size < slots.best_norm[index]))
         if self._confirm and ask.any():
-            _, confirmed = self._judge_again(slots, index[ask], round8(points[ask]))
+            # Rounding may take an image a little over its budget; that is the file's matter, not the rule's.
+            confirmed = self._judge.holds(self._judge_again(slots, index[ask], round8(points[ask])))
             tier[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
         slots.promote(index, points, steps, score, tier, size, self._judge.better)
 
@@ -138,9 +143,13 @@ class Referee:
         low, high = adv.flatten(1).amin(1), adv.flatten(1).amax(1)
         outside = ~((low >= 0) & (high <= 1))
         if self._rule.eps is not None:
-            # In float64, with room for the rounding of a projection done in float32.
             size = norms(adv.double() - images.double(), self._rule.norm)
-            outside |= size > self._rule.eps + 1e-6 * max(1, self._rule.eps)
+            outside |= size > self._rule.eps + _rounding(self._rule.eps)
         for i in outside.nonzero().flatten().tolist():
             found = f"values from {low[i].item():.6g} to {high[i].item():.6g}"
             raise RuntimeError(f"{type(self._rule).__name__} left [0,1] or its budget on image {ids[i]}: {found}")
+
+
+def _rounding(eps: float) -> float:
+    """Room for the rounding of a projection done in float32."""
+    return 1e-6 * max(1, eps)

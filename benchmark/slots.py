@@ -72,7 +72,7 @@ class Slots:
         found, found_score, found_step, candidate: an iterate that succeeded in the step's own pass and waits for the
             host to confirm it.
         waiting: stands still until the host has looked.
-        nonfinite: a gradient or iterate was not finite; the image has ended.
+        nonfinite: logits, a gradient or an iterate were not finite; the image has ended.
         zero_gradients, forwards, backwards: counts.
     """
 
@@ -116,7 +116,7 @@ class Slots:
 
     def copy(self) -> "Slots":
         """The same images, whose entries can be replaced without touching these."""
-        return replace(self, batch=replace(self.batch, state=dict(self.batch.state)))
+        return replace(self, batch=replace(self.batch, state=dict(self.batch.state), report={}))
 
     def to(self, device: torch.device) -> "Slots":
         return map_tensors(lambda tensor: tensor.to(device), self)

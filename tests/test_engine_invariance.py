@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -142,6 +142,18 @@ def test_memory_that_runs_out_late_in_a_step_leaves_no_half_step(monkeypatch: py
     assert len(finished) == 6
     for image in finished:
         assert_same(image, expected[image.job.id])
+
+
+@pytest.mark.filterwarnings("ignore:out of memory")
+@pytest.mark.parametrize("images", [9, 12])
+def test_memory_that_runs_out_with_images_both_parked_and_queued(images: int) -> None:
+    setting = Setting("asma", 2, stop=False, keep="best", confirm=True)
+    jobs = [replace(job, id=f"{job.id} again {i}") for i in range(2) for job in setting.jobs()][:images]
+    with setting.engine(3, slots=5) as engine:
+        for job in jobs:
+            engine.submit(job)
+        finished = {image.job.id for image in engine.run()}
+    assert finished == {job.id for job in jobs}
 
 
 @pytest.mark.filterwarnings("ignore:out of memory")

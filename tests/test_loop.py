@@ -35,7 +35,7 @@ def test_max_steps_counts_updates(max_steps: int, keep: str) -> None:
     if keep == "last":
         assert image.kept_step == max_steps
         largest = (image.adv - image.job.image).abs().max().item()
-        assert largest == pytest.approx(0, abs=1e-12) or max_steps
+        assert largest == pytest.approx(1e-3 * max_steps, rel=0.5)
 
 
 def test_the_last_iterate_without_stopping_is_the_last() -> None:

@@ -145,7 +145,7 @@ class SignSteps(Rule):
         return self._project(batch.iterates + self.step_size * velocity.sign(), batch)
 
     def _project(self, points: Tensor, batch: Batch) -> Tensor:
-        eps = self.eps or 0
+        eps = float("inf") if self.eps is None else self.eps
         return torch.minimum(torch.maximum(points, batch.images - eps), batch.images + eps).clamp(0, 1)
 
 

@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -28,11 +28,12 @@ class Batch:
         labels: (B, h, w) int64 in [0, classes): the target map for a targeted rule, else the truth; 0 where not valid.
         valid: (B, h, w) bool, pixels that count.
         steps: (B,) int64, updates done so far, per image.
+        max_steps: how many updates an image may take, the N of schedules.
         seeds: (B,) int64, made from (seed, attack, image id, restart): the only source of randomness a rule may use.
         classes: K, at least 2 (one-logit heads arrive as two logits).
         background: the class that is not foreground, if any.
-        state: the rule's own tensors, one leading entry per image. A rule replaces entries, it does not write into
-            them: images that are waiting keep their old ones.
+        state: the rule's own tensors, one leading entry per image, all of them made in `start`. A rule replaces
+            entries, it does not write into them: images that are waiting keep their old ones.
         report: numbers (B,) a rule wants to be seen in the telemetry of this step, such as "multiplier".
     """
 
@@ -41,6 +42,7 @@ class Batch:
     labels: Tensor
     valid: Tensor
     steps: Tensor
+    max_steps: int
     seeds: Tensor
     classes: int
     background: int | None
@@ -67,7 +69,7 @@ class Query(Protocol):
 class Rule(ABC):
     """An update rule. Subclasses are frozen dataclasses whose fields are the attack's parameters."""
 
-    norm: ClassVar[Literal[1, 2, "inf"]] = 2
+    norm: Literal[1, 2, "inf"] = 2
     """The norm in which "smallest" is meant when the best of several successes is kept."""
 
     targeted: bool = True
