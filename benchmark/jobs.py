@@ -58,12 +58,16 @@ class Job:
         if self.labels.shape != logits.shape[1:]:
             shapes = f"{tuple(self.labels.shape)} but the model's output {tuple(logits.shape[1:])}"
             raise InputError(f"image {self.id}: labels have shape {shapes}; give labels of the output's size")
+        self.check_classes(len(logits))
+
+    def check_classes(self, classes: int) -> None:
+        """Raise InputError if a pixel that counts has a label the model has no class for."""
         for name, labels in (("labels", self.labels), ("truth", self.truth)):
             counted = labels if labels is None or self.valid is None else labels[self.valid]
-            if counted is not None and counted.numel() and not 0 <= counted.min() <= counted.max() < len(logits):
+            if counted is not None and counted.numel() and not 0 <= counted.min() <= counted.max() < classes:
                 found = f"{name} from {counted.min().item()} to {counted.max().item()}"
                 raise InputError(
-                    f"image {self.id}: {found}, but the model has classes 0 to {len(logits) - 1}; "
+                    f"image {self.id}: {found}, but the model has classes 0 to {classes - 1}; "
                     "map the labels or mark those pixels as not valid"
                 )
 

@@ -24,18 +24,24 @@ _LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings 
 PREDICTIONS = ("clean", "adv", "adv8")
 """The clean image, the float32 result, and the 8-bit file."""
 
+NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l2", "adv8_linf", "adv8_psnr")
+"""How visible the perturbation is: of the float32 result, and of the 8-bit file where rounding can matter."""
+
 _SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (
     "iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth",
 )]  # fmt: skip
 
 SCHEMA = pa.schema(
     [
-        *[(name, pa.string()) for name in ("run", "attack", "victim", "data", "id", "group", "target", "judge")],
+        *[
+            (name, pa.string())
+            for name in ("run", "attack", "victim", "data", "split", "id", "group", "target", "judge")
+        ],
         *[(name, pa.int64()) for name in ("height", "width", "classes", "background", "valid_pixels")],
         *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
         *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "zero_gradients")],
         ("seconds", pa.float64()),
-        *[(name, pa.float64()) for name in ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim")],
+        *[(name, pa.float64()) for name in NORMS],
         *_SCORES,
         *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
     ]

@@ -8,14 +8,23 @@ from benchmark import metrics
 
 
 def score_prediction(
-    preds: Tensor, truth: Tensor, target: Tensor, valid: Tensor, classes: int, background: int | None
+    preds: Tensor,
+    truth: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    classes: int,
+    background: int | None,
+    target_valid: Tensor | None = None,
 ) -> dict[str, Any]:
-    """How a prediction compares with truth and target; all maps (H, W), `valid` bool.
+    """How a prediction compares with truth and target; all maps (H, W).
+
+    `valid`, bool, are the pixels that count for the truth; `target_valid` those for the target, None: the same.
 
     Returns the columns `iou_target` ... `confusion_truth` of `records.SCHEMA` without their prefix.
     """
     to_truth = metrics.confusion(preds[None], truth[None], valid[None], classes)[0]
-    to_target = metrics.confusion(preds[None], target[None], valid[None], classes)[0]
+    target_valid = valid if target_valid is None else target_valid
+    to_target = metrics.confusion(preds[None], target[None], target_valid[None], classes)[0]
     return {
         "iou_target": metrics.iou(to_target, background).item(),
         "iou_truth": metrics.iou(to_truth, background).item(),

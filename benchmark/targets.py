@@ -14,11 +14,11 @@ from benchmark.errors import InputError
 from benchmark.records import file_name
 
 Masks = Callable[[str], Tensor]
-"""id -> (H, W) int64, the mask of an image of the attacked split."""
+"""id -> (H, W) int64, the mask of an image of the attacked split, `VOID` where it says nothing."""
 
 
 class Drawn(NamedTuple):
-    """mask: (H, W) int64 target map. name: what the row records, enough to find the same map again."""
+    """mask: (H, W) int64 target map, `VOID` where there is none. name: what the row records to tell it by."""
 
     mask: Tensor
     name: str
@@ -105,5 +105,5 @@ class MaskFile(Target):
 
 
 def differs(mask: Tensor, truth: Tensor, valid: Tensor) -> bool:
-    """Whether two maps (H, W) differ at any pixel that counts."""
-    return bool(((mask != truth) & valid).any())
+    """Whether a target map (H, W) differs from the truth at any pixel that counts in both."""
+    return bool(((mask != truth) & valid & (mask != VOID)).any())

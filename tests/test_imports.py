@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoring": {"metrics"},
     "report": {"metrics", "records", "saving"},
     "tracking": {"records", "report"},
-    "callbacks": ENGINE | BESIDE_THE_ENGINE,
+    "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report"},
     "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks"},
     "__main__": {"commands"},
     "__init__": set(),

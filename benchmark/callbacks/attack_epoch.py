@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from benchmark.callbacks.progress import AttackProgress
-from benchmark.callbacks.rows import Labels, RowWriter
+from benchmark.callbacks.rows import RowWriter, common_to
 from benchmark.callbacks.session import Plan, Session
 from benchmark.errors import InputError
 
@@ -17,18 +17,17 @@ class AttackEpoch(pl.Callback):
     """Attacks the images of `trainer.test` and writes their rows.
 
     Images are queued as the test loop loads them and attacked whenever the slots are full; the last ones when the
-    loop has ended. The data module has to offer `test_ids()`, `mask(id)`, `classes` and `background`, and items with
-    "image", "mask", "valid", "id", "group".
+    loop has ended. The data module is a `SegmentationData` or offers what this uses of one.
 
     Args:
         plan: attacks, targets, judge.
         folder: of the run; rows go to `records/`, pictures to `adversarial/`.
-        labels: columns common to all rows.
+        run, victim: their names, in rows.
         progress: show a progress bar.
     """
 
-    def __init__(self, plan: Plan, folder: Path, labels: Labels, progress: bool = True) -> None:
-        self._plan, self._folder, self._labels, self._show = plan, folder, labels, progress
+    def __init__(self, plan: Plan, folder: Path, run: str, victim: str, progress: bool = True) -> None:
+        self._plan, self._folder, self._run, self._victim, self._show = plan, folder, run, victim, progress
         self._session: Session | None = None
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -41,7 +40,9 @@ class AttackEpoch(pl.Callback):
         self._session.__enter__()
         # Every engine holds the model in the same precision, so any of them can predict the files.
         network = next(iter(self._session.engines.values())).network
-        self._writer = RowWriter(self._folder, self._labels, self._plan.judge, network, data.classes, data.background)
+        common = common_to(data, data.test_split, self._run, self._victim, self._plan.judge)
+        self._writer = RowWriter(self._folder, common, network)
+        self._missing = {(name, image_id) for name in self._plan.attacks for image_id in ids}
 
     def on_test_batch_end(
         self,
@@ -59,6 +60,9 @@ class AttackEpoch(pl.Callback):
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._work(drain=True)
+        if self._missing:
+            attack, image_id = min(self._missing)
+            raise RuntimeError(f"{len(self._missing)} images have no row, such as {image_id} of {attack}")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._close()
@@ -70,6 +74,7 @@ class AttackEpoch(pl.Callback):
         assert self._session is not None
         for name, finished, case in self._session.run(drain):
             self._progress.done(self._writer.write(name, finished, case))
+            self._missing.discard((name, case.id))
 
     def _close(self) -> None:
         if self._session is not None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmark.callbacks.pictures import adversarial_path, load_picture, save_picture
 from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
+from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished
 from benchmark.network import Network
 from benchmark.records import RECORDS, TRACES, Writer
@@ -18,12 +20,27 @@ _TRACE_POINTS = 200
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What the rows of a run have in common: the columns `run`, `victim` and `data`."""
+class Common:
+    """What the rows of a run have in common.
+
+    Attributes:
+        run, victim, data, split: columns.
+        judge: decides `success8` from the 8-bit image.
+        classes, background: of the data.
+    """
 
     run: str
     victim: str
     data: str
+    split: str
+    judge: Criterion
+    classes: int
+    background: int | None
+
+
+def common_to(data: SegmentationData, split: str, run: str, victim: str, judge: Criterion) -> Common:
+    """What the rows of one split of a data set have in common."""
+    return Common(run, victim, str(data.name), split, judge, data.classes, data.background)
 
 
 class RowWriter:
@@ -31,64 +48,65 @@ class RowWriter:
 
     Args:
         folder: of the run.
-        labels: columns common to all rows.
-        judge: decides `success8` from the file.
+        common: to all rows.
         network: the frozen model that predicts the saved files.
-        classes, background: of the data.
     """
 
-    def __init__(
-        self, folder: Path, labels: Labels, judge: Criterion, network: Network, classes: int, background: int | None
-    ) -> None:
-        self._folder, self._labels, self._judge, self._network = folder, labels, judge, network
-        self._classes, self._background = classes, background
+    def __init__(self, folder: Path, common: Common, network: Network) -> None:
+        self._folder, self._common, self._network = folder, common, network
         self._rows, self._traces = Writer(folder, RECORDS), Writer(folder, TRACES)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
-        """Save picture, trace and row; returns the row."""
+        """Save picture, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
         path = adversarial_path(self._folder, attack, case.id)
         save_picture(finished.adv, path)
-        row = self.row(attack, finished, case, path)
+        adv8 = load_picture(path)
+        with torch.inference_mode(False), torch.no_grad():
+            points = adv8[None].to(self._network.device, self._network.dtype)
+            preds = self._network(points, exact=True)[0].argmax(0).cpu()
+        row = make_row(self._common, attack, finished, case, adv8, preds)
         self._traces.append(trace_rows(attack, finished))
         self._rows.append([row])
         return row
 
-    def row(self, attack: str, finished: Finished, case: Case, path: Path) -> dict[str, Any]:
-        """The columns of `records.SCHEMA`; those of the 8-bit image are measured from the file at `path`."""
-        with torch.inference_mode(False), torch.no_grad():
-            points = load_picture(path)[None].to(self._network.device, self._network.dtype)
-            file_preds = self._network(points, exact=True).argmax(1).cpu()
-        scores: dict[str, Any] = {}
-        for prefix, preds in (("clean", finished.clean_preds), ("adv", finished.adv_preds), ("adv8", file_preds[0])):
-            scored = score_prediction(preds, case.truth, case.target, case.valid, self._classes, self._background)
-            scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
-        references = {"target": case.target[None], "truth": case.truth[None]}
-        score8 = self._judge.score(file_preds, references, case.valid[None], self._classes, self._background)
-        return {
-            **vars(self._labels),
-            "attack": attack,
-            "id": case.id,
-            "group": case.group or None,
-            "target": case.target_name,
-            "judge": str(self._judge),
-            "height": case.image.shape[1],
-            "width": case.image.shape[2],
-            "classes": self._classes,
-            "background": self._background,
-            "valid_pixels": int(case.valid.sum()),
-            "success": finished.success,
-            "success8": bool(self._judge.holds(score8)),
-            "success_clean": finished.success_clean,
-            "nonfinite_gradient": finished.nonfinite_gradient,
-            "steps": finished.steps,
-            "kept_step": finished.kept_step,
-            "forwards": finished.forwards,
-            "backwards": finished.backwards,
-            "zero_gradients": finished.zero_gradients,
-            "seconds": finished.seconds,
-            **score_perturbation(case.image, finished.adv),
-            **scores,
-        }
+
+def make_row(
+    common: Common, attack: str, finished: Finished, case: Case, adv8: Tensor, adv8_preds: Tensor
+) -> dict[str, Any]:
+    """The columns of `records.SCHEMA`; `adv8` (C, H, W) is the 8-bit image and `adv8_preds` (H, W) its prediction."""
+    maps, kind = (case.truth, case.target, case.valid), (common.classes, common.background)
+    scores: dict[str, Any] = {}
+    for prefix, preds in (("clean", finished.clean_preds), ("adv", finished.adv_preds), ("adv8", adv8_preds)):
+        scored = score_prediction(preds, *maps, *kind, case.target_valid)
+        scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
+    references = {"target": case.target[None], "truth": case.truth[None]}
+    judged = case.valid if finished.job.valid is None else finished.job.valid
+    score8 = common.judge.score(adv8_preds[None], references, judged[None], *kind)
+    rounded = score_perturbation(case.image, adv8)
+    return {
+        **vars(common),
+        "judge": str(common.judge),
+        "attack": attack,
+        "id": case.id,
+        "group": case.group or None,
+        "target": case.target_name,
+        "height": case.image.shape[1],
+        "width": case.image.shape[2],
+        "valid_pixels": int(case.valid.sum()),
+        "success": finished.success,
+        "success8": bool(common.judge.holds(score8)),
+        "success_clean": finished.success_clean,
+        "nonfinite_gradient": finished.nonfinite_gradient,
+        "steps": finished.steps,
+        "kept_step": finished.kept_step,
+        "forwards": finished.forwards,
+        "backwards": finished.backwards,
+        "zero_gradients": finished.zero_gradients,
+        "seconds": finished.seconds,
+        **score_perturbation(case.image, finished.adv),
+        **{f"adv8_{name}": rounded[name] for name in ("l2", "linf", "psnr")},
+        **scores,
+    }
 
 
 def trace_rows(attack: str, finished: Finished) -> list[dict[str, Any]]:

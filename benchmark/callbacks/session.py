@@ -1,6 +1,6 @@
 """Several attacks over the same images and the same targets: from data items to what the attacks made of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import Rule
 from benchmark.criterion import Criterion
+from benchmark.data.source import VOID
 from benchmark.engine import Engine, Measurements
 from benchmark.jobs import Finished, Job
 from benchmark.targets import Masks, Target
@@ -27,7 +28,10 @@ class Attack:
 
 @dataclass(frozen=True)
 class Case:
-    """What is attacked: image (C, H, W) in [0, 1]; truth, target (H, W) int64; valid (H, W) bool."""
+    """What is attacked: image (C, H, W) in [0, 1]; truth, target (H, W) int64; valid, target_valid (H, W) bool.
+
+    `valid` are the pixels whose truth is known, `target_valid` those of them that the target says something about.
+    """
 
     id: str
     group: str
@@ -36,6 +40,7 @@ class Case:
     target: Tensor
     target_name: str
     valid: Tensor
+    target_valid: Tensor
 
 
 @dataclass(frozen=True)
@@ -116,20 +121,26 @@ class Session:
         for name, engine in self.engines.items():
             engine.submit(self._job(name, case))
 
-    def check(self, item: Mapping[str, Any], predict: bool) -> None:
-        """Raise InputError if the item cannot be attacked; `predict`: also if the model's logits for it cannot."""
-        case = make_case(item, self._plan.target, self._masks)
-        for name, engine in self.engines.items():
-            job = self._job(name, case)
-            job.check()
-            if predict:
-                with torch.no_grad():
-                    points = case.image[None].to(engine.network.device, engine.network.dtype)
-                    job.check_against(engine.network(points, exact=True)[0].cpu())
+    def check(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Raise InputError if one of the items cannot be attacked; the first one is also predicted."""
+        classes = None
+        for item in items:
+            case = make_case(item, self._plan.target, self._masks)
+            for name, engine in self.engines.items():
+                job = self._job(name, case)
+                job.check()
+                if classes is None:
+                    with torch.no_grad():
+                        points = case.image[None].to(engine.network.device, engine.network.dtype)
+                        logits = engine.network(points, exact=True)[0].cpu()
+                    job.check_against(logits)
+                    classes = len(logits)
+                job.check_classes(classes)
 
     def _job(self, name: str, case: Case) -> Job:
-        labels = case.target if self._plan.attacks[name].rule.targeted else case.truth
-        return Job(case.id, case.image, labels, case.valid, case.truth)
+        targeted = self._plan.attacks[name].rule.targeted
+        labels, valid = (case.target, case.target_valid) if targeted else (case.truth, case.valid)
+        return Job(case.id, case.image, labels, valid, case.truth)
 
     def run(self, drain: bool) -> Iterator[tuple[str, Finished, Case]]:
         """Work until all are done or, drain=False, until no image waits for a slot; yields what has finished."""
@@ -146,7 +157,9 @@ def make_case(item: Mapping[str, Any], target: Target, masks: Masks) -> Case:
     """A data set's item (image, mask, valid, id, group) with its target drawn."""
     truth, valid = item["mask"].cpu(), item["valid"].cpu()
     drawn = target.draw(item["id"], truth, valid, masks)
-    return Case(item["id"], item["group"], item["image"].cpu(), truth, drawn.mask, drawn.name, valid)
+    aims = drawn.mask != VOID
+    mask = drawn.mask.masked_fill(~aims, 0)
+    return Case(item["id"], item["group"], item["image"].cpu(), truth, mask, drawn.name, valid, valid & aims)
 
 
 def _named(watch: Callable[[str, Measurements], None], name: str) -> Callable[[Measurements], None]:

@@ -1,21 +1,25 @@
 """A small attack while the victim is trained: how its robustness develops over the epochs."""
 
-from statistics import fmean
 from typing import Any
 
+import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
+from benchmark.callbacks.rows import common_to, make_row
 from benchmark.callbacks.session import Plan, Session
-from benchmark.scoring import score_prediction
+from benchmark.pixels import round8
+from benchmark.records import SCHEMA
+from benchmark.report.aggregate import summarise
 
-_LOGGED = ("iou_target", "iou_truth", "pixel_acc_target")
+_LOGGED = ("steps", "l2", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
 
 
 class ValidationAttack(pl.Callback):
-    """Attacks the first images of the validation split every few epochs and logs means; writes no rows.
+    """Attacks the first images of the validation split every few epochs and logs its summary; keeps no rows.
 
-    Logged as `val_attack/<attack>/success8_rate`, `.../l2`, `.../steps` and `.../adv8_<score>`, means over the images.
+    Logged as `val_attack/<attack>/success8_rate` and, as means, `.../steps`, `.../l2` and `.../adv8_<score>`: the
+    numbers of summary.json, over the same images as there.
 
     Args:
         plan: attacks, targets, judge.
@@ -31,24 +35,23 @@ class ValidationAttack(pl.Callback):
             return
         refuse_unsuitable(trainer)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        dataset = data.val_dataloader().dataset
-        results: dict[str, list[dict[str, float]]] = {}
-        ids = data.splits()["val"]
+        dataset, ids = data.val_dataloader().dataset, data.splits()["val"]
+        common = common_to(data, "val", "", "", self._plan.judge)
+        rows: list[dict[str, Any]] = []
         with Session(
             self._plan, pl_module, ids, lambda image_id: data.mask(image_id, "val"), data.background
         ) as session:
             for i in range(min(self._images, len(dataset))):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):
-                maps = (case.truth, case.target, case.valid)
-                scores: dict[str, Any] = score_prediction(finished.adv8_preds, *maps, data.classes, data.background)
-                l2 = (finished.adv - case.image).norm().item()
-                result = {"success8_rate": float(finished.success8), "l2": l2, "steps": float(finished.steps)}
-                results.setdefault(name, []).append(result | {f"adv8_{score}": scores[score] for score in _LOGGED})
-        means = {
-            f"val_attack/{attack}/{name}": fmean(image[name] for image in images)
-            for attack, images in results.items()
-            for name in images[0]
-        }
+                adv8 = round8(finished.adv.float())
+                rows.append(make_row(common, name, finished, case, adv8, finished.adv8_preds))
+        numbers: dict[str, float | None] = {}
+        for summary in summarise(pa.Table.from_pylist(rows, schema=SCHEMA)):
+            prefix = f"val_attack/{summary['attack']}"
+            numbers[f"{prefix}/success8_rate"] = summary["success8_rate"]
+            numbers |= {f"{prefix}/{name}": summary[name]["mean"] for name in _LOGGED}
+        # Without a success there is no norm.
+        known = {name: value for name, value in numbers.items() if value is not None}
         for logger in trainer.loggers:
-            logger.log_metrics(means, step=trainer.global_step)
+            logger.log_metrics(known, step=trainer.global_step)

@@ -58,12 +58,14 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[Logger]") -
     """Run the attack epoch: rows, traces and pictures in the run's folder."""
     from benchmark.callbacks.attack_epoch import AttackEpoch
     from benchmark.callbacks.progress import TrainingProgress
-    from benchmark.callbacks.rows import Labels
-    from benchmark.victims.loading import checkpoint_sha256
+    from benchmark.victims.loading import checkpoint_sha256, weights_sha256
 
     checkpoint = checkpoint_of(context) or context.folder / "checkpoints" / "best.ckpt"
-    context.record(checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None)
-    epoch = AttackEpoch(context.plan, context.folder, Labels(context.name, victim_name(victim), str(context.data.name)))
+    context.record(
+        checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None,
+        weights_sha256=weights_sha256(victim),
+    )
+    epoch = AttackEpoch(context.plan, context.folder, context.name, victim_name(context, victim))
     # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
     trainer = build_trainer(
         context.cfg,

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from benchmark.data.datamodule import SegmentationData
 
 # Arguments of the Trainer that the commands decide.
-_COMMANDS_OWN = {"logger", "callbacks", "default_root_dir", "inference_mode", "enable_checkpointing", "fast_dev_run"}
+_COMMANDS_OWN = {
+    *("logger", "callbacks", "default_root_dir", "inference_mode", "enable_checkpointing"),
+    # A run attacks every image of its split; data sets have their own sizes.
+    *("fast_dev_run", "overfit_batches", "limit_test_batches", "limit_predict_batches"),
+}
 
 
 def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:

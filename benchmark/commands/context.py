@@ -133,8 +133,8 @@ def open_context(cfg: DictConfig) -> Iterator[Context]:
     try:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise InputError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: each process would start a run; start one")
-        if (folder / "config.yaml").exists():
-            raise InputError(f"run.dir={folder} already holds a run; choose another folder")
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"run.dir={folder} is not empty; choose a folder of the run's own")
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
         check_config(config)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)

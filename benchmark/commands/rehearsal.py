@@ -52,5 +52,4 @@ def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
     ids = data.test_ids() if split == "test" else data.splits()[split]
     dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
     with Session(context.plan, victim, ids, lambda image_id: data.mask(image_id, split), data.background) as session:
-        for index in range(len(ids)):
-            session.check(dataset[index], predict=index == 0)
+        session.check(dataset[index] for index in range(len(ids)))

@@ -55,7 +55,7 @@ def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: "Pi
         name = "montage.png" if len(by_attack) == 1 else f"montage_{records.file_name(attack)}.png"
         items = [pictures(row) for row in attacked[: context.cfg.run.montage]]
         if items:
-            title = f"{attack} against {attacked[0]['victim']} on {attacked[0]['data']}"
+            title = "{attack} against {victim} on {data} ({split})".format(**attacked[0])
             drawn.append(montage(context.folder / name, items, title))
     return drawn
 

@@ -68,7 +68,10 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") ->
         callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images))
     trainer = build_trainer(context.cfg, context.folder, loggers, callbacks)
     images = len(context.data.splits()["train"])
-    print(f"training {victim_name(victim)} on {images} images of {context.data.name} in {context.folder}", flush=True)
+    print(
+        f"training {victim_name(context, victim)} on {images} images of {context.data.name} in {context.folder}",
+        flush=True,
+    )
     trainer.fit(victim, datamodule=context.data)
     if not checkpoint.best_model_path:
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
@@ -78,6 +81,9 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") ->
     return path
 
 
-def victim_name(victim: "Victim") -> str:
-    """Architecture and encoder, as rows call the victim."""
+def victim_name(context: Context, victim: "Victim") -> str:
+    """What rows call the victim: architecture and encoder, or the factory of a user's own module."""
+    factory = context.config["victim"].get("factory")
+    if factory is not None:
+        return str(factory)
     return "_".join(str(victim.hparams[key]) for key in ("architecture", "encoder") if victim.hparams[key])

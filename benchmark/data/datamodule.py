@@ -12,7 +12,6 @@ from benchmark.data.dataset import (
     DecodedSplit,
     EpochSampler,
     SegmentationDataset,
-    labels_and_valid,
     single_threaded_worker,
 )
 from benchmark.data.source import SPLITS, Source
@@ -90,14 +89,14 @@ class SegmentationData(pl.LightningDataModule):
         return hashlib.sha256(f"{self.source.fingerprint()} {self.size}".encode()).hexdigest()
 
     def mask(self, id: str, split: str = "test") -> Tensor:
-        """(H,W) int64, exactly the mask that the (not augmented) item of that id has.
+        """(H,W) int64, the mask that the (not augmented) item of that id has, with `VOID` where it is not valid.
 
         "test" is the split `test_dataloader` yields, which is "val" under `test_split="val"`.
         """
         decoded = self._split(split)
         if id not in decoded.position:
             raise InputError(f"data set {self.name}: no image {id!r} in the split {decoded.split!r}")
-        return labels_and_valid(decoded[decoded.position[id]].mask)[0]
+        return torch.from_numpy(decoded[decoded.position[id]].mask).long()
 
     def train_dataloader(self) -> DataLoader:
         train = self._split("train")

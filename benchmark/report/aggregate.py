@@ -10,22 +10,26 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmark import records
 from benchmark.errors import InputError
 from benchmark.records import PREDICTIONS, SCHEMA, group_rows
 from benchmark.report.intervals import bootstrap_means, wilson
 from benchmark.saving import save_text
 
-LABELS = ("run", "victim", "data", "target", "judge")
+LABELS = ("run", "victim", "data", "split", "target", "judge")
 """Columns that say what was measured; a summary holds the value, or the values joined by ", "."""
 
 COSTS = ("steps", "forwards", "backwards", "zero_gradients", "seconds")
-SCORES = tuple(
-    name for name in SCHEMA.names if name.split("_")[0] in PREDICTIONS and not name.endswith("confusion_truth")
-)
-NORMS = ("l0", "l0_share", "l1", "l2", "linf", "rms", "psnr", "ssim")
+NORMS = ("l0_share", *records.NORMS)
 """Measured on successes only: a failed image has no norm. `l0_share` is l0 relative to height·width."""
 
-_HIGHER_IS_BETTER = ("psnr", "ssim")
+SCORES = tuple(
+    name
+    for name in SCHEMA.names
+    if name.split("_")[0] in PREDICTIONS and name not in NORMS and not name.endswith("confusion_truth")
+)
+
+_HIGHER_IS_BETTER = ("psnr", "ssim", "adv8_psnr")
 
 
 def summarise(rows: pa.Table) -> list[dict[str, Any]]:

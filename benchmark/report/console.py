@@ -95,7 +95,7 @@ def _interval(bounds: list[float] | None, factor: float, decimals: int, unit: st
 def _title(summary: Mapping[str, Any]) -> str:
     images = summary["images"]
     parts = [summary["attack"], f"{images} image{'' if images == 1 else 's'}"]
-    parts += [f"{name} {summary[name]}" for name in ("victim", "data", "target") if summary[name]]
+    parts += [f"{name} {summary[name]}" for name in ("victim", "data", "split", "target") if summary[name]]
     return " · ".join(parts)
 
 

@@ -49,7 +49,7 @@ class MontageItem:
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **arrays: Any) -> "MontageItem":
         """Captions from a row, as scored on the 8-bit picture; `arrays` are the pictures and maps."""
-        captions: dict[str, Any] = {"psnr": row["psnr"], "steps": row["steps"], "success": bool(row["success8"])}
+        captions: dict[str, Any] = {"psnr": row["adv8_psnr"], "steps": row["steps"], "success": bool(row["success8"])}
         captions["satisfied"] = bool(row["success_clean"])
         return cls(**arrays, **captions, id=row["id"], iou_target=row["adv8_iou_target"])
 

@@ -14,7 +14,7 @@ from benchmark.tracking.connection import Connection, Guard, connect, in_one_lin
 
 INIT_TIMEOUT = 30  # seconds a server that answers may take to accept a run
 
-_SECRET = re.compile(r"api_?key|password|secret", re.IGNORECASE)
+_SECRET = re.compile(r"api_?key|password|secret|token", re.IGNORECASE)
 _DATA_DIR = "WANDB_DATA_DIR"
 _ours: set[str] = set()  # values of WANDB_DATA_DIR set here, as against those a user set
 

@@ -101,6 +101,15 @@ def checkpoint_sha256(path: str | Path) -> str:
         raise InputError(f"cannot read checkpoint {path}: {error.strerror}; check victim.ckpt") from error
 
 
+def weights_sha256(module: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of a module's parameters and buffers, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def check_finite(network: nn.Module, where: str = "the victim") -> None:
     """Raise InputError, naming `where` and the tensor, at the first parameter or buffer with NaN or infinite values."""
     for name, value in network.state_dict().items():

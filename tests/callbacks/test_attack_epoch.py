@@ -9,10 +9,8 @@ import torch
 from benchmark import records
 from benchmark.callbacks import rows
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
-from benchmark.callbacks.rows import Labels
 from benchmark.errors import InputError
 
-LABELS = Labels("run", "victim", "data")
 IDS = [f"test_{i:05d}" for i in range(5)]
 
 
@@ -26,7 +24,7 @@ def _state(victim) -> list[tuple]:
 def test_every_image_is_a_row_per_attack(
     victim, data, plan, make_trainer, tmp_path: Path, inference_mode: bool
 ) -> None:
-    epoch = AttackEpoch(plan, tmp_path, LABELS, progress=False)
+    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
     make_trainer(epoch, inference_mode=inference_mode).test(victim, datamodule=data, verbose=False)
     table = records.read(tmp_path)
     keys = list(zip(table["attack"].to_pylist(), table["id"].to_pylist(), strict=True))
@@ -43,7 +41,7 @@ def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer,
         folder = tmp_path / str(slots)
         data.batch_size = batch_size
         plan.engine["slots"] = slots
-        epoch = AttackEpoch(plan, folder, LABELS, progress=False)
+        epoch = AttackEpoch(plan, folder, "run", "victim", progress=False)
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
         tables.append(records.read(folder).drop_columns(["seconds"]).to_pylist())
     for one, other in zip(*tables, strict=True):
@@ -56,7 +54,7 @@ def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer,
 def test_the_victim_is_left_as_it_was(victim, data, plan, make_trainer, tmp_path: Path) -> None:
     next(victim.network.parameters()).requires_grad_(False)
     weights = {name: value.clone() for name, value in victim.state_dict().items()}
-    trainer = make_trainer(AttackEpoch(plan, tmp_path, LABELS, progress=False), inference_mode=False)
+    trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), inference_mode=False)
     before = _state(victim)
     trainer.test(victim, datamodule=data, verbose=False)
     assert _state(victim) == before
@@ -75,7 +73,7 @@ def test_a_failure_keeps_what_is_done_and_frees_the_victim(
 
     monkeypatch.setattr(rows, "save_picture", full_disk)
     before = _state(victim)
-    trainer = make_trainer(AttackEpoch(plan, tmp_path, LABELS, progress=False), inference_mode=False)
+    trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), inference_mode=False)
     with pytest.raises(OSError, match="no space left"):
         trainer.test(victim, datamodule=data, verbose=False)
     assert [parameter[1:3] for parameter in _state(victim)[1]] == [parameter[1:3] for parameter in before[1]]
@@ -105,7 +103,15 @@ def test_several_processes_are_refused() -> None:
 
 
 def test_bf16_true_is_refused_in_the_loop(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    trainer = make_trainer(AttackEpoch(plan, tmp_path, LABELS, progress=False), precision="bf16-true")
+    trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), precision="bf16-true")
     with pytest.raises(InputError, match=r"trainer\.precision=bf16-true"):
         trainer.test(victim, datamodule=data, verbose=False)
     assert not records.RECORDS.exists(tmp_path)
+
+
+def test_an_epoch_that_misses_images_says_so(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
+    trainer = make_trainer(epoch, inference_mode=False, limit_test_batches=1)
+    with pytest.raises(RuntimeError, match="6 images have no row, such as test_00002 of one"):
+        trainer.test(victim, datamodule=data, verbose=False)
+    assert records.read(tmp_path).num_rows == 4

@@ -11,7 +11,7 @@ from torch import nn
 from benchmark import records
 from benchmark.callbacks import rows
 from benchmark.callbacks.pictures import adversarial_path
-from benchmark.callbacks.rows import Labels, RowWriter, trace_rows
+from benchmark.callbacks.rows import Common, RowWriter, trace_rows
 from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Job
@@ -34,7 +34,8 @@ class _Threshold(nn.Module):
 def _case(group: str = "") -> Case:
     truth = _blocks(torch.tensor([[1, 1], [0, 0]]))
     image = truth.float().expand(3, 8, 8)
-    return Case("im/1", group, image, truth, 1 - truth, "other_image:im2", torch.ones(8, 8, dtype=torch.bool))
+    everywhere = torch.ones(8, 8, dtype=torch.bool)
+    return Case("im/1", group, image, truth, 1 - truth, "other_image:im2", everywhere, everywhere)
 
 
 def _blocks(quarters: torch.Tensor) -> torch.Tensor:
@@ -55,7 +56,7 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
 
 
 def _writer(folder: Path) -> RowWriter:
-    return RowWriter(folder, Labels("r", "v", "d"), Criterion(), Network(_Threshold(), 64), 2, 0)
+    return RowWriter(folder, Common("r", "v", "d", "test", Criterion(), 2, 0), Network(_Threshold(), 64))
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
@@ -74,6 +75,10 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert row["l2"] == pytest.approx(delta.norm().item())
     assert row["linf"] == pytest.approx(1.0)
     assert row["l0"] == 64
+    assert (row["split"], row["adv8_linf"]) == ("test", 1.0)
+    rounded = (adv * 255).round() / 255 - case.image
+    assert row["adv8_l2"] == pytest.approx(rounded.double().norm().item())
+    assert row["adv8_l2"] != pytest.approx(row["l2"], rel=1e-4)
     assert records.read(tmp_path).to_pylist() == [row]
     assert adversarial_path(tmp_path, "asma", "im/1").name == "im%2F1.png"
     assert TRACES.read(tmp_path)["step"].to_pylist() == [0, 1, 2]

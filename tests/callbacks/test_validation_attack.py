@@ -54,7 +54,8 @@ def test_what_is_logged_are_means_over_the_images(victim, data, plan, make_train
     trainer = make_trainer(ValidationAttack(plan, 1, 100), max_epochs=1, logger=log, num_sanity_val_steps=0)
     trainer.fit(victim, datamodule=data)
     (line,) = _attacked(log.lines)
-    names = ("success8_rate", "l2", "steps", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
+    # Nothing succeeds against this victim in three steps, so there is no norm.
+    names = ("success8_rate", "steps", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
     assert set(line) == {f"val_attack/{attack}/{name}" for attack in ("one", "two") for name in names}
     assert (line["val_attack/one/steps"], line["val_attack/two/steps"]) == (3, 2)
 

@@ -197,7 +197,7 @@ def test_a_folder_that_holds_a_run(command, trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     outcome = command("run", "experiment=smoke", "trainer=cpu", f"run.dir={trained}")
     assert outcome.status == 2
-    assert outcome.err == f"error: run.dir={trained} already holds a run; choose another folder\n"
+    assert outcome.err == f"error: run.dir={trained} is not empty; choose a folder of the run's own\n"
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
 

@@ -73,7 +73,7 @@ def test_perturbation_is_spread_around_grey() -> None:
 def test_captions_of_a_row_are_those_of_the_8_bit_picture() -> None:
     template = _item()
     arrays = {name: getattr(template, name) for name in ("image", "truth", "target", "adv", "clean_pred", "adv_pred")}
-    values = row("b", adv8_iou_target=0.8, adv_iou_target=0.9, success=True, success8=False, steps=3, psnr=31.0)
+    values = row("b", adv8_iou_target=0.8, adv_iou_target=0.9, success=True, success8=False, steps=3, adv8_psnr=31.0)
     item = MontageItem.of_row(values, **arrays, delta=template.delta)
     assert (item.id, item.iou_target, item.psnr, item.steps, item.success) == ("b", 0.8, 31.0, 3, False)
     assert not item.satisfied
