@@ -36,6 +36,8 @@ class Criterion:
         for name, allowed in (("metric", Metric), ("reference", Reference), ("op", Op)):
             if getattr(self, name) not in get_args(allowed):
                 raise InputError(f"judge: {name}={getattr(self, name)!r} is not one of {', '.join(get_args(allowed))}")
+        if not 0 <= self.value <= (float("inf") if self.metric == "area" else 1):
+            raise InputError(f"judge: value={self.value:g}: {self.metric} lies between 0 and 1 and never reaches it")
         if self.metric == "area" and self.reference != "truth":
             raise InputError("judge: metric=area is measured against the truth; set judge.reference=truth")
 

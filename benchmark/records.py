@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
             (name, pa.string())
             for name in ("run", "attack", "victim", "data", "split", "id", "group", "target", "judge")
         ],
-        *[(name, pa.int64()) for name in ("height", "width", "classes", "background", "valid_pixels")],
+        *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
         *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
         *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "zero_gradients")],
         ("seconds", pa.float64()),

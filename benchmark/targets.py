@@ -92,7 +92,7 @@ class MaskFile(Target):
         from benchmark.data.images import read_mask
 
         path = self._file(image_id)
-        mask = torch.from_numpy(read_mask(path, self._encoding))[None, None]
+        mask = torch.from_numpy(read_mask(path, self._encoding, "target.encoding"))[None, None]
         resized = torch.nn.functional.interpolate(mask, size=truth.shape, mode="nearest-exact")[0, 0].to(torch.int64)
         if not differs(resized, truth, valid):
             raise InputError(

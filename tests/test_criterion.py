@@ -59,3 +59,9 @@ def test_judges_that_make_no_sense(options: dict[str, Any], message: str) -> Non
 
 def test_a_judge_reads_as_a_sentence() -> None:
     assert str(Criterion("area", "truth", "<=", 0.05)) == "area to truth <= 0.05"
+
+
+@pytest.mark.parametrize(("metric", "value"), [("iou", 2), ("iou", -1), ("dice", 1.01), ("apsr", 99)])
+def test_thresholds_nothing_can_reach_are_refused(metric: Any, value: float) -> None:
+    with pytest.raises(InputError, match=f"judge: value={value:g}: {metric} lies between 0 and 1"):
+        Criterion(metric, value=value)

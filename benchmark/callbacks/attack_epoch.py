@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from benchmark.callbacks.progress import AttackProgress
@@ -40,7 +41,7 @@ class AttackEpoch(pl.Callback):
         self._session.__enter__()
         # Every engine holds the model in the same precision, so any of them can predict the files.
         network = next(iter(self._session.engines.values())).network
-        common = common_to(data, data.test_split, self._run, self._victim, self._plan.judge)
+        common = common_to(data, data.test_split, self._run, self._victim, self._plan)
         self._writer = RowWriter(self._folder, common, network)
         self._missing = {(name, image_id) for name in self._plan.attacks for image_id in ids}
 
@@ -56,10 +57,10 @@ class AttackEpoch(pl.Callback):
         assert self._session is not None
         for item in items_of(batch):
             self._session.submit(item)
-        self._work(drain=False)
+        self._work(trainer, drain=False)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._work(drain=True)
+        self._work(trainer, drain=True)
         if self._missing:
             attack, image_id = min(self._missing)
             raise RuntimeError(f"{len(self._missing)} images have no row, such as {image_id} of {attack}")
@@ -70,11 +71,13 @@ class AttackEpoch(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._close()
 
-    def _work(self, drain: bool) -> None:
+    def _work(self, trainer: pl.Trainer, drain: bool) -> None:
         assert self._session is not None
         for name, finished, case in self._session.run(drain):
             self._progress.done(self._writer.write(name, finished, case))
             self._missing.discard((name, case.id))
+            if trainer.received_sigterm:
+                raise SIGTERMException
 
     def _close(self) -> None:
         if self._session is not None:

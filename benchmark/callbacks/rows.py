@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark.callbacks.pictures import adversarial_path, load_picture, save_picture
-from benchmark.callbacks.session import Case
+from benchmark.callbacks.session import Case, Plan
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished
@@ -24,7 +24,7 @@ class Common:
     """What the rows of a run have in common.
 
     Attributes:
-        run, victim, data, split: columns.
+        run, victim, data, split, seed: columns.
         judge: decides `success8` from the 8-bit image.
         classes, background: of the data.
     """
@@ -33,14 +33,15 @@ class Common:
     victim: str
     data: str
     split: str
+    seed: int
     judge: Criterion
     classes: int
     background: int | None
 
 
-def common_to(data: SegmentationData, split: str, run: str, victim: str, judge: Criterion) -> Common:
+def common_to(data: SegmentationData, split: str, run: str, victim: str, plan: Plan) -> Common:
     """What the rows of one split of a data set have in common."""
-    return Common(run, victim, str(data.name), split, judge, data.classes, data.background)
+    return Common(run, victim, str(data.name), split, plan.seed, plan.judge, data.classes, data.background)
 
 
 class RowWriter:

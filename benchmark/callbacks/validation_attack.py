@@ -36,7 +36,7 @@ class ValidationAttack(pl.Callback):
         refuse_unsuitable(trainer)
         data = trainer.datamodule  # type: ignore[attr-defined]
         dataset, ids = data.val_dataloader().dataset, data.splits()["val"]
-        common = common_to(data, "val", "", "", self._plan.judge)
+        common = common_to(data, "val", "", "", self._plan)
         rows: list[dict[str, Any]] = []
         with Session(
             self._plan, pl_module, ids, lambda image_id: data.mask(image_id, "val"), data.background

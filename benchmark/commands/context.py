@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from benchmark import __version__, records
 from benchmark.commands.build import build_data, build_loggers, build_plan
@@ -69,6 +71,9 @@ class Context:
         except InputError:
             self._withdraw()
             raise
+        except SIGTERMException as error:
+            print(f"terminated: {self._kept()}", file=sys.stderr)
+            raise SystemExit(128 + signal.SIGTERM) from error
         except (KeyboardInterrupt, SystemExit) as error:
             # Lightning turns the interrupt of a loop into an exit with status 1.
             if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
@@ -128,6 +133,7 @@ def open_context(cfg: DictConfig) -> Iterator[Context]:
     """Check what can be checked before anything is computed; if the input is bad, leave no empty folder behind."""
     import pytorch_lightning as pl
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
@@ -138,7 +144,8 @@ def open_context(cfg: DictConfig) -> Iterator[Context]:
         config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
         check_config(config)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        yield Context(cfg, config, folder, "/".join(folder.parts[-2:]), build_data(cfg), build_plan(cfg))
+        name = "/".join(folder.parts[-3 if HydraConfig.get().mode == RunMode.MULTIRUN else -2 :])
+        yield Context(cfg, config, folder, name, build_data(cfg), build_plan(cfg))
     finally:
         # Hydra makes the folder before anything is known to be right.
         if folder.is_dir() and not any(folder.iterdir()):

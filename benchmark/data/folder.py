@@ -3,7 +3,7 @@
 Source: a folder of yours; its licence is your affair. Layout, whichever is found first:
 1. `train/`, `val/` and `test/`, each holding `images/` and `masks/`;
 2. `images/` and `masks/`, and a folder `splits` with `train.txt`, `val.txt`, `test.txt` (one file stem per line);
-3. `images/` and `masks/` alone: split by a hash of each id, so that added images move no other.
+3. `images/` and `masks/` alone: ordered by a hash of each id, so not by name, and cut at the fractions.
 Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
 """
 
@@ -29,7 +29,8 @@ class Folder(PairedFiles):
 
     encoding: file value -> class (None: {0: 0, 255: 1}). ignore: file value of pixels that do not count.
     classes: by default the largest class of the encoding plus one. background: its index, None if every class counts.
-    splits: folder of the split files, relative to `root` or absolute. fractions: of train, val and test otherwise.
+    splits: folder of the split files, relative to `root` or absolute; None: `splits`, if there is one.
+    fractions: of train, val and test otherwise.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Folder(PairedFiles):
         fractions: Sequence[float] = FRACTIONS,
         split_seed: int = 0,
     ) -> None:
+        if not isinstance(encoding, Mapping | None):
+            raise InputError(f"data.encoding={encoding!r}: is no mapping; quote it, 'data.encoding={{0:0,255:1}}'")
         declared = dict(encoding if encoding is not None else BINARY)
         if classes is None:
             classes = 1 + max(check_encoding(declared, VOID).values(), default=0)
@@ -76,6 +79,8 @@ def _find(
             raise InputError(f"{root}: has {'/, '.join(present)}/ but not all of train/, val/, test/; add the others")
         return {split: _pairs(root / split, images, masks) for split in SPLITS}
     pairs = _pairs(root, images, masks)
+    if splits is None and (root / "splits").is_dir():
+        splits = "splits"
     if splits is None:
         return _split_by_hash(pairs, fractions, split_seed, root)
     return _split_by_files(pairs, root / splits, root / images)

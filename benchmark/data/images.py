@@ -38,20 +38,21 @@ def read_image(path: Path) -> np.ndarray:
     return np.array(picture.convert("RGB"))
 
 
-def read_mask(path: Path, encoding: Encoding) -> np.ndarray:
+def read_mask(path: Path, encoding: Encoding, key: str = "data.encoding") -> np.ndarray:
     """The mask as (H,W) uint8 class indices, `VOID` included, by the declared encoding of its file values.
 
     File values are: gray levels (8 or 16 bits), 0/255 for 1-bit files, palette *indices* (not colours) for palette
-    files, the common value of the channels for RGB. A value that is not declared is an error, never rounded.
+    files, the common value of the channels for RGB. A value that is not declared is an error, never rounded, that names
+    the configuration's `key` of the encoding.
     """
     picture = _open(path)
     values = _mask_values(picture, path)
     found = np.flatnonzero(np.bincount(values.ravel()))
     undeclared = [int(v) for v in found if int(v) not in encoding]
     if undeclared:
-        hint = "declare them in data.encoding, or save the mask with declared values only (JPEG invents in-betweens)"
+        hint = f"declare them in {key}, or save the mask with declared values only (JPEG invents in-betweens)"
         if picture.mode in {"P", "PA"}:
-            hint = "the values of a palette file are its palette indices; declare them in data.encoding"
+            hint = f"the values of a palette file are its palette indices; declare them in {key}"
         shown = ", ".join(map(str, undeclared[:8])) + (", ..." if len(undeclared) > 8 else "")
         raise InputError(f"{path}: mask values {shown} are not in the declared encoding {encoding}; {hint}")
     lookup = np.zeros(65536, np.uint8)

@@ -21,7 +21,8 @@ LABELS = ("run", "victim", "data", "split", "target", "judge")
 
 COSTS = ("steps", "forwards", "backwards", "zero_gradients", "seconds")
 NORMS = ("l0_share", *records.NORMS)
-"""Measured on successes only: a failed image has no norm. `l0_share` is l0 relative to height·width."""
+"""Measured on successes only (`success`, for the file's norms `success8`): a failed image has no norm. `l0_share` is
+l0 relative to height·width."""
 
 SCORES = tuple(
     name
@@ -75,6 +76,7 @@ def _summarise_attack(attack: str, rows: Sequence[Mapping[str, Any]]) -> dict[st
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),
         "nonfinite_gradient": sum(bool(row["nonfinite_gradient"]) for row in rows),
+        "no_gradient": sum(row["backwards"] > 0 and row["zero_gradients"] >= row["backwards"] for row in rows),
     }
     for flag in ("success", "success8"):
         hits = sum(bool(row[flag]) for row in attacked)
@@ -116,16 +118,24 @@ def _statistics(values: NDArray[np.float64]) -> dict[str, float | None]:
 
 def _describe_norms(rows: Sequence[Mapping[str, Any]], groups: Sequence[object]) -> dict[str, dict[str, Any]]:
     attacked = np.array([not row["success_clean"] for row in rows], dtype=bool)
-    succeeded = attacked & np.array([bool(row["success"]) for row in rows], dtype=bool)
+    # The file's norms are those of files that succeed.
+    succeeded = {
+        name: attacked & np.array([bool(row[flag]) for row in rows], dtype=bool)
+        for name in NORMS
+        for flag in ["success8" if name.startswith("adv8_") else "success"]
+    }
     all_values = {name: _column(rows, name) for name in NORMS}
-    described = _describe({name: np.where(succeeded, values, np.nan) for name, values in all_values.items()}, groups)
+    chosen = {name: np.where(succeeded[name], values, np.nan) for name, values in all_values.items()}
+    described = _describe(chosen, groups)
     for name, values in all_values.items():
         worst = -math.inf if name in _HIGHER_IS_BETTER else math.inf
         with np.errstate(invalid="ignore"):
-            median = float(np.median(np.where(succeeded, values, worst)[attacked])) if attacked.any() else math.nan
+            median = (
+                float(np.median(np.where(succeeded[name], values, worst)[attacked])) if attacked.any() else math.nan
+            )
         described[name] |= {
-            "count": int(succeeded.sum()),
-            "failures": int(attacked.sum() - succeeded.sum()),
+            "count": int(succeeded[name].sum()),
+            "failures": int(attacked.sum() - succeeded[name].sum()),
             "median_all": median,
         }
     return described

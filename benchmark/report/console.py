@@ -109,6 +109,8 @@ def _caption(summary: Mapping[str, Any]) -> str:
     ]
     if summary["nonfinite_gradient"]:
         lines.insert(3, f"Ended early by a gradient that was not finite: {summary['nonfinite_gradient']}.")
+    if summary["no_gradient"]:
+        lines.insert(3, f"Gradient zero at every step, so never really attacked: {summary['no_gradient']}.")
     return "\n".join(lines)
 
 

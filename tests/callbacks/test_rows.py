@@ -56,7 +56,7 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
 
 
 def _writer(folder: Path) -> RowWriter:
-    return RowWriter(folder, Common("r", "v", "d", "test", Criterion(), 2, 0), Network(_Threshold(), 64))
+    return RowWriter(folder, Common("r", "v", "d", "test", 7, Criterion(), 2, 0), Network(_Threshold(), 64))
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert row["l2"] == pytest.approx(delta.norm().item())
     assert row["linf"] == pytest.approx(1.0)
     assert row["l0"] == 64
-    assert (row["split"], row["adv8_linf"]) == ("test", 1.0)
+    assert (row["split"], row["seed"], row["adv8_linf"]) == ("test", 7, 1.0)
     rounded = (adv * 255).round() / 255 - case.image
     assert row["adv8_l2"] == pytest.approx(rounded.double().norm().item())
     assert row["adv8_l2"] != pytest.approx(row["l2"], rel=1e-4)

@@ -156,3 +156,15 @@ def test_fingerprint_depends_on_bytes_encoding_and_split(folder):
     path.write_bytes(path.read_bytes() + b"\0")
     prints.append(Folder(folder).fingerprint())
     assert len(set(prints)) == 4
+
+
+def test_a_folder_of_split_files_is_used_without_being_named(folder):
+    (folder / "splits").mkdir()
+    for split, ids in (("train", ("case0", "case1")), ("val", ("case2",)), ("test", ("case9", "case3"))):
+        (folder / "splits" / f"{split}.txt").write_text("\n".join(ids))
+    assert Folder(folder).splits()["test"] == ["case9", "case3"]
+
+
+def test_an_encoding_the_shell_has_taken_apart(folder):
+    with pytest.raises(InputError, match=r"data\.encoding='0:0': is no mapping; quote it"):
+        Folder(folder, encoding="0:0")

@@ -141,3 +141,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="disk full"):
         write_summary(table(row("a")), path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_norms_of_the_file_are_over_files_that_succeed() -> None:
+    rows = [row("a", adv8_l2=1.0, l2=1.0), row("b", adv8_l2=3.0, l2=3.0, success8=False)]
+    (summary,) = summarise(table(*rows))
+    assert (summary["l2"]["mean"], summary["l2"]["count"]) == (2.0, 2)
+    assert (summary["adv8_l2"]["mean"], summary["adv8_l2"]["count"], summary["adv8_l2"]["failures"]) == (1.0, 1, 1)
+
+
+def test_images_without_any_gradient_are_counted() -> None:
+    rows = [row("a", backwards=3, zero_gradients=3), row("b", backwards=3, zero_gradients=2), row("c", backwards=0)]
+    assert summarise(table(*rows))[0]["no_gradient"] == 1
