@@ -73,12 +73,17 @@ def test_every_finished_image_survives_a_kill(attack_in_progress: Callable) -> N
     _check_rows(folder)
 
 
-def test_ctrl_c_says_what_is_kept(attack_in_progress: Callable) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_is_answered_with_what_is_kept(
+    attack_in_progress: Callable, sent: signal.Signals, status: int, word: str
+) -> None:
     process, folder = attack_in_progress()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status, err
     kept = _check_rows(folder)
-    (said,) = [line for line in err.splitlines() if "interrupted" in line]
-    assert said == f"interrupted: {kept} rows are kept in {folder}; benchmark.records.read gives them"
+    (said,) = [line for line in err.splitlines() if line.startswith(word)]
+    assert said == f"{word}: {kept} rows are kept in {folder}; benchmark.records.read gives them"
     assert "Traceback" not in err
