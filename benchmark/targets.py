@@ -51,7 +51,10 @@ class OtherImage(Target):
 
     def prepare(self, ids: Sequence[str]) -> None:
         if len(set(ids)) < 2:
-            raise InputError(f"target=other_image needs at least 2 images in the split, found {len(set(ids))}")
+            raise InputError(
+                f"target=other_image needs at least 2 images in the split, found {len(set(ids))}; "
+                "put more images into it (data.fractions, split files) or use target=mask_file"
+            )
         self._order = sorted(set(ids))
         random.Random(self._seed).shuffle(self._order)
         self._place = {image_id: place for place, image_id in enumerate(self._order)}
