@@ -32,6 +32,10 @@ class Batch:
         seeds: (B,) int64, made from (seed, attack, image id, restart): the only source of randomness a rule may use.
         classes: K, at least 2 (one-logit heads arrive as two logits).
         background: the class that is not foreground, if any.
+        eps: (B,) budget in the rule's norm, infinite where there is none; may differ from image to image.
+        best_norm: (B,) norm of the smallest success that has been confirmed, infinite while there is none.
+        done: (B,) bool, all False when a step begins; a rule says here whose update was the last one.
+        class_pixels: K pixel counts, how often each class occurs in the training set; None: not known.
         state: the rule's own tensors, one leading entry per image, all of them made in `start`. A rule replaces
             entries, it does not write into them: images that are waiting keep their old ones.
         report: numbers (B,) a rule wants to be seen in the telemetry of this step, such as "multiplier".
@@ -46,6 +50,10 @@ class Batch:
     seeds: Tensor
     classes: int
     background: int | None
+    eps: Tensor
+    best_norm: Tensor
+    done: Tensor
+    class_pixels: tuple[float, ...] | None = None
     state: dict[str, Tensor] = field(default_factory=dict)
     report: dict[str, Tensor] = field(default_factory=dict)
 
@@ -65,6 +73,10 @@ class Query(Protocol):
         """Logits (B, K, h, w) and the gradient (B, C, H, W) of each image's own loss with respect to its points."""
         ...
 
+    def judge(self, logits: Tensor) -> Tensor:
+        """Whether the engine's judge holds for each image's logits; (B, K, h, w) -> (B,) bool. Costs no pass."""
+        ...
+
 
 class Rule(ABC):
     """An update rule. Subclasses are frozen dataclasses whose fields are the attack's parameters."""
@@ -76,7 +88,14 @@ class Rule(ABC):
     """Whether labels are maps to reach (True) or the truth to leave (False)."""
 
     eps: float | None = None
-    """Budget in `norm`, verified by the engine on every result; None: no budget."""
+    """Budget in `norm`, verified by the engine on every result; None: no budget. A rule reads `batch.eps`, which the
+    engine fills from here or from the image's own budget."""
+
+    passes_per_step: int = 2
+    """Forward and backward passes of one step, from which the N of schedules follows when passes are limited."""
+
+    wants_class_pixels: bool = False
+    """Whether `batch.class_pixels` is read, so that the training set has to be counted."""
 
     def start(self, batch: Batch) -> Tensor:
         """The first iterates (B, C, H, W) in [0, 1], by default the clean images; fills `batch.state`."""
