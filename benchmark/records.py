@@ -6,9 +6,11 @@ merged into one file. Readers always see merged rows and parts together, each ro
 """
 
 import hashlib
+import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -35,11 +37,15 @@ SCHEMA = pa.schema(
     [
         *[
             (name, pa.string())
-            for name in ("run", "attack", "victim", "data", "split", "id", "group", "target", "judge")
+            for name in ("run", "attack", "family", "victim", "data", "split", "id", "group", "target", "judge")
         ],
+        *[(name, pa.string()) for name in ("norm", "equal_norm")],
+        ("eps", pa.float64()),
+        ("targeted", pa.bool_()),
         *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
         *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
-        *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "zero_gradients")],
+        *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "passes", "success_passes")],
+        ("zero_gradients", pa.int64()),
         ("seconds", pa.float64()),
         *[(name, pa.float64()) for name in NORMS],
         *_SCORES,
@@ -47,26 +53,41 @@ SCHEMA = pa.schema(
     ]
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
-`background` (null: every class is foreground) every score to the truth can be recomputed from them."""
+`background` (null: every class is foreground) every score to the truth can be recomputed from them.
+
+`family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
+norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
+`success_passes` those spent when the first success was confirmed (null: never)."""
 
 TRACE_SCHEMA = pa.schema(
     [
         ("attack", pa.string()),
         ("id", pa.string()),
         ("step", pa.int64()),
-        *[(name, pa.float64()) for name in ("iou", "pixel_acc", "l2", "linf", "multiplier", "loss")],
+        *[(name, pa.float64()) for name in ("iou", "pixel_acc", "l2", "linf", "loss")],
     ]
 )
-"""One row per image and kept step; iou and pixel_acc are to the labels the rule was given."""
+"""One row per image and kept step; iou and pixel_acc are to the labels the rule was given. What a rule reports of its
+own, such as a multiplier, are further columns."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A Parquet table `<run>/<name>.parquet` and its parts `<run>/<name>/part-*.parquet`, rows unique by `key`."""
+    """A Parquet table `<run>/<name>.parquet` and its parts `<run>/<name>/part-*.parquet`, rows unique by `key`.
+
+    Rows may have further columns of floats, whose whole names match the expression `further`; they come after those of
+    the schema, in alphabetical order, and are null in rows without them.
+    """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
+    further: str
+
+    def schema_with(self, names: Iterable[str]) -> pa.Schema:
+        """The schema and those of `names` that are further columns of this table."""
+        chosen = {name for name in names if name not in self.schema.names and re.fullmatch(self.further, name)}
+        return pa.schema([*self.schema, *((name, pa.float64()) for name in sorted(chosen))])
 
     def merged(self, run: Path) -> Path:
         return run / f"{self.name}.parquet"
@@ -100,7 +121,8 @@ class Table:
             raise InputError(
                 f"{run}: no {self.name}.parquet and no {self.name}/part-*.parquet; is this a run's folder?"
             )
-        return pa.concat_tables([_read_file(path, self.schema) for path in files])
+        schema = self.schema_with({name for path in files for name in _read(path, pq.read_schema).names})
+        return pa.concat_tables([_read(path, partial(pq.read_table, schema=schema)) for path in files])
 
     def merge(self, run: Path) -> Path:
         """Write all rows into one file, then delete the parts; a kill at any moment loses nothing."""
@@ -114,8 +136,10 @@ class Table:
         return path
 
 
-RECORDS = Table("records", SCHEMA, ("attack", "id"))
-TRACES = Table("traces", TRACE_SCHEMA, ("attack", "id", "step"))
+RECORDS = Table("records", SCHEMA, ("attack", "id"), further=r"(clean_)?[a-z0-9]+_iou_(target|truth)")
+"""Further columns: IoU of the 8-bit file, and with `clean_` of the clean image, after an input transform."""
+
+TRACES = Table("traces", TRACE_SCHEMA, ("attack", "id", "step"), further=r".+")
 
 
 class Writer:
@@ -131,14 +155,14 @@ class Writer:
         """Write rows (column -> value). Raises ValueError for missing or unknown columns."""
         if not rows:
             return
-        columns = set(self._table.schema.names)
+        schema = self._table.schema_with({name for row in rows for name in row})
+        needed, known = set(self._table.schema.names), set(schema.names)
         for row in rows:
-            if set(row) != columns:
-                wrong = sorted(set(row) ^ columns)
+            if wrong := sorted((needed - set(row)) | (set(row) - known)):
                 raise ValueError(f"{self._table.name}: columns missing from the row or unknown to the schema: {wrong}")
         self._folder.mkdir(parents=True, exist_ok=True)
         part = self._folder / f"{self._prefix}-{self._sequence:08d}.parquet"
-        _write_whole(pa.Table.from_pylist([dict(row) for row in rows], schema=self._table.schema), part)
+        _write_whole(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), part)
         self._sequence += 1
 
 
@@ -166,9 +190,9 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
     return groups
 
 
-def _read_file(path: Path, schema: pa.Schema) -> pa.Table:
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
-        return pq.read_table(path, schema=schema)
+        return reader(path)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:

@@ -137,9 +137,54 @@ def test_files_left_by_a_kill_are_ignored(tmp_path: Path) -> None:
     assert ids(tmp_path) == ["a"]
 
 
+def test_rows_may_have_further_columns(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, RECORDS)
+    writer.append([row("a", clean_median3_iou_truth=0.75), row("b", jpeg75_iou_target=0.5)])
+    writer.append([row("c", jpeg75_iou_target=None)])
+    for _ in range(2):
+        table = records.read(tmp_path)
+        assert table.schema.names == [*SCHEMA.names, "clean_median3_iou_truth", "jpeg75_iou_target"]
+        assert table["clean_median3_iou_truth"].to_pylist() == [0.75, None, None]
+        assert table["jpeg75_iou_target"].to_pylist() == [None, 0.5, None]
+        RECORDS.merge(tmp_path)
+    writer.append([row("d", resize_iou_target=1.0)])
+    RECORDS.merge(tmp_path)
+    merged = pq.read_table(tmp_path / "records.parquet")
+    assert merged["resize_iou_target"].to_pylist() == [None, None, None, 1.0]
+    assert merged["jpeg75_iou_target"].to_pylist() == [None, 0.5, None, None]
+
+
+def test_traces_have_whatever_a_rule_reports(tmp_path: Path) -> None:
+    point = dict.fromkeys(records.TRACE_SCHEMA.names) | {"attack": "asma", "id": "a", "step": 1}
+    Writer(tmp_path, TRACES).append([point | {"multiplier": 0.5}, point | {"step": 2}])
+    Writer(tmp_path, TRACES).append([point | {"attack": "pgd", "step size": 2.0}])
+    TRACES.merge(tmp_path)
+    found = TRACES.read(tmp_path)
+    assert found["multiplier"].to_pylist() == [0.5, None, None]
+    assert found["step size"].to_pylist() == [None, None, 2.0]
+
+
+def test_rows_of_an_earlier_version_lack_nothing_but_values(tmp_path: Path) -> None:
+    old = pa.schema(
+        [field for field in SCHEMA if field.name not in ("family", "eps", "passes")] + [("gone", pa.int64())]
+    )
+    pq.write_table(pa.Table.from_pylist([row("a", l2=2.0) | {"gone": 1}], schema=old), tmp_path / "records.parquet")
+    Writer(tmp_path, RECORDS).append([row("b", passes=3)])
+    table = records.read(tmp_path)
+    assert table.schema == SCHEMA
+    assert table.select(["family", "eps", "passes", "l2"]).to_pylist() == [
+        {"family": None, "eps": None, "passes": None, "l2": 2.0},
+        {"family": None, "eps": None, "passes": 3, "l2": None},
+    ]
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
-    [(row("a") | {"speed": 1.0}, "speed"), ({k: v for k, v in row("a").items() if k != "l2"}, "l2")],
+    [
+        (row("a") | {"speed": 1.0}, "speed"),
+        (row("a") | {"x_y_iou_target": 1.0}, "x_y_iou_target"),
+        ({k: v for k, v in row("a").items() if k != "l2"}, "l2"),
+    ],
 )
 def test_rows_of_other_columns_are_refused(tmp_path: Path, wrong: dict[str, Any], named: str) -> None:
     writer = Writer(tmp_path, RECORDS)

@@ -116,9 +116,5 @@ def trace_rows(attack: str, finished: Finished) -> list[dict[str, Any]]:
     if len(trace) > _TRACE_POINTS:
         stride = (len(trace) - 1) / (_TRACE_POINTS - 1)
         trace = [trace[round(i * stride)] for i in range(_TRACE_POINTS)]
-    names = [name for name in TRACES.schema.names if name not in ("attack", "id", "step")]
-    return [
-        {"attack": attack, "id": finished.job.id, "step": int(point["step"])}
-        | {name: point.get(name) for name in names}
-        for point in trace
-    ]
+    measured = dict.fromkeys(TRACES.schema.names)
+    return [measured | point | {"attack": attack, "id": finished.job.id, "step": int(point["step"])} for point in trace]

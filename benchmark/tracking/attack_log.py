@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import wandb
 
 IMAGE_COLUMNS = (
-    *("steps", "forwards", "backwards", "seconds", "success", "success8"),
+    *("steps", "forwards", "backwards", "passes", "seconds", "success", "success8"),
     *("l0", "l1", "l2", "linf", "rms", "psnr", "ssim"),
     *("clean_iou_truth", "adv_iou_target", "adv8_iou_target", "adv_iou_truth", "adv8_iou_truth"),
     *("adv_pixel_acc_target", "adv8_pixel_acc_target"),

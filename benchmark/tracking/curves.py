@@ -6,10 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.records import TRACE_SCHEMA, group_rows
-
-COLUMNS = tuple(name for name in TRACE_SCHEMA.names if name not in ("attack", "id", "step"))
-"""What a trace measures: iou, pixel_acc, l2, linf, multiplier, loss."""
+from benchmark.records import TRACES, group_rows
 
 MAX_POINTS = 500
 
@@ -30,16 +27,17 @@ def mean_curve(traces: Mapping[str, Sequence[Mapping[str, Any]]], steps: Mapping
         steps: steps taken, by image id.
 
     Returns:
-        Per step {"step", "active", and each of `COLUMNS` that any image has a value of by then}.
+        Per step {"step", "active", and whatever was measured that any image has a value of by then}.
     """
     if not traces:
         return []
+    columns = [name for name in next(iter(traces.values()))[0] if name not in TRACES.key]
     kept = np.unique([row["step"] for rows in traces.values() for row in rows])
     if len(kept) > MAX_POINTS:
         kept = kept[np.unique(np.linspace(0, len(kept) - 1, MAX_POINTS).round().astype(int))]
-    sums, counts = np.zeros((len(kept), len(COLUMNS))), np.zeros((len(kept), len(COLUMNS)))
+    sums, counts = np.zeros((len(kept), len(columns))), np.zeros((len(kept), len(columns)))
     for rows in traces.values():
-        values = np.array([[row[name] for name in COLUMNS] for row in rows], dtype=np.float64)  # None becomes NaN
+        values = np.array([[row[name] for name in columns] for row in rows], dtype=np.float64)  # None becomes NaN
         latest = np.searchsorted([row["step"] for row in rows], kept, side="right") - 1
         carried = np.where(latest[:, None] >= 0, values[latest], np.nan)
         sums += np.where(np.isfinite(carried), carried, 0)
@@ -48,6 +46,6 @@ def mean_curve(traces: Mapping[str, Sequence[Mapping[str, Any]]], steps: Mapping
     curve = []
     for index, step in enumerate(kept):
         point = {"step": int(step), "active": int((ends >= step).sum())}
-        present = [column for column in range(len(COLUMNS)) if counts[index, column]]
-        curve.append(point | {COLUMNS[c]: float(sums[index, c] / counts[index, c]) for c in present})
+        present = [column for column in range(len(columns)) if counts[index, column]]
+        curve.append(point | {columns[c]: float(sums[index, c] / counts[index, c]) for c in present})
     return curve

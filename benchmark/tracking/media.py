@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.records import SCHEMA
 from benchmark.report.figures import MontageItem
 
 if TYPE_CHECKING:
     import wandb
-
-COLUMNS = tuple(name for name in SCHEMA.names if not name.endswith("_confusion_truth"))
-"""Row columns in the table; the confusion counts are in the artifact only."""
 
 Media = Callable[[Mapping[str, Any]], MontageItem | None]
 """Gives the pictures of a row, or None if they are not kept."""
 
 
 def row_table(rows: Sequence[Mapping[str, Any]], media: Media | None = None, limit: int = 50) -> "wandb.Table":
-    """All `rows`; the first `limit` of them with the clean image (masks: truth, target, prediction) and the result."""
+    """All `rows`; the first `limit` of them with the clean image (masks: truth, target, prediction) and the result.
+
+    Confusion counts are in the artifact only.
+    """
     import wandb
 
-    table = wandb.Table(columns=["clean", "adversarial", *COLUMNS])
+    columns = [name for name in (rows[0] if rows else ()) if not name.endswith("_confusion_truth")]
+    table = wandb.Table(columns=["clean", "adversarial", *columns])
     for index, row in enumerate(rows):
         item = media(row) if media is not None and index < limit else None
         pictures = (None, None) if item is None else _pictures(item, row["classes"])
-        table.add_data(*pictures, *(finite(row[name]) for name in COLUMNS))
+        table.add_data(*pictures, *(finite(row[name]) for name in columns))
     return table
 
 

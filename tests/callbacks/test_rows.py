@@ -52,7 +52,7 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
     ]
     job = Job(case.id, case.image, case.target, case.valid, case.truth)
     preds = (predicted(case.image), predicted(adv), predicted((adv * 255).round() / 255))
-    return Finished(job, adv, *preds, False, True, True, steps, steps, steps + 2, steps, 0.5, 0, False, trace)
+    return Finished(job, adv, *preds, False, True, True, steps, steps, steps + 2, steps, None, 0.5, 0, False, trace)
 
 
 def _writer(folder: Path) -> RowWriter:
@@ -125,4 +125,12 @@ def test_traces_are_thinned_evenly_with_both_ends(steps: int, kept: int) -> None
         gaps = [after - before for before, after in itertools.pairwise(found)]
         assert not gaps or max(gaps) - min(gaps) <= 1
     assert all(set(row) == set(records.TRACE_SCHEMA.names) for row in thinned)
-    assert all(row["multiplier"] is None for row in thinned)
+    assert all(row["loss"] is None for row in thinned)
+
+
+def test_what_a_rule_reports_is_in_its_trace() -> None:
+    case = _case()
+    finished = _finished(case, case.image, 1)
+    finished.trace[0] |= {"multiplier": 0.25, "id": 3.0}
+    (row,) = trace_rows("asma", finished)
+    assert (row["multiplier"], row["id"], row["attack"]) == (0.25, "im/1", "asma")

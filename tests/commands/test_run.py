@@ -64,7 +64,7 @@ def test_one_row_per_test_image_in_the_schema(trained: Path) -> None:
 
 def test_every_image_has_its_steps(trained: Path) -> None:
     traces = pq.read_table(trained / "traces.parquet")
-    assert traces.schema.equals(records.TRACE_SCHEMA)
+    assert traces.schema.equals(records.TRACES.schema_with(["multiplier"]))
     for row in rows_of(trained):
         steps = [point["step"] for point in traces.to_pylist() if point["id"] == row["id"]]
         assert steps == list(range(row["steps"]))

@@ -13,7 +13,7 @@ import wandb_log
 from offline_client import clean_client
 from PIL import Image
 
-from benchmark.records import SCHEMA, TRACE_SCHEMA
+from benchmark.records import RECORDS, SCHEMA, TRACES
 from benchmark.report.aggregate import summarise, write_summary
 from benchmark.report.figures import MontageItem
 from benchmark.tracking.attack_log import log_attack_epoch
@@ -36,12 +36,17 @@ def _row(attack: str, index: int) -> dict[str, Any]:
         "height": 8,
         "width": 8,
     }
-    return row | flags | named | {"psnr": float("inf") if index == 0 else 30.0 + index, "steps": index}
+    return (
+        row
+        | flags
+        | named
+        | {"psnr": float("inf") if index == 0 else 30.0 + index, "steps": index, "jpeg_iou_target": index / 8}
+    )
 
 
 def _rows() -> pa.Table:
     rows = [_row(attack, index) for attack in ("asma", "noise") for index in range(IMAGES)]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    return pa.Table.from_pylist(rows, schema=RECORDS.schema_with(["jpeg_iou_target"]))
 
 
 def _traces() -> pa.Table:
@@ -51,7 +56,7 @@ def _traces() -> pa.Table:
         for index in range(IMAGES)
         for step in range(index + 1)
     ]
-    return pa.Table.from_pylist(points, schema=TRACE_SCHEMA)
+    return pa.Table.from_pylist(points, schema=TRACES.schema_with(["multiplier"]))
 
 
 def _media(row: Mapping[str, Any]) -> MontageItem:
@@ -146,6 +151,7 @@ def test_the_table_has_all_rows_and_pictures_with_masks_for_some(run: SimpleName
     column = {name: index for index, name in enumerate(table["columns"])}
     assert [line[column["id"]] for line in table["data"]] == [f"image {index}" for index in range(IMAGES)]
     assert [line[column["psnr"]] for line in table["data"]] == [None, 31, 32, 33]
+    assert [line[column["jpeg_iou_target"]] for line in table["data"]] == [0, 0.125, 0.25, 0.375]
     assert "adv8_iou_target" in column
     assert "adv_confusion_truth" not in column
     for name, value in (("clean", 40), ("adversarial", 49)):

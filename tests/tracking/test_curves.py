@@ -3,16 +3,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from benchmark.records import TRACE_SCHEMA
-from benchmark.tracking.curves import COLUMNS, MAX_POINTS, mean_curve, per_image
+from benchmark.records import TRACES
+from benchmark.tracking.curves import MAX_POINTS, mean_curve, per_image
+
+SCHEMA = TRACES.schema_with(["multiplier"])  # as a rule reports it
+MEASURED = [name for name in SCHEMA.names if name not in TRACES.key]
 
 
 def _traces(*points: tuple[str, int, float | None]) -> pa.Table:
     rows: list[dict[str, Any]] = [
-        dict.fromkeys(COLUMNS, 1.0) | {"attack": "asma", "id": image, "step": step, "iou": iou}
+        dict.fromkeys(MEASURED, 1.0) | {"attack": "asma", "id": image, "step": step, "iou": iou}
         for image, step, iou in points
     ]
-    return pa.Table.from_pylist(rows, schema=TRACE_SCHEMA)
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def test_a_finished_image_stays_in_the_mean_with_its_last_value() -> None:
@@ -27,7 +30,7 @@ def test_an_image_enters_the_mean_at_its_first_point_and_missing_values_are_left
     curve = mean_curve(per_image(_traces(("a", 0, 0.2), ("b", 1, 0.6), ("c", 1, None), ("c", 0, None))), {})
     assert [point["iou"] for point in curve] == pytest.approx([0.2, 0.4])
     nothing = mean_curve(per_image(_traces(("a", 0, None))), {"a": 0})
-    assert nothing == [{"step": 0, "active": 1} | dict.fromkeys(COLUMNS[1:], 1.0)]
+    assert nothing == [{"step": 0, "active": 1} | dict.fromkeys(MEASURED[1:], 1.0)]
     assert mean_curve({}, {}) == []
 
 
