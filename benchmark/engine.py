@@ -25,6 +25,7 @@ class AttackResult:
         adv: (N, C, H, W) in [0, 1], on the CPU.
         success, success8, success_clean, nonfinite_gradient: (N,) bool.
         steps, kept_step, forwards, backwards, zero_gradients: (N,) int64.
+        success_passes: (N,) int64, -1 where there was no success.
         seconds: (N,) float64.
         finished: everything about each image, see `Finished`.
     """
@@ -38,6 +39,7 @@ class AttackResult:
     kept_step: Tensor
     forwards: Tensor
     backwards: Tensor
+    success_passes: Tensor
     zero_gradients: Tensor
     seconds: Tensor
     finished: list[Finished]
@@ -51,6 +53,7 @@ def attack(
     *,
     valid: Tensor | None = None,
     truth: Tensor | None = None,
+    eps: Tensor | None = None,
     ids: Sequence[str] | None = None,
     **options: Any,
 ) -> AttackResult:
@@ -63,8 +66,9 @@ def attack(
         rule: any update rule.
         valid: (N, h, w) bool, pixels that count; None: all.
         truth: (N, h, w) int, for a targeted rule that is judged against the truth.
+        eps: (N,) budgets, image by image, in place of the rule's own.
         ids: N names that seed random starts; None: "0", "1", ...
-        **options: of `Engine`: judge, max_steps, slots, stop, keep, confirm, precision, background, seed, ...
+        **options: of `Engine`: judge, max_steps, max_passes, slots, stop, keep, confirm, precision, background, ...
 
     Raises:
         InputError: for images outside [0, 1] or not finite, labels out of range, shapes that do not fit.
@@ -72,14 +76,15 @@ def attack(
     names = [str(i) for i in range(len(images))] if ids is None else list(ids)
     if len(set(names)) != len(images):
         raise InputError(f"ids: {len(set(names))} different ones for {len(images)} images; give one for each")
-    for name, other in (("labels", labels), ("valid", valid), ("truth", truth)):
+    for name, other in (("labels", labels), ("valid", valid), ("truth", truth), ("eps", eps)):
         if other is not None and len(other) != len(images):
             raise InputError(f"{name}: {len(other)} for {len(images)} images; give one for each")
     done: dict[str, Finished] = {}
     with Engine(model, rule, **options) as engine:
         for i, name in enumerate(names):
-            maps = (other if other is None else other[i].cpu() for other in (valid, truth))
-            engine.submit(Job(name, images[i].cpu(), labels[i].cpu(), *maps))
+            own_valid, own_truth = (other if other is None else other[i].cpu() for other in (valid, truth))
+            budget = None if eps is None else float(eps[i])
+            engine.submit(Job(name, images[i].cpu(), labels[i].cpu(), own_valid, own_truth, budget))
         for finished in engine.run():
             done[finished.job.id] = finished
     finished_images = [done[name] for name in names]
@@ -87,5 +92,9 @@ def attack(
     return AttackResult(
         adv=torch.stack([image.adv for image in finished_images]) if finished_images else images.cpu(),
         finished=finished_images,
-        **{name: torch.tensor([getattr(image, name) for image in finished_images]) for name in per_image},
+        **{name: torch.tensor([_number(getattr(image, name)) for image in finished_images]) for name in per_image},
     )
+
+
+def _number(value: float | None) -> float:
+    return -1 if value is None else value

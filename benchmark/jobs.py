@@ -18,6 +18,7 @@ class Job:
         labels: (h, w) int: the target map for a targeted rule, else the truth; any value where not valid.
         valid: (h, w) bool, pixels that count; None: all.
         truth: (h, w) int, needed only when a targeted rule is judged against the truth.
+        eps: this image's budget in the rule's norm, in place of the rule's own; None: the rule's.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Job:
     labels: Tensor
     valid: Tensor | None = None
     truth: Tensor | None = None
+    eps: float | None = None
 
     def check(self) -> None:
         """Raise InputError unless image, labels, valid and truth are what the class says."""
@@ -50,6 +52,8 @@ class Job:
                 raise InputError(f"image {self.id}: {name} has shape {shapes}; they must be equal")
         if self.valid is not None and self.valid.dtype != torch.bool:
             raise InputError(f"image {self.id}: valid is {self.valid.dtype}; give a bool map (H,W)")
+        if self.eps is not None and not self.eps >= 0:
+            raise InputError(f"image {self.id}: eps={self.eps}; a budget must not be negative")
 
     def check_against(self, logits: Tensor) -> None:
         """Raise InputError unless the model's logits (K, h, w) for this image can be compared with its labels."""
@@ -73,8 +77,8 @@ class Job:
 
     def detached(self) -> "Job":
         """A copy whose tensors nobody else holds; made outside inference mode they can take part in backward passes."""
-        copies = (None if t is None else t.detach().clone() for t in (self.valid, self.truth))
-        return Job(self.id, self.image.detach().clone(), self.labels.detach().clone(), *copies)
+        valid, truth = (None if t is None else t.detach().clone() for t in (self.valid, self.truth))
+        return Job(self.id, self.image.detach().clone(), self.labels.detach().clone(), valid, truth, self.eps)
 
 
 @dataclass
@@ -91,6 +95,8 @@ class Finished:
         kept_step: updates that led to the kept iterate.
         forwards, backwards: passes spent on this image, judging and 8-bit confirmation included; only the final
             prediction of what is reported is not counted.
+        success_passes: forward and backward passes spent when the first success was confirmed (with keep="score", when
+            one was first seen); None: there was none.
         seconds: its share of the wall-clock time: each step's time divided by the images in it.
         zero_gradients: how many gradients were exactly zero.
         nonfinite_gradient: whether a gradient that is not finite ended it.
@@ -110,6 +116,7 @@ class Finished:
     kept_step: int
     forwards: int
     backwards: int
+    success_passes: int | None
     seconds: float
     zero_gradients: int
     nonfinite_gradient: bool

@@ -10,7 +10,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Literal, Self
+from typing import Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,8 @@ from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
 from benchmark.network import Network, Precision, frozen, is_finite, model_dtype, normalise_precision
-from benchmark.referee import Referee
-from benchmark.slots import Asked, Slots
+from benchmark.referee import Keep, Referee
+from benchmark.slots import SUCCESS8, Asked, Limits, Slots
 from benchmark.telemetry import Measurements, Telemetry
 
 
@@ -32,15 +32,19 @@ class Engine:
         model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1.
         rule: the update rule.
         judge: what counts as success.
-        max_steps: at most this many updates per image.
+        max_steps: at most this many updates per image; None: as many as `max_passes` allows.
+        max_passes: no step is begun that would take an image over so many forward and backward passes together, those
+            for judging and confirming included; None: no limit.
         slots: images on the device at once; halved, and work goes on, when the device runs out of memory.
         stop: end an image at its first confirmed success; False: run all steps.
         keep: "best": the smallest norm among confirmed successes, else among successes, else the best judged score;
-            "last": the iterate after the last update (with `stop`, the one that ended it).
+            "last": the iterate after the last update (with `stop`, the one that ended it); "score": the best judged
+            score whatever its norm, for which `stop` must be False; nothing is confirmed on the way.
         confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
             pass each time); False: a success in float is enough.
         precision: of the passes (64, 32, "bf16", 16); None: the model's own.
         background: the class that is not foreground, if any.
+        class_pixels: how often each class occurs in the training set, for rules that weigh classes by it.
         seed, name: what randomness is seeded by, beside the image's id.
         sync_every: steps between looks of the host at the device; None: 1 on a CPU, else 4.
         watch: called with the measurements of every step.
@@ -52,23 +56,32 @@ class Engine:
         rule: Rule,
         *,
         judge: Criterion | None = None,
-        max_steps: int = 500,
+        max_steps: int | None = 500,
+        max_passes: int | None = None,
         slots: int = 16,
         stop: bool = True,
-        keep: Literal["best", "last"] = "best",
+        keep: Keep = "best",
         confirm: bool = True,
         precision: Precision | None = None,
         background: int | None = 0,
+        class_pixels: Sequence[float] | None = None,
         seed: int = 0,
         name: str | None = None,
         sync_every: int | None = None,
         watch: Callable[[Measurements], None] | None = None,
     ) -> None:
-        for option, value, least in (("max_steps", max_steps, 0), ("slots", slots, 1), ("sync_every", sync_every, 1)):
+        for option, value, least in (
+            *(("max_steps", max_steps, 0), ("max_passes", max_passes, 1)),
+            *(("slots", slots, 1), ("sync_every", sync_every, 1)),
+        ):
             if value is not None and value < least:
                 raise InputError(f"{option}={value}: must be at least {least}")
-        if keep not in ("best", "last"):
-            raise InputError(f"keep={keep!r}: must be 'best' or 'last'")
+        if max_steps is None and max_passes is None:
+            raise InputError("max_steps and max_passes are both null; an attack needs an end, give one of them")
+        if keep not in get_args(Keep):
+            raise InputError(f"keep={keep!r}: must be 'best', 'last' or 'score'")
+        if keep == "score" and stop:
+            raise InputError("keep='score' looks for the best score of all steps; set stop=False")
         self.judge = judge or Criterion()
         if not rule.targeted and self.judge.reference == "target":
             raise InputError(f"judge '{self.judge}' needs a target but the rule is untargeted; judge against the truth")
@@ -77,11 +90,11 @@ class Engine:
             raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
         own: Precision = 64 if dtype == torch.float64 else 32
         self.network = Network(model, own if precision is None else normalise_precision(precision))
-        self.rule, self.max_steps, self.slots = rule, max_steps, slots
-        self.background = background
-        self._referee = Referee(
-            self.network, rule, self.judge, max_steps=max_steps, stop=stop, keep=keep, confirm=confirm
-        )
+        # A judgement and its confirmation; in reduced precision the success that is confirmed was judged again.
+        self._limits = Limits(max_steps, max_passes, reserve=3 if self.network.reduced else 2)
+        self.rule, self.slots, self.background = rule, slots, background
+        self._class_pixels = None if class_pixels is None else tuple(float(count) for count in class_pixels)
+        self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm)
         self._seed, self._name = seed, name or type(rule).__name__
         self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
         self._telemetry = Telemetry(watch)
@@ -134,6 +147,13 @@ class Engine:
             while self._done:
                 yield self._done.popleft()
 
+    def rest(self) -> None:
+        """Take all images off the device until the next `run`, so that another engine can have its memory."""
+        if self._slots is not None:
+            self._telemetry.read(self._guests)
+            self._parked.append((self._slots.to(torch.device("cpu")), self._guests))
+            self._slots, self._guests = None, []
+
     def _refill(self) -> None:
         """Fill free slots, parked images first; an image that is a success before it is attacked is done."""
         while self._parked and (free := self.slots - self.active) > 0:
@@ -161,16 +181,21 @@ class Engine:
         truths = torch.stack([job.labels if job.truth is None else job.truth for job in jobs])
         truths = truths.to(device, torch.int64).masked_fill(~valid, 0)
         seeds = torch.tensor([image_seed(self._seed, self._name, job.id) for job in jobs], device=device)
+        own = float("inf") if self.rule.eps is None else self.rule.eps
+        eps = torch.tensor([own if job.eps is None else job.eps for job in jobs], dtype=torch.float64).to(images)
+        steps = torch.zeros_like(seeds)
+        max_steps = self._limits.planned(self.rule.passes_per_step)
         batch = Batch(
-            *(images, images, labels, valid, torch.zeros_like(seeds), self.max_steps, seeds),
-            *(logits.shape[1], self.background),
+            *(images, images, labels, valid, steps, max_steps, seeds, logits.shape[1], self.background),
+            *(eps, torch.full_like(eps, float("inf")), steps.bool(), self._class_pixels),
         )
         batch.iterates = self.rule.start(batch)
         batch.report = {}
         check_points(self.rule, batch.iterates, images)
         slots = Slots.fresh(batch, truths)
         slots.best_score = self._referee.score(slots, logits)
-        slots.waiting = slots.batch.steps >= self.max_steps
+        slots.ended = self._limits.reached(steps, slots.forwards, self.rule.passes_per_step)
+        slots.waiting = slots.ended
         satisfied = self.judge.holds(slots.best_score).tolist()
         return slots, [Guest(*parts) for parts in zip(jobs, logits.argmax(1).cpu(), satisfied, strict=True)]
 
@@ -210,7 +235,9 @@ class Engine:
         """All images one step on. What was given stays as it is, in case memory does not suffice for a whole step."""
         before, slots = slots.batch.state, slots.copy()
         batch = slots.batch
-        asked = Asked(self.network, batch)
+        batch.best_norm = torch.where(slots.tier == SUCCESS8, slots.best_norm, float("inf"))
+        batch.done = torch.zeros_like(slots.waiting)
+        asked = Asked(self.network, batch, lambda logits: self.judge.holds(self._referee.score(slots, logits)))
         following = self.rule.step(batch, asked)
         check_points(self.rule, following, batch.images)
         logits = asked.forward() if asked.logits is None else asked.logits
@@ -220,8 +247,11 @@ class Engine:
         batch.report = {}
         size = norms(batch.iterates - batch.images, self.rule.norm)
         score = self._referee.score(slots, logits, size)
-        slots.judged(awake, self.judge.holds(score), score, size, self.judge.better)
-        slots.advance(awake, following, before, asked, self.max_steps)
+        success = self.judge.holds(score)
+        slots.judged(awake, success, score, size, self.judge.better, self._referee.confirms)
+        slots.advance(awake, following, before, asked, self._limits)
+        if not self._referee.confirms:
+            slots.succeeded(awake & success)
         self._telemetry.note(awake, measured)
         return slots
 

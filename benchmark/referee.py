@@ -6,12 +6,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Rule, norms
+from benchmark.attacks.base import Batch, Rule, norms
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Guest
 from benchmark.network import Network, is_finite
 from benchmark.pixels import round8
 from benchmark.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
+
+Keep = Literal["best", "last", "score"]
 
 
 class Referee:
@@ -21,7 +23,7 @@ class Referee:
         network: the frozen model.
         rule: whose norm, budget and sense (targeted or not) count.
         judge: what counts as success.
-        max_steps, stop, keep, confirm: as of `Engine`.
+        stop, keep, confirm: as of `Engine`.
     """
 
     def __init__(
@@ -30,13 +32,15 @@ class Referee:
         rule: Rule,
         judge: Criterion,
         *,
-        max_steps: int,
         stop: bool,
-        keep: Literal["best", "last"],
+        keep: Keep,
         confirm: bool,
     ) -> None:
         self._network, self._rule, self._judge = network, rule, judge
-        self._max_steps, self._stop, self._keep, self._confirm = max_steps, stop, keep, confirm
+        self._stop, self._keep = stop, keep
+        # By its score alone nothing is a success while the image is attacked, and there is nothing to confirm.
+        self.confirms, self._tier = keep != "score", SUCCESS if confirm else SUCCESS8
+        self._rounds = confirm and self.confirms
 
     def predict(self, points: Tensor) -> Tensor:
         """Logits in full precision, in as many parts as the memory needs."""
@@ -51,15 +55,15 @@ class Referee:
     def score(self, slots: Slots, logits: Tensor, size: Tensor | None = None) -> Tensor:
         """Judged scores (B,) of logits (B, K, h, w), and the judge's worst where they are not finite.
 
-        So too where `size` (B,), the norm of the perturbation, is over the rule's budget: a rule may pass through
+        So too where `size` (B,), the norm of the perturbation, is over the image's budget: a rule may pass through
         there, but neither succeed nor stay.
         """
         batch = slots.batch
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
         score = self._judge.score(logits.argmax(1), references, batch.valid, batch.classes, batch.background)
         counts = is_finite(logits)
-        if size is not None and self._rule.eps is not None:
-            counts = counts & (size <= self._rule.eps + _rounding(self._rule.eps))
+        if size is not None:
+            counts = counts & (size <= batch.eps + _rounding(batch.eps))
         return torch.where(counts, score, self._judge.worst)
 
     def dismiss_clean(self, slots: Slots) -> Tensor:
@@ -67,16 +71,16 @@ class Referee:
         ended = self._judge.holds(slots.best_score) & (self._stop or self._keep == "best")
         # There is nothing to confirm: the clean image is what is kept.
         slots.tier = torch.where(ended, SUCCESS8, slots.tier)
+        slots.succeeded(ended)
         return ended
 
     def settle(self, slots: Slots) -> Tensor:
         """Confirm what waits to be confirmed, keep what is best, let the others go on; returns who has ended, (B,)."""
         self._consider(slots, slots.candidate, slots.found, slots.found_step, slots.found_score)
-        ended = slots.nonfinite | (slots.batch.steps >= self._max_steps)
         # The iterate after the last update has not been through the model yet.
-        last = ended & ~slots.nonfinite & ~self._stopped(slots)
+        last = slots.ended & ~slots.nonfinite & ~self._stopped(slots)
         self._consider(slots, last, slots.batch.iterates, slots.batch.steps)
-        ended = ended | self._stopped(slots)
+        ended = slots.ended | self._stopped(slots)
         slots.candidate = torch.zeros_like(ended)
         slots.waiting = ended
         return ended
@@ -89,16 +93,24 @@ class Referee:
             adv = torch.where(by_success.view(-1, 1, 1, 1), adv, slots.batch.iterates)
             kept_step = torch.where(by_success, kept_step, slots.batch.steps)
         steps = torch.where(by_success, kept_step, slots.batch.steps)
-        self._verify(adv, slots.batch.images, [guest.job.id for guest in guests])
+        self._verify(adv, slots.batch, [guest.job.id for guest in guests])
         preds, success = self._judged(slots, adv)
         preds8, success8 = self._judged(slots, round8(adv))
-        counts = torch.stack([steps, kept_step, slots.forwards, slots.backwards, slots.zero_gradients], 1).tolist()
+        counts = {
+            **{"steps": steps, "kept_step": kept_step, "forwards": slots.forwards, "backwards": slots.backwards},
+            **{"success_passes": slots.success_passes, "zero_gradients": slots.zero_gradients},
+        }
+        listed = {name: values.tolist() for name, values in counts.items()}
+        listed["success_passes"] = [None if passes < 0 else passes for passes in listed["success_passes"]]
         nonfinite = slots.nonfinite.tolist()
         return [
             Finished(
                 *(guest.job, adv[i].cpu(), guest.clean_preds, preds[i], preds8[i]),
                 *(guest.satisfied, success[i], success8[i]),
-                *(*counts[i][:4], guest.seconds, counts[i][4], nonfinite[i], guest.trace),
+                seconds=guest.seconds,
+                nonfinite_gradient=nonfinite[i],
+                trace=guest.trace,
+                **{name: values[i] for name, values in listed.items()},
             )
             for i, guest in enumerate(guests)
         ]
@@ -130,26 +142,28 @@ class Referee:
         again = score is None or self._network.reduced
         score = self._judge_again(slots, index, points, size) if again or score is None else score[index]
         success = self._judge.holds(score)
-        tier = torch.where(success, SUCCESS if self._confirm else SUCCESS8, NO_SUCCESS)
+        if not self.confirms:
+            slots.succeeded(torch.zeros_like(chosen).index_put((index,), success))
+        tier = torch.where(success & self.confirms, self._tier, NO_SUCCESS)
         ask = success & ((slots.tier[index] < SUCCESS8) | (size < slots.best_norm[index]))
-        if self._confirm and ask.any():
+        if self._rounds and ask.any():
             # Rounding may take an image a little over its budget; that is the file's matter, not the rule's.
             confirmed = self._judge.holds(self._judge_again(slots, index[ask], round8(points[ask])))
             tier[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
         slots.promote(index, points, steps, score, tier, size, self._judge.better)
+        slots.succeeded(slots.tier == SUCCESS8)
 
-    def _verify(self, adv: Tensor, images: Tensor, ids: Sequence[str]) -> None:
+    def _verify(self, adv: Tensor, batch: Batch, ids: Sequence[str]) -> None:
         """A rule whose result is out of range or over budget has a bug; no number of it may be reported."""
         low, high = adv.flatten(1).amin(1), adv.flatten(1).amax(1)
         outside = ~((low >= 0) & (high <= 1))
-        if self._rule.eps is not None:
-            size = norms(adv.double() - images.double(), self._rule.norm)
-            outside |= size > self._rule.eps + _rounding(self._rule.eps)
+        size, eps = norms(adv.double() - batch.images.double(), self._rule.norm), batch.eps.double()
+        outside |= size > eps + _rounding(eps)
         for i in outside.nonzero().flatten().tolist():
-            found = f"values from {low[i].item():.6g} to {high[i].item():.6g}"
+            found = f"values from {low[i].item():.6g} to {high[i].item():.6g}, norm {size[i].item():.6g}"
             raise RuntimeError(f"{type(self._rule).__name__} left [0,1] or its budget on image {ids[i]}: {found}")
 
 
-def _rounding(eps: float) -> float:
+def _rounding(eps: Tensor) -> Tensor:
     """Room for the rounding of a projection done in float32."""
-    return 1e-6 * max(1, eps)
+    return 1e-6 * eps.clamp(min=1)

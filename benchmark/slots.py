@@ -23,11 +23,42 @@ Order = Callable[[Tensor, Tensor], Tensor]
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Limits:
+    """When an image has had its share of work.
+
+    Args:
+        max_steps: updates; None: any number.
+        max_passes: forward and backward passes together; None: any number.
+        reserve: passes kept back for judging and confirming what an image ends with.
+    """
+
+    max_steps: int | None
+    max_passes: int | None = None
+    reserve: int = 2
+
+    def reached(self, steps: Tensor, passes: Tensor, cost: int) -> Tensor:
+        """Whether no further step of `cost` passes may be taken; (B,), (B,) -> (B,) bool."""
+        ended = torch.zeros_like(steps, dtype=torch.bool)
+        if self.max_steps is not None:
+            ended = ended | (steps >= self.max_steps)
+        if self.max_passes is not None:
+            ended = ended | (passes + cost + self.reserve > self.max_passes)
+        return ended
+
+    def planned(self, cost: int) -> int:
+        """How many steps of `cost` passes fit, after the one forward pass of the clean image."""
+        found = [] if self.max_steps is None else [self.max_steps]
+        if self.max_passes is not None:
+            found.append(max(0, self.max_passes - 1 - self.reserve) // max(1, cost))
+        return min(found)
+
+
 class Asked:
     """The engine's `Query`: makes the passes a rule asks for and remembers what the engine needs of them."""
 
-    def __init__(self, network: Network, batch: Batch) -> None:
-        self._network = network
+    def __init__(self, network: Network, batch: Batch, judge: Callable[[Tensor], Tensor]) -> None:
+        self._network, self.judge = network, judge
         self._iterates = batch.iterates
         self.forwards = self.backwards = 0
         self.logits: Tensor | None = None
@@ -72,8 +103,10 @@ class Slots:
         found, found_score, found_step, candidate: an iterate that succeeded in the step's own pass and waits for the
             host to confirm it.
         waiting: stands still until the host has looked.
-        nonfinite: logits, a gradient or an iterate were not finite; the image has ended.
+        ended: takes no further step: its limits are reached, the rule is done with it, or something was not finite.
+        nonfinite: logits, a gradient or an iterate were not finite.
         zero_gradients, forwards, backwards: counts.
+        success_passes: passes spent when the first success was seen; -1: none yet.
     """
 
     batch: Batch
@@ -88,10 +121,12 @@ class Slots:
     found_step: Tensor
     candidate: Tensor
     waiting: Tensor
+    ended: Tensor
     nonfinite: Tensor
     zero_gradients: Tensor
     forwards: Tensor
     backwards: Tensor
+    success_passes: Tensor
 
     @classmethod
     def fresh(cls, batch: Batch, truth: Tensor) -> "Slots":
@@ -101,7 +136,8 @@ class Slots:
         size = torch.zeros(len(zeros), dtype=batch.images.dtype, device=zeros.device)
         score = torch.zeros(len(zeros), dtype=torch.float64, device=zeros.device)
         best = (batch.images, score, size, zeros, zeros)
-        return cls(batch, truth, *best, batch.images, score, zeros, no, no, no, zeros, zeros + 1, zeros)
+        found = (batch.images, score, zeros, no)
+        return cls(batch, truth, *best, *found, no, no, no, zeros, zeros + 1, zeros, zeros - 1)
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -137,11 +173,14 @@ class Slots:
         }
         return {name: value.double() for name, value in measured.items()}
 
-    def judged(self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order) -> None:
+    def judged(
+        self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order, confirms: bool = True
+    ) -> None:
         """Take note of how the current iterates of the images `awake` were judged; all (B,).
 
         A success that would be kept becomes a candidate, and its image waits for the host to confirm it; anything else
-        counts only while there is no success.
+        counts only while there is no success. Where a success is worth no more than its score (`confirms` False), the
+        better score is all that counts.
 
         Args:
             awake, success: bool.
@@ -149,20 +188,20 @@ class Slots:
             closer: the judge's order, whether one score is strictly better than another.
         """
         steps = self.batch.steps
-        found = awake & success & ((self.tier < SUCCESS8) | (size < self.best_norm))
+        found = awake & success & confirms & ((self.tier < SUCCESS8) | (size < self.best_norm))
         self.found = torch.where(_wide(found, self.found), self.batch.iterates, self.found)
         self.found_score = torch.where(found, score, self.found_score)
         self.found_step = torch.where(found, steps, self.found_step)
         self.candidate = self.candidate | found
         nearer = _nearer(score, steps, self.best_score, self.kept_step, closer)
-        improved = awake & ~success & (self.tier == NO_SUCCESS) & nearer
+        improved = awake & ~(success & confirms) & (self.tier == NO_SUCCESS) & nearer
         self.best = torch.where(_wide(improved, self.best), self.batch.iterates, self.best)
         self.best_score = torch.where(improved, score, self.best_score)
         self.best_norm = torch.where(improved, size, self.best_norm)
         self.kept_step = torch.where(improved, steps, self.kept_step)
 
     def advance(
-        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], asked: Asked, max_steps: int
+        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], asked: Asked, limits: Limits
     ) -> None:
         """Count the step's passes and move the images `awake` (B,) to their next iterates.
 
@@ -178,7 +217,14 @@ class Slots:
         batch.iterates = torch.where(_wide(move, following), following, batch.iterates)
         batch.state = {name: torch.where(_wide(move, new), new, before[name]) for name, new in batch.state.items()}
         batch.steps = batch.steps + move
-        self.waiting = self.waiting | self.candidate | self.nonfinite | (batch.steps >= max_steps)
+        reached = limits.reached(batch.steps, self.forwards + self.backwards, asked.forwards + asked.backwards)
+        self.ended = self.ended | self.nonfinite | (awake & (batch.done | reached))
+        self.waiting = self.waiting | self.candidate | self.ended
+
+    def succeeded(self, images: Tensor) -> None:
+        """Remember what the first success of the `images` (B,) bool took."""
+        first = images & (self.success_passes < 0)
+        self.success_passes = torch.where(first, self.forwards + self.backwards, self.success_passes)
 
     def promote(
         self,
