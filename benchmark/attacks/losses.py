@@ -1,0 +1,64 @@
+"""What attacks descend or ascend: one number per pixel from logits (B, K, h, w), K ≥ 2, and labels (B, h, w).
+
+All are finite, with finite gradients, for finite logits.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# No pixel's logits differ by less and mean it; keeps the ratio finite where all logits are equal.
+_SMALLEST_SPREAD = 1e-12
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log softmax(z)_y per pixel; (B, h, w)."""
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """z_y − max_{k≠y} z_k per pixel, positive where the label is predicted; (B, h, w)."""
+    return _of_labels(logits, labels) - _without_labels(logits, labels).amax(1)
+
+
+def dlr(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
+    """Difference of logits ratio per pixel (Croce and Hein, arXiv 2003.01690), positive where y is predicted.
+
+    (z_y − max_{k≠y} z_k) / (z₍₁₎ − z₍₃₎) with the logits in descending order, and z₍₁₎ − (z₍₃₎ + z₍₄₎)/2 below it when
+    targeted, so that the loss does not saturate when the target is among the first three. The sign is that of `margin`
+    in both cases. Two classes have no third logit: the ratio would be ±1 everywhere, so there it is the margin itself.
+    Three have no fourth, and the third serves for both.
+    """
+    difference = margin(logits, labels)
+    classes = logits.shape[1]
+    if classes == 2:
+        return difference
+    ordered = logits.topk(min(classes, 4), dim=1).values
+    lower = (ordered[:, 2] + ordered[:, -1]) / 2 if targeted else ordered[:, 2]
+    return difference / (ordered[:, 0] - lower).clamp(min=_SMALLEST_SPREAD)
+
+
+def jensen_shannon(logits: Tensor, labels: Tensor) -> Tensor:
+    """Jensen-Shannon divergence of softmax(z) and the label's one-hot map per pixel, in [0, log 2]; (B, h, w).
+
+    Of p only p_y matters: log 2 + (p_y log p_y − (1 + p_y) log(1 + p_y)) / 2.
+    """
+    log_p = -cross_entropy(logits, labels)
+    p = log_p.exp()
+    return math.log(2) + (p * log_p - (1 + p) * p.log1p()) / 2
+
+
+def valid_mean(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of each image's values (B, h, w) over its own valid pixels, 0 where it has none; (B,)."""
+    kept = torch.where(valid, values, torch.zeros_like(values))
+    return kept.flatten(1).sum(1) / valid.flatten(1).sum(1).clamp(min=1)
+
+
+def _of_labels(logits: Tensor, labels: Tensor) -> Tensor:
+    return logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+
+
+def _without_labels(logits: Tensor, labels: Tensor) -> Tensor:
+    return logits.scatter(1, labels.unsqueeze(1), -torch.inf)

@@ -1,0 +1,82 @@
+"""Staying within a budget: projections onto a ball around the clean image cut with the image range [0, 1]."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+# Each round finds more of the values that stop at 0 or 1; three or four find all of them but for contrived points.
+_ROUNDS = 12
+
+
+def project(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
+    """The nearest points in [0, 1] whose distance from the images is at most `eps`.
+
+    Nearest in the Euclidean sense for both norms, and never outside of the ball by more than the rounding of one value.
+
+    Args:
+        points: (B, C, H, W), any finite values.
+        images: (B, C, H, W) in [0, 1].
+        eps: (B,) not negative, infinite for no budget.
+        norm: 2 or "inf".
+
+    Returns:
+        (B, C, H, W) in the dtype of the images.
+
+    Raises:
+        ValueError: for another norm.
+    """
+    budget = eps.to(images.dtype).view(-1, *[1] * (images.ndim - 1))
+    if norm == "inf":
+        return torch.minimum(torch.maximum(points, images - budget), images + budget).clamp(0, 1)
+    if norm == 2:
+        return _onto_ball(points, images, budget)
+    raise ValueError(f"norm={norm!r}: projections exist for 2 and 'inf'")
+
+
+def direction(gradient: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
+    """The step of length 1 in `norm` along which a linear function grows fastest, per image; 0 where the gradient is 0.
+
+    Args:
+        gradient: (B, C, H, W).
+        norm: 2 or "inf".
+
+    Raises:
+        ValueError: for another norm.
+    """
+    if norm == "inf":
+        return gradient.sign()
+    if norm == 2:
+        # Scaled first: squares of a saturated model's gradients would vanish in float32.
+        largest = gradient.abs().flatten(1).amax(1).view(-1, *[1] * (gradient.ndim - 1))
+        scaled = gradient / torch.where(largest > 0, largest, torch.ones_like(largest))
+        return scaled / _length(scaled).clamp(min=1).to(scaled.dtype)
+    raise ValueError(f"norm={norm!r}: steps exist for 2 and 'inf'")
+
+
+def _onto_ball(points: Tensor, images: Tensor, budget: Tensor) -> Tensor:
+    """The nearest point is clip(x + t (points - x)) for the t in [0, 1] that uses the budget up, if points are outside.
+
+    Its squared distance is Σ min(s dᵢ², rᵢ²), with s = t² and rᵢ the way from xᵢ to the range's end: piecewise linear
+    and concave in s. Newton's method from s = 0 therefore ends at the solution after a few rounds and never passes it.
+    """
+    # In float64 and rounded towards the image: over all pixels, float32's rounding is not small beside a small budget.
+    clean, square = images.double(), budget.double().square()
+    delta = points.double() - clean
+    reach = torch.where(delta < 0, clean, 1 - clean)
+    way, stop = delta.square(), reach.square()
+    scale = torch.zeros_like(square)
+    for _ in range(_ROUNDS):
+        stopped = scale * way >= stop
+        left = (square - (stop * stopped).flatten(1).sum(1).view_as(square)).clamp(min=0)
+        moving = (way * ~stopped).flatten(1).sum(1).view_as(square)
+        scale = torch.where(moving > 0, (left / moving.clamp(min=torch.finfo(moving.dtype).tiny)).clamp(max=1), scale)
+    delta = (scale.sqrt() * delta).clamp(-clean, 1 - clean)
+    rounded = (clean + delta).to(images.dtype)
+    beyond = (rounded.double() - clean).abs() > delta.abs()
+    rounded = torch.where(beyond, rounded.nextafter(images), rounded)
+    return torch.where(scale < 1, rounded, points.clamp(0, 1))
+
+
+def _length(values: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(values.flatten(1), dim=1).view(-1, *[1] * (values.ndim - 1))
