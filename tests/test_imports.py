@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "saving": set(),
     "records": {"saving"},
     "pixels": set(),
+    "defences": set(),
     "criterion": MEASURES,
     "jobs": MEASURES,
     "network": MEASURES,
