@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from benchmark.attacks.base import Rule
-from benchmark.callbacks.session import Attack
+from benchmark.callbacks.plan import Attack
 from benchmark.commands.build import build_data, build_plan, build_trainer, instantiate
 from benchmark.commands.check import check_config
 from benchmark.commands.conf import conf_folder, groups, headline, names

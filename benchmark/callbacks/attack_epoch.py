@@ -8,9 +8,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.progress import AttackProgress
 from benchmark.callbacks.rows import RowWriter, common_to
-from benchmark.callbacks.session import Plan, Session
+from benchmark.callbacks.session import Session
 from benchmark.errors import InputError
 
 
@@ -37,12 +38,12 @@ class AttackEpoch(pl.Callback):
         ids = data.test_ids()
         self._progress = AttackProgress(len(ids) * len(self._plan.attacks), disable=not self._show)
         watch = self._progress.watch if self._show else None
-        self._session = Session(self._plan, pl_module, ids, data.mask, data.background, watch)
+        self._session = Session(self._plan, pl_module, ids, data.mask, data.background, watch, data.class_pixels)
         self._session.__enter__()
         # Every engine holds the model in the same precision, so any of them can predict the files.
         network = next(iter(self._session.engines.values())).network
         common = common_to(data, data.test_split, self._run, self._victim, self._plan)
-        self._writer = RowWriter(self._folder, common, network)
+        self._writer = RowWriter(self._folder, common, self._plan.attacks, network)
         self._missing = {(name, image_id) for name in self._plan.attacks for image_id in ids}
 
     def on_test_batch_end(

@@ -1,5 +1,6 @@
 """What is kept of a finished image: the picture first, then its trace, then the row that says it is complete."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmark.callbacks.pictures import adversarial_path, load_picture, save_picture
-from benchmark.callbacks.session import Case, Plan
+from benchmark.callbacks.plan import Attack, Plan
+from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished
@@ -50,11 +52,12 @@ class RowWriter:
     Args:
         folder: of the run.
         common: to all rows.
+        attacks: by name.
         network: the frozen model that predicts the saved files.
     """
 
-    def __init__(self, folder: Path, common: Common, network: Network) -> None:
-        self._folder, self._common, self._network = folder, common, network
+    def __init__(self, folder: Path, common: Common, attacks: Mapping[str, Attack], network: Network) -> None:
+        self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
         self._rows, self._traces = Writer(folder, RECORDS), Writer(folder, TRACES)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
@@ -65,16 +68,25 @@ class RowWriter:
         with torch.inference_mode(False), torch.no_grad():
             points = adv8[None].to(self._network.device, self._network.dtype)
             preds = self._network(points, exact=True)[0].argmax(0).cpu()
-        row = make_row(self._common, attack, finished, case, adv8, preds)
+        columns = self._attacks[attack].columns(attack)
+        row = make_row(self._common, columns, finished, case, adv8, preds)
         self._traces.append(trace_rows(attack, finished))
         self._rows.append([row])
         return row
 
 
 def make_row(
-    common: Common, attack: str, finished: Finished, case: Case, adv8: Tensor, adv8_preds: Tensor
+    common: Common, attack: Mapping[str, Any], finished: Finished, case: Case, adv8: Tensor, adv8_preds: Tensor
 ) -> dict[str, Any]:
-    """The columns of `records.SCHEMA`; `adv8` (C, H, W) is the 8-bit image and `adv8_preds` (H, W) its prediction."""
+    """The columns of `records.SCHEMA`.
+
+    Args:
+        common: to all rows.
+        attack: the columns that describe the attack, see `Attack.columns`.
+        finished, case: the image, before and after.
+        adv8: (C, H, W) the 8-bit image.
+        adv8_preds: (H, W) its prediction.
+    """
     maps, kind = (case.truth, case.target, case.valid), (common.classes, common.background)
     scores: dict[str, Any] = {}
     for prefix, preds in (("clean", finished.clean_preds), ("adv", finished.adv_preds), ("adv8", adv8_preds)):
@@ -87,7 +99,8 @@ def make_row(
     return {
         **vars(common),
         "judge": str(common.judge),
-        "attack": attack,
+        **attack,
+        "eps": attack["eps"] if finished.job.eps is None else finished.job.eps,
         "id": case.id,
         "group": case.group or None,
         "target": case.target_name,
@@ -102,6 +115,8 @@ def make_row(
         "kept_step": finished.kept_step,
         "forwards": finished.forwards,
         "backwards": finished.backwards,
+        "passes": finished.forwards + finished.backwards,
+        "success_passes": finished.success_passes,
         "zero_gradients": finished.zero_gradients,
         "seconds": finished.seconds,
         **score_perturbation(case.image, finished.adv),

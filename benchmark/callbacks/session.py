@@ -2,28 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.attacks.base import Rule
-from benchmark.criterion import Criterion
+from benchmark.attacks.base import norms
+from benchmark.callbacks.plan import Plan
 from benchmark.data.source import VOID
 from benchmark.engine import Engine, Measurements
 from benchmark.jobs import Finished, Job
 from benchmark.targets import Masks, Target
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One entry of the configuration's `attacks`: a rule and how long it may try."""
-
-    rule: Rule
-    max_steps: int = 500
-    stop: bool = True
-    keep: Literal["best", "last"] = "best"
 
 
 @dataclass(frozen=True)
@@ -43,25 +33,6 @@ class Case:
     target_valid: Tensor
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to run, as the configuration says it.
-
-    Attributes:
-        attacks: name -> attack.
-        target: draws the target maps.
-        judge: decides success for all of them alike.
-        engine: further options of `Engine`: slots, precision, sync_every.
-        seed: of random starts.
-    """
-
-    attacks: Mapping[str, Attack]
-    target: Target
-    judge: Criterion
-    engine: Mapping[str, Any]
-    seed: int
-
-
 class Session:
     """One engine per attack over one frozen model; a context manager.
 
@@ -72,6 +43,7 @@ class Session:
         masks: id -> mask of the split.
         background: the class that is not foreground, if any.
         watch: called with the attack's name and the measurements of every step.
+        class_pixels: counts the training set's pixels of each class; called only if a rule weighs classes by them.
     """
 
     def __init__(
@@ -82,21 +54,27 @@ class Session:
         masks: Masks,
         background: int | None,
         watch: Callable[[str, Measurements], None] | None = None,
+        class_pixels: Callable[[], Sequence[float]] | None = None,
     ) -> None:
         self._plan, self._masks = plan, masks
         self._cases: dict[str, Case] = {}
         self._left: dict[str, int] = {}
         self._stack = ExitStack()
         plan.target.prepare(ids)
+        wanted = any(attack.rule.wants_class_pixels for attack in plan.attacks.values())
+        counts = class_pixels() if wanted and class_pixels is not None else None
+        # Given a number of passes, every attack gets just that, whatever its own number of steps.
+        passes = plan.engine.get("max_passes")
         self.engines = {
             name: Engine(
                 model,
                 attack.rule,
                 judge=plan.judge,
-                max_steps=attack.max_steps,
+                max_steps=attack.max_steps if passes is None else None,
                 stop=attack.stop,
                 keep=attack.keep,
                 background=background,
+                class_pixels=counts,
                 seed=plan.seed,
                 name=name,
                 watch=None if watch is None else _named(watch, name),
@@ -119,7 +97,8 @@ class Session:
         self._cases[case.id] = case
         self._left[case.id] = len(self.engines)
         for name, engine in self.engines.items():
-            engine.submit(self._job(name, case))
+            if not self._plan.attacks[name].equal_norm:
+                engine.submit(self._job(name, case))
 
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Raise InputError if one of the items cannot be attacked; the first one is also predicted."""
@@ -147,10 +126,21 @@ class Session:
         for name, engine in self.engines.items():
             for finished in engine.run(drain):
                 case = self._cases[finished.job.id]
+                self._submit_copies(name, finished, case)
                 self._left[case.id] -= 1
                 if not self._left[case.id]:
                     del self._cases[case.id], self._left[case.id]
                 yield name, finished, case
+            if len(self.engines) > 1 and engine.network.device.type != "cpu":
+                engine.rest()
+
+    def _submit_copies(self, name: str, finished: Finished, case: Case) -> None:
+        """Queue the image for the attacks that take their norm from this one; they come after it in `engines`."""
+        delta = finished.adv.double() - finished.job.image.double()
+        for other, attack in self._plan.attacks.items():
+            if attack.equal_norm == name:
+                eps = float(norms(delta[None], attack.rule.norm))
+                self.engines[other].submit(replace(self._job(other, case), eps=eps))
 
 
 def make_case(item: Mapping[str, Any], target: Target, masks: Masks) -> Case:

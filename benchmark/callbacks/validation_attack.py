@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
+from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.rows import common_to, make_row
-from benchmark.callbacks.session import Plan, Session
+from benchmark.callbacks.session import Session
 from benchmark.pixels import round8
 from benchmark.records import SCHEMA
 from benchmark.report.aggregate import summarise
@@ -39,13 +40,15 @@ class ValidationAttack(pl.Callback):
         common = common_to(data, "val", "", "", self._plan)
         rows: list[dict[str, Any]] = []
         with Session(
-            self._plan, pl_module, ids, lambda image_id: data.mask(image_id, "val"), data.background
+            *(self._plan, pl_module, ids, lambda image_id: data.mask(image_id, "val"), data.background),
+            class_pixels=data.class_pixels,
         ) as session:
             for i in range(min(self._images, len(dataset))):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):
                 adv8 = round8(finished.adv.float())
-                rows.append(make_row(common, name, finished, case, adv8, finished.adv8_preds))
+                columns = self._plan.attacks[name].columns(name)
+                rows.append(make_row(common, columns, finished, case, adv8, finished.adv8_preds))
         numbers: dict[str, float | None] = {}
         for summary in summarise(pa.Table.from_pylist(rows, schema=SCHEMA)):
             prefix = f"val_attack/{summary['attack']}"

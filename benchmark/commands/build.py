@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from pytorch_lightning.loggers import Logger
 
-    from benchmark.callbacks.session import Plan
+    from benchmark.callbacks.plan import Plan
     from benchmark.data.datamodule import SegmentationData
 
 # Arguments of the Trainer that the commands decide.
@@ -60,14 +60,15 @@ def build_data(cfg: DictConfig) -> "SegmentationData":
 
 def build_plan(cfg: DictConfig) -> "Plan":
     """Attacks, targets and judge."""
-    from benchmark.callbacks.session import Attack, Plan
+    from benchmark.callbacks.plan import Attack, Plan, expand
 
     attacks = {}
     for name, node in cfg.attacks.items():
-        options = {key: value for key, value in node.items() if key != "rule"}
+        options: Any = OmegaConf.to_container(node, resolve=True)
+        del options["rule"]
         attacks[str(name)] = Attack(rule=instantiate(node.rule, f"attacks.{name}.rule"), **options)
     return Plan(
-        attacks=attacks,
+        attacks=expand(attacks),
         target=instantiate(cfg.target, "target"),
         judge=instantiate(cfg.judge, "judge"),
         engine=OmegaConf.to_container(cfg.engine, resolve=True),  # type: ignore[arg-type]

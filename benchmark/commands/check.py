@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from benchmark.commands.arguments import check_arguments
 from benchmark.errors import InputError
@@ -28,6 +28,7 @@ class _Engine:
     slots: int
     precision: int | str
     sync_every: int | None
+    max_passes: int | None
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,16 @@ class _Attack:
     rule: Mapping[str, Any]
     max_steps: int
     stop: bool
-    keep: Literal["best", "last"]
+    keep: str
+    budgets: list[float] | None
+    equal_norm: str | None
 
 
 _LEAST = {
     "seed": 0,
     "engine.slots": 1,
     "engine.sync_every": 1,
+    "engine.max_passes": 1,
     "training.patience": 0,
     "training.attack_every": 0,
     "training.attack_images": 1,
@@ -78,7 +82,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     for name, node in config["attacks"].items():
         if "rule" not in node:
             raise InputError(f"attacks.{name} is set but not chosen; give attack=[...,{name}] or ~attacks.{name}")
-        _check(_Attack, node, f"attacks.{name}", optional=("max_steps", "stop", "keep"))
+        _check(_Attack, node, f"attacks.{name}", optional=("max_steps", "stop", "keep", "budgets", "equal_norm"))
     for key, least in _LEAST.items():
         value: Any = config
         for part in key.split("."):

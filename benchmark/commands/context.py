@@ -25,7 +25,7 @@ from benchmark.tracking.logger import RunLogger
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
-    from benchmark.callbacks.session import Plan
+    from benchmark.callbacks.plan import Plan
     from benchmark.data.datamodule import SegmentationData
 
 _PACKAGES = (

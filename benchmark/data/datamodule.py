@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any, TypedDict
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from benchmark.data.dataset import (
     SegmentationDataset,
     single_threaded_worker,
 )
-from benchmark.data.source import SPLITS, Source
+from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
 
 
@@ -97,6 +98,13 @@ class SegmentationData(pl.LightningDataModule):
         if id not in decoded.position:
             raise InputError(f"data set {self.name}: no image {id!r} in the split {decoded.split!r}")
         return torch.from_numpy(decoded[decoded.position[id]].mask).long()
+
+    def class_pixels(self) -> tuple[float, ...]:
+        """How many pixels of the training set's masks, void ones left out, each class has."""
+        train = self._split("train")
+        masks = (train[index].mask.ravel() for index in range(len(train)))
+        counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)
+        return tuple(float(count) for count in np.asarray(counts))
 
     def train_dataloader(self) -> DataLoader:
         train = self._split("train")

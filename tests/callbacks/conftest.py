@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmark.attacks.asma import ASMA
-from benchmark.callbacks.session import Attack, Plan
+from benchmark.callbacks.plan import Attack, Plan
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.data.synthetic import datamodule

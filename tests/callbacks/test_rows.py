@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from benchmark import records
+from benchmark.attacks.asma import ASMA
 from benchmark.callbacks import rows
 from benchmark.callbacks.pictures import adversarial_path
+from benchmark.callbacks.plan import Attack
 from benchmark.callbacks.rows import Common, RowWriter, trace_rows
 from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
@@ -56,7 +58,11 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
 
 
 def _writer(folder: Path) -> RowWriter:
-    return RowWriter(folder, Common("r", "v", "d", "test", 7, Criterion(), 2, 0), Network(_Threshold(), 64))
+    common, attacks = (
+        Common("r", "v", "d", "test", 7, Criterion(), 2, 0),
+        {"asma": Attack(ASMA()), "two": Attack(ASMA())},
+    )
+    return RowWriter(folder, common, attacks, Network(_Threshold(), 64))
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""What an attack epoch is to do: the attacks, each perhaps at several budgets, the targets, the judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmark.attacks.base import Rule
+from benchmark.criterion import Criterion
+from benchmark.errors import InputError, did_you_mean
+from benchmark.referee import Keep
+from benchmark.targets import Target
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One entry of the configuration's `attacks`: a rule and how long it may try.
+
+    Args:
+        rule: the update rule.
+        max_steps: updates per image.
+        stop, keep: as of `Engine`.
+        budgets: attack once with each of these as eps, in units of 1/255 for norm "inf" and as they are for others;
+            None: with the rule's own.
+        equal_norm: the name of another attack; image by image eps is the norm of what that one has made.
+        family: the name without a budget; None: the entry's own name.
+    """
+
+    rule: Rule
+    max_steps: int = 500
+    stop: bool = True
+    keep: Keep = "best"
+    budgets: Sequence[float] | None = None
+    equal_norm: str | None = None
+    family: str | None = None
+
+    def columns(self, name: str) -> dict[str, Any]:
+        """What rows say about an attack of this name; `eps` is the rule's, null if the images have their own."""
+        return {
+            "attack": name,
+            "family": self.family or name,
+            "norm": str(self.rule.norm),
+            "eps": None if self.equal_norm else self.rule.eps,
+            "targeted": self.rule.targeted,
+            "equal_norm": self.equal_norm,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, as the configuration says it.
+
+    Attributes:
+        attacks: name -> attack, as `expand` returns them.
+        target: draws the target maps.
+        judge: decides success for all of them alike.
+        engine: further options of `Engine`: slots, precision, sync_every, max_passes.
+        seed: of random starts.
+    """
+
+    attacks: Mapping[str, Attack]
+    target: Target
+    judge: Criterion
+    engine: Mapping[str, Any]
+    seed: int
+
+
+def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
+    """One attack for each budget, called NAME@BUDGET, and one for each attack whose norm is copied; copies come last.
+
+    Raises:
+        InputError: budgets for a rule without one, the norm of an attack that is not there.
+    """
+    expanded: dict[str, Attack] = {}
+    for name, attack in attacks.items():
+        if not attack.equal_norm:
+            expanded |= _at_each_budget(name, attack)
+    originals = dict(expanded)
+    for name, attack in attacks.items():
+        if attack.equal_norm:
+            expanded |= _copies(name, attack, originals)
+    return expanded
+
+
+def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
+    if attack.budgets is None:
+        return {name: attack}
+    _need_budget(name, attack, "budgets")
+    unit = 255 if attack.rule.norm == "inf" else 1
+    if not attack.budgets or not all(isinstance(b, int | float) and b > 0 for b in attack.budgets):
+        raise InputError(f"attacks.{name}.budgets={list(attack.budgets)}: give one or more positive numbers")
+    return {
+        f"{name}@{budget:g}": replace(attack, rule=replace(attack.rule, eps=budget / unit), budgets=None, family=name)  # type: ignore[type-var]
+        for budget in attack.budgets
+    }
+
+
+def _copies(name: str, attack: Attack, originals: Mapping[str, Attack]) -> dict[str, Attack]:
+    _need_budget(name, attack, "equal_norm")
+    if attack.budgets is not None:
+        raise InputError(f"attacks.{name}: has both budgets and equal_norm; leave one out")
+    if attack.equal_norm in originals:
+        return {name: attack}
+    family = [entry for entry, original in originals.items() if original.family == attack.equal_norm]
+    if not family:
+        near = did_you_mean(str(attack.equal_norm), originals)
+        raise InputError(
+            f"attacks.{name}.equal_norm={attack.equal_norm}: is not among the attacks of this run{near}; "
+            f"give one of {', '.join(originals) or 'them beside it'}"
+        )
+    return {f"{name}@{entry.split('@')[1]}": replace(attack, equal_norm=entry, family=name) for entry in family}
+
+
+def _need_budget(name: str, attack: Attack, key: str) -> None:
+    if "eps" not in getattr(attack.rule, "__dataclass_fields__", ()):
+        raise InputError(f"attacks.{name}.{key}: {type(attack.rule).__name__} has no budget eps")
