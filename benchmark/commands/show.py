@@ -30,7 +30,7 @@ def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint
     folder = context.folder
     files = [records.RECORDS.merge(folder), records.TRACES.merge(folder)]
     rows, traces = records.read(folder), records.TRACES.read(folder)
-    summaries = write_summary(rows, folder / "summary.json")
+    summaries, _ = write_summary(rows, folder / "summary.json")
     print_summary(summaries)
     pictures = Pictures(context, victim)
     try:

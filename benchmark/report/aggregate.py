@@ -2,27 +2,29 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from benchmark import records
-from benchmark.errors import InputError
 from benchmark.records import PREDICTIONS, SCHEMA, group_rows
-from benchmark.report.intervals import bootstrap_means, wilson
+from benchmark.report.columns import Rows, attacked_rows, column, flag, groups_of
+from benchmark.report.counts import confusion_to_truth, kind_of
+from benchmark.report.intervals import wilson
+from benchmark.report.sizes import by_size
+from benchmark.report.statistics import NORMS, describe, describe_norms, describe_success_passes
+from benchmark.report.worst_case import worst_cases
 from benchmark.saving import save_text
 
 LABELS = ("run", "victim", "data", "split", "target", "judge")
 """Columns that say what was measured; a summary holds the value, or the values joined by ", "."""
 
-COSTS = ("steps", "forwards", "backwards", "zero_gradients", "seconds")
-NORMS = ("l0_share", *records.NORMS)
-"""Measured on successes only (`success`, for the file's norms `success8`): a failed image has no norm. `l0_share` is
-l0 relative to height·width."""
+FACTS = ("family", "norm", "eps", "targeted", "equal_norm")
+"""Columns that say what an attack is; a summary holds the value that all its rows share, else null."""
+
+COSTS = ("steps", "forwards", "backwards", "passes", "zero_gradients", "seconds")
 
 SCORES = tuple(
     name
@@ -30,7 +32,14 @@ SCORES = tuple(
     if name.split("_")[0] in PREDICTIONS and name not in NORMS and not name.endswith("confusion_truth")
 )
 
-_HIGHER_IS_BETTER = ("psnr", "ssim", "adv8_psnr")
+_DEFENDED = re.compile(r"(clean_)?([a-z0-9]+)_(iou_(?:target|truth))")
+
+
+class Summary(NamedTuple):
+    """What summary.json holds: one summary per attack, and the worst cases over sets of them."""
+
+    attacks: list[dict[str, Any]]
+    worst_case: list[dict[str, Any]]
 
 
 def summarise(rows: pa.Table) -> list[dict[str, Any]]:
@@ -39,8 +48,11 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     `success_rate` and `success8_rate` are over `attacked` images, those the clean image did not satisfy already
     (`already_satisfied`), with Wilson intervals beside them; null if there are none. Costs and scores are over all
     images. Norms are over the `count` successes among the attacked, with `failures` beside them; `median_all` is the
-    median over all attacked images with failures as infinitely visible, and null where that is not finite.
-    `std` is the sample's (n − 1), `ci95` a seeded bootstrap of the mean over groups (images where unknown).
+    median over all attacked images with failures as infinitely visible, and null where that is not finite, as its
+    interval's bounds are; `median_all8` of l1, l2 and linf counts as failure what fails after rounding. The same for
+    `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95` and
+    `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results by
+    the truth's share of the image, `input_transforms`, if any were asked for, the scores after them.
 
     `dataset` is computed from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes,
     background included, `*_foreground_iou*` is the IoU of the foreground (two classes) or the mean over its classes;
@@ -57,35 +69,36 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     return [_strict(_summarise_attack(attack, group)) for attack, group in by_attack.items()]
 
 
-def write_summary(rows: pa.Table, path: Path) -> list[dict[str, Any]]:
-    """Write summary.json whole or not at all: the summary of one attack, or {"attacks": [...]}; returns the list."""
-    summaries = summarise(rows)
-    document = summaries[0] if len(summaries) == 1 else {"attacks": summaries}
+def write_summary(rows: pa.Table, path: Path) -> Summary:
+    """Write summary.json whole or not at all: the summary of one attack, or {"attacks": [...], "worst_case": [...]}."""
+    summary = Summary(summarise(rows), _strict(worst_cases(rows)))
+    document = summary.attacks[0] if len(summary.attacks) == 1 else summary._asdict()
     save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
-    return summaries
+    return summary
 
 
-def _summarise_attack(attack: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    # Images without a group are groups of their own, and never share a label with a real group.
-    groups = [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]
-    attacked = [row for row in rows if not row["success_clean"]]
+def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
+    groups, attacked = groups_of(rows), attacked_rows(rows)
     summary: dict[str, Any] = {
         "attack": attack,
         **{name: ", ".join(dict.fromkeys(_label(row, name) for row in rows if row[name])) for name in LABELS},
+        **{name: _shared(rows, name) for name in FACTS},
         "images": len(rows),
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),
         "nonfinite_gradient": sum(bool(row["nonfinite_gradient"]) for row in rows),
         "no_gradient": sum(row["backwards"] > 0 and row["zero_gradients"] >= row["backwards"] for row in rows),
     }
-    for flag in ("success", "success8"):
-        hits = sum(bool(row[flag]) for row in attacked)
-        summary[f"{flag}_rate"] = hits / len(attacked) if attacked else None
-        summary[f"{flag}_rate_ci95"] = wilson(hits, len(attacked))
-    summary |= _describe({name: _column(rows, name) for name in (*COSTS, *SCORES)}, groups)
-    summary |= _describe_norms(rows, groups)
+    for name in ("success", "success8"):
+        hits = int(flag(attacked, name).sum())
+        summary[f"{name}_rate"] = hits / len(attacked) if attacked else None
+        summary[f"{name}_rate_ci95"] = wilson(hits, len(attacked))
+    summary |= describe({name: column(rows, name) for name in (*COSTS, *SCORES)}, groups)
+    summary["success_passes"] = describe_success_passes(rows, groups)
+    summary |= describe_norms(rows, groups)
     summary["dataset"] = _dataset_scores(attack, rows)
-    return summary
+    summary["by_size"] = by_size(rows)
+    return summary | _input_transforms(rows, groups)
 
 
 def _label(row: Mapping[str, Any], name: str) -> str:
@@ -93,70 +106,33 @@ def _label(row: Mapping[str, Any], name: str) -> str:
     return str(row[name]).split(":")[0] if name == "target" else str(row[name])
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
-    if name == "l0_share":
-        return _column(rows, "l0") / (_column(rows, "height") * _column(rows, "width"))
-    return np.array([math.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
+def _shared(rows: Rows, name: str) -> Any:
+    values = {row[name] for row in rows}
+    return values.pop() if len(values) == 1 else None
 
 
-def _describe(columns: Mapping[str, NDArray[np.float64]], groups: Sequence[object]) -> dict[str, dict[str, Any]]:
-    intervals = bootstrap_means(np.stack(list(columns.values()), axis=1), groups)
-    return {
-        name: _statistics(values[~np.isnan(values)]) | {"ci95": interval}
-        for (name, values), interval in zip(columns.items(), intervals, strict=True)
-    }
+def _input_transforms(rows: Rows, groups: Sequence[object]) -> dict[str, Any]:
+    """Scores after each input transform that the rows have columns of; no attack knew of them."""
+    found = {name: _DEFENDED.fullmatch(name) for name in rows[0] if name not in SCHEMA.names}
+    names = {name: match for name, match in found.items() if match}
+    if not names:
+        return {}
+    described = describe({name: column(rows, name) for name in names}, groups)
+    scores: dict[str, Any] = {}
+    for name, match in names.items():
+        scores.setdefault(match[2], {})[(match[1] or "") + match[3]] = described[name]
+    return {"input_transforms": scores | {"adaptive": False}}
 
 
-def _statistics(values: NDArray[np.float64]) -> dict[str, float | None]:
-    if len(values) == 0:
-        return dict.fromkeys(("mean", "std", "median", "q25", "q75"))
-    with np.errstate(invalid="ignore"):  # infinite values give NaN, which becomes null
-        q25, median, q75 = np.quantile(values, [0.25, 0.5, 0.75])
-        std = float(values.std(ddof=1)) if len(values) > 1 else None
-        return {"mean": float(values.mean()), "std": std, "median": float(median), "q25": float(q25), "q75": float(q75)}
-
-
-def _describe_norms(rows: Sequence[Mapping[str, Any]], groups: Sequence[object]) -> dict[str, dict[str, Any]]:
-    attacked = np.array([not row["success_clean"] for row in rows], dtype=bool)
-    # The file's norms are those of files that succeed.
-    succeeded = {
-        name: attacked & np.array([bool(row[flag]) for row in rows], dtype=bool)
-        for name in NORMS
-        for flag in ["success8" if name.startswith("adv8_") else "success"]
-    }
-    all_values = {name: _column(rows, name) for name in NORMS}
-    chosen = {name: np.where(succeeded[name], values, np.nan) for name, values in all_values.items()}
-    described = _describe(chosen, groups)
-    for name, values in all_values.items():
-        worst = -math.inf if name in _HIGHER_IS_BETTER else math.inf
-        with np.errstate(invalid="ignore"):
-            median = (
-                float(np.median(np.where(succeeded[name], values, worst)[attacked])) if attacked.any() else math.nan
-            )
-        described[name] |= {
-            "count": int(succeeded[name].sum()),
-            "failures": int(attacked.sum() - succeeded[name].sum()),
-            "median_all": median,
-        }
-    return described
-
-
-def _dataset_scores(attack: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _dataset_scores(attack: str, rows: Rows) -> dict[str, float]:
     import torch  # here, because it takes seconds to import and only these few sums need it
 
     from benchmark import metrics
 
-    kinds = {(row["classes"], row["background"]) for row in rows}
-    if len(kinds) != 1:
-        raise InputError(
-            f"{attack}: rows have (classes, background) {sorted(kinds, key=str)}; "
-            "summarise rows of one data set and victim at a time"
-        )
-    size, background = kinds.pop()
+    size, background = kind_of(rows, attack)
     scores = {}
     for prediction in PREDICTIONS:
-        counts = np.array([row[f"{prediction}_confusion_truth"] for row in rows], dtype=np.int64).sum(0)
-        table = torch.from_numpy(counts.reshape(size, size))
+        table = torch.from_numpy(confusion_to_truth(rows, prediction, size).sum(0))
         suffix = "" if prediction == "clean" else "_truth"
         scores[f"{prediction}_miou{suffix}"] = float(metrics.iou(table, background=None))
         scores[f"{prediction}_foreground_iou{suffix}"] = float(metrics.iou(table, background=background))

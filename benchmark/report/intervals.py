@@ -1,7 +1,7 @@
-"""95 % confidence intervals: Wilson for rates, percentile bootstrap over groups for means."""
+"""95 % confidence intervals: Wilson for rates, percentile bootstrap over groups for means and medians."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,7 @@ def bootstrap_means(
     Returns:
         Per column [2.5 %, 97.5 %] of the mean of the values present, or None where fewer than two groups have any.
     """
-    _, members = np.unique([str(group) for group in groups], return_inverse=True)
-    n_groups = int(members.max(initial=-1)) + 1
+    n_groups, members = _numbered(groups)
     sums, counts = np.zeros((n_groups, values.shape[1])), np.zeros((n_groups, values.shape[1]))
     np.add.at(sums, members, np.where(np.isnan(values), 0.0, values))
     np.add.at(counts, members, ~np.isnan(values))
@@ -49,16 +48,65 @@ def bootstrap_means(
     return [list(next(bounds)) if ok else None for ok in usable]
 
 
+def bootstrap_medians(
+    values: NDArray[np.float64], groups: Sequence[object], seed: int = 0, resamples: int = RESAMPLES
+) -> list[list[float] | None]:
+    """The same of column medians; values may be infinite, and then so may bounds be.
+
+    A resampled median that lies between two infinities of different sign counts as missing.
+    """
+    n_groups, members = _numbered(groups)
+    columns = []
+    for column in values.T:
+        present = np.flatnonzero(~np.isnan(column))
+        present = present[np.argsort(column[present], kind="stable")]
+        columns.append((column[present], members[present]))
+    medians: list[list[NDArray[np.float64]]] = [[] for _ in columns]
+    for times in _draws(n_groups, np.random.default_rng(seed), resamples):
+        for found, (ascending, owners) in zip(medians, columns, strict=True):
+            if len(np.unique(owners)) >= 2:
+                found.append(_weighted_medians(ascending, times[:, owners]))
+    return [_percentiles(np.concatenate(found)) if found else None for found in medians]
+
+
+def _weighted_medians(ascending: NDArray[np.float64], times: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Medians of the values (N,), each repeated as often as each line of (R, N) says; NaN where never. -> (R,)."""
+    below = np.cumsum(times, axis=1, dtype=np.int32)
+    total = below[:, -1:]
+    last = len(ascending) - 1  # only a line without any value would go beyond
+    lower = np.minimum((2 * below < total).sum(1), last)
+    upper = np.minimum((2 * below <= total).sum(1), last)
+    with np.errstate(invalid="ignore"):  # -inf + inf is NaN
+        middle = (ascending[lower] + ascending[upper]) / 2
+    return np.where(total[:, 0] > 0, middle, np.nan)
+
+
+def _percentiles(medians: NDArray[np.float64]) -> list[float]:
+    known = np.sort(medians[~np.isnan(medians)])
+    # The nearest resample, because nothing can be interpolated next to an infinity.
+    return [float(known[round(share * (len(known) - 1))]) for share in (0.025, 0.975)]
+
+
+def _numbered(groups: Sequence[object]) -> tuple[int, NDArray[np.intp]]:
+    """How many groups there are, and the number of the group of each image."""
+    _, members = np.unique([str(group) for group in groups], return_inverse=True)
+    return int(members.max(initial=-1)) + 1, members
+
+
+def _draws(n_groups: int, rng: np.random.Generator, resamples: int) -> Iterator[NDArray[np.int32]]:
+    """How often each group is drawn, (up to _CHUNK, n_groups) at a time, drawing n_groups with replacement."""
+    for start in range(0, resamples, _CHUNK):
+        rows = min(_CHUNK, resamples - start)
+        drawn = rng.integers(n_groups, size=(rows, n_groups)) + n_groups * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n_groups).reshape(rows, n_groups).astype(np.int32)
+
+
 def _resampled_means(
     sums: NDArray[np.float64], counts: NDArray[np.float64], rng: np.random.Generator, resamples: int
 ) -> NDArray[np.float64]:
     """Means over `resamples` draws of groups with replacement; NaN where a draw holds no value. -> (resamples, C)."""
-    n_groups = len(sums)
     chunks = []
-    for start in range(0, resamples, _CHUNK):
-        rows = min(_CHUNK, resamples - start)
-        drawn = rng.integers(n_groups, size=(rows, n_groups)) + n_groups * np.arange(rows)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=rows * n_groups).reshape(rows, n_groups).astype(float)
+    for times in _draws(len(sums), rng, resamples):
         drawn_counts = times @ counts
         with np.errstate(invalid="ignore", divide="ignore"):
             chunks.append(np.where(drawn_counts > 0, (times @ sums) / drawn_counts, np.nan))

@@ -127,7 +127,8 @@ def _flatten(value: Any, key: str) -> Iterable[tuple[str, Any]]:
         for name, item in value.items():
             yield from _flatten(item, f"{key}/{name}")
     elif isinstance(value, list):
-        yield from zip((f"{key}/low", f"{key}/high"), value, strict=True)
+        for name, bound in zip(("low", "high"), value, strict=True):
+            yield from _flatten(bound, f"{key}/{name}")
     elif value is not None:
         yield key, value
 

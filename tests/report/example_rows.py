@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmark.records import SCHEMA
+from benchmark.records import RECORDS, SCHEMA
 
 
 def row(image: str, **changes: Any) -> dict[str, Any]:
@@ -22,6 +22,10 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
             values[field.name] = [10, 2, 1, 3]
     named = {
         "attack": "asma",
+        "family": changes.get("attack", "asma"),
+        "norm": "2",
+        "eps": None,
+        "equal_norm": None,
         "id": image,
         "group": "",
         "classes": 2,
@@ -32,4 +36,5 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
 
 
 def table(*rows: dict[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    names = {name for one in rows for name in one}
+    return pa.Table.from_pylist(list(rows), schema=RECORDS.schema_with(names))

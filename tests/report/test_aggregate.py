@@ -31,10 +31,10 @@ def test_nothing_attacked_means_no_rate() -> None:
     (summary,) = summarise(table(row("a", success_clean=True)))
     assert summary["success_rate"] is None
     assert summary["success8_rate_ci95"] is None
-    assert summary["l2"] == dict.fromkeys(("mean", "std", "median", "q25", "q75", "ci95", "median_all")) | {
-        "count": 0,
-        "failures": 0,
-    }
+    empty = ("mean", "std", "median", "q25", "q75", "ci95", "median_ci95", "median_all", "median_all_ci95")
+    counts = {"count": 0, "failures": 0}
+    assert summary["success_passes"] == dict.fromkeys(empty) | counts
+    assert summary["l2"] == dict.fromkeys((*empty, "median_all8", "median_all8_ci95")) | counts
 
 
 def test_statistics_of_a_column() -> None:
@@ -70,6 +70,62 @@ def test_the_median_over_all_is_null_when_failures_reach_the_middle() -> None:
     assert summary["l2"]["median"] == 1.0
     assert summary["l2"]["median_all"] is None
     assert summary["ssim"]["median_all"] is None
+
+
+def test_medians_over_all_have_intervals_that_end_where_failures_reach_the_middle() -> None:
+    rows = [row(str(i), l2=float(i), success=i < 9, success8=i < 6, steps=i) for i in range(11)]
+    (summary,) = summarise(table(*rows))
+    assert summary["l2"]["median_all"] == summary["l2"]["median_all8"] == 5.0
+    low, high = summary["l2"]["median_all_ci95"]
+    assert low < 5.0 < high
+    low8, high8 = summary["l2"]["median_all8_ci95"]
+    assert low8 <= low
+    assert high8 is None
+    assert summary["steps"]["median_ci95"][0] < summary["steps"]["median"] < summary["steps"]["median_ci95"][1]
+
+
+def test_what_an_attack_is_stands_beside_its_name() -> None:
+    attack = {"attack": "pgd@4", "family": "pgd", "norm": "inf", "eps": 4 / 255, "targeted": True}
+    (pgd,) = summarise(table(row("a", **attack), row("b", **attack)))
+    assert {name: pgd[name] for name in (*attack, "equal_norm")} == attack | {"equal_norm": None}
+    (noise,) = summarise(table(row("a", eps=0.1, equal_norm="asma"), row("b", eps=0.2, equal_norm="asma")))
+    assert (noise["eps"], noise["equal_norm"], noise["targeted"]) == (None, "asma", False)
+
+
+def test_passes_to_success_count_failures_as_infinite() -> None:
+    passes = [(2, True), (None, True), (6, False), (None, False), (8, True)]
+    rows = [row(str(i), success_passes=n, success8=ok, passes=20) for i, (n, ok) in enumerate(passes)]
+    (summary,) = summarise(table(*rows, row("satisfied", success_clean=True, success_passes=0)))
+    found = summary["success_passes"]
+    assert (found["count"], found["failures"]) == (3, 2)
+    assert found["mean"] == 10.0  # 20 where success was known only at the end
+    assert found["median_all"] == 20.0
+    assert found["median_all_ci95"] == [2.0, None]
+    assert summary["passes"]["mean"] == pytest.approx((5 * 20 + 4) / 6)
+    (failing,) = summarise(table(row("a"), row("b", success8=False), row("c", success8=False)))
+    assert failing["success_passes"]["median_all"] is None
+
+
+def test_rows_of_an_earlier_version_are_summarised() -> None:
+    unknown = dict.fromkeys(("family", "norm", "targeted", "passes", "success_passes"))
+    (summary,) = summarise(table(row("a", **unknown), row("b", **unknown)))
+    assert (summary["family"], summary["norm"], summary["targeted"]) == (None, None, None)
+    assert summary["passes"]["mean"] is None
+
+
+def test_input_transforms_are_described_and_called_not_adaptive() -> None:
+    scores = {"jpeg75_iou_target": 0.25, "jpeg75_iou_truth": 0.5, "clean_jpeg75_iou_truth": 0.75}
+    asma, plain = summarise(table(row("a", **scores), row("b", **scores), row("a", attack="plain")))
+    found = asma["input_transforms"]
+    assert found["adaptive"] is False
+    assert {name: column["mean"] for name, column in found["jpeg75"].items()} == {
+        "iou_target": 0.25,
+        "iou_truth": 0.5,
+        "clean_iou_truth": 0.75,
+    }
+    assert set(found) == {"jpeg75", "adaptive"}
+    assert plain["input_transforms"]["jpeg75"]["iou_target"]["mean"] is None
+    assert "input_transforms" not in summarise(table(row("a")))[0]
 
 
 def test_data_set_scores_come_from_summed_counts() -> None:
@@ -130,8 +186,10 @@ def test_written_json_is_strict_and_one_attack_stands_alone(tmp_path: Path) -> N
 def test_several_attacks_become_a_list(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     returned = write_summary(table(row("a", attack="pgd"), row("a")), path)
-    assert [summary["attack"] for summary in json.loads(path.read_text())["attacks"]] == ["asma", "pgd"]
-    assert [summary["attack"] for summary in returned] == ["asma", "pgd"]
+    document = json.loads(path.read_text())
+    assert [summary["attack"] for summary in document["attacks"]] == ["asma", "pgd"]
+    assert (document["attacks"], document["worst_case"]) == returned
+    assert [one["attacks"] for one in returned.worst_case] == [["asma", "pgd"]]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
-from benchmark.report.intervals import bootstrap_means, wilson
+from benchmark.report.intervals import bootstrap_means, bootstrap_medians, wilson
 
 
 # Published: Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
@@ -49,3 +51,33 @@ def test_same_seed_same_interval() -> None:
     values = np.random.default_rng(0).random((30, 2))
     assert bootstrap_means(values, range(30)) == bootstrap_means(values, range(30))
     assert bootstrap_means(values, range(30), seed=1) != bootstrap_means(values, range(30))
+
+
+def test_medians_agree_with_resampling_image_by_image() -> None:
+    values = np.random.default_rng(1).exponential(size=31)
+    rng = np.random.default_rng(2)
+    medians = [np.median(values[rng.integers(31, size=31)]) for _ in range(4000)]
+    (interval,) = bootstrap_medians(values[:, None], range(31))
+    assert interval == pytest.approx(np.quantile(medians, [0.025, 0.975]), abs=0.1)
+
+
+def test_medians_resample_groups_and_average_the_two_in_the_middle() -> None:
+    # Draws of the two groups: both, or one of them twice, with medians 0, 3 and (0 + 3) / 2.
+    values = np.array([[0.0], [0.0], [3.0], [3.0]])
+    assert bootstrap_medians(values, ["a", "a", "b", "b"]) == [[0.0, 3.0]]
+    assert bootstrap_medians(np.array([[0.0], [1.0], [5.0]]), ["a", "a", "b"], resamples=1)[0][0] in (0.5, 1.0, 5.0)
+
+
+def test_medians_may_be_infinite_or_missing() -> None:
+    values = np.array([[1.0, math.inf, math.nan, -math.inf], [2.0, math.inf, math.nan, math.inf], [math.inf] * 4])
+    first, second, third, fourth = bootstrap_medians(values, range(3))
+    assert first == [1.0, math.inf]
+    assert second == [math.inf, math.inf]
+    assert third is None
+    assert fourth == [-math.inf, math.inf]
+
+
+def test_same_seed_same_interval_of_the_median() -> None:
+    values = np.random.default_rng(0).random((30, 2))
+    assert bootstrap_medians(values, range(30)) == bootstrap_medians(values, range(30))
+    assert bootstrap_medians(values, range(30), seed=1) != bootstrap_medians(values, range(30))

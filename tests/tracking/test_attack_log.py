@@ -70,7 +70,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("run")
     pq.write_table(_rows(), folder / "records.parquet")
     pq.write_table(_traces(), folder / "traces.parquet")
-    summaries = write_summary(_rows(), folder / "summary.json")
+    summaries = write_summary(_rows(), folder / "summary.json").attacks
     (folder / "best.ckpt").write_bytes(b"weights")
     files = [folder / name for name in ("records.parquet", "traces.parquet", "summary.json")]
     with clean_client(folder, WANDB_MODE="offline"):
@@ -174,6 +174,8 @@ def test_numbers_of_the_summary_are_the_runs_summary(run: SimpleNamespace) -> No
     assert summary["attack/asma/steps/ci95/high"] == asma["steps"]["ci95"][1]
     assert summary["attack/asma/dataset/clean_miou"] == asma["dataset"]["clean_miou"]
     assert "attack/asma/psnr/mean" not in summary  # infinite
+    assert "attack/asma/l2/median_all8_ci95/low" in summary
+    assert "attack/asma/l2/median_all8_ci95/high" not in summary  # infinite too
     assert "attack/asma/iou" not in summary  # the end of a curve is no result
 
 

@@ -1,0 +1,156 @@
+"""The worst case over a set of attacks on the same images: what a defender faces who meets whichever attack works best.
+
+Per image that is the lowest score any attack reached. The mean IoU of a data set belongs to all images together, and
+the choice of attacks that minimises it is not found image by image; it is bounded instead. Above, by a choice that is
+found: from the best single attack, images are swapped to other attacks as long as that lowers it. Below, by the mean of
+each class's own minimum, which no single choice need reach. Only what the attacks left counts: the clean image is no
+candidate. Everything is about the 8-bit files.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmark.records import group_rows
+from benchmark.report.columns import Rows, column, flag, groups_of
+from benchmark.report.counts import confusion_to_truth, kind_of
+from benchmark.report.intervals import bootstrap_means, wilson
+
+_GAIN = 1e-12  # a swap must lower the mean IoU by more than rounding can
+
+Counts = NDArray[np.int64]
+
+
+def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
+    """The worst case over each set of two or more untargeted attacks that share norm and budget.
+
+    Attacks that copy another one's norm are its controls and belong to no set; images that not all attacks of a set
+    have finished are left out. `miou_truth` has the `lower` and `upper` bound, `best_single` the attack with the lowest
+    data-set mean IoU (all classes, background included).
+
+    Args:
+        rows: as `benchmark.records.read` returns them.
+
+    Raises:
+        InputError: rows of one set have different numbers of classes.
+    """
+    listed = [row for row in rows.to_pylist() if row["targeted"] is False and row["equal_norm"] is None]
+    by_attack = group_rows(sorted(listed, key=lambda row: (row["attack"], row["id"])), "attack")
+    sets: dict[tuple[Any, ...], list[str]] = {}
+    for attack, attacked in by_attack.items():
+        budgets = {row["eps"] for row in attacked}
+        first = attacked[0]
+        budget = first["eps"] if len(budgets) == 1 else None  # one of its own for each image is none to share
+        sets.setdefault((first["victim"], first["data"], first["split"], first["norm"], budget), []).append(attack)
+    found = []
+    for (victim, data, split, norm, eps), attacks in sets.items():
+        named = {"victim": victim, "data": data, "split": split, "norm": norm, "eps": eps, "attacks": attacks}
+        common = _common_images([by_attack[attack] for attack in attacks])
+        if len(attacks) >= 2 and common[0]:
+            found.append(named | _worst_case(common, attacks))
+    return sorted(found, key=lambda one: (str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"]))
+
+
+def _common_images(by_attack: Sequence[Rows]) -> list[list[Mapping[str, Any]]]:
+    """Per attack its rows of the images that all have, in the same order."""
+    shared = set.intersection(*({row["id"] for row in rows} for rows in by_attack))
+    return [[row for row in rows if row["id"] in shared] for rows in by_attack]
+
+
+def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
+    first = by_attack[0]
+    classes, _ = kind_of([row for rows in by_attack for row in rows], f"worst case of {', '.join(attacks)}")
+    counts = np.stack([confusion_to_truth(rows, "adv8", classes) for rows in by_attack], axis=1)
+    attacked = ~flag(first, "success_clean")
+    succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
+    hits, trials = int(succeeded.any(axis=0).sum()), int(attacked.sum())
+    single = miou(*overlaps(counts.sum(0)))
+    return {
+        "images": len(first),
+        "attacked": trials,
+        "success8_rate": hits / trials if trials else None,
+        "success8_rate_ci95": wilson(hits, trials),
+        "adv8_pixel_acc_truth": _lowest(by_attack, "adv8_pixel_acc_truth"),
+        "adv8_iou_truth": _lowest(by_attack, "adv8_iou_truth"),
+        "adv8_miou_truth": {"lower": lower_miou(counts), "upper": upper_miou(counts)},
+        "best_single": {"attack": attacks[int(single.argmin())], "adv8_miou_truth": float(single.min())},
+    }
+
+
+def _lowest(by_attack: Sequence[Rows], name: str) -> dict[str, Any]:
+    lowest = np.stack([column(rows, name) for rows in by_attack]).min(axis=0)
+    (interval,) = bootstrap_means(lowest[:, None], groups_of(by_attack[0]))
+    return {"mean": float(lowest.mean()), "ci95": interval}
+
+
+def overlaps(counts: Counts) -> tuple[Counts, Counts]:
+    """Intersection and union of each class, in pixels; (..., K, K) -> two (..., K)."""
+    intersection = np.diagonal(counts, axis1=-2, axis2=-1)
+    return intersection, counts.sum(-1) + counts.sum(-2) - intersection
+
+
+def miou(intersection: Counts, union: Counts) -> NDArray[np.float64]:
+    """Mean IoU over the classes that occur, 1 if none does; (..., K) -> (...).
+
+    `metrics.iou` with background=None, without PyTorch.
+    """
+    present = union > 0
+    total = np.where(present, intersection / np.maximum(union, 1), 0.0).sum(-1)
+    occurring = present.sum(-1)
+    return np.where(occurring > 0, total / np.maximum(occurring, 1), 1.0)
+
+
+def upper_miou(counts: Counts) -> float:
+    """The lowest data-set mean IoU that swapping images between attacks finds, an upper bound of the worst case.
+
+    Args:
+        counts: (N, A, K, K), of image and attack.
+    """
+    intersection, union = overlaps(counts)
+    chosen = np.full(len(counts), miou(intersection.sum(0), union.sum(0)).argmin())
+    images = np.arange(len(counts))
+    inside, around = intersection[images, chosen].sum(0), union[images, chosen].sum(0)
+    lowest, improved = float(miou(inside, around)), True
+    while improved:
+        improved = False
+        for image in images:
+            without = inside - intersection[image, chosen[image]], around - union[image, chosen[image]]
+            candidates = miou(without[0] + intersection[image], without[1] + union[image])
+            if candidates.min() < lowest - _GAIN:
+                chosen[image], lowest, improved = candidates.argmin(), float(candidates.min()), True
+                inside, around = (
+                    without[0] + intersection[image, chosen[image]],
+                    without[1] + union[image, chosen[image]],
+                )
+    return lowest
+
+
+def lower_miou(counts: Counts) -> float:
+    """The mean of the lowest IoU that each class can have by a choice of attacks of its own: a lower bound.
+
+    A class that the truth nowhere has counts as 0 if any attack had it predicted, because it may have to.
+
+    Args:
+        counts: (N, A, K, K), of image and attack.
+    """
+    intersection, union = overlaps(counts)
+    labelled = counts[:, 0].sum((0, 2)) > 0  # the truth, which all attacks share
+    lowest = [_lowest_ratio(intersection[..., k], union[..., k]) for k in np.flatnonzero(labelled)]
+    occurring = int((union.sum((0, 1)) > 0).sum())
+    return sum(lowest) / occurring if occurring else 1.0
+
+
+def _lowest_ratio(part: Counts, whole: Counts) -> float:
+    """The minimum of Σ part / Σ whole over one choice per line of (N, A), exactly (Dinkelbach 1967)."""
+    images = np.arange(len(part))
+    ratio = float(part[:, 0].sum() / whole[:, 0].sum())
+    while True:
+        # At the minimum no choice makes Σ (part − ratio · whole) negative.
+        chosen = (part - ratio * whole).argmin(1)
+        found = float(part[images, chosen].sum() / whole[images, chosen].sum())
+        if found >= ratio:
+            return ratio
+        ratio = found
