@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmark.attacks.base import Rule
 from benchmark.callbacks.plan import Attack
-from benchmark.commands.build import build_data, build_plan, build_trainer, instantiate
+from benchmark.commands.build import build_data, build_defences, build_plan, build_trainer, instantiate
 from benchmark.commands.check import check_config
 from benchmark.commands.conf import conf_folder, groups, headline, names
 from benchmark.criterion import Criterion
@@ -20,7 +20,7 @@ from benchmark.errors import InputError
 from benchmark.targets import Target
 
 FILES = [(group, name) for group in groups() for name in names(group)]
-LIST = ("attack", "logger")  # groups of which any number can be chosen
+LIST = ("attack", "logger", "defence")  # groups of which any number can be chosen
 
 
 @pytest.fixture
@@ -111,6 +111,23 @@ def test_every_target_is_made(compose_config, root: Path, name: str) -> None:
 @pytest.mark.parametrize("name", names("judge"))
 def test_every_judge_is_made(compose_config, name: str) -> None:
     assert isinstance(instantiate(compose_config(f"judge={name}").judge, "judge"), Criterion)
+
+
+@pytest.mark.parametrize("name", names("defence"))
+def test_every_defence_is_made(compose_config, name: str) -> None:
+    import torch
+
+    defences = build_defences(compose_config(f"defence=[{name}]"))
+    assert list(defences) == [name]
+    pixels = torch.arange(192, dtype=torch.uint8).view(3, 8, 8)
+    assert defences[name](pixels).shape == pixels.shape
+
+
+@pytest.mark.parametrize("name", ["adv8", "Jpeg", "jp_eg"])
+def test_a_defence_whose_name_is_no_column(compose_config, name: str) -> None:
+    cfg = compose_config(f"+defences.{name}={{_target_:benchmark.defences.JPEG}}")
+    with pytest.raises(InputError, match=f"defences.{name}: call it something of small letters and digits"):
+        build_defences(cfg)
 
 
 @pytest.mark.parametrize("name", names("trainer"))

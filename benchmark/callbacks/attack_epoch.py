@@ -43,7 +43,7 @@ class AttackEpoch(pl.Callback):
         # Every engine holds the model in the same precision, so any of them can predict the files.
         network = next(iter(self._session.engines.values())).network
         common = common_to(data, data.test_split, self._run, self._victim, self._plan)
-        self._writer = RowWriter(self._folder, common, self._plan.attacks, network)
+        self._writer = RowWriter(self._folder, common, self._plan.attacks, network, self._plan.defences)
         self._missing = {(name, image_id) for name in self._plan.attacks for image_id in ids}
 
     def on_test_batch_end(

@@ -1,8 +1,10 @@
 """What an attack epoch is to do: the attacks, each perhaps at several budgets, the targets, the judge."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from torch import Tensor
 
 from benchmark.attacks.base import Rule
 from benchmark.criterion import Criterion
@@ -55,6 +57,7 @@ class Plan:
         judge: decides success for all of them alike.
         engine: further options of `Engine`: slots, precision, sync_every, max_passes.
         seed: of random starts.
+        defences: name -> input transform of an 8-bit image (C, H, W) uint8, which the files are also shown through.
     """
 
     attacks: Mapping[str, Attack]
@@ -62,6 +65,7 @@ class Plan:
     judge: Criterion
     engine: Mapping[str, Any]
     seed: int
+    defences: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:

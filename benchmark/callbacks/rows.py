@@ -1,6 +1,6 @@
 """What is kept of a finished image: the picture first, then its trace, then the row that says it is complete."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark.callbacks.defended import Defended
 from benchmark.callbacks.pictures import adversarial_path, load_picture, save_picture
 from benchmark.callbacks.plan import Attack, Plan
 from benchmark.callbacks.session import Case
@@ -54,10 +55,19 @@ class RowWriter:
         common: to all rows.
         attacks: by name.
         network: the frozen model that predicts the saved files.
+        defences: name -> input transform of an 8-bit image (C, H, W) uint8, for further columns of that name.
     """
 
-    def __init__(self, folder: Path, common: Common, attacks: Mapping[str, Attack], network: Network) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        common: Common,
+        attacks: Mapping[str, Attack],
+        network: Network,
+        defences: Mapping[str, Callable[[Tensor], Tensor]],
+    ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
+        self._defended = Defended(defences, self._predict, common.classes, common.background)
         self._rows, self._traces = Writer(folder, RECORDS), Writer(folder, TRACES)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
@@ -65,14 +75,18 @@ class RowWriter:
         path = adversarial_path(self._folder, attack, case.id)
         save_picture(finished.adv, path)
         adv8 = load_picture(path)
-        with torch.inference_mode(False), torch.no_grad():
-            points = adv8[None].to(self._network.device, self._network.dtype)
-            preds = self._network(points, exact=True)[0].argmax(0).cpu()
         columns = self._attacks[attack].columns(attack)
-        row = make_row(self._common, columns, finished, case, adv8, preds)
+        row = make_row(self._common, columns, finished, case, adv8, self._predict(adv8))
+        row |= self._defended.columns(case, adv8)
         self._traces.append(trace_rows(attack, finished))
         self._rows.append([row])
         return row
+
+    def _predict(self, image: Tensor) -> Tensor:
+        """Classes (H, W) of an image (C, H, W), in full precision."""
+        with torch.inference_mode(False), torch.no_grad():
+            points = image[None].to(self._network.device, self._network.dtype)
+            return self._network(points, exact=True)[0].argmax(0).cpu()
 
 
 def make_row(

@@ -1,7 +1,7 @@
 """Objects from the configuration; what a constructor does not accept becomes one line that names the key."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmark.commands.arguments import check_arguments
 from benchmark.errors import InputError
+from benchmark.records import PREDICTIONS
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from pytorch_lightning.loggers import Logger
+    from torch import Tensor
 
     from benchmark.callbacks.plan import Plan
     from benchmark.data.datamodule import SegmentationData
@@ -73,7 +75,21 @@ def build_plan(cfg: DictConfig) -> "Plan":
         judge=instantiate(cfg.judge, "judge"),
         engine=OmegaConf.to_container(cfg.engine, resolve=True),  # type: ignore[arg-type]
         seed=cfg.seed,
+        defences=build_defences(cfg),
     )
+
+
+def build_defences(cfg: DictConfig) -> "dict[str, Callable[[Tensor], Tensor]]":
+    """The input transforms `defence` asks for, by the names their columns get."""
+    defences = {}
+    for name, node in (cfg.get("defences") or {}).items():
+        # The names stand in columns beside those of the predictions every row has.
+        if not re.fullmatch("[a-z0-9]+", str(name)) or name in PREDICTIONS:
+            raise InputError(
+                f"defences.{name}: call it something of small letters and digits, other than {', '.join(PREDICTIONS)}"
+            )
+        defences[str(name)] = instantiate(node, f"defences.{name}")
+    return defences
 
 
 def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any]) -> "list[Logger]":

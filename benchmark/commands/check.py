@@ -21,6 +21,7 @@ class _Root:
     training: Mapping[str, Any]
     run: Mapping[str, Any]
     loggers: Mapping[str, Any]
+    defences: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     """
     if not any("rule" in node for node in (config.get("attacks") or {}).values() if isinstance(node, Mapping)):
         raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")
-    _check(_Root, config, "", optional=("loggers",))
+    _check(_Root, config, "", optional=("loggers", "defences"))
     _check(_Engine, config["engine"], "engine")
     _check(_Training, config["training"], "training")
     _check(_Run, config["run"], "run")

@@ -86,6 +86,7 @@ def _known_keys() -> list[str]:
     for group in groups():
         for name, path in {**names(group), "_base": conf_folder() / group / "_base.yaml"}.items():
             if path.exists():
-                prefix = {"attack": f"attacks.{name}.", "logger": f"loggers.{name}."}.get(group, f"{group}.")
+                several = group in ("attack", "logger", "defence")
+                prefix = f"{group}s.{name}." if several else f"{group}."
                 keys += walk(prefix, OmegaConf.load(path))
     return [key for key in keys if "defaults" not in key]

@@ -62,7 +62,7 @@ def _writer(folder: Path) -> RowWriter:
         Common("r", "v", "d", "test", 7, Criterion(), 2, 0),
         {"asma": Attack(ASMA()), "two": Attack(ASMA())},
     )
-    return RowWriter(folder, common, attacks, Network(_Threshold(), 64))
+    return RowWriter(folder, common, attacks, Network(_Threshold(), 64), {})
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
