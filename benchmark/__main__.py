@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark import __version__
@@ -69,11 +70,13 @@ def _dispatch(arguments: list[str]) -> int:
     if command == "list":
         from benchmark.commands.list import list_names
 
-        return list_names(_parse(_list_parser(), rest).group)
+        options = _parse(_list_parser(), rest)
+        return list_names(options.group, options.config_dir)
     options = _parse(_configured_parser(command), rest)
     from benchmark.commands.launch import launch
 
-    return launch(command, options.overrides, multirun=options.multirun, show_config=options.show_config)
+    shown = {"multirun": options.multirun, "show_config": options.show_config}
+    return launch(command, options.overrides, **shown, config_dir=options.config_dir)
 
 
 def _top_level(arguments: list[str]) -> int:
@@ -101,13 +104,20 @@ def _configured_parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, see below")
     parser.add_argument("-m", "--multirun", action="store_true", help="one run for every combination of listed values")
     parser.add_argument("--show-config", action="store_true", help="print the resulting configuration and stop")
+    _add_config_dir(parser)
     return parser
 
 
 def _list_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m benchmark list", description=COMMANDS["list"])
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
+    _add_config_dir(parser)
     return parser
+
+
+def _add_config_dir(parser: argparse.ArgumentParser) -> None:
+    what = "a folder with files of your own: attack/NAME.yaml and so on, and the Python modules they name"
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help=what)
 
 
 def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:

@@ -3,30 +3,39 @@
 import logging
 import os
 import re
-import secrets
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from benchmark.commands.conf import conf_folder, groups, names
+from benchmark.commands.conf import add_folder, conf_folder, groups, names
+from benchmark.commands.resolvers import register_resolvers
 from benchmark.errors import InputError, did_you_mean
 
 
-def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_config: bool) -> int:
-    """Compose the configuration and hand it to the command, once or (`multirun`) for every combination."""
+def launch(
+    command: str, overrides: Sequence[str], *, multirun: bool, show_config: bool, config_dir: Path | None = None
+) -> int:
+    """Compose the configuration and hand it to the command, once or (`multirun`) for every combination.
+
+    `config_dir` is a folder of further groups and of the Python files they name, see `conf.add_folder`.
+    """
+    if config_dir is not None:
+        add_folder(config_dir)
     _refuse_unknown(overrides)
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import CompactHydraException
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
 
     from benchmark.commands.failures import Failures, one_line
 
-    OmegaConf.register_new_resolver("nonce", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+    register_resolvers()
     # Hydra then raises its errors instead of printing them with its own advice.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
+    flags += [] if config_dir is None else [f"--config-dir={config_dir.resolve()}"]
 
     @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
     def task(cfg: DictConfig) -> None:

@@ -1,0 +1,45 @@
+"""A budget for rules that have none of their own."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from benchmark.attacks.base import Batch, Query, Rule
+from benchmark.attacks.projection import project
+
+
+@dataclass(frozen=True)
+class Projected(Rule):
+    """Any rule, with each of its iterates projected onto the ball of radius eps cut with [0, 1].
+
+    What a penalised attack such as ASMA reaches within a budget, for comparison with attacks that are made for one.
+
+    Args:
+        rule: the rule, which does not know of the budget.
+        eps: the budget.
+        norm: 2 or "inf".
+    """
+
+    rule: Rule
+    eps: float = 8 / 255
+    norm: Literal[2, "inf"] = "inf"
+
+    def __post_init__(self) -> None:
+        if self.norm not in (2, "inf"):
+            raise ValueError(f"Projected: norm must be 2 or 'inf', got {self.norm!r}")
+        if not self.eps >= 0:
+            raise ValueError(f"Projected: eps must not be negative, got {self.eps}")
+        for name in ("targeted", "passes_per_step", "wants_class_pixels"):
+            object.__setattr__(self, name, getattr(self.rule, name))
+
+    def start(self, batch: Batch) -> Tensor:
+        free = replace(batch, eps=torch.full_like(batch.eps, float("inf")))
+        return project(self.rule.start(free), batch.images, batch.eps, self.norm)
+
+    def step(self, batch: Batch, query: Query) -> Tensor:
+        free = replace(batch, eps=torch.full_like(batch.eps, float("inf")))
+        following = self.rule.step(free, query)
+        batch.state, batch.report, batch.done = free.state, free.report, free.done
+        return project(following, batch.images, batch.eps, self.norm)
