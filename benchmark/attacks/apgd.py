@@ -1,0 +1,168 @@
+"""Auto-PGD (Croce and Hein, ICML 2020, arXiv 2003.01690) and the attacks SEA makes of it (arXiv 2306.12941)."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from benchmark import metrics
+from benchmark.attacks.base import Batch, Query
+from benchmark.attacks.budgeted import Budgeted, wide
+from benchmark.attacks.losses import cross_entropy, jensen_shannon
+from benchmark.attacks.projection import direction, project
+from benchmark.attacks.radii import Phase, phase_at
+from benchmark.errors import InputError
+
+_MOMENTUM = 0.75  # share of the new step; the rest is that of the step before
+_RISES = 0.75  # share of a window's updates that have to raise the loss
+# Checkpoints, in per cent of a phase: 22, and then further by 3 less each time, but never by less than 6.
+_FIRST, _LESS, _LEAST = 22, 3, 6
+
+Loss = Literal["ce", "mask_ce", "balanced_ce", "js"]
+
+
+@dataclass(frozen=True)
+class APGD(Budgeted):
+    """Projected gradient ascent with momentum that halves its step, and goes back to the best point, when it stalls.
+
+    With z = P(x_n + η g_n), g the gradient's sign (norm 2: its direction), x_{n+1} = P(x_n + ¾ (z − x_n) + ¼ (x_n −
+    x_{n−1})), the first update without momentum; η = 2ε at the beginning. At a checkpoint η is halved and x_n becomes
+    the point of the highest loss so far, if fewer than ¾ of the updates since the last checkpoint have raised the loss,
+    or if neither η nor the highest loss has changed since then. As in the paper; its public code differs where a count
+    is exactly ¾, and counts the first update as raised. The loss that is watched is always the mean cross-entropy.
+
+    Args:
+        loss: of the gradient. "ce"; SEA's "mask_ce", cross-entropy of the pixels not yet fooled; "balanced_ce", the
+            same divided by how many of the training set's pixels have the label (of the image's own, where the training
+            set is not known); "js", Jensen-Shannon divergence of prediction and label.
+        shrinking: SEA's schedule: 30 % of the steps within 2ε, 30 % within 1.5ε and the rest within ε, each phase anew
+            from the previous one's point with the most pixels fooled, projected. A phase's first iterate takes the
+            place of one update.
+        random_start: start, in the first phase only, at a random point of the ball.
+    """
+
+    loss: Loss = "ce"
+    shrinking: bool = False
+    random_start: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss not in get_args(Loss):
+            raise InputError(f"APGD: loss={self.loss!r} is not one of {', '.join(get_args(Loss))}")
+
+    @property
+    def wants_class_pixels(self) -> bool:  # type: ignore[override]
+        return self.loss == "balanced_ce"
+
+    def start(self, batch: Batch) -> Tensor:
+        images, numbers, counts = batch.images, torch.zeros_like(batch.eps), torch.zeros_like(batch.steps)
+        factor = self._phase(batch, batch.steps).factor
+        points = self.random_point(batch, factor=factor) if self.random_start else images
+        batch.state |= {"before": points, "best": points, "best_gradient": torch.zeros_like(images)}
+        batch.state |= {"length": 2 * factor * batch.eps, "loss": numbers, "best_loss": numbers}
+        batch.state |= {"rises": counts, "window": counts, "mark": counts, "gap": counts}
+        batch.state |= {"checked_loss": numbers, "halved": counts.bool()}
+        if self.shrinking:
+            batch.state |= {"handed_on": points, "fooled": numbers}
+        if self.loss == "balanced_ce":
+            batch.state["class_weights"] = _class_weights(batch)
+        return points
+
+    def step(self, batch: Batch, query: Query) -> Tensor:
+        logits, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
+        phase = self._phase(batch, batch.steps)
+        loss = self.ascended(cross_entropy(logits, batch.labels), batch)
+        self._remember(batch, phase, gradient, loss)
+        points, gradient = self._look_back(batch, phase, gradient)
+        following = self._update(batch, phase, points, gradient)
+        batch.state["before"] = batch.iterates
+        batch.report["step_size"] = batch.state["length"]
+        return self._hand_on(batch, phase, following, logits) if self.shrinking else following
+
+    def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
+        """What the gradient is taken of, per pixel; logits (B, K, h, w) -> (B, h, w)."""
+        if self.loss == "js":
+            return jensen_shannon(logits, batch.labels)
+        misfit = cross_entropy(logits, batch.labels)
+        if self.loss == "ce":
+            return misfit
+        if self.loss == "balanced_ce":
+            misfit = misfit * batch.state["class_weights"].gather(1, batch.labels.flatten(1)).view_as(misfit)
+        return misfit * ~self._fooled(logits, batch)
+
+    def _phase(self, batch: Batch, steps: Tensor) -> Phase:
+        return phase_at(steps, batch.max_steps, self.shrinking, batch.eps.dtype)
+
+    def _fooled(self, logits: Tensor, batch: Batch) -> Tensor:
+        return (logits.argmax(1) == batch.labels) == self.targeted
+
+    def _remember(self, batch: Batch, phase: Phase, gradient: Tensor, loss: Tensor) -> None:
+        """Take note of the current iterates: the best of the phase so far, and whether the last update helped."""
+        state, fresh = batch.state, phase.update == 0
+        better = fresh | (loss > state["best_loss"])
+        batch.state |= {
+            "length": torch.where(fresh, 2 * phase.factor * batch.eps, state["length"]),
+            "best": torch.where(wide(better), batch.iterates, state["best"]),
+            "best_gradient": torch.where(wide(better), gradient, state["best_gradient"]),
+            "best_loss": torch.where(better, loss, state["best_loss"]),
+            "rises": (state["rises"] + (loss > state["loss"])).masked_fill(fresh, 0),
+            "window": (state["window"] + 1).masked_fill(fresh, 0),
+            "loss": loss,
+            "checked_loss": torch.where(fresh, loss, state["checked_loss"]),
+            "halved": state["halved"] & ~fresh,
+            "mark": state["mark"].masked_fill(fresh, _FIRST),
+            "gap": state["gap"].masked_fill(fresh, _FIRST),
+        }
+
+    def _look_back(self, batch: Batch, phase: Phase, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """At a checkpoint, halve the step and go back to the best point if the phase stalls; points and gradients."""
+        state = batch.state
+        # In whole numbers: per cents of a length, as floating-point numbers, would be rounded up to the next update.
+        due = 100 * phase.update >= state["mark"] * phase.length
+        due = due & (phase.update > 0)
+        idle = ~state["halved"] & (state["best_loss"] <= state["checked_loss"])
+        back = due & ((state["rises"] < _RISES * state["window"]) | idle)
+        gap = torch.where(due, (state["gap"] - _LESS).clamp(min=_LEAST), state["gap"])
+        batch.state |= {
+            "length": torch.where(back, state["length"] / 2, state["length"]),
+            "loss": torch.where(back, state["best_loss"], state["loss"]),
+            "checked_loss": torch.where(due, state["best_loss"], state["checked_loss"]),
+            "halved": torch.where(due, back, state["halved"]),
+            "rises": state["rises"].masked_fill(due, 0),
+            "window": state["window"].masked_fill(due, 0),
+            "mark": torch.where(due, state["mark"] + gap, state["mark"]),
+            "gap": gap,
+        }
+        points = torch.where(wide(back), state["best"], batch.iterates)
+        return points, torch.where(wide(back), state["best_gradient"], gradient)
+
+    def _update(self, batch: Batch, phase: Phase, points: Tensor, gradient: Tensor) -> Tensor:
+        eps = phase.factor * batch.eps
+        ahead = points + wide(batch.state["length"]) * direction(gradient, self.norm)
+        ahead = project(ahead, batch.images, eps, self.norm)
+        eased = points + _MOMENTUM * (ahead - points) + (1 - _MOMENTUM) * (points - batch.state["before"])
+        eased = project(eased, batch.images, eps, self.norm)
+        return torch.where(wide(phase.update == 0), ahead, eased)
+
+    def _hand_on(self, batch: Batch, phase: Phase, following: Tensor, logits: Tensor) -> Tensor:
+        """Where a phase ends, its most fooling point, projected, in place of the next iterate."""
+        state = batch.state
+        coming = self._phase(batch, batch.steps + 1)
+        share = (self._fooled(logits, batch) & batch.valid).flatten(1).sum(1).to(batch.eps.dtype)
+        # The latest of equals, as in SEA.
+        better = (phase.update == 0) | (share >= state["fooled"])
+        handed_on = torch.where(wide(better), batch.iterates, state["handed_on"])
+        batch.state |= {"handed_on": handed_on, "fooled": torch.where(better, share, state["fooled"])}
+        first = project(handed_on, batch.images, coming.factor * batch.eps, self.norm)
+        return torch.where(wide(coming.update == 0), first, following)
+
+
+def _class_weights(batch: Batch) -> Tensor:
+    """How much a pixel of each class counts, inverse to how often it occurs, on average 1; (B, K)."""
+    if batch.class_pixels is None:
+        counts = metrics.confusion(batch.labels, batch.labels, batch.valid, batch.classes).diagonal(dim1=1, dim2=2)
+    else:
+        counts = torch.tensor(batch.class_pixels, dtype=torch.float64, device=batch.eps.device)
+        counts = counts.expand(len(batch.eps), -1)
+    return (counts.double().mean(1, keepdim=True) / counts.clamp(min=1)).to(batch.images.dtype)

@@ -1,0 +1,51 @@
+"""Projected gradient descent (Madry et al., ICLR 2018, arXiv 1706.06083), its loss averaged over pixels."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from benchmark.attacks.base import Batch, Query
+from benchmark.attacks.budgeted import ProjectedSteps, wide
+from benchmark.attacks.losses import cross_entropy, dlr, margin
+from benchmark.errors import InputError
+
+Loss = Literal["ce", "margin", "dlr"]
+
+
+@dataclass(frozen=True)
+class PGD(ProjectedSteps):
+    """Projected gradient descent from a random point, any number of times.
+
+    Args:
+        loss: "ce", cross-entropy; "margin", by how much another class's logit leads; "dlr", that lead in units of the
+            logits' spread (arXiv 2003.01690; the margin itself for two classes).
+        restarts: rounds, each from a random point of its own, into which the steps are divided: all of them together
+            cost what one takes. The first iterate of a round is its random point, so N steps make N + 1 iterates.
+    """
+
+    loss: Loss = "ce"
+    restarts: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss not in get_args(Loss):
+            raise InputError(f"PGD: loss={self.loss!r} is not one of {', '.join(get_args(Loss))}")
+        if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
+            found = f"restarts={self.restarts}, random_start={self.random_start}"
+            raise InputError(f"PGD: {found}; give 1 or more restarts, and more than 1 only with a random start")
+
+    def step(self, batch: Batch, query: Query) -> Tensor:
+        following = super().step(batch, query)
+        if self.restarts == 1:
+            return following
+        # Dividing the iterates rather than the updates, so that each round's last iterate is still judged.
+        iterates = batch.max_steps + 1
+        before, after = (count * self.restarts // iterates for count in (batch.steps, batch.steps + 1))
+        return torch.where(wide(after > before), self.random_point(batch, after), following)
+
+    def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
+        if self.loss == "ce":
+            return cross_entropy(logits, batch.labels)
+        return -(margin(logits, batch.labels) if self.loss == "margin" else dlr(logits, batch.labels, self.targeted))

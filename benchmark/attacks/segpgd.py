@@ -1,0 +1,27 @@
+"""SegPGD (Gu et al., ECCV 2022, arXiv 2207.12391)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.attacks.base import Batch
+from benchmark.attacks.budgeted import ProjectedSteps
+from benchmark.attacks.losses import cross_entropy
+
+
+@dataclass(frozen=True)
+class SegPGD(ProjectedSteps):
+    """PGD that first concentrates on the pixels still to be fooled, and less and less so.
+
+    Cross-entropy weighted by 1 − λ where the prediction equals the label and by λ elsewhere, λ = (t − 1) / (2N) at step
+    t = 1 … N; if targeted the other way round, because there the pixels that differ are still to be fooled. The paper's
+    step is .01 at ε = 8/255, which is the default, relative to the budget.
+    """
+
+    relative_step: float = 0.01 * 255 / 8
+
+    def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
+        fooled = (logits.argmax(1) == batch.labels) == self.targeted
+        late = (batch.steps.to(logits.dtype) / (2 * batch.max_steps)).view(-1, 1, 1)
+        return torch.where(fooled, late, 1 - late) * cross_entropy(logits, batch.labels)
