@@ -15,6 +15,7 @@ from benchmark.callbacks.plan import Attack
 from benchmark.commands.build import build_data, build_defences, build_plan, build_trainer, instantiate
 from benchmark.commands.check import check_config
 from benchmark.commands.conf import conf_folder, groups, headline, names
+from benchmark.commands.resolvers import register_resolvers
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.targets import Target
@@ -26,7 +27,7 @@ LIST = ("attack", "logger", "defence")  # groups of which any number can be chos
 @pytest.fixture
 def compose_config() -> Iterator[Any]:
     """Composes the root configuration with overrides."""
-    OmegaConf.register_new_resolver("nonce", lambda: "0", replace=True)
+    register_resolvers()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         yield lambda *overrides: compose("config", list(overrides))
 

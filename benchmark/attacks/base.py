@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from benchmark.errors import InputError
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B,K,H,W), points (B,C,H,W)) -> one loss per image (B,). The engine sums it only to take one gradient."""
 
@@ -104,6 +106,15 @@ class Rule(ABC):
     @abstractmethod
     def step(self, batch: Batch, query: Query) -> Tensor:
         """The next iterates (B, C, H, W) in [0, 1]."""
+
+
+def read_norm(rule: Rule, *allowed: Literal[1, 2, "inf"]) -> None:
+    """Make `rule.norm` "inf" where a command line's inf has become a number; InputError if it is none of `allowed`."""
+    if rule.norm == float("inf"):
+        object.__setattr__(rule, "norm", "inf")
+    if rule.norm not in allowed:
+        choices = " or ".join(str(norm) for norm in allowed)
+        raise InputError(f"{type(rule).__name__}: norm={rule.norm!r}; it must be {choices}")
 
 
 def check_points(rule: Rule, points: Tensor, images: Tensor) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule
+from benchmark.attacks.base import Batch, Query, Rule, read_norm
 from benchmark.attacks.draws import normal, uniform
 from benchmark.attacks.losses import valid_mean
 from benchmark.attacks.projection import direction, project
@@ -30,13 +30,9 @@ class Budgeted(Rule):
     eps: float = 8 / 255
 
     def __post_init__(self) -> None:
-        if self.norm == math.inf:  # what `norm=inf` means on a command line
-            object.__setattr__(self, "norm", "inf")
-        name = type(self).__name__
-        if self.norm not in (2, "inf"):
-            raise InputError(f"{name}: norm={self.norm!r}; it must be 2 or inf")
+        read_norm(self, 2, "inf")
         if not 0 <= self.eps < math.inf:
-            raise InputError(f"{name}: eps={self.eps}; it must be a number from 0 on, 8/255 for example")
+            raise InputError(f"{type(self).__name__}: eps={self.eps}; it must be a number from 0 on, 8/255 for example")
 
     def random_point(self, batch: Batch, stream: int | Tensor = 0, factor: float | Tensor = 1.0) -> Tensor:
         """A random point (B, C, H, W) of the ball of `factor` budgets (a number or (B,)).

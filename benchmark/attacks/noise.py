@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms
+from benchmark.attacks.base import Batch, Query, Rule, norms, read_norm
 from benchmark.attacks.draws import normal, uniform
 
 _HALVINGS = 60  # of an interval of length 1: down to the rounding of float64
@@ -33,8 +33,7 @@ class Noise(Rule):
     def __post_init__(self) -> None:
         if not self.eps >= 0:
             raise ValueError(f"Noise: eps must not be negative, got {self.eps}")
-        if self.norm not in (1, 2, "inf"):
-            raise ValueError(f"Noise: norm must be 1, 2 or 'inf', got {self.norm!r}")
+        read_norm(self, 1, 2, "inf")
 
     def start(self, batch: Batch) -> Tensor:
         return matched_noise(batch.images, batch.seeds, batch.eps, self.norm)

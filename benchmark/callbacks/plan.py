@@ -35,6 +35,11 @@ class Attack:
     equal_norm: str | None = None
     family: str | None = None
 
+    def with_budgets(self, budgets: Sequence[float] | None) -> "Attack":
+        """The same at these budgets, if it takes any and has none of its own."""
+        takes = _has_budget(self.rule) and self.budgets is None and self.equal_norm is None
+        return replace(self, budgets=budgets) if takes and budgets is not None else self
+
     def columns(self, name: str) -> dict[str, Any]:
         """What rows say about an attack of this name; `eps` is the rule's, null if the images have their own."""
         return {
@@ -90,7 +95,9 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
         return {name: attack}
     _need_budget(name, attack, "budgets")
     unit = 255 if attack.rule.norm == "inf" else 1
-    if not attack.budgets or not all(isinstance(b, int | float) and b > 0 for b in attack.budgets):
+    if isinstance(attack.budgets, float | int | str) or not all(isinstance(b, int | float) for b in attack.budgets):
+        raise InputError(f"attacks.{name}.budgets={attack.budgets}: give a list of numbers, such as [1,2,4]")
+    if not attack.budgets or min(attack.budgets) <= 0:
         raise InputError(f"attacks.{name}.budgets={list(attack.budgets)}: give one or more positive numbers")
     return {
         f"{name}@{budget:g}": replace(attack, rule=replace(attack.rule, eps=budget / unit), budgets=None, family=name)  # type: ignore[type-var]
@@ -114,6 +121,10 @@ def _copies(name: str, attack: Attack, originals: Mapping[str, Attack]) -> dict[
     return {f"{name}@{entry.split('@')[1]}": replace(attack, equal_norm=entry, family=name) for entry in family}
 
 
+def _has_budget(rule: Rule) -> bool:
+    return "eps" in getattr(rule, "__dataclass_fields__", ())
+
+
 def _need_budget(name: str, attack: Attack, key: str) -> None:
-    if "eps" not in getattr(attack.rule, "__dataclass_fields__", ()):
+    if not _has_budget(attack.rule):
         raise InputError(f"attacks.{name}.{key}: {type(attack.rule).__name__} has no budget eps")

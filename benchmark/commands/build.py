@@ -64,11 +64,12 @@ def build_plan(cfg: DictConfig) -> "Plan":
     """Attacks, targets and judge."""
     from benchmark.callbacks.plan import Attack, Plan, expand
 
-    attacks = {}
+    attacks: dict[str, Attack] = {}
+    budgets: Any = OmegaConf.to_object(cfg.budgets) if cfg.budgets is not None else None
     for name, node in cfg.attacks.items():
         options: Any = OmegaConf.to_container(node, resolve=True)
-        del options["rule"]
-        attacks[str(name)] = Attack(rule=instantiate(node.rule, f"attacks.{name}.rule"), **options)
+        attack = Attack(**options | {"rule": instantiate(node.rule, f"attacks.{name}.rule")})
+        attacks[str(name)] = attack.with_budgets(budgets)
     return Plan(
         attacks=expand(attacks),
         target=instantiate(cfg.target, "target"),

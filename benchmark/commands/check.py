@@ -14,6 +14,7 @@ class _Root:
     data: Mapping[str, Any]
     victim: Mapping[str, Any]
     attacks: Mapping[str, Any]
+    budgets: list[float] | None
     target: Mapping[str, Any]
     judge: Mapping[str, Any]
     trainer: Mapping[str, Any]

@@ -34,7 +34,7 @@ def test_each_image_has_its_own_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"eps": -1}, "eps must not be negative"), ({"norm": 1}, "norm must be 2 or 'inf'")]
+    ("options", "message"), [({"eps": -1}, "eps must not be negative"), ({"norm": 1}, "norm=1; it must be 2 or inf")]
 )
 def test_parameters_that_make_no_sense(options, message: str) -> None:
     with pytest.raises(ValueError, match=message):
