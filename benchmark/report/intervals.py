@@ -56,21 +56,24 @@ def bootstrap_medians(
     A resampled median that lies between two infinities of different sign counts as missing.
     """
     n_groups, members = _numbered(groups)
-    columns = []
+    columns: list[tuple[NDArray[np.float64], NDArray[np.intp]] | None] = []
     for column in values.T:
         present = np.flatnonzero(~np.isnan(column))
         present = present[np.argsort(column[present], kind="stable")]
-        columns.append((column[present], members[present]))
+        enough = len(np.unique(members[present])) >= 2
+        columns.append((column[present], members[present]) if enough else None)
     medians: list[list[NDArray[np.float64]]] = [[] for _ in columns]
     for times in _draws(n_groups, np.random.default_rng(seed), resamples):
-        for found, (ascending, owners) in zip(medians, columns, strict=True):
-            if len(np.unique(owners)) >= 2:
-                found.append(_weighted_medians(ascending, times[:, owners]))
+        for found, one in zip(medians, columns, strict=True):
+            if one is not None:
+                found.append(_weighted_medians(one[0], times[:, one[1]]))
     return [_percentiles(np.concatenate(found)) if found else None for found in medians]
 
 
 def _weighted_medians(ascending: NDArray[np.float64], times: NDArray[np.int32]) -> NDArray[np.float64]:
     """Medians of the values (N,), each repeated as often as each line of (R, N) says; NaN where never. -> (R,)."""
+    if ascending[0] == ascending[-1]:
+        return np.where(times.any(axis=1), ascending[0], np.nan)
     below = np.cumsum(times, axis=1, dtype=np.int32)
     total = below[:, -1:]
     last = len(ascending) - 1  # only a line without any value would go beyond

@@ -1,0 +1,112 @@
+"""Rows to curves: which share of the attacked images succeeds within a norm, a number of passes, a budget.
+
+Success is that of the 8-bit file, norms are those of the float32 result; a failure is never reached.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.records import group_rows
+from benchmark.report.columns import Rows, attacked_rows, column, cost_of_success, flag
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A step function: `share` (M,) of the `images` has succeeded from each of `x` (M,) on, both ascending."""
+
+    x: NDArray[np.float64]
+    share: NDArray[np.float64]
+    images: int
+
+    def at(self, x: float) -> float:
+        """The share that has succeeded at `x`; NaN without images."""
+        if self.images == 0:
+            return math.nan
+        reached = int(np.searchsorted(self.x, x, side="right"))
+        return float(self.share[reached - 1]) if reached else 0.0
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """What an attack reaches within `eps`: rate of success of the files (None if nothing was attacked) and median IoU
+    of the files, to the target if `targeted`, else to the truth."""
+
+    attack: str
+    eps: float
+    targeted: bool
+    success8_rate: float | None
+    median_iou: float
+
+
+@dataclass(frozen=True)
+class Family:
+    """Attacks that differ in their budget only, by rising budget; an attack without a budget is alone.
+
+    `norm` ("1", "2", "inf") and `equal_norm` are its rows', None where they do not say.
+    """
+
+    name: str
+    norm: str | None
+    equal_norm: str | None
+    attacks: Mapping[str, Rows]
+
+    @property
+    def swept(self) -> bool:
+        """Whether there are several budgets."""
+        return len(self.attacks) > 1
+
+
+def families(rows: Iterable[Mapping[str, Any]]) -> list[Family]:
+    """The families among rows, in alphabetical order; rows that name none are by attack."""
+    ordered = sorted(rows, key=lambda row: (row["attack"], row["id"]))
+    members: dict[str, dict[str, Rows]] = {}
+    for attack, attacked in group_rows(ordered, "attack").items():
+        members.setdefault(attacked[0]["family"] or attack, {})[attack] = attacked
+    found = []
+    for name, attacks in sorted(members.items()):
+        rising = dict(sorted(attacks.items(), key=lambda item: _budget(item[1])))
+        first = next(iter(rising.values()))[0]
+        found.append(Family(name, first["norm"], first["equal_norm"], rising))
+    return found
+
+
+def _budget(rows: Rows) -> float:
+    return math.inf if rows[0]["eps"] is None else float(rows[0]["eps"])
+
+
+def curve(costs: NDArray[np.float64]) -> Curve:
+    """The curve of what each image's success takes (N,), infinite where there is none."""
+    x, counts = np.unique(costs[np.isfinite(costs)], return_counts=True)
+    return Curve(x, counts.cumsum() / max(len(costs), 1), len(costs))
+
+
+def success_by_norm(family: Family, name: str) -> Curve:
+    """Over the norm column `name`: "l1", "l2" or "linf". With several budgets, an image's best success counts."""
+    cheapest: dict[str, float] = {}
+    for rows in family.attacks.values():
+        attacked = attacked_rows(rows)
+        for row, cost in zip(attacked, cost_of_success(attacked, name).tolist(), strict=True):
+            cheapest[row["id"]] = min(cost, cheapest.get(row["id"], math.inf))
+    return curve(np.array(list(cheapest.values())))
+
+
+def success_by_passes(rows: Rows) -> Curve:
+    """Of one attack, over forwards and backwards together."""
+    return curve(cost_of_success(attacked_rows(rows), "success_passes"))
+
+
+def by_budget(family: Family) -> list[BudgetPoint]:
+    """One point per budget, rising."""
+    points = []
+    for attack, rows in family.attacks.items():
+        attacked = attacked_rows(rows)
+        rate = float(flag(attacked, "success8").mean()) if attacked else None
+        targeted = bool(rows[0]["targeted"])
+        scores = column(rows, "adv8_iou_target" if targeted else "adv8_iou_truth")
+        points.append(BudgetPoint(attack, _budget(rows), targeted, rate, float(np.median(scores))))
+    return points
