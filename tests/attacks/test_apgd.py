@@ -1,0 +1,251 @@
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from tiny_models import random_images, smooth_network
+from torch import Tensor
+from two_by_two import (
+    IMAGE,
+    LABELS,
+    PIXELS,
+    Linear,
+    Passes,
+    cross_entropy_gradient,
+    drive,
+    logits_at,
+    make_batch,
+    predicted,
+    softmax,
+    square,
+    two_by_two,
+)
+
+from benchmark import metrics
+from benchmark.attacks.apgd import APGD
+from benchmark.attacks.projection import project
+from benchmark.engine import Criterion, attack
+
+Floats = NDArray[np.float64]
+
+
+def right(scores: list[float], label: int) -> float:
+    return float(predicted(scores) == label)
+
+
+def loss_by_hand(rule: APGD, counted: tuple[int, ...]) -> float:
+    """Mean over counted pixels, as the papers write it."""
+    total = 0.0
+    for p in counted:
+        scores, label = logits_at(IMAGE)[p], LABELS[p]
+        shares = softmax(scores)
+        if rule.loss == "js":
+            one = [float(k == label) for k in range(3)]
+            middle = [(a + b) / 2 for a, b in zip(shares, one, strict=True)]
+            total += sum(a * math.log(a / m) for a, m in zip(shares, middle, strict=True)) / 2
+            total += math.log(1 / middle[label]) / 2
+            continue
+        mask = 1.0
+        if rule.loss != "ce":
+            mask = 1 - right(scores, label) if rule.targeted else right(scores, label)
+        if rule.loss == "balanced_ce":
+            mask *= 20 / (30, 20, 10)[label]
+        total -= mask * math.log(shares[label])
+    return total / len(counted)
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+@pytest.mark.parametrize("counted", [(0, 1, 2, 3), (0, 2, 3)])
+@pytest.mark.parametrize("loss", ["ce", "mask_ce", "balanced_ce", "js"])
+def test_losses_by_hand(loss: str, targeted: bool, counted: tuple[int, ...]) -> None:
+    rule = APGD(targeted, eps=0.1, loss=loss, random_start=False)  # type: ignore[arg-type]
+    batch = two_by_two(rule, counted, class_pixels=(30.0, 20.0, 10.0))
+    query = Passes(Linear(), batch)
+    rule.step(batch, query)
+    sense = -1 if targeted else 1
+    assert query.losses.item() == pytest.approx(sense * loss_by_hand(rule, counted), abs=1e-12)
+
+
+def test_classes_are_balanced_by_the_image_where_the_training_set_is_not_known() -> None:
+    rule = APGD(False, loss="balanced_ce")
+    assert rule.wants_class_pixels
+    assert not APGD(False, loss="mask_ce").wants_class_pixels
+    batch = two_by_two(rule, (0, 1, 2))  # labels 0, 1, 0: pixel counts 2, 1, 0
+    assert batch.state["class_weights"].tolist() == [[0.5, 1.0, 1.0]]
+    batch = two_by_two(rule, class_pixels=(30.0, 20.0, 10.0))
+    assert batch.state["class_weights"][0].tolist() == pytest.approx([2 / 3, 1.0, 2.0])
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+def test_two_updates_by_hand(targeted: bool) -> None:
+    # The masked loss steers: a step of 2 eps along its direction, then 3/4 of the next one and 1/4 of the last move.
+    rule = APGD(targeted, norm=2, eps=0.05, loss="mask_ce", random_start=False)
+    found = drive(rule, Linear(), two_by_two(rule, max_steps=50), 2)
+
+    def weight(scores: list[float], label: int) -> float:
+        return 1 - right(scores, label) if targeted else right(scores, label)
+
+    def ahead(values: list[float]) -> list[float]:
+        gradient = [(-1 if targeted else 1) * g for g in cross_entropy_gradient(values, weight)]
+        delta = [values[j] + 0.1 * gradient[j] / math.hypot(*gradient) - IMAGE[j] for j in PIXELS]
+        shrink = min(1, 0.05 / math.hypot(*delta))
+        return [IMAGE[j] + shrink * delta[j] for j in PIXELS]
+
+    first = ahead(IMAGE)
+    assert torch.allclose(found[1], square(first), rtol=0, atol=1e-12)
+    second = [first[j] + 0.75 * (z - first[j]) + 0.25 * (first[j] - IMAGE[j]) for j, z in enumerate(ahead(first))]
+    delta = [second[j] - IMAGE[j] for j in PIXELS]
+    shrink = min(1, 0.05 / math.hypot(*delta))
+    assert torch.allclose(found[2], square([IMAGE[j] + shrink * delta[j] for j in PIXELS]), rtol=0, atol=1e-12)
+
+
+class Scripted:
+    """A query whose cross-entropy and gradient are chosen beforehand."""
+
+    def __init__(self, loss: float, gradient: Tensor) -> None:
+        # Cross-entropy of label 0 is log(1 + e^z); z = log(e^loss - 1).
+        z = math.log(math.expm1(loss))
+        self.logits = torch.tensor([0.0, z], dtype=torch.float64).view(1, 2, 1, 1).expand(1, 2, 2, 2)
+        self.chosen = gradient
+
+    def gradient(self, loss: object, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.logits, self.chosen
+
+
+def play(losses: list[float], gradients: list[Floats], total: int) -> tuple[list[Floats], list[float]]:
+    """Iterates and step sizes of APGD when its iterate number i has the loss and gradient number i."""
+    rule = APGD(False, eps=0.1, random_start=False)
+    images = square([0.5] * 4)
+    batch = make_batch(rule, images, torch.zeros(1, 2, 2, dtype=torch.int64), classes=2, max_steps=total)
+    iterates, sizes = [batch.iterates.numpy().ravel()], []
+    for loss, gradient in zip(losses, gradients, strict=True):
+        query: Any = Scripted(loss, torch.tensor(gradient).view(1, 1, 2, 2))
+        batch.iterates = rule.step(batch, query)
+        batch.steps = batch.steps + 1
+        iterates.append(batch.iterates.numpy().ravel())
+        sizes.append(batch.report["step_size"].item())
+    return iterates, sizes
+
+
+def published(losses: list[float], gradients: list[Floats], total: int) -> tuple[list[Floats], list[float]]:
+    """Algorithm 1 of arXiv 2003.01690 with its lists of everything, for scripted losses; iterates and step sizes."""
+    shares = [Fraction(0), Fraction(22, 100)]
+    while shares[-1] < 1:
+        shares.append(shares[-1] + max(shares[-1] - shares[-2] - Fraction(3, 100), Fraction(6, 100)))
+    checkpoints = [math.ceil(share * total) for share in shares]
+    clean = np.full(4, 0.5)
+
+    def ball(x: Floats) -> Floats:
+        return np.clip(x, clean - 0.1, clean + 0.1)
+
+    x, f, g, raw = [clean], [losses[0]], [gradients[0]], [clean]
+    eta, sizes, highest_at, size_at = 0.2, [0.2], {0: losses[0]}, {0: 0.2}
+    best, last = 0, 0
+    for k in range(total):
+        z = ball(x[k] + eta * np.sign(g[k]))
+        new = z if k == 0 else ball(x[k] + 0.75 * (z - x[k]) + 0.25 * (x[k] - raw[k - 1]))
+        raw.append(new)
+        if k + 1 == total:
+            break
+        x.append(new), f.append(losses[k + 1]), g.append(gradients[k + 1])
+        if f[k + 1] > f[best]:
+            best = k + 1
+        if k + 1 in checkpoints:
+            rises = sum(f[i + 1] > f[i] for i in range(last, k + 1))
+            first = rises < 0.75 * (k + 1 - last)
+            second = size_at[last] == eta and highest_at[last] == f[best]
+            size_at[k + 1], highest_at[k + 1], last = eta, f[best], k + 1
+            if first or second:
+                eta /= 2
+                x[k + 1], f[k + 1], g[k + 1] = x[best], f[best], g[best]
+                best = k + 1
+                # The size that the next checkpoint compares with is the one before halving.
+        sizes.append(eta)
+    return raw, sizes
+
+
+def script(kind: str, total: int) -> list[float]:
+    rng = np.random.default_rng(7)
+    if kind == "rising":
+        return [1 + i / total for i in range(total)]
+    if kind == "falling after 5":
+        return [1 + (i if i <= 5 else 5 - i / total) / 10 for i in range(total)]
+    if kind == "idle":
+        # A peak, a fall at the first checkpoint's end, and a long climb that never reaches the peak again.
+        return [3.0 if i == 10 else 1 + i / total for i in range(total)]
+    return rng.uniform(0.5, 2, total).tolist()
+
+
+@pytest.mark.parametrize("total", [1, 3, 10, 37, 100, 150])
+@pytest.mark.parametrize("kind", ["rising", "falling after 5", "idle", "random"])
+def test_as_the_paper_writes_it(kind: str, total: int) -> None:
+    losses = script(kind, total)
+    rng = np.random.default_rng(1)
+    gradients = [rng.normal(size=4) for _ in range(total)]
+    found, found_sizes = play(losses, gradients, total)
+    expected, expected_sizes = published(losses, gradients, total)
+    assert found_sizes == pytest.approx(expected_sizes)
+    assert np.allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_the_step_is_halved_at_checkpoints_and_only_if_the_loss_stalls() -> None:
+    gradients = [np.ones(4)] * 100
+    sizes = play(script("falling after 5", 100), gradients, 100)[1]
+    halved = [i for i in range(1, 100) if sizes[i] == sizes[i - 1] / 2]
+    assert halved == [22, 41, 57, 70, 80, 87, 93, 99]
+    assert set(play(script("rising", 100), gradients, 100)[1]) == {0.2}
+    # Rising, so not halved at 22 for want of rises; at 41 nothing is better than at 22 and the step is the same.
+    assert play(script("idle", 100), gradients, 100)[1][40:42] == [0.2, 0.1]
+
+
+def test_a_halved_step_starts_from_the_best_point() -> None:
+    rng = np.random.default_rng(3)
+    gradients = [rng.normal(size=4) for _ in range(30)]
+    losses = script("falling after 5", 100)[:30]
+    iterates = play(losses, gradients, 100)[0]
+    best, step = iterates[5], np.clip(iterates[5] + 0.1 * np.sign(gradients[5]), 0.4, 0.6)
+    expected = best + 0.75 * (step - best) + 0.25 * (best - iterates[21])
+    assert np.allclose(iterates[23], np.clip(expected, 0.4, 0.6), rtol=0, atol=1e-12)
+
+
+def test_shrinking_hands_on_the_most_fooling_point_projected() -> None:
+    rule = APGD(False, eps=0.02, loss="js", shrinking=True)
+    network, images = smooth_network(3), random_images(2)
+    with torch.no_grad():
+        labels = network(images).argmax(1)
+    batch = make_batch(rule, images, labels, classes=3, max_steps=20)
+    iterates = drive(rule, network, batch, 20)
+    with torch.no_grad():
+        fooled = torch.stack([(network(points).argmax(1) != labels).flatten(1).sum(1) for points in iterates])
+    for begin, end, factor in ((0, 6, 1.5), (6, 12, 1.0)):
+        for image in range(2):
+            of_phase = fooled[begin:end, image].tolist()
+            best = begin + max(range(end - begin), key=lambda i: (of_phase[i], i))
+            radius = torch.tensor([factor * 0.02], dtype=torch.float64)
+            expected = project(iterates[best][image : image + 1], images[image : image + 1], radius, "inf")
+            assert torch.equal(iterates[end][image], expected[0])
+    assert (iterates[1] - images).abs().max() > 0.03, "within 2 eps, not 1.5"
+    # Anew: the first update of a phase is a whole step of 2 eps, cut off at the ball.
+    assert (iterates[13] - images).abs().max() == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("loss", ["mask_ce", "balanced_ce", "js"])
+def test_sea_keeps_its_lowest_accuracy_within_the_budget(loss: str) -> None:
+    network, images = smooth_network(3), random_images(3)
+    with torch.no_grad():
+        labels = network(images).argmax(1)
+    rule = APGD(False, eps=0.03, loss=loss, shrinking=True)  # type: ignore[arg-type]
+    judge = Criterion("apsr", reference="truth", value=1.0)
+    result = attack(network, images, labels, rule, judge=judge, max_steps=40, stop=False, keep="score", slots=2)
+    assert (result.adv - images).abs().max() <= 0.03 + 1e-9
+    assert result.steps.tolist() == [40] * 3
+    assert result.backwards.tolist() == [40] * 3
+    with torch.no_grad():
+        counts = metrics.confusion(network(result.adv).argmax(1), labels, None, 3)
+    accuracy = metrics.pixel_accuracy(counts)
+    for image, share in zip(result.finished, accuracy.tolist(), strict=True):
+        last_phase = [step["pixel_acc"] for step in image.trace if step["step"] >= 24]
+        assert share <= min(last_phase) + 1e-12
