@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "train a victim (or take victim.ckpt), attack the test images, show the result",
     "train": "train a victim",
     "attack": "attack with a trained victim (victim.ckpt=PATH, or victim=python)",
+    "transfer": "what the adversarial images of finished runs do to other victims",
     "list": "attacks, victims, data sets, targets and experiments, one line each",
 }
 
@@ -21,6 +22,7 @@ configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/G
   data=isic2018 data.root=PATH data.size=128        what is segmented
   victim=deeplabv3plus victim.encoder=resnet34      which network; victim.ckpt=PATH takes a trained one
   attack=asma attacks.asma.rule.tau=1e-5            which attack and its parameters
+  defence=[jpeg,median]                             input transforms the files are also shown through
   trainer.max_epochs=60 engine.slots=16             how long, how many images at once
   logger=wandb seed=1 run.name=mine                 where it is told, and what it is called
 sweeps: -m victim=unet,fpn seed=1,2,3               one run per combination
@@ -29,6 +31,15 @@ examples
   python -m benchmark run
   python -m benchmark run data=isic2018 data.root=PATH victim=unet attack=asma
   python -m benchmark attack data=folder data.root=PATH victim.ckpt=runs/.../checkpoints/best.ckpt
+"""
+
+_TRANSFER = """\
+The data have to be those of the run, and the victims have to tell its classes apart. A run's own model is judged too
+if its checkpoint is found; its numbers have to be those of the run. Written are rows, transfer.parquet, and what is
+computed from them, summary.json and transfer.md.
+
+example
+  python -m benchmark transfer runs/unet/... runs/fpn/... --victims runs/pspnet/.../checkpoints/best.ckpt
 """
 
 
@@ -72,6 +83,11 @@ def _dispatch(arguments: list[str]) -> int:
 
         options = _parse(_list_parser(), rest)
         return list_names(options.group, options.config_dir)
+    if command == "transfer":
+        from benchmark.commands.transfer import transfer
+
+        options = _parse(_transfer_parser(), rest)
+        return transfer(options.runs, options.victims, options.out)
     options = _parse(_configured_parser(command), rest)
     from benchmark.commands.launch import launch
 
@@ -80,7 +96,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _top_level(arguments: list[str]) -> int:
-    listing = "\n".join(f"  {name:8}{what}" for name, what in COMMANDS.items())
+    listing = "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items())
     parser = _Parser(
         prog="python -m benchmark",
         usage="python -m benchmark COMMAND [KEY=VALUE ...]",
@@ -105,6 +121,23 @@ def _configured_parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument("-m", "--multirun", action="store_true", help="one run for every combination of listed values")
     parser.add_argument("--show-config", action="store_true", help="print the resulting configuration and stop")
     _add_config_dir(parser)
+    return parser
+
+
+def _transfer_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m benchmark transfer",
+        usage="python -m benchmark transfer RUN [RUN ...] --victims CKPT [CKPT ...] [--out FOLDER]",
+        description="Show the saved adversarial images of finished runs to other victims, beside noise of the same\n"
+        "norm and the clean images: rows, and for each attack a matrix of models attacked and models judged.",
+        epilog=_TRANSFER,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run that has attacked images")
+    parser.add_argument(
+        "--victims", nargs="+", required=True, metavar="CKPT", help="checkpoints of the models to judge"
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="new or empty; by default runs/transfer/<time>_<token>")
     return parser
 
 

@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"metrics", "records", "saving"},
     "tracking": {"records", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report"},
-    "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks"},
+    "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
+    "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks", "transfer"},
     "__main__": {"commands"},
     "__init__": set(),
 }

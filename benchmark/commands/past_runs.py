@@ -1,0 +1,110 @@
+"""Finished runs opened again: from a folder to its rows, and the data, targets and judge its config.yaml names."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from benchmark import records
+from benchmark.commands.build import instantiate
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.transfer.source import Source
+
+# The sections that are made again, and where what they name has to come from: a folder must not choose code to run.
+_CODE = {"data": "benchmark.data.", "target": "benchmark.targets.", "judge": "benchmark.criterion."}
+
+
+def open_sources(folders: Sequence[Path]) -> "list[Source]":
+    """Each run, under a name of its own; not yet checked against its data.
+
+    Raises:
+        InputError: no such run, or one whose files cannot be read.
+    """
+    from benchmark.transfer.source import Source
+
+    if again := [path for path, times in Counter(folder.resolve() for folder in folders).items() if times > 1]:
+        raise InputError(f"{again[0]}: is given more than once; give each run once")
+    rows = [_rows(folder) for folder in folders]
+    named = Counter(own[0]["run"] for own in rows)
+    sources = []
+    for folder, own in zip(folders, rows, strict=True):
+        config, environment = _config(folder), _json(folder, "environment.json")
+        made = {section: _make(folder, config, section) for section in _CODE}
+        given = config.victim.ckpt
+        sources.append(
+            Source(
+                folder=folder,
+                name=own[0]["run"] if named[own[0]["run"]] == 1 else str(folder),
+                rows=own,
+                splits=_json(folder, "splits.json"),
+                fingerprint=str(environment.get("data_fingerprint")),
+                weights_sha256=environment.get("weights_sha256"),
+                checkpoints=[folder / "checkpoints" / "best.ckpt", *([] if given is None else [Path(given)])],
+                batch=config.engine.slots,
+                **made,
+            )
+        )
+    return sources
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of a run")
+    rows: list[dict[str, Any]] = records.read(folder).to_pylist()
+    if not rows:
+        raise InputError(f"{folder}: has no rows; give a run that has attacked images")
+    return rows
+
+
+def _config(folder: Path) -> DictConfig:
+    path = folder / "config.yaml"
+    try:
+        config = OmegaConf.load(path)
+        if isinstance(config, DictConfig) and {*_CODE, "victim", "engine"} <= config.keys():
+            return config
+        reason = "it lacks sections every run has"
+    except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
+        reason = " ".join(str(error).split())
+    raise InputError(f"{path}: is not the configuration of a run ({reason}); restore it")
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / name}: cannot be read ({error}); restore what the run wrote") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{folder / name}: holds no names and values; restore what the run wrote")
+    return found
+
+
+def _make(folder: Path, config: DictConfig, section: str) -> Any:
+    import hydra
+
+    key, node = f"{folder / 'config.yaml'}: {section}", config[section]
+    targets = _targets(OmegaConf.to_container(node))
+    allowed = _CODE[section]
+    # First the name, before anything is imported; then what it leads to, for a name may go through other modules.
+    named = len(targets) == 1 and str(targets[0]).startswith(allowed)
+    if not named or not f"{hydra.utils.get_object(targets[0]).__module__}.".startswith(allowed):
+        raise InputError(
+            f"{key}._target_={', '.join(map(str, targets))}: only code of {allowed.rstrip('.')} is run from a run's "
+            "folder; restore its config.yaml"
+        )
+    try:
+        return instantiate(node, section)
+    except InputError as error:
+        raise InputError(f"{folder / 'config.yaml'}: {error}") from error
+
+
+def _targets(node: Any) -> list[Any]:
+    """All `_target_` of a section, at any depth."""
+    if isinstance(node, dict):
+        own = [node["_target_"]] if "_target_" in node else []
+        return own + [target for value in node.values() for target in _targets(value)]
+    return [target for value in node for target in _targets(value)] if isinstance(node, list) else []

@@ -1,0 +1,134 @@
+"""From a run's saved pictures and other models to rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.attacks.base import image_seed, norms
+from benchmark.callbacks.pictures import adversarial_path, load_picture
+from benchmark.callbacks.session import Case
+from benchmark.errors import InputError
+from benchmark.network import Network, frozen
+from benchmark.records import group_rows
+from benchmark.scoring import score_prediction
+from benchmark.transfer.models import Model
+from benchmark.transfer.noise_control import noise_like
+from benchmark.transfer.source import Source
+
+_KEPT = (
+    *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "id", "group", "target", "judge"),
+    *("seed", "height", "width", "classes", "background", "valid_pixels"),
+)
+_SOURCES_OWN = ("success8", "success_clean", "adv8_iou_target", "adv8_iou_truth")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One run's pictures before several models.
+
+    Attributes:
+        run: name of the evaluation, in rows.
+        source: the run, checked.
+        source_victim: what rows call its model.
+        models: what rows call them -> models on the device that predicts.
+    """
+
+    run: str
+    source: Source
+    source_victim: str
+    models: Mapping[str, Model]
+
+    def rows(self) -> Iterator[list[dict[str, Any]]]:
+        """Rows of `report.transfer.TRANSFER_SCHEMA`, a batch of pictures and a model at a time.
+
+        Raises:
+            InputError: a picture that is not the one its row was measured on.
+        """
+        by_id = group_rows(self.source.rows, "id")
+        ids = sorted(by_id)
+        with ExitStack() as stack:
+            for model in self.models.values():
+                stack.enter_context(frozen(model.victim, torch.float32))
+            networks = {label: Network(model.victim, 32) for label, model in self.models.items()}
+            for start in range(0, len(ids), self.source.batch):
+                cases = list(self.source.cases(ids[start : start + self.source.batch]))
+                yield from self._batch(cases, [row for case in cases for row in by_id[case.id]], networks)
+
+    def _batch(
+        self, cases: Sequence[Case], rows: Sequence[Mapping[str, Any]], networks: Mapping[str, Network]
+    ) -> Iterator[list[dict[str, Any]]]:
+        images = torch.stack([case.image for case in cases])
+        clean = {label: _predict(network, images) for label, network in networks.items()}
+        place = {case.id: index for index, case in enumerate(cases)}
+        for members in group_rows(rows, "attack").values():
+            chosen = [place[row["id"]] for row in members]
+            shown = [cases[index] for index in chosen]
+            files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
+            noise = _control(members, files, images[chosen])
+            for label, network in networks.items():
+                preds = (clean[label][chosen], _predict(network, files), _predict(network, noise))
+                yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
+
+    def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
+        path = adversarial_path(self.source.folder, row["attack"], row["id"])
+        picture = load_picture(path)
+        if picture.shape != case.image.shape or abs(_norm(picture - case.image, 2) - row["adv8_l2"]) > 1e-4:
+            raise InputError(
+                f"{path}: is not the picture its row was measured on; restore it or attack the image again"
+            )
+        return picture
+
+    def _row(
+        self, label: str, row: Mapping[str, Any], case: Case, file: Tensor, noise: Tensor, *preds: Tensor
+    ) -> dict[str, Any]:
+        source, model = self.source, self.models[label]
+        kind = (source.data.classes, source.data.background)
+        scores: dict[str, Any] = {}
+        success = {}
+        for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):
+            scored = score_prediction(predicted, case.truth, case.target, case.valid, *kind, case.target_valid)
+            scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
+            references = {"target": case.target[None], "truth": case.truth[None]}
+            judged = case.target_valid if row["targeted"] else case.valid
+            score = source.judge.score(predicted[None], references, judged[None], *kind)
+            success[prefix] = bool(source.judge.holds(score))
+        return {
+            **{name: row[name] for name in _KEPT},
+            **{f"source_{name}": row[name] for name in _SOURCES_OWN},
+            "run": self.run,
+            "source_run": source.name,
+            "source_victim": self.source_victim,
+            "source_weights_sha256": source.weights_sha256,
+            "victim": label,
+            "weights_sha256": model.weights_sha256,
+            "white_box": model.weights_sha256 == source.weights_sha256,
+            "data_fingerprint": source.fingerprint,
+            "success8": success["adv8"],
+            "success_clean": success["clean"],
+            "noise8_success": success["noise8"],
+            "l2": _norm(file - case.image, 2),
+            "linf": _norm(file - case.image, "inf"),
+            "noise8_l2": _norm(noise - case.image, 2),
+            "noise8_linf": _norm(noise - case.image, "inf"),
+            **scores,
+        }
+
+
+def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor) -> Tensor:
+    """Noise as files, of the norm the attack is about; attacks about sparse changes are compared in L2."""
+    seeds = [image_seed(row["seed"], f"noise like {row['attack']}", row["id"]) for row in rows]
+    return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2)
+
+
+def _predict(network: Network, images: Tensor) -> Tensor:
+    """Classes (B, H, W) on the CPU."""
+    with torch.no_grad():
+        return network(images.to(network.device)).argmax(1).cpu()
+
+
+def _norm(delta: Tensor, norm: Any) -> float:
+    return norms(delta.double()[None], norm).item()

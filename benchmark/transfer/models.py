@@ -1,0 +1,120 @@
+"""The models that are shown the pictures, each under a name of its own."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.errors import InputError
+from benchmark.transfer.source import Source
+from benchmark.victims.loading import load_victim, weights_sha256
+from benchmark.victims.task import Victim
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that is shown pictures.
+
+    Attributes:
+        path: of its checkpoint.
+        weights_sha256: by which it is known again as the model of a run.
+        victim: in eval mode.
+        given: whether it was asked for, and not only found with a run.
+    """
+
+    path: Path
+    weights_sha256: str
+    victim: Victim
+    given: bool
+
+    @property
+    def name(self) -> str:
+        """Architecture and encoder."""
+        found = (self.victim.hparams[key] for key in ("architecture", "encoder"))
+        return "_".join(str(value) for value in found if value)
+
+    def judges(self, source: Source, sources: Sequence[Source]) -> bool:
+        """Whether it is shown the pictures of a run: if asked for, or if it is the model of a run on the same data."""
+        alike = (other for other in sources if other.fingerprint == source.fingerprint)
+        return self.given or self.weights_sha256 in {other.weights_sha256 for other in alike}
+
+
+def load_models(checkpoints: Sequence[Path], sources: Sequence[Source]) -> tuple[list[Model], list[str]]:
+    """Each different model once: those of `checkpoints`, and of the runs those that can be found again.
+
+    Returns:
+        The models, and one line for each run whose own model is missing.
+
+    Raises:
+        InputError: a checkpoint that cannot be loaded or does not fit the data of the runs.
+    """
+    kinds = {(source.data.classes, source.data.channels): source for source in sources}
+    if len(kinds) > 1:
+        one, other = list(kinds.values())[:2]
+        raise InputError(
+            f"{one.folder} has {one.data.classes} classes and {other.folder} has {other.data.classes}, "
+            "which no model can have both; evaluate them one after the other"
+        )
+    ((classes, channels),) = kinds
+    models: dict[str, Model] = {}
+    for path in checkpoints:
+        model = _load(path, classes, channels, given=True)
+        models.setdefault(model.weights_sha256, model)
+    missing = []
+    for source in sources:
+        if source.weights_sha256 in models:
+            continue
+        own = _model_of(source, classes, channels)
+        if isinstance(own, Model):
+            models[own.weights_sha256] = own
+        else:
+            missing.append(f"{source.folder}: no white box, {own}")
+    return list(models.values()), missing
+
+
+def labels(models: Sequence[Model], sources: Sequence[Source]) -> tuple[dict[str, str], dict[str, str]]:
+    """Names by which tables and rows tell all models apart: by hash for models, by run for what the runs attacked.
+
+    Architecture and encoder; where others have the same, the run's folder too, and then the beginning of the hash.
+    """
+    known = {model.weights_sha256: (model.name, _folder_name(model.path)) for model in models}
+    attacked = {source.name: source.weights_sha256 or f"the model of {source.name}" for source in sources}
+    for source in sources:
+        known.setdefault(attacked[source.name], (str(source.rows[0]["victim"]), source.folder.resolve().name))
+    found = {key: name for key, (name, _) in known.items()}
+    found = _longer_where_equal(found, lambda key: "{} ({})".format(*known[key]))
+    found = _longer_where_equal(found, lambda key: "{} ({}, {})".format(*known[key], key[:8]))
+    by_model = {model.weights_sha256: found[model.weights_sha256] for model in models}
+    return by_model, {name: found[key] for name, key in attacked.items()}
+
+
+def _longer_where_equal(found: Mapping[str, str], longer: Callable[[str], str]) -> dict[str, str]:
+    times = Counter(found.values())
+    return {key: label if times[label] == 1 else longer(key) for key, label in found.items()}
+
+
+def _folder_name(checkpoint: Path) -> str:
+    path = checkpoint.resolve()
+    return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem
+
+
+def _load(path: Path, classes: int, channels: int, given: bool) -> Model:
+    victim = load_victim(path, classes=classes, channels=channels)
+    return Model(path, weights_sha256(victim), victim, given)
+
+
+def _model_of(source: Source, classes: int, channels: int) -> Model | str:
+    """The model a run attacked, from its own checkpoint or the one it was given; else what is in the way."""
+    reason = "no checkpoint in its folder or where its config.yaml says"
+    for path in source.checkpoints:
+        if not path.is_file():
+            continue
+        try:
+            model = _load(path, classes, channels, given=False)
+        except InputError as error:
+            reason = str(error)
+            continue
+        if model.weights_sha256 == source.weights_sha256:
+            return model
+        reason = f"{path} has other weights than what it attacked"
+    return reason
