@@ -1,0 +1,58 @@
+"""Primal-Dual Proximal Gradient Descent (Matyasko & Chau 2021, arXiv 2106.01538)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from benchmark.attacks.base import Batch, norms
+from benchmark.attacks.primal_dual import PrimalDual
+from benchmark.attacks.proximal import proximal
+
+
+@dataclass(frozen=True)
+class PDPGD(PrimalDual):
+    """Primal-Dual Proximal Gradient Descent (arXiv 2106.01538), with one constraint per valid pixel.
+
+    As PDGD, but only the constraints are descended by Adam's step; the norm, which need not be smooth, is then reduced
+    by its proximity operator in Adam's metric D (arXiv 1910.10094). Each of `proximal_steps` rounds takes
+
+        δ ← clip(prox(δ − D / max D · (δ − δ_Adam))),    of weight  step size / max D · λ_0 / Σλ,
+
+    until an image's δ changes by less than `tolerance` of its L2 norm. Run it with `stop=False`.
+
+    Args:
+        norm: 1, 2 or "inf", which is to be small.
+        proximal_steps: rounds at most.
+        tolerance: relative change at which an image's rounds end.
+    """
+
+    norm: Literal[1, 2, "inf"] = 2
+    ratio_min: float = 1e-12
+    proximal_steps: int = 5
+    tolerance: float = 1e-2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.norm not in (1, 2, "inf"):
+            raise ValueError(f"PDPGD: norm must be 1, 2 or 'inf', got {self.norm!r}")
+        if self.proximal_steps < 1 or not self.tolerance >= 0:
+            found = f"proximal_steps={self.proximal_steps}, tolerance={self.tolerance}"
+            raise ValueError(f"PDPGD: proximal_steps must be at least 1 and tolerance not negative, got {found}")
+
+    def penalty(self, delta: Tensor, weight: Tensor) -> Tensor:
+        return torch.zeros_like(weight)
+
+    def shrink(self, points: Tensor, metric: Tensor, amount: Tensor, batch: Batch) -> Tensor:
+        largest = metric.flatten(1).amax(1)
+        metric, weight = metric / largest.view(-1, 1, 1, 1), amount / largest
+        moved = delta = points - batch.images
+        going = torch.ones_like(weight, dtype=torch.bool)
+        # A fixed number of rounds, in which those images stand still that have converged: no wait for the device.
+        for _ in range(self.proximal_steps):
+            shrunk = proximal(delta - metric * (delta - moved), weight, self.norm)
+            shrunk = torch.where(going.view(-1, 1, 1, 1), (batch.images + shrunk).clamp(0, 1) - batch.images, delta)
+            going = going & (norms(shrunk - delta, 2) > self.tolerance * norms(shrunk, 2))
+            delta = shrunk
+        return (batch.images + delta).clamp(0, 1)
