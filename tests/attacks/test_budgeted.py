@@ -112,6 +112,22 @@ def test_nothing_to_attack_gives_finite_iterates(name: str, targeted: bool, outp
     assert all(points.isfinite().all() for points in iterates)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_no_step_waits_for_the_device(name: str) -> None:
+    # On the meta device tensors have no values, so asking for one raises.
+    images = random_images(2).to("meta")
+    labels = torch.zeros(2, 8, 8, dtype=torch.int64, device="meta")
+    # The counts are given because counting labels enters autocast, which this device has not.
+    batch = make_batch(RULES[name], images, labels, classes=3, max_steps=STEPS, class_pixels=(3.0, 2.0, 1.0))
+    state = dict(batch.state)
+    versions = [value._version for value in state.values()]
+    shapes = {points.shape for points in drive(RULES[name], smooth_network(3).to("meta"), batch, 3)}
+    assert shapes == {images.shape}
+    assert batch.state.keys() == state.keys(), "all of the state is made in start"
+    assert all(len(value) == 2 and value.dtype == state[key].dtype for key, value in batch.state.items())
+    assert [value._version for value in state.values()] == versions, "replaced, not written into"
+
+
 @pytest.mark.parametrize("norm", [2, "inf"])
 def test_random_points_fill_the_ball(norm) -> None:
     rule = PGD(norm=norm, eps=0.1)

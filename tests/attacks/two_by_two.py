@@ -77,20 +77,20 @@ def make_batch(
     class_pixels: tuple[float, ...] | None = None,
 ) -> Batch:
     """What the engine would hand to the rule, which has been started."""
-    count = len(images)
+    count, device = len(images), images.device
     batch = Batch(
         images=images,
         iterates=images,
         labels=labels,
         valid=torch.ones_like(labels, dtype=torch.bool) if valid is None else valid,
-        steps=torch.full((count,), steps),
+        steps=torch.full((count,), steps, device=device),
         max_steps=max_steps,
-        seeds=torch.arange(1, count + 1) * 1234567,
+        seeds=torch.arange(1, count + 1, device=device) * 1234567,
         classes=classes,
         background=0,
-        eps=torch.full((count,), rule.eps, dtype=images.dtype) if eps is None else eps,
-        best_norm=torch.full((count,), math.inf, dtype=images.dtype),
-        done=torch.zeros(count, dtype=torch.bool),
+        eps=torch.full((count,), rule.eps, dtype=images.dtype, device=device) if eps is None else eps,
+        best_norm=torch.full((count,), math.inf, dtype=images.dtype, device=device),
+        done=torch.zeros(count, dtype=torch.bool, device=device),
         class_pixels=class_pixels,
     )
     batch.iterates = rule.start(batch)
