@@ -1,7 +1,8 @@
 """What a finished attack epoch shows: merged rows, summary, table, montage, Weights & Biases. Rows first."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,13 @@ from benchmark.callbacks.session import make_case
 from benchmark.commands.context import Context
 from benchmark.network import Network, frozen
 from benchmark.pixels import to_uint8
-from benchmark.report.aggregate import write_summary
+from benchmark.report.aggregate import Summary, write_summary
+from benchmark.report.comparison import comparison
 from benchmark.report.console import print_summary
+from benchmark.report.curve_figure import draw_curves
 from benchmark.report.figures import MontageItem, montage
+from benchmark.report.grids import markdown
+from benchmark.saving import save_text
 from benchmark.tracking.attack_log import log_attack_epoch
 from benchmark.tracking.logger import RunLogger
 
@@ -30,21 +35,46 @@ def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint
     folder = context.folder
     files = [records.RECORDS.merge(folder), records.TRACES.merge(folder)]
     rows, traces = records.read(folder), records.TRACES.read(folder)
-    summaries, _ = write_summary(rows, folder / "summary.json")
-    print_summary(summaries)
+    summary = write_summary(rows, folder / "summary.json")
+    print_summary(summary)
     pictures = Pictures(context, victim)
-    try:
-        drawn = draw_montages(context, rows.to_pylist(), pictures)
-    except Exception as error:
-        warnings.warn(f"no montage: {type(error).__name__}: {error}", stacklevel=2)
-        drawn = []
-    files = [*files, folder / "summary.json"]
+    made: dict[str, list[Path]] = {}
+    with _warning_of_failure("comparison"):
+        made["table"] = write_comparison(folder, summary)
+    with _warning_of_failure("curves"):
+        made["curves"] = draw_comparison(folder, rows.to_pylist())
+    with _warning_of_failure("montage"):
+        made["montage"] = draw_montages(context, rows.to_pylist(), pictures)
+    files = [*files, folder / "summary.json", *made.get("table", []), *made.get("curves", [])]
     for logger in loggers:
         if isinstance(logger, RunLogger):
-            log_attack_epoch(logger.experiment, rows, traces, summaries, pictures, files, checkpoint)
-    for what, paths in (("rows", [files[0]]), ("summary", [folder / "summary.json"]), ("montage", drawn)):
+            log_attack_epoch(logger.experiment, rows, traces, summary.attacks, pictures, files, checkpoint)
+    for what, paths in {"rows": files[:1], "summary": [folder / "summary.json"], **made}.items():
         for path in paths:
             print(f"{what:8} {path}")
+
+
+@contextmanager
+def _warning_of_failure(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        warnings.warn(f"no {what}: {type(error).__name__}: {error}", stacklevel=3)
+
+
+def write_comparison(folder: Path, summary: Summary) -> list[Path]:
+    """The printed tables as comparison.md, if there are several attacks."""
+    if len(summary.attacks) < 2:
+        return []
+    save_text(folder / "comparison.md", markdown(comparison(*summary)))
+    return [folder / "comparison.md"]
+
+
+def draw_comparison(folder: Path, rows: list[Mapping[str, Any]]) -> list[Path]:
+    """curves.png, if there are several attacks."""
+    if len({row["attack"] for row in rows}) < 2:
+        return []
+    return [draw_curves(folder / "curves.png", rows, "{victim} on {data} ({split})".format(**rows[0]))]
 
 
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: "Pictures") -> list[Path]:

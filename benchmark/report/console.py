@@ -1,7 +1,12 @@
-"""The table a run ends with: one summary of `benchmark.report.aggregate`, readable at 80 columns without colour."""
+"""The tables a run ends with: of one attack or of several, readable at 80 columns without colour."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from benchmark.report.aggregate import Summary
+from benchmark.report.comparison import comparison
+from benchmark.report.grids import Grid, interval, number, rich_table
+from benchmark.report.sizes import LARGE, SMALL
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,13 +43,49 @@ _SECTIONS: tuple[tuple[tuple[str, str, float, int], ...], ...] = (
 )
 
 
-def print_summary(summaries: Iterable[Mapping[str, Any]], console: "Console | None" = None) -> None:
-    """Print one table per attack to `console`, by default standard output."""
+def print_summary(summary: Summary, console: "Console | None" = None) -> None:
+    """Print one attack in detail, or a comparison of several, to `console`, by default standard output."""
     from rich.console import Console
 
     console = console or Console()
-    for summary in summaries:
-        console.print(summary_table(summary))
+    if len(summary.attacks) == 1:
+        console.print(summary_table(summary.attacks[0]))
+        if summary.attacks[0]["by_size"]:
+            console.print(rich_table(size_grid(summary.attacks[0])))
+    elif summary.attacks:
+        for grid in comparison(*summary):
+            console.print(rich_table(grid), "")
+
+
+def size_grid(summary: Mapping[str, Any]) -> Grid:
+    """One attack's results by size of the truth's foreground."""
+    sizes = summary["by_size"]
+    name, factor, decimals = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}[
+        next(iter(sizes.values()))["norm"]
+    ]
+    shares = {"small": f"< {100 * SMALL:g} %", "large": f"> {100 * LARGE:g} %"}
+    rows = [
+        (
+            f"{size} ({shares[size]})" if size in shares else size,
+            str(one["attacked"]),
+            number(one["success8_rate"], 100, 1),
+            interval(one["success8_rate_ci95"], 100, 0),
+            number(one["median_norm"], factor, decimals),
+            number(one["adv8_iou_target"], 1, 3),
+            number(one["adv8_iou_truth"], 1, 3),
+        )
+        for size, one in sizes.items()
+    ]
+    header = (
+        "foreground",
+        "attacked",
+        "success\n%",
+        "95 %\ninterval",
+        f"{name} *\nmedian",
+        "IoU to\ntarget",
+        "IoU to\ntruth",
+    )
+    return Grid("By size of the structure, 8-bit", header, rows, ["* over the successes"])
 
 
 def summary_table(summary: Mapping[str, Any]) -> "Table":
@@ -71,25 +112,16 @@ def summary_table(summary: Mapping[str, Any]) -> "Table":
 
 
 def _rate(label: str, summary: Mapping[str, Any], key: str) -> tuple[str, str, str, str]:
-    interval = summary[f"{key}_ci95"]
-    return label, _number(summary[key], 100, 1, " %"), "", _interval(interval, 100, 1, " %")
+    rate, bounds = summary[key], summary[f"{key}_ci95"]
+    unit = " %" if rate is not None else ""
+    return label, number(rate, 100, 1) + unit, "", interval(bounds, 100, 1) + unit
 
 
 def _cells(statistics: Mapping[str, Any], factor: float, decimals: int) -> tuple[str, str, str]:
-    mean = _number(statistics["mean"], factor, decimals)
+    mean = number(statistics["mean"], factor, decimals)
     if statistics["std"] is not None:
-        mean += f" ± {_number(statistics['std'], factor, decimals)}"
-    return mean, _number(statistics["median"], factor, decimals), _interval(statistics["ci95"], factor, decimals)
-
-
-def _number(value: float | None, factor: float, decimals: int, unit: str = "") -> str:
-    return "-" if value is None else f"{value * factor:.{decimals}f}{unit}"
-
-
-def _interval(bounds: list[float] | None, factor: float, decimals: int, unit: str = "") -> str:
-    if bounds is None:
-        return "-"
-    return f"{_number(bounds[0], factor, decimals)} to {_number(bounds[1], factor, decimals)}{unit}"
+        mean += f" ± {number(statistics['std'], factor, decimals)}"
+    return mean, number(statistics["median"], factor, decimals), interval(statistics["ci95"], factor, decimals)
 
 
 def _title(summary: Mapping[str, Any]) -> str:

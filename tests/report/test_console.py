@@ -3,18 +3,19 @@ import io
 from example_rows import row, table
 from rich.console import Console
 
-from benchmark.report.aggregate import summarise
+from benchmark.report.aggregate import Summary, summarise
 from benchmark.report.console import print_summary
+from benchmark.report.worst_case import worst_cases
 
 
 def _printed(*rows: dict) -> str:
-    stream = io.StringIO()
-    print_summary(summarise(table(*rows)), Console(file=stream, width=80))
+    stream, read = io.StringIO(), table(*rows)
+    print_summary(Summary(summarise(read), worst_cases(read)), Console(file=stream, width=80))
     return stream.getvalue()
 
 
 def _line(text: str, label: str) -> str:
-    (line,) = [line for line in text.splitlines() if line.strip().startswith(label + "  ")]
+    line = next(line for line in text.splitlines() if line.strip().startswith(label + "  "))
     return " ".join(line.split())
 
 
@@ -56,6 +57,34 @@ def test_what_is_unknown_is_a_dash() -> None:
     assert _line(text, "steps") == "steps 4.0 4.0 -"
 
 
-def test_one_table_per_attack() -> None:
-    text = _printed(row("a"), row("a", attack="noise"))
-    assert text.index("asma · 1 image ·") < text.index("noise · 1 image ·")
+def test_one_attack_has_its_sizes() -> None:
+    sized = {"clean_confusion_truth": [90, 7, 1, 2], "norm": "inf", "linf": 0.1}
+    text = _printed(row("a", **sized), row("b", **sized, success8=False))
+    assert _line(text, "small (< 5 %)") == "small (< 5 %) 2 50.0 9 to 91 25.50 0.500 0.500"
+    assert "L∞ · 255 *" in text
+
+
+def test_several_attacks_are_compared_and_not_detailed() -> None:
+    text = _printed(*(row(image, attack=attack) for attack in ("asma", "pgd") for image in "ab"))
+    assert _line(text, "asma") == "asma 100.0 34 to 100 0.500 127.50 4 0.500"
+    assert "2 attacks · 2 images · victim victim" in text
+    assert "Worst case over untargeted attacks" in text
+    assert "mean ± std" not in text
+
+
+def test_a_comparison_fits_80_columns() -> None:
+    rows = [
+        row(str(i), attack=f"segmentation_pgd_l2@{eps}", family="segmentation_pgd_l2", eps=eps, l2=99.0, passes=99999)
+        for i in range(3)
+        for eps in (0.5, 1.0, 2.0, 4.0, 8.0)
+    ]
+    others = [row(str(i), attack="asma [auto]", targeted=True, linf=1.0, l2=99.0) for i in range(3)]
+    text = _printed(*rows, *others)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    assert "asma [auto]" in text
+    assert "segmentation_pgd" in text
+
+
+def test_nothing_to_show_prints_nothing() -> None:
+    assert _printed() == ""

@@ -1,0 +1,73 @@
+"""Tables of text, for the console and for Markdown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text: the first column names its rows, the others are numbers; header lines are parted by "\\n"."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+def rich_table(grid: Grid) -> "Table":
+    """For the console; only the names in the first column are broken where there is no room."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    # Text, not str: a name with square brackets is no markup.
+    caption = Text("\n".join(grid.notes), justify="left") if grid.notes else None
+    title = Text(grid.title, style="bold", justify="left")
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, name in enumerate(grid.header):
+        table.add_column(
+            Text(name), justify="right" if number else "left", no_wrap=bool(number), overflow="fold", vertical="bottom"
+        )
+    for row in grid.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def markdown(grids: Iterable[Grid]) -> str:
+    """The same as Markdown."""
+    blocks = []
+    for grid in grids:
+        lines = [
+            _line(name.replace("\n", " ") for name in grid.header),
+            "|".join(["", ":--", *["--:"] * (len(grid.header) - 1), ""]),
+            *(_line(row) for row in grid.rows),
+        ]
+        notes = [_escaped(" ".join(grid.notes))] if grid.notes else []
+        blocks.append("\n\n".join([f"**{_escaped(grid.title)}**", "\n".join(lines), *notes]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def number(value: float | None, factor: float, decimals: int, missing: str = "-") -> str:
+    """A number times a factor, or what stands for none."""
+    return missing if value is None else f"{value * factor:.{decimals}f}"
+
+
+def interval(bounds: Sequence[float | None] | None, factor: float, decimals: int) -> str:
+    """Two bounds, of which null is infinite; a dash where there is no interval."""
+    if bounds is None:
+        return "-"
+    return " to ".join(number(bound, factor, decimals, "inf") for bound in bounds)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    for character in "\\|*_<`":
+        text = text.replace(character, f"\\{character}")
+    return text
