@@ -18,6 +18,7 @@ from benchmark.report.aggregate import Summary, write_summary
 from benchmark.report.comparison import comparison
 from benchmark.report.console import print_summary
 from benchmark.report.curve_figure import draw_curves
+from benchmark.report.curves import families
 from benchmark.report.figures import MontageItem, montage
 from benchmark.report.grids import markdown
 from benchmark.saving import save_text
@@ -78,11 +79,14 @@ def draw_comparison(folder: Path, rows: list[Mapping[str, Any]]) -> list[Path]:
 
 
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: "Pictures") -> list[Path]:
-    """One montage.png, or one per attack if there are several; of the first images by id."""
-    by_attack = records.group_rows(rows, "attack")
+    """One montage.png, or one per attack if there are several; of the first images by id.
+
+    Of an attack with several budgets, the largest is shown.
+    """
+    shown = [list(family.attacks.items())[-1] for family in families(rows)]
     drawn = []
-    for attack, attacked in by_attack.items():
-        name = "montage.png" if len(by_attack) == 1 else f"montage_{records.file_name(attack)}.png"
+    for attack, attacked in shown:
+        name = "montage.png" if len(shown) == 1 else f"montage_{records.file_name(attack)}.png"
         items = [pictures(row) for row in attacked[: context.cfg.run.montage]]
         if items:
             title = "{attack} against {victim} on {data} ({split})".format(**attacked[0])

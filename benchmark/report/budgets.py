@@ -53,7 +53,7 @@ def worst_case_grid(worst_case: Summaries) -> Grid:
                 number(one["adv8_pixel_acc_truth"]["mean"], 1, 3),
                 number(one["adv8_iou_truth"]["mean"], 1, 3),
                 f"{number(bounds['lower'], 1, 3)} to {number(bounds['upper'], 1, 3)}",
-                f"{number(single['adv8_miou_truth'], 1, 3)} {single['attack']}",
+                f"{number(single['adv8_miou_truth'], 1, 3)} {single['family']}",
             )
         )
     header = (
@@ -62,10 +62,11 @@ def worst_case_grid(worst_case: Summaries) -> Grid:
         "success\n%",
         "pixel\naccuracy",
         "image\nIoU",
-        "data-set mIoU\nbetween",
+        "data-set\nmIoU between",
         "mIoU of the\nbest attack",
     )
-    return Grid("Worst case over untargeted attacks, to the truth", header, rows)
+    notes = ["Budgets in L∞ are in 1/255."] if any(one["norm"] == "inf" for one in worst_case) else []
+    return Grid("Worst case over untargeted attacks, to the truth", header, rows, notes)
 
 
 def _by_budget(family: Summaries, name: str) -> dict[float, float]:
@@ -87,5 +88,5 @@ def _grid(
 def _budget(one: Mapping[str, Any]) -> str:
     norm = _NORMS.get(str(one["norm"]), "any norm")
     if one["eps"] is None:
-        return f"{norm}, free"
-    return f"{norm} {one['eps'] * 255:.4g}/255" if one["norm"] == "inf" else f"{norm} {one['eps']:.4g}"
+        return f"{norm} free"
+    return f"{norm} {one['eps'] * 255:.4g}" if one["norm"] == "inf" else f"{norm} {one['eps']:.4g}"

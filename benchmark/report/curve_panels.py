@@ -78,12 +78,14 @@ def _draw_steps(
 ) -> None:
     reached = np.concatenate([curve.x[curve.x > 0] for curve in curves]) * scale
     low, high = (reached.min() / 1.25, reached.max() * 1.25) if len(reached) else (0.1, 10.0)
-    for line, curve, its_own in zip(lines, curves, own, strict=True):
+    # Each line is a little thinner than the one below it, so that none hides another that is the same.
+    widths = np.linspace(2.7, 1.5, len(lines))
+    for line, curve, its_own, wide in zip(lines, curves, own, widths, strict=True):
         if curve.images:
             # From the left edge at what is free of charge to the right edge, past which nothing more is known.
             x = np.concatenate([[low], np.maximum(curve.x * scale, low), [high]])
             y = np.concatenate([[curve.at(0)], curve.share, [curve.at(math.inf)]])
-            width, alpha = (1.9, 1.0) if its_own else (0.9, 0.75)
+            width, alpha = (wide, 1.0) if its_own else (wide / 2, 0.75)
             axes.step(x, y, where="post", linewidth=width, alpha=alpha, **line.look)
     axes.set_xscale("log")
     axes.set_xlim(low, high)

@@ -68,6 +68,7 @@ def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, 
     succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
     hits, trials = int(succeeded.any(axis=0).sum()), int(attacked.sum())
     single = miou(*overlaps(counts.sum(0)))
+    best = int(single.argmin())
     return {
         "images": len(first),
         "attacked": trials,
@@ -76,7 +77,11 @@ def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, 
         "adv8_pixel_acc_truth": _lowest(by_attack, "adv8_pixel_acc_truth"),
         "adv8_iou_truth": _lowest(by_attack, "adv8_iou_truth"),
         "adv8_miou_truth": {"lower": lower_miou(counts), "upper": upper_miou(counts)},
-        "best_single": {"attack": attacks[int(single.argmin())], "adv8_miou_truth": float(single.min())},
+        "best_single": {
+            "attack": attacks[best],
+            "family": by_attack[best][0]["family"] or attacks[best],
+            "adv8_miou_truth": float(single[best]),
+        },
     }
 
 
