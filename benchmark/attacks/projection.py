@@ -5,8 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-# Each round finds more of the values that stop at 0 or 1; three or four find all of them but for contrived points.
-_ROUNDS = 12
+# Each round finds more of the values that stop at 0 or 1. Points one step away need two or three; too few leave a point
+# inside of the ball.
+_ROUNDS = 8
 
 
 def project(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
@@ -60,22 +61,30 @@ def _onto_ball(points: Tensor, images: Tensor, budget: Tensor) -> Tensor:
     Its squared distance is Σ min(s dᵢ², rᵢ²), with s = t² and rᵢ the way from xᵢ to the range's end: piecewise linear
     and concave in s. Newton's method from s = 0 therefore ends at the solution after a few rounds and never passes it.
     """
-    # In float64 and rounded towards the image: over all pixels, float32's rounding is not small beside a small budget.
-    clean, square = images.double(), budget.double().square()
-    delta = points.double() - clean
-    reach = torch.where(delta < 0, clean, 1 - clean)
+    delta = points - images
+    reach = torch.where(delta < 0, images, 1 - images)
     way, stop = delta.square(), reach.square()
+    reached_at, nothing = stop / way, torch.zeros_like(way)
+    square = budget.double().square()
     scale = torch.zeros_like(square)
     for _ in range(_ROUNDS):
-        stopped = scale * way >= stop
-        left = (square - (stop * stopped).flatten(1).sum(1).view_as(square)).clamp(min=0)
-        moving = (way * ~stopped).flatten(1).sum(1).view_as(square)
-        scale = torch.where(moving > 0, (left / moving.clamp(min=torch.finfo(moving.dtype).tiny)).clamp(max=1), scale)
-    delta = (scale.sqrt() * delta).clamp(-clean, 1 - clean)
-    rounded = (clean + delta).to(images.dtype)
-    beyond = (rounded.double() - clean).abs() > delta.abs()
+        stopped = reached_at <= scale
+        left = square - _total(torch.where(stopped, stop, nothing))
+        moving = _total(torch.where(stopped, nothing, way))
+        following = left.clamp(min=0) / moving.clamp(min=torch.finfo(moving.dtype).tiny)
+        scale = torch.where(moving > 0, following.clamp(max=1), scale)
+    # In float64 and rounded towards the image: over all pixels, float32's rounding is not small beside a small budget.
+    clean = images.double()
+    exact = (scale.sqrt() * delta.double()).clamp(-clean, 1 - clean)
+    rounded = (clean + exact).to(images.dtype)
+    beyond = (rounded.double() - clean).abs() > exact.abs()
     rounded = torch.where(beyond, rounded.nextafter(images), rounded)
     return torch.where(scale < 1, rounded, points.clamp(0, 1))
+
+
+def _total(values: Tensor) -> Tensor:
+    """Sum per image, with an image's dimensions; in float64."""
+    return values.flatten(1).sum(1, dtype=torch.float64).view(-1, *[1] * (values.ndim - 1))
 
 
 def _length(values: Tensor) -> Tensor:
