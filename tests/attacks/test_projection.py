@@ -75,7 +75,7 @@ def points_and_images(draw) -> tuple[Tensor, Tensor, Tensor]:
     return clean + torch.tensor(way, dtype=torch.float64).view_as(clean), clean, torch.tensor(eps, dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(points_and_images(), st.sampled_from([torch.float32, torch.float64]))
 def test_in_range_in_budget_and_nearest(drawn: tuple[Tensor, Tensor, Tensor], dtype: torch.dtype) -> None:
     points, images, eps = drawn
