@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+_WIDTH = 72  # at least, so that title and caption do not wrap at the width of two narrow columns
+
 _CAPTION = (
     "Rows: the model attacked; columns: the model judged (*: the same, white box). Noise is a file too, of "
     "the same norm image by image. Success, of images not satisfied already: {judge}."
@@ -36,7 +38,9 @@ def transfer_table(table: Mapping[str, Any]) -> "Table":
 
     # Text, not str: a name with square brackets is no markup.
     caption = Text(_CAPTION.format(**table), justify="left")
-    shown = Table(title=Text(_title(table), style="bold"), caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=Text(_title(table), style="bold"), caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, min_width=_WIDTH
+    )
     victims = _victims(table)
     shown.add_column("")
     for victim in victims:
