@@ -70,10 +70,17 @@ def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
         per_image = (row["source_run"], row["attack"]) in varying
         key = tuple(None if name == "eps" and per_image else row[name] for name in _TABLE)
         tables.setdefault(key, []).append(row)
-    return [
+    found = [
         dict(zip(_TABLE, key, strict=True)) | {"clean": _baselines(members), "matrix": _matrix(members)}
-        for key, members in sorted(tables.items(), key=lambda item: str(item[0]))
+        for key, members in tables.items()
     ]
+    return sorted(found, key=_place)
+
+
+def _place(table: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By data set, then by attack with its budgets in rising order."""
+    family = table["attack"].split("@")[0]
+    return (table["data"], table["split"], family, table["eps"] or 0, *(str(table[name]) for name in _TABLE))
 
 
 def check_white_box(rows: pa.Table) -> dict[str, Any]:

@@ -144,8 +144,8 @@ def test_each_budget_has_its_matrix(outcome: Path) -> None:
     summary = json.loads((outcome / "summary.json").read_text())
     rows = _rows(outcome)
     assert [(table["attack"], round(table["eps"] * 255)) for table in summary["tables"]] == [
-        ("pgd@32", 32),
         ("pgd@8", 8),
+        ("pgd@32", 32),
     ]
     for table in summary["tables"]:
         assert list(table["matrix"]) == ["unet_resnet18"]
