@@ -170,7 +170,10 @@ def test_two_attacks_share_targets_and_each_has_its_rows(command, trained: Path,
     assert [summary["attack"] for summary in summaries] == ["asma", "fixed"]
     for attack in ("asma", "fixed"):
         assert (tmp_path / "run" / f"montage_{attack}.png").exists()
+        assert f"\n| {attack} | " in (tmp_path / "run" / "comparison.md").read_text()
         assert len(list((tmp_path / "run" / "adversarial" / attack).iterdir())) == 4
+    with Image.open(tmp_path / "run" / "curves.png") as picture:
+        assert picture.size[0] > 1000
 
 
 NETWORK = """
