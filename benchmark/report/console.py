@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.report.aggregate import Summary
-from benchmark.report.comparison import comparison
-from benchmark.report.grids import Grid, interval, number, rich_table
+from benchmark.report.comparison import comparison, transform_grids
+from benchmark.report.grids import Grid, for_console, interval, number
 from benchmark.report.sizes import LARGE, SMALL
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def print_summary(summary: Summary, console: "Console | None" = None) -> None:
 
     console = console or Console()
     if len(summary.attacks) == 1:
-        console.print(summary_table(summary.attacks[0]))
-        if summary.attacks[0]["by_size"]:
-            console.print(rich_table(size_grid(summary.attacks[0])))
+        console.print(summary_table(summary.attacks[0]), "")
+        sizes = [size_grid(summary.attacks[0])] if summary.attacks[0]["by_size"] else []
+        for grid in [*sizes, *transform_grids(summary.attacks)]:
+            console.print(for_console(grid))
     elif summary.attacks:
         for grid in comparison(*summary):
-            console.print(rich_table(grid), "")
+            console.print(for_console(grid))
 
 
 def size_grid(summary: Mapping[str, Any]) -> Grid:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 
 @dataclass(frozen=True)
@@ -18,23 +18,22 @@ class Grid:
     notes: Sequence[str] = ()
 
 
-def rich_table(grid: Grid) -> "Table":
-    """For the console; only the names in the first column are broken where there is no room."""
+def for_console(grid: Grid) -> "Group":
+    """Title, table and notes; only the names in the first column are broken where there is no room."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    # Text, not str: a name with square brackets is no markup.
-    caption = Text("\n".join(grid.notes), justify="left") if grid.notes else None
-    title = Text(grid.title, style="bold", justify="left")
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(grid.header):
         table.add_column(
             Text(name), justify="right" if number else "left", no_wrap=bool(number), overflow="fold", vertical="bottom"
         )
+    # Text, not str: a name with square brackets is no markup.
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
-    return table
+    return Group(Text(grid.title, style="bold"), table, *map(Text, grid.notes), "")
 
 
 def markdown(grids: Iterable[Grid]) -> str:

@@ -64,6 +64,12 @@ def test_one_attack_has_its_sizes() -> None:
     assert "L∞ · 255 *" in text
 
 
+def test_one_attack_has_its_scores_after_transforms() -> None:
+    text = _printed(row("a", jpeg_iou_truth=0.25))
+    assert "Mean IoU to truth after input transforms" in text
+    assert _line(text, "asma") == "asma 0.500 0.250"
+
+
 def test_several_attacks_are_compared_and_not_detailed() -> None:
     text = _printed(*(row(image, attack=attack) for attack in ("asma", "pgd") for image in "ab"))
     assert _line(text, "asma") == "asma 100.0 34 to 100 0.500 127.50 4 0.500"
