@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def test_the_mended_slope_finds_smaller_perturbations() -> None:
     found = golden("alma_prox_linf.targeted")
     sizes = []
     for slope in ("published", "exact"):
-        rule = ALMAProx(threshold=0.9, slope=slope)  # type: ignore[arg-type]
+        rule = ALMAProx(threshold=0.9, slope=slope)
         result = found.attack(found.network, rule, slots=4, max_steps=150, stop=False)
         sizes.append((result.adv - found.images).abs().flatten(1).amax(1))
     assert result.success.all()
@@ -110,13 +111,13 @@ def test_the_step_size_falls_from_the_first_success() -> None:
     first = next(i for i, step in enumerate(trace) if step["pixel_acc"] == 1)
     assert 0 < first < 20
     assert sizes[: first + 1] == pytest.approx([0.02] * (first + 1))
-    assert all(later < earlier for earlier, later in zip(sizes[first:], sizes[first + 1 :], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(sizes[first:]))
     assert sizes[-1] == pytest.approx(0.002, rel=0.25)
 
 
 def test_the_scale_falls_while_the_judge_holds() -> None:
     trace = steps(ALMAProx(slope="exact", step_size=0.02, scale_min=0.01), 30).finished[0].trace
-    for before, step in zip(trace, trace[1:], strict=False):
+    for before, step in itertools.pairwise(trace):
         factor = 1 / 1.02 if step["pixel_acc"] == 1 else 1 / 0.98
         assert step["scale"] == pytest.approx(min(1, before["scale"] * factor), rel=1e-5)
     assert min(step["scale"] for step in trace) < 1
