@@ -191,7 +191,8 @@ class Watched(Rule):
 
     Attributes:
         iterates: (B, C, H, W) each, as they were when a step began.
-        costs: (forward passes, backward passes) each step has asked for.
+        costs: (forward passes, backward passes) of each step, the engine's own look at the iterates included.
+        asked: whether the rule has ever asked for a pass.
     """
 
     def __init__(self, rule: Rule, void: int = 0) -> None:
@@ -200,6 +201,7 @@ class Watched(Rule):
             setattr(self, name, getattr(rule, name))
         self.iterates: list[Tensor] = []
         self.costs: list[tuple[int, int]] = []
+        self.asked = False
 
     def start(self, batch: Batch) -> Tensor:
         return self._disturbed(batch, lambda: self.rule.start(batch))
@@ -210,7 +212,8 @@ class Watched(Rule):
         before = dict(batch.state)
         copies = {name: value.clone() for name, value in before.items()}
         following = self._disturbed(batch, lambda: self.rule.step(batch, counted))
-        self.costs.append((counted.forwards, counted.backwards))
+        self.costs.append((counted.forwards + (not counted.looked), counted.backwards))
+        self.asked |= counted.forwards > 0
         assert batch.state.keys() == before.keys(), "state is made in start"
         assert all(torch.equal(before[name], copies[name]) for name in before), "state is replaced, not written into"
         return following
@@ -224,17 +227,20 @@ class Watched(Rule):
 
 
 class Counted:
-    """Passes questions on and counts them."""
+    """Passes questions on and counts them; `looked` says whether one was about the iterates."""
 
     def __init__(self, query: Query) -> None:
         self._query, self.judge = query, query.judge
         self.forwards = self.backwards = 0
+        self.looked = False
 
     def forward(self, points: Tensor | None = None) -> Tensor:
         self.forwards += 1
+        self.looked |= points is None
         return self._query.forward(points)
 
     def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.forwards += 1
         self.backwards += 1
+        self.looked |= points is None
         return self._query.gradient(loss, points)
