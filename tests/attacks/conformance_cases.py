@@ -50,7 +50,7 @@ class Case:
 
         Run as configured but for at most `MAX_STEPS` steps, under the file's name.
         """
-        defaults = {"max_steps": min(MAX_STEPS, self.attack.max_steps), "stop": self.attack.stop}
+        defaults: dict[str, Any] = {"max_steps": min(MAX_STEPS, self.attack.max_steps), "stop": self.attack.stop}
         defaults |= {"keep": self.attack.keep, "judge": self.judge, "slots": 3, "name": self.name}
         with Engine(model, rule or self.rule, **defaults | options) as engine:
             for job in jobs:
