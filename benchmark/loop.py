@@ -33,8 +33,9 @@ class Engine:
         rule: the update rule.
         judge: what counts as success.
         max_steps: at most this many updates per image; None: as many as `max_passes` allows.
-        max_passes: no step is begun that would take an image over so many forward and backward passes together, those
-            for judging and confirming included; None: no limit.
+        max_passes: no step is begun that could take an image over so many forward and backward passes together, those
+            for judging and confirming included (judging the clean image and the first iterate, 3 at most, comes before
+            any step); None: no limit.
         slots: images on the device at once; halved, and work goes on, when the device runs out of memory.
         stop: end an image at its first confirmed success; False: run all steps.
         keep: "best": the smallest norm among confirmed successes, else among successes, else the best judged score;
@@ -90,8 +91,8 @@ class Engine:
             raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
         own: Precision = 64 if dtype == torch.float64 else 32
         self.network = Network(model, own if precision is None else normalise_precision(precision))
-        # A judgement and its confirmation; in reduced precision the success that is confirmed was judged again.
-        self._limits = Limits(max_steps, max_passes, reserve=3 if self.network.reduced else 2)
+        # In reduced precision a success is judged again before it is confirmed.
+        self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
         self.rule, self.slots, self.background = rule, slots, background
         self._class_pixels = None if class_pixels is None else tuple(float(count) for count in class_pixels)
         self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm)
@@ -128,6 +129,8 @@ class Engine:
         job.check()
         if self.rule.targeted and self.judge.reference == "truth" and job.truth is None:
             raise InputError(f"image {job.id}: the judge '{self.judge}' needs the truth beside the target; give truth")
+        if job.eps is not None and self.rule.eps is None:
+            raise InputError(f"image {job.id}: eps={job.eps:g}, but {type(self.rule).__name__} keeps to no budget")
         # Tensors made in inference mode cannot take part in a backward pass, copies made outside it can.
         with torch.inference_mode(False):
             self._queue.append(job.detached())
@@ -194,10 +197,11 @@ class Engine:
         check_points(self.rule, batch.iterates, images)
         slots = Slots.fresh(batch, truths)
         slots.best_score = self._referee.score(slots, logits)
-        slots.ended = self._limits.reached(steps, slots.forwards, self.rule.passes_per_step)
+        slots.ended = self._limits.reached(steps, slots.forwards, slots.candidate, self.rule.passes_per_step)
         slots.waiting = slots.ended
-        satisfied = self.judge.holds(slots.best_score).tolist()
-        return slots, [Guest(*parts) for parts in zip(jobs, logits.argmax(1).cpu(), satisfied, strict=True)]
+        satisfied = self.judge.holds(slots.best_score)
+        slots.succeeded(satisfied)
+        return slots, [Guest(*parts) for parts in zip(jobs, logits.argmax(1).cpu(), satisfied.tolist(), strict=True)]
 
     def _join(self, slots: Slots, guests: list[Guest]) -> None:
         if guests:

@@ -71,7 +71,6 @@ class Referee:
         ended = self._judge.holds(slots.best_score) & (self._stop or self._keep == "best")
         # There is nothing to confirm: the clean image is what is kept.
         slots.tier = torch.where(ended, SUCCESS8, slots.tier)
-        slots.succeeded(ended)
         return ended
 
     def settle(self, slots: Slots) -> Tensor:

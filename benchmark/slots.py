@@ -30,27 +30,33 @@ class Limits:
     Args:
         max_steps: updates; None: any number.
         max_passes: forward and backward passes together; None: any number.
-        reserve: passes kept back for judging and confirming what an image ends with.
+        confirmation: passes it takes to confirm a success.
     """
 
     max_steps: int | None
     max_passes: int | None = None
-    reserve: int = 2
+    confirmation: int = 1
 
-    def reached(self, steps: Tensor, passes: Tensor, cost: int) -> Tensor:
-        """Whether no further step of `cost` passes may be taken; (B,), (B,) -> (B,) bool."""
+    @property
+    def _reserve(self) -> int:
+        """Passes kept back: to confirm what a step finds, to judge the iterate it leads to and to confirm that one."""
+        return self.confirmation + 2
+
+    def reached(self, steps: Tensor, passes: Tensor, pending: Tensor, cost: int) -> Tensor:
+        """Whether no further step of `cost` passes may be taken, `pending` ones to be confirmed first; (B,) each."""
         ended = torch.zeros_like(steps, dtype=torch.bool)
         if self.max_steps is not None:
             ended = ended | (steps >= self.max_steps)
         if self.max_passes is not None:
-            ended = ended | (passes + cost + self.reserve > self.max_passes)
+            due = passes + self.confirmation * pending
+            ended = ended | (due + cost + self._reserve > self.max_passes)
         return ended
 
     def planned(self, cost: int) -> int:
         """How many steps of `cost` passes fit, after the one forward pass of the clean image."""
         found = [] if self.max_steps is None else [self.max_steps]
         if self.max_passes is not None:
-            found.append(max(0, self.max_passes - 1 - self.reserve) // max(1, cost))
+            found.append(max(0, self.max_passes - 1 - self._reserve) // max(1, cost))
         return min(found)
 
 
@@ -217,7 +223,8 @@ class Slots:
         batch.iterates = torch.where(_wide(move, following), following, batch.iterates)
         batch.state = {name: torch.where(_wide(move, new), new, before[name]) for name, new in batch.state.items()}
         batch.steps = batch.steps + move
-        reached = limits.reached(batch.steps, self.forwards + self.backwards, asked.forwards + asked.backwards)
+        spent, cost = self.forwards + self.backwards, asked.forwards + asked.backwards
+        reached = limits.reached(batch.steps, spent, self.candidate, cost)
         self.ended = self.ended | self.nonfinite | (awake & (batch.done | reached))
         self.waiting = self.waiting | self.candidate | self.ended
 

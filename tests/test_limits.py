@@ -70,6 +70,12 @@ def test_leaving_an_images_own_budget_is_a_bug_of_the_rule() -> None:
         attack(smooth_network(), images, ones(images), rule, eps=eps, judge=NOWHERE, keep="last", max_steps=5)
 
 
+def test_a_rule_without_a_budget_is_given_none() -> None:
+    images = random_images(1)
+    with pytest.raises(InputError, match=r"image 0: eps=0\.5, but ASMA keeps to no budget"):
+        attack(smooth_network(), images, ones(images), QUICK, eps=torch.tensor([0.5]))
+
+
 def test_a_negative_budget_is_refused() -> None:
     images = random_images(1)
     with pytest.raises(InputError, match=r"image 0: eps=-1\.0; a budget must not be negative"):
@@ -124,14 +130,40 @@ def test_no_image_gets_more_passes_than_allowed(rule: Rule, cost: int, max_passe
         # Until the first step has been taken, its cost is what the rule declares: 2.
         assert spent <= max_passes or (len(image.trace) <= 1 and spent <= 1 + cost + 2)
         if not image.success and max_passes > 20:
-            assert spent + cost > max_passes - 2, "nothing is left over that would have been enough for a step"
+            assert spent + cost > max_passes - 4, "nothing is left over that would have been enough for a step"
+
+
+@dataclass(frozen=True)
+class Downhill(Rule):
+    """Comes ever nearer to the clean image from far away, so that each of its iterates is a smaller success."""
+
+    def start(self, batch: Batch) -> Tensor:
+        return (batch.images + 0.5).clamp(0, 1)
+
+    def step(self, batch: Batch, query: Query) -> Tensor:
+        query.gradient(lambda logits, points: logits.flatten(1).sum(1) + points.flatten(1).sum(1))
+        return batch.images + 0.9 * (batch.iterates - batch.images)
+
+
+@pytest.mark.parametrize("max_passes", range(20, 34))
+@pytest.mark.parametrize("precision", [None, "bf16"])
+def test_passes_that_confirm_successes_are_within_the_limit(max_passes: int, precision: object) -> None:
+    images = random_images(2) / 2
+    judge = Criterion("apsr", "target", ">=", 0.0)
+    network = smooth_network() if precision is None else smooth_network().float()
+    images = images if precision is None else images.float()
+    options = {"max_steps": None, "stop": False, "judge": judge, "keep": "last", "precision": precision}
+    result = attack(network, images, ones(images), Downhill(), max_passes=max_passes, **options)
+    assert (result.forwards + result.backwards).max() <= max_passes
+    assert result.forwards.min() > result.backwards.max() + 3, "several were confirmed"
 
 
 def test_schedules_know_how_many_steps_the_passes_allow() -> None:
     assert Limits(10).planned(2) == 10
-    assert Limits(None, 103).planned(2) == 50
-    assert Limits(None, 103).planned(7) == 14
-    assert Limits(20, 103).planned(2) == 20
+    assert Limits(None, 104).planned(2) == 50
+    assert Limits(None, 104, confirmation=2).planned(2) == 49
+    assert Limits(None, 104).planned(7) == 14
+    assert Limits(20, 104).planned(2) == 20
     assert Limits(None, 2).planned(2) == 0
 
 

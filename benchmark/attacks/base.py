@@ -94,7 +94,8 @@ class Rule(ABC):
     engine fills from here or from the image's own budget."""
 
     passes_per_step: int = 2
-    """Forward and backward passes of one step, from which the N of schedules follows when passes are limited."""
+    """Forward and backward passes of one step, from which the N of schedules follows when passes are limited. A rule
+    whose steps cost less than it says here would take more than N."""
 
     wants_class_pixels: bool = False
     """Whether `batch.class_pixels` is read, so that the training set has to be counted."""

@@ -19,7 +19,8 @@ class Bisection(Rule):
     confirmed success ends its round at once, and its norm is the new upper end `high`; a round without success makes
     its budget the lower end `low`. The next budget is the geometric mean √(low · high), or high / growth as long as no
     round has failed. An image is done when high ≤ (1 + tolerance) · low, or when it failed with all of [0, 1] allowed.
-    Every pass of every round is counted. Run it with stop=False: the first success is only the beginning.
+    Every pass of every round is counted. Run it with stop=False, the first success is only the beginning, and with
+    keep="best": by scores alone nothing is confirmed.
 
     Args:
         rule: any rule that keeps to `batch.eps`; its own eps is not used.

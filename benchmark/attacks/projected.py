@@ -35,7 +35,9 @@ class Projected(Rule):
 
     def start(self, batch: Batch) -> Tensor:
         free = replace(batch, eps=torch.full_like(batch.eps, float("inf")))
-        return project(self.rule.start(free), batch.images, batch.eps, self.norm)
+        points = self.rule.start(free)
+        batch.state = free.state
+        return project(points, batch.images, batch.eps, self.norm)
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         free = replace(batch, eps=torch.full_like(batch.eps, float("inf")))
