@@ -9,6 +9,10 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
+FIRST_STEP = 0.25 / 255  # root mean square of the first update with scale="auto"
+BETA_PER_TAU = 3.0
+GROWTH = 300.0
+
 
 @dataclass(frozen=True)
 class ASMA(Rule):
@@ -22,6 +26,18 @@ class ASMA(Rule):
     The defaults are the published values. They are tied to that paper's network, its logit scale and image size:
     other victims need their own, usually larger ones. Whatever has to be reached is set by the engine's judge.
 
+    With `scale="auto"` nothing is tuned by hand: each image's own first gradient sets its τ and β, and both grow
+    while its N = `max_steps` steps pass,
+
+        τ = ¼/255 · √D / ‖∇J(x)‖₂,    β = 3τ,    α_n = 300^((n/N)²) · (β · IoU + τ),    IoU = 0 at n = 0,
+
+    with D the number of values of the image. So the first step changes the image by a quarter of a gray level (root
+    mean square) whatever the resolution, the network, its logit scale or its gradients. The smaller the steps, the
+    smaller the norm at which the target is reached, but some images need large ones to arrive at all: the growth is
+    slight in the first third of the steps (less than twofold), within which most images succeed, and 300-fold at the
+    end, so that those on which J has flattened out are moved as well. The gradient is the first step's own: calibration
+    costs no pass. More steps give smaller norms.
+
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
         beta: β, how much the multiplier grows with the IoU to the target.
@@ -32,6 +48,8 @@ class ASMA(Rule):
         two_pass: take the IoU from a second forward pass on the iterate before it is clamped, as the published code
             does, and report that iterate's measurements as `unclamped_*`. Without it the forward pass that the next
             gradient needs anyway serves both, at half the forward cost.
+        scale: "published", τ and β as given, or "auto", as above; then `tau` and `beta` are not to be given. The
+            calibrated τ is reported as `tau`.
     """
 
     tau: float = 1e-7
@@ -40,25 +58,37 @@ class ASMA(Rule):
     dynamic_multiplier: bool = True
     iou: Literal["foreground", "macro"] = "foreground"
     two_pass: bool = False
+    scale: Literal["published", "auto"] = "published"
 
     def __post_init__(self) -> None:
         if not (self.tau >= 0 and self.beta >= 0):
             raise ValueError(f"ASMA: tau and beta must not be negative, got tau={self.tau}, beta={self.beta}")
         if self.iou not in ("foreground", "macro"):
             raise ValueError(f"ASMA: iou must be 'foreground' or 'macro', got {self.iou!r}")
+        if self.scale not in ("published", "auto"):
+            raise ValueError(f"ASMA: scale must be 'published' or 'auto', got {self.scale!r}")
+        if self.scale == "auto" and (self.tau, self.beta) != (ASMA.tau, ASMA.beta):
+            given = f"tau={self.tau}, beta={self.beta}"
+            raise ValueError(f"ASMA: scale='auto' finds tau and beta itself; leave out {given} or use 'published'")
+
+    @property
+    def passes_per_step(self) -> int:  # type: ignore[override]
+        return 3 if self.two_pass else 2
 
     def start(self, batch: Batch) -> Tensor:
-        batch.state["multiplier"] = batch.images.new_full((len(batch.images),), self.tau)
+        batch.state["tau"] = torch.full(batch.steps.shape, self.tau, dtype=torch.float64, device=batch.steps.device)
+        if self.two_pass:
+            batch.state["overlap"] = torch.zeros_like(batch.state["tau"])
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         logits, gradient = query.gradient(lambda logits, points: self.objective(logits, points, batch))
         if self.two_pass:
-            multiplier = batch.state["multiplier"]
+            overlap = batch.state["overlap"]
         else:
             # The first step takes τ whatever the clean image's IoU is.
-            adapted = self._multiplier(self._counts(logits, batch), batch)
-            multiplier = torch.where(batch.steps == 0, batch.state["multiplier"], adapted)
+            overlap = self._overlap(self._counts(logits, batch), batch).masked_fill(batch.steps == 0, 0)
+        multiplier = self._multiplier(gradient, overlap, batch).to(batch.images.dtype)
         batch.report["multiplier"] = multiplier
         unclamped = batch.iterates + multiplier.view(-1, 1, 1, 1) * gradient
         if self.two_pass:
@@ -76,17 +106,33 @@ class ASMA(Rule):
     def _counts(self, logits: Tensor, batch: Batch) -> Tensor:
         return metrics.confusion(logits.argmax(1), batch.labels, batch.valid, batch.classes)
 
-    def _multiplier(self, counts: Tensor, batch: Batch) -> Tensor:
-        if not self.dynamic_multiplier:
-            return batch.images.new_full((len(counts),), self.tau)
-        overlap = metrics.iou(counts, batch.background if self.iou == "foreground" else None)
-        return (self.beta * overlap + self.tau).to(batch.images.dtype)
+    def _overlap(self, counts: Tensor, batch: Batch) -> Tensor:
+        return metrics.iou(counts, batch.background if self.iou == "foreground" else None)
+
+    def _multiplier(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
+        """α_n (B,) float64, from the IoU (B,)."""
+        if self.scale == "auto":
+            batch.state["tau"] = torch.where(batch.steps == 0, _calibrated(gradient), batch.state["tau"])
+            batch.report["tau"] = batch.state["tau"]
+        tau = batch.state["tau"]
+        beta = BETA_PER_TAU * tau if self.scale == "auto" else self.beta
+        multiplier = beta * overlap + tau if self.dynamic_multiplier else tau
+        if self.scale == "auto":
+            multiplier = multiplier * GROWTH ** (batch.steps.double() / batch.max_steps).square()
+        return multiplier
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)
-        batch.state["multiplier"] = self._multiplier(counts, batch)
+        batch.state["overlap"] = self._overlap(counts, batch)
         delta = unclamped - batch.images
         batch.report["unclamped_iou"] = metrics.iou(counts, batch.background)
         batch.report["unclamped_pixel_acc"] = metrics.pixel_accuracy(counts)
         batch.report["unclamped_l2"] = norms(delta, 2)
         batch.report["unclamped_linf"] = norms(delta, "inf")
+
+
+def _calibrated(gradient: Tensor) -> Tensor:
+    """τ (B,) float64 for first gradients (B, C, H, W); 0 where there is none, because no multiplier would help."""
+    length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
+    tau = FIRST_STEP * gradient[0].numel() ** 0.5 / length
+    return tau.masked_fill(length == 0, 0)
