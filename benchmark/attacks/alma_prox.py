@@ -35,7 +35,7 @@ class ALMAProx(Rule):
     Args:
         targeted: reach the labels, else leave them.
         threshold: share of the pixels that have to be fooled; at the last step the others' constraints are dropped.
-        step_size: until the first success; published.
+        step_size: until the first success.
         step_size_decay: from then on (at the latest from half of the steps) it falls towards this share of it.
         multiplier: first μ.
         penalty: first ρ.
@@ -131,8 +131,8 @@ class ALMAProx(Rule):
         first = fooled & ~state["found"] & (batch.steps < batch.max_steps // 2)
         state["falls_from"] = torch.where(first, batch.steps, state["falls_from"])
         state["found"] = state["found"] | fooled
-        scale = state["scale"] / torch.where(fooled, 1 + self.scale_rate, 1 - self.scale_rate)
-        state["scale"] = scale.clamp(self.scale_min, self.scale_max)
+        divisor = torch.where(fooled, 1 + self.scale_rate, 1 - self.scale_rate).to(state["scale"].dtype)
+        state["scale"] = (state["scale"] / divisor).clamp(self.scale_min, self.scale_max)
 
     def _kept(self, constraints: Tensor, batch: Batch) -> Tensor:
         """The valid pixels without the share that may stay as it is; (B, h, w) bool."""
