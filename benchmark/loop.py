@@ -38,7 +38,8 @@ class Engine:
             any step); None: no limit.
         slots: images on the device at once; halved, and work goes on, when the device runs out of memory.
         stop: end an image at its first confirmed success; False: run all steps.
-        keep: "best": the smallest norm among confirmed successes, else among successes, else the best judged score;
+        keep: "best": the smallest norm among confirmed successes, else among successes, else the best judged score.
+            Once one is confirmed, another is confirmed when its norm is 5 % smaller, and at the end the smallest;
             "last": the iterate after the last update (with `stop`, the one that ended it); "score": the best judged
             score whatever its norm, for which `stop` must be False; nothing is confirmed on the way.
         confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
@@ -252,7 +253,7 @@ class Engine:
         size = norms(batch.iterates - batch.images, self.rule.norm)
         score = self._referee.score(slots, logits, size)
         success = self.judge.holds(score)
-        slots.judged(awake, success, score, size, self.judge.better, self._referee.confirms)
+        slots.judged(awake, success, score, size, self.judge.better, self._referee.gain)
         slots.advance(awake, following, before, asked, self._limits)
         if not self._referee.confirms:
             slots.succeeded(awake & success)

@@ -106,8 +106,9 @@ class Slots:
         batch: what the rule sees.
         truth: (B, h, w), the reference for judges against the truth.
         best, best_score, best_norm, kept_step, tier: the iterate kept so far, its judged score, norm, step and worth.
-        found, found_score, found_step, candidate: an iterate that succeeded in the step's own pass and waits for the
-            host to confirm it.
+        found, found_score, found_norm, found_step: the smallest iterate that succeeded in a step's own pass since the
+            host has last confirmed one; its norm is infinite while there is none.
+        candidate: whether it is worth to be confirmed at once.
         waiting: stands still until the host has looked.
         ended: takes no further step: its limits are reached, the rule is done with it, or something was not finite.
         nonfinite: logits, a gradient or an iterate were not finite.
@@ -124,6 +125,7 @@ class Slots:
     tier: Tensor
     found: Tensor
     found_score: Tensor
+    found_norm: Tensor
     found_step: Tensor
     candidate: Tensor
     waiting: Tensor
@@ -142,7 +144,7 @@ class Slots:
         size = torch.zeros(len(zeros), dtype=batch.images.dtype, device=zeros.device)
         score = torch.zeros(len(zeros), dtype=torch.float64, device=zeros.device)
         best = (batch.images, score, size, zeros, zeros)
-        found = (batch.images, score, zeros, no)
+        found = (batch.images, score, torch.full_like(size, torch.inf), zeros, no)
         return cls(batch, truth, *best, *found, no, no, no, zeros, zeros + 1, zeros, zeros - 1)
 
     def __len__(self) -> int:
@@ -180,25 +182,27 @@ class Slots:
         return {name: value.double() for name, value in measured.items()}
 
     def judged(
-        self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order, confirms: bool = True
+        self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order, gain: float | None
     ) -> None:
         """Take note of how the current iterates of the images `awake` were judged; all (B,).
 
-        A success that would be kept becomes a candidate, and its image waits for the host to confirm it; anything else
-        counts only while there is no success. Where a success is worth no more than its score (`confirms` False), the
-        better score is all that counts.
+        The smallest success is remembered, and becomes a candidate, whose image waits for the host to confirm it, if
+        none has been confirmed or its norm is below `gain` times the best; anything else counts only while there is no
+        success. Where a success is worth no more than its score (`gain` None), the better score is all that counts.
 
         Args:
             awake, success: bool.
             score, size: the judged score, and the norm of the perturbation.
             closer: the judge's order, whether one score is strictly better than another.
+            gain: in (0, 1], or None.
         """
-        steps = self.batch.steps
-        found = awake & success & confirms & ((self.tier < SUCCESS8) | (size < self.best_norm))
+        steps, confirms, first = self.batch.steps, gain is not None, self.tier < SUCCESS8
+        found = awake & success & confirms & (first | (size < torch.minimum(self.best_norm, self.found_norm)))
         self.found = torch.where(_wide(found, self.found), self.batch.iterates, self.found)
         self.found_score = torch.where(found, score, self.found_score)
+        self.found_norm = torch.where(found, size, self.found_norm)
         self.found_step = torch.where(found, steps, self.found_step)
-        self.candidate = self.candidate | found
+        self.candidate = self.candidate | (found & (first | (size < (gain or 1) * self.best_norm)))
         nearer = _nearer(score, steps, self.best_score, self.kept_step, closer)
         improved = awake & ~(success & confirms) & (self.tier == NO_SUCCESS) & nearer
         self.best = torch.where(_wide(improved, self.best), self.batch.iterates, self.best)

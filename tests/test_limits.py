@@ -10,6 +10,7 @@ from tiny_models import (
     Coordinates,
     SignSteps,
     ThreePasses,
+    TwoPixels,
     assert_same,
     mixed_jobs,
     random_images,
@@ -137,12 +138,14 @@ def test_no_image_gets_more_passes_than_allowed(rule: Rule, cost: int, max_passe
 class Downhill(Rule):
     """Comes ever nearer to the clean image from far away, so that each of its iterates is a smaller success."""
 
+    factor: float = 0.9
+
     def start(self, batch: Batch) -> Tensor:
         return (batch.images + 0.5).clamp(0, 1)
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         query.gradient(lambda logits, points: logits.flatten(1).sum(1) + points.flatten(1).sum(1))
-        return batch.images + 0.9 * (batch.iterates - batch.images)
+        return batch.images + self.factor * (batch.iterates - batch.images)
 
 
 @pytest.mark.parametrize("max_passes", range(20, 34))
@@ -156,6 +159,21 @@ def test_passes_that_confirm_successes_are_within_the_limit(max_passes: int, pre
     result = attack(network, images, ones(images), Downhill(), max_passes=max_passes, **options)
     assert (result.forwards + result.backwards).max() <= max_passes
     assert result.forwards.min() > result.backwards.max() + 3, "several were confirmed"
+
+
+@pytest.mark.parametrize("sync_every", [1, 4])
+def test_a_norm_that_falls_slowly_is_confirmed_now_and_then_and_at_the_end(sync_every: int) -> None:
+    images = torch.full((2, 3, 8, 8), 0.2, dtype=torch.float64)
+    options = {"max_steps": 50, "stop": False, "judge": NOWHERE, "slots": 1}
+    rule = Downhill(0.99)
+    # Predicted as class 1 above .5: .2 + .5 · .99⁵⁰ = .5025 still is.
+    result = attack(TwoPixels(), images, ones(images), rule, sync_every=sync_every, **options)
+    # .99⁵⁰ = .605, and .95⁹ = .63: about ten confirmations in place of fifty, and the last iterate's judgement.
+    assert ((result.forwards - result.backwards) < 16).all()
+    assert result.success8.all()
+    assert result.kept_step.tolist() == [50] * 2
+    plain = attack(TwoPixels(), images, ones(images), rule, confirm=False, **options)
+    assert torch.equal(plain.adv, result.adv)
 
 
 def test_schedules_know_how_many_steps_the_passes_allow() -> None:

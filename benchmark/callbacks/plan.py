@@ -23,7 +23,8 @@ class Attack:
         stop, keep: as of `Engine`.
         budgets: attack once with each of these as eps, in units of 1/255 for norm "inf" and as they are for others;
             None: with the rule's own.
-        equal_norm: the name of another attack; image by image eps is the norm of what that one has made.
+        equal_norm: the name of another attack; image by image the budget is the norm of what that one has made.
+        nominal_eps: of a copy, the budget of the attack it copies, if that has one in the same norm.
         family: the name without a budget; None: the entry's own name.
     """
 
@@ -34,19 +35,20 @@ class Attack:
     budgets: Sequence[float] | None = None
     equal_norm: str | None = None
     family: str | None = None
+    nominal_eps: float | None = None
 
     def with_budgets(self, budgets: Sequence[float] | None) -> "Attack":
-        """The same at these budgets, if it takes any and has none of its own."""
-        takes = _has_budget(self.rule) and self.budgets is None and self.equal_norm is None
+        """The same at these budgets, if it has one in the norm "inf", none in particular, and copies no other."""
+        takes = _has_budget(self.rule) and self.rule.norm == "inf" and not self.budgets and not self.equal_norm
         return replace(self, budgets=budgets) if takes and budgets is not None else self
 
     def columns(self, name: str) -> dict[str, Any]:
-        """What rows say about an attack of this name; `eps` is the rule's, null if the images have their own."""
+        """What rows say about an attack of this name."""
         return {
             "attack": name,
             "family": self.family or name,
             "norm": str(self.rule.norm),
-            "eps": None if self.equal_norm else self.rule.eps,
+            "eps": self.nominal_eps if self.equal_norm else self.rule.eps,
             "targeted": self.rule.targeted,
             "equal_norm": self.equal_norm,
         }
@@ -97,6 +99,8 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
     unit = 255 if attack.rule.norm == "inf" else 1
     if isinstance(attack.budgets, float | int | str) or not all(isinstance(b, int | float) for b in attack.budgets):
         raise InputError(f"attacks.{name}.budgets={attack.budgets}: give a list of numbers, such as [1,2,4]")
+    if len(set(attack.budgets)) < len(attack.budgets):
+        raise InputError(f"attacks.{name}.budgets={list(attack.budgets)}: holds a number twice; give each once")
     if not attack.budgets or min(attack.budgets) <= 0:
         raise InputError(f"attacks.{name}.budgets={list(attack.budgets)}: give one or more positive numbers")
     return {
@@ -110,7 +114,7 @@ def _copies(name: str, attack: Attack, originals: Mapping[str, Attack]) -> dict[
     if attack.budgets is not None:
         raise InputError(f"attacks.{name}: has both budgets and equal_norm; leave one out")
     if attack.equal_norm in originals:
-        return {name: attack}
+        return {name: _copy(attack, attack.equal_norm, originals)}
     family = [entry for entry, original in originals.items() if original.family == attack.equal_norm]
     if not family:
         near = did_you_mean(str(attack.equal_norm), originals)
@@ -118,7 +122,13 @@ def _copies(name: str, attack: Attack, originals: Mapping[str, Attack]) -> dict[
             f"attacks.{name}.equal_norm={attack.equal_norm}: is not among the attacks of this run{near}; "
             f"give one of {', '.join(originals) or 'them beside it'}"
         )
-    return {f"{name}@{entry.split('@')[1]}": replace(attack, equal_norm=entry, family=name) for entry in family}
+    return {f"{name}@{entry.split('@')[1]}": replace(_copy(attack, entry, originals), family=name) for entry in family}
+
+
+def _copy(attack: Attack, original: str, originals: Mapping[str, Attack]) -> Attack:
+    rule = originals[original].rule
+    eps = rule.eps if rule.norm == attack.rule.norm else None
+    return replace(attack, equal_norm=original, nominal_eps=eps)
 
 
 def _has_budget(rule: Rule) -> bool:

@@ -114,7 +114,6 @@ def make_row(
         **vars(common),
         "judge": str(common.judge),
         **attack,
-        "eps": attack["eps"] if finished.job.eps is None else finished.job.eps,
         "id": case.id,
         "group": case.group or None,
         "target": case.target_name,

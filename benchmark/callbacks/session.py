@@ -12,6 +12,7 @@ from benchmark.attacks.base import norms
 from benchmark.callbacks.plan import Plan
 from benchmark.data.source import VOID
 from benchmark.engine import Engine, Measurements
+from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
 from benchmark.targets import Masks, Target
 
@@ -65,6 +66,10 @@ class Session:
         counts = class_pixels() if wanted and class_pixels is not None else None
         # Given a number of passes, every attack gets just that, whatever its own number of steps.
         passes = plan.engine.get("max_passes")
+        for name, attack in plan.attacks.items():
+            # The clean image, a step, a confirmation, the judgement of what it leads to, and another confirmation.
+            if passes is not None and passes < (least := 4 + attack.rule.passes_per_step):
+                raise InputError(f"engine.max_passes={passes}: allows {name} no step; give at least {least}")
         self.engines = {
             name: Engine(
                 model,

@@ -70,6 +70,8 @@ def build_plan(cfg: DictConfig) -> "Plan":
         options: Any = OmegaConf.to_container(node, resolve=True)
         attack = Attack(**options | {"rule": instantiate(node.rule, f"attacks.{name}.rule")})
         attacks[str(name)] = attack.with_budgets(budgets)
+    if budgets is not None and not any(attack.budgets for attack in attacks.values()):
+        raise InputError(f"budgets={budgets}: no attack of this run has a budget in norm inf; leave budgets out")
     return Plan(
         attacks=expand(attacks),
         target=instantiate(cfg.target, "target"),

@@ -30,7 +30,9 @@ def test_copies_come_last_and_follow_budgets() -> None:
     attacks = expand({"noise": Attack(Noise(), equal_norm="held"), "held": Attack(HELD.rule, budgets=[1, 2])})
     assert list(attacks) == ["held@1", "held@2", "noise@1", "noise@2"]
     assert attacks["noise@2"].equal_norm == "held@2"
-    assert attacks["noise@2"].columns("noise@2")["eps"] is None
+    assert attacks["noise@2"].columns("noise@2")["eps"] == 2 / 255, "of what it copies"
+    other_norm = expand({"noise": Attack(Noise(norm=2), equal_norm="held"), "held": HELD})["noise"]
+    assert other_norm.columns("noise")["eps"] is None
     assert list(expand({"noise": COPY, "asma": Attack(ASMA())})) == ["asma", "noise"]
 
 
@@ -40,6 +42,7 @@ def test_copies_come_last_and_follow_budgets() -> None:
         ({"asma": Attack(ASMA(), budgets=[1])}, "attacks.asma.budgets: ASMA has no budget eps"),
         ({"held": Attack(HELD.rule, budgets=[])}, r"attacks.held.budgets=\[\]: give one or more positive numbers"),
         ({"held": Attack(HELD.rule, budgets=[1, -1])}, "give one or more positive numbers"),
+        ({"held": Attack(HELD.rule, budgets=[1, 1])}, "holds a number twice"),
         ({"noise": COPY}, "attacks.noise.equal_norm=asma: is not among the attacks of this run"),
         ({"noise": COPY, "asmo": Attack(ASMA())}, "did you mean asmo"),
         ({"noise": Attack(Noise(), equal_norm="noise")}, "attacks.noise.equal_norm=noise: is not among the attacks"),
@@ -115,3 +118,16 @@ def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule:
     masks = torch.stack([data.mask(image_id, "train") for image_id in data.splits()["train"]])
     expected = tuple(torch.bincount(masks.flatten()).double().tolist())
     assert seen == [expected] * (2 * asked)
+
+
+def test_passes_for_no_step_are_refused(victim, data) -> None:
+    plan = Plan({"asma": Attack(ASMA())}, OtherImage(0), Criterion(), {"slots": 2, "max_passes": 5}, seed=0)
+    with pytest.raises(InputError, match=r"engine\.max_passes=5: allows asma no step; give at least 6"):
+        Session(plan, victim, data.test_ids(), data.mask, data.background)
+
+
+def test_budgets_for_all_are_for_those_that_have_one_in_the_norm_inf() -> None:
+    assert HELD.with_budgets([1, 2]).budgets == [1, 2]
+    assert HELD.with_budgets(None).budgets is None
+    for other in (COPY, Attack(ASMA()), Attack(Noise(norm=2)), Attack(Noise(), budgets=[3])):
+        assert other.with_budgets([1, 2]) == other
