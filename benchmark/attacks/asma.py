@@ -9,9 +9,10 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
-FIRST_STEP = 0.25 / 255  # root mean square of the first update with scale="auto"
+# Of scale="auto", chosen on U-Nets and a SegFormer, see docs/parameters.md
+FIRST_STEP = 0.25 / 255  # root mean square of the first update
 BETA_PER_TAU = 3.0
-GROWTH = 300.0
+GROWTH = 300.0  # of τ, from the first step to the last
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,18 @@ class ASMA(Rule):
     The defaults are the published values. They are tied to that paper's network, its logit scale and image size:
     other victims need their own, usually larger ones. Whatever has to be reached is set by the engine's judge.
 
-    With `scale="auto"` nothing is tuned by hand: each image's own first gradient sets its τ and β, and both grow
-    while its N = `max_steps` steps pass,
+    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, which then grows with the
+    share of the N = `max_steps` steps that has passed and shrinks when a step has overshot; with D the number of
+    values of the image and fall_n how much lower IoU_n is than IoU_{n-1}, 0 if it is not, ½ at most,
 
-        τ = ¼/255 · √D / ‖∇J(x)‖₂,    β = 3τ,    α_n = 300^((n/N)²) · (β · IoU + τ),    IoU = 0 at n = 0,
+        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 300^((n/N)²) · Π_{i≤n} (1 − fall_i),    β_n = 3 τ_n.
 
-    with D the number of values of the image. So the first step changes the image by a quarter of a gray level (root
-    mean square) whatever the resolution, the network, its logit scale or its gradients. The smaller the steps, the
-    smaller the norm at which the target is reached, but some images need large ones to arrive at all: the growth is
-    slight in the first third of the steps (less than twofold), within which most images succeed, and 300-fold at the
-    end, so that those on which J has flattened out are moved as well. The gradient is the first step's own: calibration
-    costs no pass. More steps give smaller norms.
+    So the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution, the
+    network, its logit scale or its gradients. The smaller the steps, the smaller the norm at which the target is
+    reached, but some images need large ones to arrive at all: the growth is less than twofold in the first third of the
+    steps, within which most images succeed, and 300-fold at the end, so that those on which J has flattened out are
+    moved as well. An IoU that goes up and down near the target settles, because a fall by .1 takes off a tenth. The
+    gradient is the first step's own: calibration costs no pass.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
@@ -48,8 +50,8 @@ class ASMA(Rule):
         two_pass: take the IoU from a second forward pass on the iterate before it is clamped, as the published code
             does, and report that iterate's measurements as `unclamped_*`. Without it the forward pass that the next
             gradient needs anyway serves both, at half the forward cost.
-        scale: "published", τ and β as given, or "auto", as above; then `tau` and `beta` are not to be given. The
-            calibrated τ is reported as `tau`.
+        scale: "published", τ and β as given, or "auto", as above; then `tau` and `beta` are not to be given. τ_n
+            is reported as `tau`.
     """
 
     tau: float = 1e-7
@@ -76,9 +78,11 @@ class ASMA(Rule):
         return 3 if self.two_pass else 2
 
     def start(self, batch: Batch) -> Tensor:
-        batch.state["tau"] = torch.full(batch.steps.shape, self.tau, dtype=torch.float64, device=batch.steps.device)
+        zeros = torch.zeros_like(batch.steps, dtype=torch.float64)
         if self.two_pass:
-            batch.state["overlap"] = torch.zeros_like(batch.state["tau"])
+            batch.state["overlap"] = zeros
+        if self.scale == "auto":
+            batch.state.update(tau=zeros, previous_overlap=zeros, damping=zeros + 1)
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
@@ -111,15 +115,23 @@ class ASMA(Rule):
 
     def _multiplier(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
         """α_n (B,) float64, from the IoU (B,)."""
+        tau, beta = torch.full_like(overlap, self.tau), torch.full_like(overlap, self.beta)
         if self.scale == "auto":
-            batch.state["tau"] = torch.where(batch.steps == 0, _calibrated(gradient), batch.state["tau"])
-            batch.report["tau"] = batch.state["tau"]
-        tau = batch.state["tau"]
-        beta = BETA_PER_TAU * tau if self.scale == "auto" else self.beta
-        multiplier = beta * overlap + tau if self.dynamic_multiplier else tau
-        if self.scale == "auto":
-            multiplier = multiplier * GROWTH ** (batch.steps.double() / batch.max_steps).square()
-        return multiplier
+            tau = self._calibrated(gradient, overlap, batch)
+            beta = BETA_PER_TAU * tau
+            batch.report["tau"] = tau
+        return beta * overlap + tau if self.dynamic_multiplier else tau
+
+    def _calibrated(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
+        """τ_n (B,) float64; 0 where the first gradient is, because no multiplier would help."""
+        length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
+        first = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
+        fall = (batch.state["previous_overlap"] - overlap).clamp(0, 0.5)
+        batch.state["tau"] = torch.where(batch.steps == 0, first, batch.state["tau"])
+        batch.state["damping"] = batch.state["damping"] * (1 - fall)
+        batch.state["previous_overlap"] = overlap
+        growth = GROWTH ** (batch.steps.double() / batch.max_steps).square()
+        return batch.state["tau"] * growth * batch.state["damping"]
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)
@@ -129,10 +141,3 @@ class ASMA(Rule):
         batch.report["unclamped_pixel_acc"] = metrics.pixel_accuracy(counts)
         batch.report["unclamped_l2"] = norms(delta, 2)
         batch.report["unclamped_linf"] = norms(delta, "inf")
-
-
-def _calibrated(gradient: Tensor) -> Tensor:
-    """τ (B,) float64 for first gradients (B, C, H, W); 0 where there is none, because no multiplier would help."""
-    length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
-    tau = FIRST_STEP * gradient[0].numel() ** 0.5 / length
-    return tau.masked_fill(length == 0, 0)
