@@ -51,5 +51,8 @@ def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
     data = context.data
     ids = data.test_ids() if split == "test" else data.splits()[split]
     dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
-    with Session(context.plan, victim, ids, lambda image_id: data.mask(image_id, split), data.background) as session:
+    with Session(
+        *(context.plan, victim, ids, lambda image_id: data.mask(image_id, split), data.background),
+        class_pixels=data.class_pixels,
+    ) as session:
         session.check(dataset[index] for index in range(len(ids)))
