@@ -1,12 +1,13 @@
 """Finished runs opened again: from a folder to its rows, and the data, targets and judge its config.yaml names."""
 
 import json
+import pkgutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from benchmark import records
 from benchmark.commands.build import instantiate
@@ -35,7 +36,7 @@ def open_sources(folders: Sequence[Path]) -> "list[Source]":
     for folder, own in zip(folders, rows, strict=True):
         config, environment = _config(folder), _json(folder, "environment.json")
         made = {section: _make(folder, config, section) for section in _CODE}
-        given = config.victim.ckpt
+        given = config["victim"].get("ckpt")
         sources.append(
             Source(
                 folder=folder,
@@ -45,7 +46,7 @@ def open_sources(folders: Sequence[Path]) -> "list[Source]":
                 fingerprint=str(environment.get("data_fingerprint")),
                 weights_sha256=environment.get("weights_sha256"),
                 checkpoints=[folder / "checkpoints" / "best.ckpt", *([] if given is None else [Path(given)])],
-                batch=config.engine.slots,
+                batch=config["engine"]["slots"],
                 **made,
             )
         )
@@ -61,16 +62,29 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _config(folder: Path) -> DictConfig:
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.yaml"
     try:
-        config = OmegaConf.load(path)
-        if isinstance(config, DictConfig) and {*_CODE, "victim", "engine"} <= config.keys():
-            return config
-        reason = "it lacks sections every run has"
+        config = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        reason = _fault(config)
     except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
-        reason = " ".join(str(error).split())
-    raise InputError(f"{path}: is not the configuration of a run ({reason}); restore it")
+        config, reason = {}, " ".join(str(error).split())
+    if reason or not isinstance(config, dict):
+        raise InputError(f"{path}: is not the configuration of a run ({reason}); restore it")
+    return {str(section): node for section, node in config.items()}
+
+
+def _fault(config: Any) -> str | None:
+    """What is missing or wrong in the sections that are read here."""
+    for section in (*_CODE, "victim", "engine"):
+        if not isinstance(config, dict) or not isinstance(config.get(section), dict):
+            return f"it has no section {section}"
+    slots, ckpt = config["engine"].get("slots"), config["victim"].get("ckpt")
+    if type(slots) is not int or slots < 1:
+        return f"engine.slots={slots!r} is not a whole number from 1"
+    if ckpt is not None and not isinstance(ckpt, str):
+        return f"victim.ckpt={ckpt!r} is neither null nor a path"
+    return None
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:
@@ -83,23 +97,48 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     return found
 
 
-def _make(folder: Path, config: DictConfig, section: str) -> Any:
-    import hydra
-
-    key, node = f"{folder / 'config.yaml'}: {section}", config[section]
-    targets = _targets(OmegaConf.to_container(node))
-    allowed = _CODE[section]
+def _make(folder: Path, config: Mapping[str, Any], section: str) -> Any:
+    path, node = folder / "config.yaml", config[section]
+    targets = _targets(node)
     # First the name, before anything is imported; then what it leads to, for a name may go through other modules.
-    named = len(targets) == 1 and str(targets[0]).startswith(allowed)
-    if not named or not f"{hydra.utils.get_object(targets[0]).__module__}.".startswith(allowed):
+    named = len(targets) == 1 and str(targets[0]).startswith(_CODE[section])
+    if not named or not _module(_callable(path, section, targets[0])).startswith(_CODE[section]):
         raise InputError(
-            f"{key}._target_={', '.join(map(str, targets))}: only code of {allowed.rstrip('.')} is run from a run's "
-            "folder; restore its config.yaml"
+            f"{path}: {section}._target_={', '.join(map(str, targets))}: only code of {_CODE[section].rstrip('.')} is "
+            "run from a run's folder; restore it"
         )
     try:
-        return instantiate(node, section)
+        made = instantiate(OmegaConf.create(node), section)
     except InputError as error:
-        raise InputError(f"{folder / 'config.yaml'}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
+    kind = _kinds()[section]
+    if not isinstance(made, kind):
+        raise InputError(
+            f"{path}: {section}._target_={targets[0]}: makes a {type(made).__name__}, no {kind.__name__}; restore it"
+        )
+    return made
+
+
+def _callable(path: Path, section: str, name: str) -> Any:
+    try:
+        found = pkgutil.resolve_name(name)  # hydra's own would log what it does not find
+    except (ImportError, ValueError, AttributeError):
+        found = None
+    if not callable(found):
+        raise InputError(f"{path}: {section}._target_={name}: is no class or function there is; restore it")
+    return found
+
+
+def _module(found: Any) -> str:
+    return f"{getattr(found, '__module__', None)}."
+
+
+def _kinds() -> dict[str, type]:
+    from benchmark.criterion import Criterion
+    from benchmark.data.datamodule import SegmentationData
+    from benchmark.targets import Target
+
+    return {"data": SegmentationData, "target": Target, "judge": Criterion}
 
 
 def _targets(node: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.errors import InputError
 from benchmark.transfer.source import Source
-from benchmark.victims.loading import load_victim, weights_sha256
+from benchmark.victims.loading import OwnNetworkError, load_victim, weights_sha256
 from benchmark.victims.task import Victim
 
 
@@ -58,6 +58,8 @@ def load_models(checkpoints: Sequence[Path], sources: Sequence[Source]) -> tuple
     ((classes, channels),) = kinds
     models: dict[str, Model] = {}
     for path in checkpoints:
+        if not path.is_file():
+            raise InputError(f"--victims {path}: no such checkpoint; give a .ckpt that `train` wrote")
         model = _load(path, classes, channels, given=True)
         models.setdefault(model.weights_sha256, model)
     missing = []
@@ -99,7 +101,13 @@ def _folder_name(checkpoint: Path) -> str:
 
 
 def _load(path: Path, classes: int, channels: int, given: bool) -> Model:
-    victim = load_victim(path, classes=classes, channels=channels)
+    try:
+        victim = load_victim(path, classes=classes, channels=channels)
+    except OwnNetworkError as error:
+        cure = "; leave it out" if given else ""
+        raise InputError(
+            f"{path} is of a network of your own, which transfer cannot rebuild and show pictures yet{cure}"
+        ) from error
     return Model(path, weights_sha256(victim), victim, given)
 
 

@@ -80,8 +80,9 @@ class Source:
     def _check_data(self) -> None:
         name = self.data.name
         for split, ids in self.data.splits().items():
-            recorded = self.splits.get(split, ())
-            if list(recorded) != ids:
+            said = self.splits.get(split)
+            recorded = said if isinstance(said, list) else []
+            if recorded != ids:
                 raise InputError(
                     f"{self.folder}: split {split} of {name} has {len(ids)} images now, other ones than the "
                     f"{len(recorded)} recorded; restore the data the run was made on"

@@ -18,6 +18,10 @@ from benchmark.victims.task import PYTHON, Victim
 _HYPER_PARAMETERS = frozenset(inspect.signature(Victim).parameters) - {"network"}
 
 
+class OwnNetworkError(InputError):
+    """The checkpoint holds the weights of a network that only a factory of the user's can build."""
+
+
 def new_victim(
     *,
     classes: int,
@@ -63,7 +67,8 @@ def load_victim(
             configuration, because a checkpoint must not choose code to import.
 
     Raises:
-        InputError: no such file, not a checkpoint of a victim, or one that does not fit the data.
+        InputError: no such file, not a checkpoint of a victim, or one that does not fit the data; `OwnNetworkError` if
+            it is of an architecture "python" and there is no factory.
     """
     path = Path(path)
     checkpoint = _read(path)
@@ -165,7 +170,7 @@ def _rebuild(path: Path, own: dict[str, Any], factory: str | None, options: dict
     own = own | {"encoder_weights": None}
     python = own.get("architecture") == PYTHON
     if python and not factory:
-        raise InputError(
+        raise OwnNetworkError(
             f"{path} is of a network of your own; give victim=python victim.factory=package.module:function"
         )
     network = build_from_factory(factory, options) if python and factory else None

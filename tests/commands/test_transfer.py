@@ -208,7 +208,34 @@ def test_a_run_given_twice(declined, attacked: Path) -> None:
 
 
 def test_a_victim_that_is_not_there(declined, attacked: Path) -> None:
-    assert "no checkpoint at /nowhere.ckpt" in declined(attacked, "--victims", "/nowhere.ckpt")
+    line = declined(attacked, "--victims", "/nowhere.ckpt")
+    assert line == "error: --victims /nowhere.ckpt: no such checkpoint; give a .ckpt that `train` wrote"
+
+
+def _as_own_network(source: Path, path: Path) -> Path:
+    checkpoint = torch.load(source, weights_only=True)
+    checkpoint["hyper_parameters"]["architecture"] = "python"
+    torch.save(checkpoint, path)
+    return path
+
+
+def test_a_victim_that_is_a_network_of_ones_own(declined, attacked: Path, other: Path, tmp_path: Path) -> None:
+    path = _as_own_network(other, tmp_path / "own.ckpt")
+    line = declined(attacked, "--victims", path)
+    assert line.startswith(f"error: {path} is of a network of your own, which transfer cannot rebuild")
+    assert line.endswith("; leave it out")
+
+
+def test_a_run_on_a_network_of_ones_own_has_no_white_box(command, copied: Path, other: Path, tmp_path: Path) -> None:
+    path = copied / "checkpoints" / "best.ckpt"
+    path.parent.mkdir(exist_ok=True)
+    _as_own_network(other, path)
+    config = OmegaConf.load(copied / "config.yaml")
+    config.victim.ckpt = None
+    OmegaConf.save(config, copied / "config.yaml")
+    result = command("transfer", copied, "--victims", other, "--out", tmp_path / "out")
+    assert result.status == 0, result.err
+    assert f"no white box, {path} is of a network of your own, which transfer cannot rebuild" in result.err
 
 
 def test_a_victim_of_other_classes(declined, attacked: Path, other: Path, tmp_path: Path) -> None:
@@ -249,15 +276,55 @@ def test_a_picture_that_is_not_the_rows(declined, copied: Path) -> None:
         ("data._target_", "benchmark.data.files.Path", "only code of benchmark.data is run from a run's folder"),
         ("target._target_", "benchmark.victims.networks.build_from_factory", "only code of benchmark.targets is run"),
         ("judge.metric", "jaccard", "config.yaml: judge: metric='jaccard' is not one of"),
+        (
+            "target._target_",
+            "benchmark.targets.Nope",
+            "target._target_=benchmark.targets.Nope: is no class or function",
+        ),
+        ("judge._target_", "benchmark.criterion.Nope.X", "is no class or function there is; restore"),
+        (
+            "target._target_",
+            "benchmark.targets.VOID",
+            "target._target_=benchmark.targets.VOID: is no class or function",
+        ),
+        ("data._target_", "benchmark.data.synthetic", "is no class or function there is; restore"),
+        ("target._target_", "benchmark.targets.Drawn", "unknown key 'target.seed'"),
+        (
+            "target",
+            {"_target_": "benchmark.targets.Drawn", "mask": 0, "name": "a"},
+            "makes a Drawn, no Target; restore",
+        ),
+        ("target", None, "is not the configuration of a run (it has no section target); restore it"),
+        ("victim", None, "(it has no section victim)"),
+        ("victim", "unet", "(it has no section victim)"),
+        ("victim.ckpt", 3, "(victim.ckpt=3 is neither null nor a path)"),
+        ("engine.slots", None, "(engine.slots=None is not a whole number from 1)"),
+        ("engine.slots", 0, "(engine.slots=0 is not a whole number from 1)"),
+        ("data.seed", "${nope}", "Interpolation key 'nope' not found"),
     ],
 )
 def test_a_run_that_is_no_longer_what_it_was(declined, copied: Path, key: str, value: Any, said: str) -> None:
     config = OmegaConf.load(copied / "config.yaml")
-    OmegaConf.update(config, key, value)
+    OmegaConf.update(config, key, value, merge=False)
     OmegaConf.save(config, copied / "config.yaml")
     line = declined(copied)
     assert said in line
     assert str(copied) in line
+
+
+@pytest.mark.parametrize("section", ["data", "target", "judge", "victim", "engine"])
+def test_a_run_that_lacks_a_section(declined, copied: Path, section: str) -> None:
+    config = OmegaConf.load(copied / "config.yaml")
+    del config[section]
+    OmegaConf.save(config, copied / "config.yaml")
+    assert f"{copied / 'config.yaml'}: is not the configuration of a run (it has no section {section})" in declined(
+        copied
+    )
+
+
+def test_a_split_that_is_no_list(declined, copied: Path) -> None:
+    (copied / "splits.json").write_text('{"train": null}')
+    assert "split train of synthetic has 16 images now, other ones than the 0 recorded" in declined(copied)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "environment.json", "splits.json"])
@@ -285,7 +352,7 @@ def test_arguments_that_are_missing(command) -> None:
 
 def test_runs_on_different_data_are_judged_on_their_own(command, attacked: Path, other: Path, tmp_path: Path) -> None:
     second = tmp_path / "second"
-    options = [f"victim.ckpt={other}", "data.seed=1", "data.n_test=3", "engine.max_passes=3", "run.montage=0"]
+    options = [f"victim.ckpt={other}", "data.seed=1", "data.n_test=3", "engine.max_passes=6", "run.montage=0"]
     assert command("attack", *SMOKE, *options, f"run.dir={second}").status == 0
     result = command("transfer", attacked, second, "--victims", other, "--out", tmp_path / "out")
     assert result.status == 0, result.err
