@@ -67,6 +67,17 @@ def all_cases() -> list[Case]:
     return [Case(name, attack, rule) for name, attack in attacks.items() for rule in _senses(attack.rule)]
 
 
+def pairs(cases: Sequence[Case]) -> list[tuple[Case, int]]:
+    """Each attack at each number of outputs and in each of its senses, but not at all combinations of the two."""
+    both = {case.name for case in cases if not case.rule.targeted} & {case.name for case in cases if case.rule.targeted}
+    return [
+        (case, outputs)
+        for case in cases
+        for outputs in OUTPUTS
+        if case.name not in both or case.rule.targeted == (outputs != 2)
+    ]
+
+
 def _senses(rule: Rule) -> list[Rule]:
     own = {part.name: getattr(rule, part.name) for part in fields(rule)}  # type: ignore[arg-type]
     # Rounds within an attack have to end within the few steps there are.
@@ -192,7 +203,6 @@ class Watched(Rule):
     Attributes:
         iterates: (B, C, H, W) each, as they were when a step began.
         costs: (forward passes, backward passes) of each step, the engine's own look at the iterates included.
-        asked: whether the rule has ever asked for a pass.
     """
 
     def __init__(self, rule: Rule, void: int = 0) -> None:
@@ -201,7 +211,6 @@ class Watched(Rule):
             setattr(self, name, getattr(rule, name))
         self.iterates: list[Tensor] = []
         self.costs: list[tuple[int, int]] = []
-        self.asked = False
 
     def start(self, batch: Batch) -> Tensor:
         return self._disturbed(batch, lambda: self.rule.start(batch))
@@ -213,7 +222,6 @@ class Watched(Rule):
         copies = {name: value.clone() for name, value in before.items()}
         following = self._disturbed(batch, lambda: self.rule.step(batch, counted))
         self.costs.append((counted.forwards + (not counted.looked), counted.backwards))
-        self.asked |= counted.forwards > 0
         assert batch.state.keys() == before.keys(), "state is made in start"
         assert all(torch.equal(before[name], copies[name]) for name in before), "state is replaced, not written into"
         return following

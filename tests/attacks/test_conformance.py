@@ -15,6 +15,7 @@ from conformance_cases import (
     jobs,
     lead,
     never,
+    pairs,
     saturated,
     score,
     size,
@@ -23,15 +24,20 @@ from conformance_cases import (
 from tiny_models import assert_same, smooth_network
 
 from benchmark.attacks.base import norms
+from benchmark.attacks.noise import Noise
 from benchmark.commands.conf import names
 from benchmark.engine import Finished
 
 CASES = all_cases()
+PAIRS = pairs(CASES)
 ROUNDING = 1e-6
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
-every_budget = pytest.mark.parametrize("case", [case for case in CASES if case.rule.eps is not None], ids=str)
 every_head = pytest.mark.parametrize("outputs", OUTPUTS)
+every_pair = pytest.mark.parametrize(("case", "outputs"), PAIRS, ids=str)
+every_budget = pytest.mark.parametrize("case", [case for case in CASES if case.rule.eps is not None], ids=str)
+# Noise knows neither model nor labels; whatever asks the model anything, be it without gradients, has a direction.
+every_direction = pytest.mark.parametrize("case", [c for c in CASES if not isinstance(c.rule, Noise)], ids=str)
 
 
 @cache
@@ -43,18 +49,19 @@ def usual(case: Case, outputs: int) -> list[Finished]:
 def test_every_attack_of_the_configuration_is_a_case() -> None:
     assert {case.attack.family or case.name for case in CASES} == set(names("attack"))
     assert {case.rule.targeted for case in CASES} == {True, False}
+    assert {case for case, _ in PAIRS} == set(CASES)
+    assert {(case.name, outputs) for case, outputs in PAIRS} == {(case.name, k) for case in CASES for k in OUTPUTS}
 
 
 def test_the_cases_are_of_every_kind() -> None:
-    finished = [image for case in CASES for outputs in OUTPUTS for image in usual(case, outputs)]
+    finished = [image for case, outputs in PAIRS for image in usual(case, outputs)]
     assert not any(image.success_clean for image in finished)
     assert any(image.success8 for image in finished)
     assert any(not image.success for image in finished)
     assert len({image.steps for image in finished}) > 3
 
 
-@every_case
-@every_head
+@every_pair
 def test_an_image_is_treated_as_if_it_were_alone(case: Case, outputs: int) -> None:
     alone = case.run(case.network(outputs), jobs(outputs), slots=1)
     elsewhere = case.run(case.network(outputs), jobs(outputs)[::-1], slots=2, sync_every=3)
@@ -63,8 +70,7 @@ def test_an_image_is_treated_as_if_it_were_alone(case: Case, outputs: int) -> No
         assert_same(other, ours)
 
 
-@every_case
-@every_head
+@every_pair
 def test_results_are_images_within_their_budget(case: Case, outputs: int) -> None:
     for image in [*usual(case, outputs), *case.run(case.network(outputs), jobs(outputs), stop=False, keep="last")]:
         assert 0 <= image.adv.min() <= image.adv.max() <= 1
@@ -87,8 +93,7 @@ def test_each_image_keeps_to_a_budget_of_its_own(case: Case, dtype: torch.dtype)
         assert_same(image, same, tolerance=1e-6 if dtype == torch.float64 else 1e-3)
 
 
-@every_case
-@pytest.mark.parametrize("outputs", [2, 5])
+@every_pair
 def test_labels_of_pixels_that_do_not_count_change_nothing(case: Case, outputs: int) -> None:
     ours, model = usual(case, outputs)[1], case.network(outputs)
     assert_same(case.run(model, [filled_void(ours.job, 255)])[0], ours)
@@ -96,8 +101,11 @@ def test_labels_of_pixels_that_do_not_count_change_nothing(case: Case, outputs: 
     assert_same(case.run(model, [ours.job], Watched(case.rule, void=1))[0], ours)
 
 
-@every_case
-@pytest.mark.parametrize(("outputs", "keep"), [(1, "best"), (2, "best"), (2, "score"), (5, "best")])
+@pytest.mark.parametrize(
+    ("case", "outputs", "keep"),
+    [*((*pair, "best") for pair in PAIRS), *((case, 2, "score") for case in CASES)],
+    ids=str,
+)
 def test_what_is_kept_is_never_worse_than_the_clean_image(case: Case, outputs: int, keep: str) -> None:
     for image in case.run(case.network(outputs), jobs(outputs), stop=False, keep=keep):
         clean, kept = (score(case, image, preds) for preds in (image.clean_preds, image.adv_preds))
@@ -105,15 +113,13 @@ def test_what_is_kept_is_never_worse_than_the_clean_image(case: Case, outputs: i
         assert image.success == (kept >= case.judge.value)
 
 
-@every_case
+@every_direction
 @every_head
 def test_targeted_goes_towards_the_labels_and_untargeted_away(case: Case, outputs: int) -> None:
     model = case.network(outputs)
     for job in unanimous(outputs, agreed=not case.rule.targeted)[:2]:
         watched = Watched(case.rule)
         (image,) = case.run(model, [job], watched, stop=False, keep="last", judge=never(case))
-        if not watched.asked:
-            return  # What never asks the model anything has no direction.
         visited = [*(points[0] for points in watched.iterates[1:]), image.adv]
         reached, clean = (mean(lead(model, points, job) for points in some) for some in (visited, [job.image]))
         assert reached > clean if case.rule.targeted else reached < clean
@@ -155,8 +161,7 @@ def test_no_image_gets_more_passes_than_allowed(case: Case, max_passes: int) -> 
         assert image.forwards + image.backwards <= max_passes
 
 
-@every_case
-@every_head
+@every_pair
 def test_without_a_gradient_nothing_breaks(case: Case, outputs: int) -> None:
     some = jobs(2)[:2]
     none = replace(some[0], id="no pixel counts", valid=torch.zeros_like(some[0].labels, dtype=torch.bool))
