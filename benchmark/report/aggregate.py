@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from benchmark.records import PREDICTIONS, SCHEMA, group_rows
-from benchmark.report.columns import Rows, attacked_rows, column, flag, groups_of
+from benchmark.report.columns import Rows, attacked_rows, column, flag, groups_of, shared
 from benchmark.report.counts import confusion_to_truth, kind_of
 from benchmark.report.intervals import wilson
 from benchmark.report.sizes import by_size
@@ -82,7 +82,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "attack": attack,
         **{name: ", ".join(dict.fromkeys(_label(row, name) for row in rows if row[name])) for name in LABELS},
-        **{name: _shared(rows, name) for name in FACTS},
+        **{name: shared(rows, name) for name in FACTS},
         "images": len(rows),
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),
@@ -104,11 +104,6 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
 def _label(row: Mapping[str, Any], name: str) -> str:
     # A row's target names the very map after a colon; what a summary has in common is how it was drawn.
     return str(row[name]).split(":")[0] if name == "target" else str(row[name])
-
-
-def _shared(rows: Rows, name: str) -> Any:
-    values = {row[name] for row in rows}
-    return values.pop() if len(values) == 1 else None
 
 
 def _input_transforms(rows: Rows, groups: Sequence[object]) -> dict[str, Any]:

@@ -26,6 +26,12 @@ def flag(rows: Rows, name: str) -> NDArray[np.bool_]:
     return np.array([bool(row[name]) for row in rows], dtype=np.bool_)
 
 
+def shared(rows: Rows, name: str) -> Any:
+    """The value that all rows have in a column, else None."""
+    values = {row[name] for row in rows}
+    return values.pop() if len(values) == 1 else None
+
+
 def groups_of(rows: Rows) -> list[object]:
     """What is resampled together: patients or sequences; images without a group are groups of their own."""
     return [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]

@@ -19,7 +19,7 @@ _STYLES: tuple[Any, ...] = ("-", (0, (5, 1.2, 1, 1.2)), (0, (1, 1)))
 _CONTROL: Any = (0, (3, 2))
 _MARKERS = "osD^vPX"
 
-_ACROSS, _WIDTH, _HEIGHT, _LEGEND_LINE, _LEGEND_ENTRY = 3, 4.3, 3.1, 0.21, 2.1  # inches, but the first
+_ACROSS, _WIDTH, _HEIGHT, _LEGEND_LINE, _LEGEND_ENTRY, _LETTER = 3, 4.3, 3.1, 0.21, 2.1, 0.075  # inches, but the first
 
 
 def draw_curves(path: Path, rows: Iterable[Mapping[str, Any]], title: str = "", dpi: int = 150) -> Path:
@@ -41,17 +41,23 @@ def draw_curves(path: Path, rows: Iterable[Mapping[str, Any]], title: str = "", 
 
 
 def _lines(found: Sequence[Family]) -> list[Line]:
-    attacks = [family.name for family in found if family.equal_norm is None]
+    attacks = [family.name for family in found if family.copied is None]
     numbers = {name: number for number, name in enumerate(attacks)}
+    by_norm = not all(family.swept for family in found)
     lines = []
     for family in found:
         # A control of an attack that is not among these has a colour of its own.
-        number = numbers.setdefault(family.equal_norm or family.name, len(numbers))
-        style = _STYLES[number // len(LINE_COLOURS) % len(_STYLES)] if family.equal_norm is None else _CONTROL
-        look = {"color": LINE_COLOURS[number % len(LINE_COLOURS)], "linestyle": style, "label": family.name}
+        number = numbers.setdefault(family.copied or family.name, len(numbers))
+        style = _STYLES[number // len(LINE_COLOURS) % len(_STYLES)] if family.copied is None else _CONTROL
+        look = {"color": LINE_COLOURS[number % len(LINE_COLOURS)], "linestyle": style, "label": _label(family, by_norm)}
         # So that lines of one colour differ in their markers too.
         lines.append(Line(family, look, _MARKERS[(number + 3 * (number // len(LINE_COLOURS))) % len(_MARKERS)]))
     return lines
+
+
+def _label(family: Family, by_norm: bool) -> str:
+    # A sweep's curve over the norm may take any of its budgets, unlike an attack that ran but once.
+    return f"{family.name} (best of {len(family.attacks)} budgets)" if by_norm and family.swept else family.name
 
 
 def _panels(lines: Sequence[Line]) -> list[Callable[["Axes"], None]]:
@@ -63,7 +69,7 @@ def _panels(lines: Sequence[Line]) -> list[Callable[["Axes"], None]]:
         *(
             partial(draw_budgets, lines=swept, norm=norm, what=what)
             for norm in _norms(swept)
-            for what in ("success8_rate", "median_iou")
+            for what in ("success_rate", "median_iou")
         ),
     ]
 
@@ -78,7 +84,8 @@ def _layout(lines: Sequence[Line], panels: Sequence[Callable[["Axes"], None]], t
 
     across = 2 if len(panels) == 4 else min(_ACROSS, len(panels))
     down = -(-len(panels) // across)
-    entries = int(across * _WIDTH // _LEGEND_ENTRY)
+    longest = max(len(line.look["label"]) for line in lines)
+    entries = max(1, int(across * _WIDTH // max(_LEGEND_ENTRY, 0.7 + _LETTER * longest)))
     below = _LEGEND_LINE * -(-len(lines) // entries) + 0.1
     above = 0.4 if title else 0.1
     height = down * _HEIGHT + below + above

@@ -27,7 +27,10 @@ class Line:
 
 
 def draw_norm(axes: "Axes", lines: Sequence[Line], norm: str) -> None:
-    """Success over the norm "1", "2" or "inf" of the perturbation; thin where it is not the attack's own."""
+    """Success over the norm "1", "2" or "inf" of the perturbation; thin where it is not the attack's own.
+
+    Of a sweep, an image's best over all budgets.
+    """
     name = NORM_COLUMNS[norm]
     curves = [success_by_norm(line.family, name) for line in lines]
     own = [line.family.norm in (norm, None) for line in lines]
@@ -38,7 +41,7 @@ def draw_norm(axes: "Axes", lines: Sequence[Line], norm: str) -> None:
 
 
 def draw_passes(axes: "Axes", lines: Sequence[Line]) -> None:
-    """Success over passes, of a sweep that of the largest budget."""
+    """Success over passes, of a sweep with the largest budget."""
     curves = [success_by_passes(list(line.family.attacks.values())[-1]) for line in lines]
     _draw_steps(axes, lines, curves, [True] * len(lines), 1)
     largest = " (at the largest budget)" if any(line.family.swept for line in lines) else ""
@@ -47,7 +50,7 @@ def draw_passes(axes: "Axes", lines: Sequence[Line]) -> None:
 
 
 def draw_budgets(axes: "Axes", lines: Sequence[Line], norm: str, what: str) -> None:
-    """`what` ("success8_rate" or "median_iou") over the budgets of the sweeps in that norm."""
+    """`what` ("success_rate" or "median_iou") over the budgets of the sweeps in that norm."""
     scale = 255 if norm == "inf" else 1
     ticks: set[float] = set()
     targeted = set()
@@ -62,12 +65,12 @@ def draw_budgets(axes: "Axes", lines: Sequence[Line], norm: str, what: str) -> N
     axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
     axes.set_xticks([], minor=True)
     budget = f"budget {_NAMES[NORM_COLUMNS[norm]]}"
-    if what == "success8_rate":
-        _name(axes, "success by budget", budget)
+    if what == "success_rate":
+        _name(axes, "success by budget (float)", budget)
         _as_percentage(axes)
     elif what == "median_iou":
         reference = "/".join({True: "target", False: "truth"}[one] for one in sorted(targeted))
-        _name(axes, f"median IoU to {reference} by budget", budget)
+        _name(axes, f"median IoU to {reference} by budget (float)", budget)
         axes.set_ylim(-0.03, 1.03)
     else:
         raise ValueError(f"curves: no panel of {what!r}")

@@ -1,6 +1,6 @@
 """Rows to curves: which share of the attacked images succeeds within a norm, a number of passes, a budget.
 
-Success is that of the 8-bit file, norms are those of the float32 result; a failure is never reached.
+Success is that of the 8-bit file but over budgets, norms are those of the float32 result; a failure is never reached.
 """
 
 import math
@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.records import group_rows
-from benchmark.report.columns import Rows, attacked_rows, column, cost_of_success, flag
+from benchmark.report.columns import Rows, attacked_rows, column, cost_of_success, flag, shared
+from benchmark.report.sweeps import sweeps
+
+_FACTS = ("family", "norm", "eps", "equal_norm")
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class BudgetPoint:
-    """What an attack reaches within `eps`: rate of success of the files (None if nothing was attacked) and median IoU
-    of the files, to the target if `targeted`, else to the truth."""
+    """What an attack reaches within `eps`: rate of success (None if nothing was attacked) and median IoU, to the target
+    if `targeted`, else to the truth; of the float32 results, because the files may exceed the budget."""
 
     attack: str
     eps: float
     targeted: bool
-    success8_rate: float | None
+    success_rate: float | None
     median_iou: float
 
 
@@ -47,13 +50,15 @@ class BudgetPoint:
 class Family:
     """Attacks that differ in their budget only, by rising budget; an attack without a budget is alone.
 
-    `norm` ("1", "2", "inf") and `equal_norm` are its rows', None where they do not say.
+    `norm` ("1", "2", "inf") is its rows', or that of the attacks a control copies, None where they do not say; `copied`
+    is the name of the family that it copies, None if it is no control. `budgets` has the eps of each attack.
     """
 
     name: str
     norm: str | None
-    equal_norm: str | None
+    copied: str | None
     attacks: Mapping[str, Rows]
+    budgets: Mapping[str, float | None]
 
     @property
     def swept(self) -> bool:
@@ -63,20 +68,15 @@ class Family:
 
 def families(rows: Iterable[Mapping[str, Any]]) -> list[Family]:
     """The families among rows, in alphabetical order; rows that name none are by attack."""
-    ordered = sorted(rows, key=lambda row: (row["attack"], row["id"]))
-    members: dict[str, dict[str, Rows]] = {}
-    for attack, attacked in group_rows(ordered, "attack").items():
-        members.setdefault(attacked[0]["family"] or attack, {})[attack] = attacked
-    found = []
-    for name, attacks in sorted(members.items()):
-        rising = dict(sorted(attacks.items(), key=lambda item: _budget(item[1])))
-        first = next(iter(rising.values()))[0]
-        found.append(Family(name, first["norm"], first["equal_norm"], rising))
-    return found
-
-
-def _budget(rows: Rows) -> float:
-    return math.inf if rows[0]["eps"] is None else float(rows[0]["eps"])
+    by_attack = group_rows(sorted(rows, key=lambda row: (row["attack"], row["id"])), "attack")
+    found = sweeps({name: {fact: shared(its, fact) for fact in _FACTS} for name, its in by_attack.items()})
+    family_of = {attack: sweep.name for sweep in found for attack in sweep.budgets}
+    families = []
+    for sweep in found:
+        attacks = {attack: by_attack[attack] for attack in sweep.budgets}
+        copied = next(iter(attacks.values()))[0]["equal_norm"]
+        families.append(Family(sweep.name, sweep.norm, family_of.get(copied, copied), attacks, sweep.budgets))
+    return families
 
 
 def curve(costs: NDArray[np.float64]) -> Curve:
@@ -101,12 +101,15 @@ def success_by_passes(rows: Rows) -> Curve:
 
 
 def by_budget(family: Family) -> list[BudgetPoint]:
-    """One point per budget, rising."""
+    """One point per budget, rising; none of an attack without a budget."""
     points = []
-    for attack, rows in family.attacks.items():
+    for attack, eps in family.budgets.items():
+        if eps is None:
+            continue
+        rows = family.attacks[attack]
         attacked = attacked_rows(rows)
-        rate = float(flag(attacked, "success8").mean()) if attacked else None
+        rate = float(flag(attacked, "success").mean()) if attacked else None
         targeted = bool(rows[0]["targeted"])
-        scores = column(rows, "adv8_iou_target" if targeted else "adv8_iou_truth")
-        points.append(BudgetPoint(attack, _budget(rows), targeted, rate, float(np.median(scores))))
+        scores = column(rows, "adv_iou_target" if targeted else "adv_iou_truth")
+        points.append(BudgetPoint(attack, eps, targeted, rate, float(np.median(scores))))
     return points

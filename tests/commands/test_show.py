@@ -68,7 +68,7 @@ def test_of_a_sweep_the_largest_budget_is_pictured(tmp_path: Path, monkeypatch: 
     drawn: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(shown, "montage", lambda path, items, title: drawn.append((path.name, items)))
     context = SimpleNamespace(folder=tmp_path, cfg=SimpleNamespace(run=SimpleNamespace(montage=1)))
-    sweep = [_row(f"pgd@{eps}", image, family="pgd", eps=eps / 255) for eps in (2, 8) for image in "ba"]
+    sweep = [_row(f"pgd@{eps}", image, family="pgd", eps=eps / 255) for eps in (2, 10) for image in "ba"]
     rows = pa.Table.from_pylist([*sweep, _row("asma", "a")], schema=SCHEMA).to_pylist()
     shown.draw_montages(context, rows, lambda row: row["id"])  # type: ignore[arg-type,return-value]
-    assert drawn == [("montage_asma.png", ["a"]), ("montage_pgd@8.png", ["a"])]
+    assert drawn == [("montage_asma.png", ["a"]), ("montage_pgd@10.png", ["a"])]

@@ -49,12 +49,12 @@ def test_a_panel_per_norm_and_one_for_passes(tmp_path: Path, drawn: list[Figure]
 
 def test_sweeps_are_drawn_over_their_budgets(tmp_path: Path, drawn: list[Figure]) -> None:
     sweep = {"family": "pgd", "norm": "inf"}
-    rows = [one for eps in (1, 2, 8) for one in _rows(f"pgd@{eps}", eps=eps / 255, success8=eps > 2, **sweep)]
+    rows = [one for eps in (1, 2, 8) for one in _rows(f"pgd@{eps}", eps=eps / 255, success=eps > 2, **sweep)]
     draw_curves(tmp_path / "c.png", rows)
     assert _titles(drawn[0]) == [
         "success by passes (at the largest budget)",
-        "success by budget",
-        "median IoU to truth by budget",
+        "success by budget (float)",
+        "median IoU to truth by budget (float)",
     ]
     (line,) = drawn[0].axes[1].lines
     assert line.get_xdata() == pytest.approx([1, 2, 8])
@@ -76,6 +76,27 @@ def test_a_control_is_dashed_in_the_colour_of_what_it_copies(tmp_path: Path, dra
     _, dag, noise = drawn[0].axes[0].lines
     assert noise.get_color() == dag.get_color()
     assert (dag.get_linestyle(), noise.get_linestyle()) == ("-", "--")
+
+
+def test_a_swept_control_is_dashed_in_the_colour_of_the_sweep(tmp_path: Path, drawn: list[Figure]) -> None:
+    sweep = [one for eps in (2, 10) for one in _rows(f"pgd@{eps}", family="pgd", norm="inf", eps=eps / 255)]
+    control = [
+        one | {"attack": f"noise@{one['attack'][4:]}", "family": "noise", "equal_norm": one["attack"]} for one in sweep
+    ]
+    draw_curves(tmp_path / "c.png", [*_rows("asma"), *sweep, *control])
+    by_l2, _, by_budget, _ = drawn[0].axes
+    asma, *swept = by_l2.lines
+    for noise, pgd in (swept, by_budget.lines):
+        assert noise.get_color() == pgd.get_color() != asma.get_color()
+        assert (noise.get_linestyle(), pgd.get_linestyle()) == ("--", "-")
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert legend == ["asma", "noise (best of 2 budgets)", "pgd (best of 2 budgets)"]
+
+
+def test_passes_of_a_sweep_are_those_of_the_largest_budget(tmp_path: Path, drawn: list[Figure]) -> None:
+    rows = [one for eps in (2, 10) for one in _rows(f"pgd@{eps}", family="pgd", eps=float(eps), success8=eps == 10)]
+    draw_curves(tmp_path / "c.png", rows)
+    assert drawn[0].axes[0].lines[0].get_ydata()[-1] == 1
 
 
 def test_many_attacks_are_told_apart(tmp_path: Path, drawn: list[Figure]) -> None:
