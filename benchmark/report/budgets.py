@@ -1,92 +1,65 @@
-"""Tables over budgets: each family's success and score at each of its budgets, and the worst case over attacks."""
+"""Tables over budgets: each family's success and score at each of its budgets.
+
+They are of the float32 result, which is within the budget. Its 8-bit file is not: rounding takes 0.5/255 to 0 or 1/255.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.report.grids import Grid, number
+from benchmark.report.sweeps import NORM_NAMES, Sweep, sweeps
 
 Summaries = Sequence[Mapping[str, Any]]
 
-_NORMS = {"1": "L1", "2": "L2", "inf": "L∞"}
-
-
-def sweeps(summaries: Summaries) -> dict[str, list[Mapping[str, Any]]]:
-    """Attacks by family, by rising budget."""
-    families: dict[str, list[Mapping[str, Any]]] = {}
-    for one in summaries:
-        families.setdefault(one["family"] or one["attack"], []).append(one)
-    return {name: sorted(family, key=lambda one: one["eps"] or 0) for name, family in families.items()}
+_NOTE = "{} in float, within the budget; the 8-bit file may exceed it by half a gray level."
 
 
 def budget_grids(summaries: Summaries) -> list[Grid]:
     """For each norm in which budgets were swept: success by family and budget, and the mean IoU.
 
-    Families by their mean success over the budgets, then by name.
+    Families by their mean success over the budgets, then by name. A control has the budgets of what it copies.
     """
-    swept = {name: family for name, family in sweeps(summaries).items() if len(family) > 1}
+    by_attack = {one["attack"]: one for one in summaries}
+    swept = [sweep for sweep in sweeps(by_attack) if len(sweep.budgets) > 1]
     grids = []
-    for norm in sorted({str(family[0]["norm"]) for family in swept.values()}):
-        chosen = {name: family for name, family in swept.items() if str(family[0]["norm"]) == norm}
-        rates = {name: _by_budget(family, "success8_rate") for name, family in chosen.items()}
+    for norm in NORM_NAMES:
+        chosen = {sweep.name: sweep for sweep in swept if sweep.norm == norm}
+        if not chosen:
+            continue
+        rates = {name: _by_budget(sweep, by_attack, "success_rate") for name, sweep in chosen.items()}
         order = sorted(chosen, key=lambda name: (-sum(rates[name].values()) / max(1, len(rates[name])), name))
-        by = f"by budget {_NORMS.get(norm, 'eps')}{' · 255' if norm == 'inf' else ''}"
+        by = f"by budget {NORM_NAMES[norm]}{' · 255' if norm == 'inf' else ''}"
         scale = 255 if norm == "inf" else 1
-        grids.append(_grid(f"Success in %, {by}", {name: rates[name] for name in order}, scale, 100, 1))
+        note = _NOTE.format("Success")
+        grids.append(_grid(f"Success in %, {by}", {name: rates[name] for name in order}, scale, 100, 1, note))
         for targeted, reference in ((True, "target"), (False, "truth")):
-            aimed = [name for name in order if bool(chosen[name][0]["targeted"]) == targeted]
-            scores = {name: _by_budget(chosen[name], f"adv8_iou_{reference}") for name in aimed}
+            aimed = [name for name in order if _targeted(chosen[name], by_attack) == targeted]
+            scores = {name: _by_budget(chosen[name], by_attack, f"adv_iou_{reference}") for name in aimed}
             if scores:
-                grids.append(_grid(f"Mean IoU to {reference}, {by}", scores, scale, 1, 3))
+                grids.append(_grid(f"Mean IoU to {reference}, {by}", scores, scale, 1, 3, _NOTE.format("IoU")))
     return grids
 
 
-def worst_case_grid(worst_case: Summaries) -> Grid:
-    """One row per set of attacks; the data-set mean IoU of the worst case lies between its bounds."""
-    rows = []
-    for one in worst_case:
-        bounds, single = one["adv8_miou_truth"], one["best_single"]
-        rows.append(
-            (
-                _budget(one),
-                str(len(one["attacks"])),
-                number(one["success8_rate"], 100, 1),
-                number(one["adv8_pixel_acc_truth"]["mean"], 1, 3),
-                number(one["adv8_iou_truth"]["mean"], 1, 3),
-                f"{number(bounds['lower'], 1, 3)} to {number(bounds['upper'], 1, 3)}",
-                f"{number(single['adv8_miou_truth'], 1, 3)} {single['family']}",
-            )
-        )
-    header = (
-        "budget",
-        "set\nof",
-        "success\n%",
-        "pixel\naccuracy",
-        "image\nIoU",
-        "data-set\nmIoU between",
-        "mIoU of the\nbest attack",
-    )
-    notes = ["Budgets in L∞ are in 1/255."] if any(one["norm"] == "inf" for one in worst_case) else []
-    return Grid("Worst case over untargeted attacks, to the truth", header, rows, notes)
+def _targeted(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]]) -> bool:
+    return bool(by_attack[next(iter(sweep.budgets))]["targeted"])
 
 
-def _by_budget(family: Summaries, name: str) -> dict[float, float]:
+def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: str) -> dict[float, float]:
     """Known values by budget; of a described column its mean."""
-    values = {one["eps"] or 0.0: one[name]["mean"] if isinstance(one[name], Mapping) else one[name] for one in family}
-    return {eps: value for eps, value in values.items() if value is not None}
+    found = {}
+    for attack, eps in sweep.budgets.items():
+        value = by_attack[attack][name]
+        value = value["mean"] if isinstance(value, Mapping) else value
+        if eps is not None and value is not None:
+            found[eps] = float(value)
+    return found
 
 
 def _grid(
-    title: str, families: Mapping[str, Mapping[float, float]], scale: float, factor: float, decimals: int
+    title: str, families: Mapping[str, Mapping[float, float]], scale: float, factor: float, decimals: int, note: str
 ) -> Grid:
     budgets = sorted({eps for values in families.values() for eps in values})
     rows = [
         [name, *(number(values.get(eps), factor, decimals) for eps in budgets)] for name, values in families.items()
     ]
-    return Grid(title, ["attack", *(f"{eps * scale:.4g}" for eps in budgets)], rows)
-
-
-def _budget(one: Mapping[str, Any]) -> str:
-    norm = _NORMS.get(str(one["norm"]), "any norm")
-    if one["eps"] is None:
-        return f"{norm} free"
-    return f"{norm} {one['eps'] * 255:.4g}" if one["norm"] == "inf" else f"{norm} {one['eps']:.4g}"
+    return Grid(title, ["attack", *(f"{eps * scale:.5g}" for eps in budgets)], rows, [note])

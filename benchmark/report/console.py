@@ -1,16 +1,18 @@
-"""The tables a run ends with: of one attack or of several, readable at 80 columns without colour."""
+"""The tables a run ends with, without colour: of one attack at 80 columns, of several at 100."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.report.aggregate import Summary
 from benchmark.report.comparison import comparison, transform_grids
-from benchmark.report.grids import Grid, for_console, interval, number
-from benchmark.report.sizes import LARGE, SMALL
+from benchmark.report.grids import for_console, interval, number
+from benchmark.report.size_table import size_grid
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+_COMPARISON_WIDTH = 100
 
 # label, column of the summary, factor, decimals; a factor of 255 shows [0,1] values on the 8-bit scale
 _SECTIONS: tuple[tuple[tuple[str, str, float, int], ...], ...] = (
@@ -47,7 +49,10 @@ def print_summary(summary: Summary, console: "Console | None" = None) -> None:
     """Print one attack in detail, or a comparison of several, to `console`, by default standard output."""
     from rich.console import Console
 
-    console = console or Console()
+    if console is None:
+        console = Console()
+        if len(summary.attacks) > 1:
+            console.width = max(console.width, _COMPARISON_WIDTH)  # a wrapped line is read, a cut cell is not
     if len(summary.attacks) == 1:
         console.print(summary_table(summary.attacks[0]), "")
         sizes = [size_grid(summary.attacks[0])] if summary.attacks[0]["by_size"] else []
@@ -56,37 +61,6 @@ def print_summary(summary: Summary, console: "Console | None" = None) -> None:
     elif summary.attacks:
         for grid in comparison(*summary):
             console.print(for_console(grid))
-
-
-def size_grid(summary: Mapping[str, Any]) -> Grid:
-    """One attack's results by size of the truth's foreground."""
-    sizes = summary["by_size"]
-    name, factor, decimals = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}[
-        next(iter(sizes.values()))["norm"]
-    ]
-    shares = {"small": f"< {100 * SMALL:g} %", "large": f"> {100 * LARGE:g} %"}
-    rows = [
-        (
-            f"{size} ({shares[size]})" if size in shares else size,
-            str(one["attacked"]),
-            number(one["success8_rate"], 100, 1),
-            interval(one["success8_rate_ci95"], 100, 0),
-            number(one["median_norm"], factor, decimals),
-            number(one["adv8_iou_target"], 1, 3),
-            number(one["adv8_iou_truth"], 1, 3),
-        )
-        for size, one in sizes.items()
-    ]
-    header = (
-        "foreground",
-        "attacked",
-        "success\n%",
-        "95 %\ninterval",
-        f"{name} *\nmedian",
-        "IoU to\ntarget",
-        "IoU to\ntruth",
-    )
-    return Grid("By size of the structure, 8-bit", header, rows, ["* over the successes"])
 
 
 def summary_table(summary: Mapping[str, Any]) -> "Table":

@@ -1,8 +1,8 @@
 """Tables of text, for the console and for Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -48,6 +48,11 @@ def markdown(grids: Iterable[Grid]) -> str:
         notes = [_escaped(" ".join(grid.notes))] if grid.notes else []
         blocks.append("\n\n".join([f"**{_escaped(grid.title)}**", "\n".join(lines), *notes]))
     return "\n\n".join(blocks) + "\n"
+
+
+def label(summary: Mapping[str, Any]) -> str:
+    """An attack's name, marked if it is a control that copies another attack's norm."""
+    return summary["attack"] + (" †" if summary["equal_norm"] else "")
 
 
 def number(value: float | None, factor: float, decimals: int, missing: str = "-") -> str:

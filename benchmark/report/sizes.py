@@ -19,7 +19,8 @@ def by_size(rows: Rows) -> dict[str, dict[str, Any]]:
     """Success, norm and scores of one attack's rows by size of the truth's foreground, for the sizes that occur.
 
     "none" has no foreground at all. Empty where no class is background, because then there is no foreground.
-    `median_norm` is of the float32 result of files that succeed, in the attack's own `norm`.
+    Norms are of the float32 result in the attack's own `norm`: `median_norm` of the files that succeed,
+    `median_norm_all` of all attacked images with failures infinite.
     """
     classes, background = kind_of(rows, "by size")
     if background is None:
@@ -41,5 +42,6 @@ def _stratum(rows: Rows, norm: str) -> dict[str, Any]:
         "success8_rate_ci95": wilson(hits, len(attacked)),
         "norm": norm,
         "median_norm": float(np.median(norms[np.isfinite(norms)])) if np.isfinite(norms).any() else None,
+        "median_norm_all": float(np.median(norms)) if attacked else None,
         **{name: float(column(rows, name).mean()) for name in ("adv8_iou_target", "adv8_iou_truth")},
     }

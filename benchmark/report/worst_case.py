@@ -1,10 +1,10 @@
 """The worst case over a set of attacks on the same images: what a defender faces who meets whichever attack works best.
 
-Per image that is the lowest score any attack reached. The mean IoU of a data set belongs to all images together, and
-the choice of attacks that minimises it is not found image by image; it is bounded instead. Above, by a choice that is
-found: from the best single attack, images are swapped to other attacks as long as that lowers it. Below, by the mean of
-each class's own minimum, which no single choice need reach. Only what the attacks left counts: the clean image is no
-candidate. Everything is about the 8-bit files.
+Per image that is the score nearest to the attacks' aim that any of them reached. The mean IoU of a data set belongs to
+all images together, and the choice of attacks that minimises it is not found image by image; it is bounded instead.
+Above, by a choice that is found: from the best single attack, images are swapped to other attacks as long as that
+lowers it. Below, by the mean of each class's own minimum, which no single choice need reach. Only what the attacks left
+counts: the clean image is no candidate. Everything is about the 8-bit files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmark.records import group_rows
-from benchmark.report.columns import Rows, column, flag, groups_of
+from benchmark.report.columns import Rows, column, flag, groups_of, shared
 from benchmark.report.counts import confusion_to_truth, kind_of
 from benchmark.report.intervals import bootstrap_means, wilson
+from benchmark.report.sweeps import same_eps
 
 _GAIN = 1e-12  # a swap must lower the mean IoU by more than rounding can
+
+_SHARED = ("targeted", "victim", "data", "split", "norm")
+_LOWEST = ("adv8_pixel_acc_truth", "adv8_iou_truth")
 
 Counts = NDArray[np.int64]
 
 
 def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
-    """The worst case over each set of two or more untargeted attacks that share norm and budget.
+    """The worst case over each set of two or more attacks that share sense (`targeted`), norm and budget or lack of it.
 
     Attacks that copy another one's norm are its controls and belong to no set; images that not all attacks of a set
-    have finished are left out. `miou_truth` has the `lower` and `upper` bound, `best_single` the attack with the lowest
-    data-set mean IoU (all classes, background included).
+    have finished are left out. All sets have `success8_rate`, of any attack. Of untargeted ones, `adv8_miou_truth` has
+    the `lower` and `upper` bound, `best_single` the attack with the lowest data-set mean IoU (all classes, background
+    included). Of targeted ones, `adv8_iou_target` is of each image's highest, `best_single` the attack with the highest
+    mean.
 
     Args:
         rows: as `benchmark.records.read` returns them.
@@ -37,21 +43,22 @@ def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
     Raises:
         InputError: rows of one set have different numbers of classes.
     """
-    listed = [row for row in rows.to_pylist() if row["targeted"] is False and row["equal_norm"] is None]
+    listed = [row for row in rows.to_pylist() if row["targeted"] is not None and row["equal_norm"] is None]
     by_attack = group_rows(sorted(listed, key=lambda row: (row["attack"], row["id"])), "attack")
     sets: dict[tuple[Any, ...], list[str]] = {}
     for attack, attacked in by_attack.items():
-        budgets = {row["eps"] for row in attacked}
-        first = attacked[0]
-        budget = first["eps"] if len(budgets) == 1 else None  # one of its own for each image is none to share
-        sets.setdefault((first["victim"], first["data"], first["split"], first["norm"], budget), []).append(attack)
+        eps = shared(attacked, "eps")  # one of its own for each image is none to share
+        key = (*(attacked[0][name] for name in _SHARED), None if eps is None else same_eps(eps))
+        sets.setdefault(key, []).append(attack)
     found = []
-    for (victim, data, split, norm, eps), attacks in sets.items():
-        named = {"victim": victim, "data": data, "split": split, "norm": norm, "eps": eps, "attacks": attacks}
+    for key, attacks in sets.items():
+        named = dict(zip((*_SHARED, "eps"), key, strict=True)) | {"attacks": attacks}
         common = _common_images([by_attack[attack] for attack in attacks])
         if len(attacks) >= 2 and common[0]:
             found.append(named | _worst_case(common, attacks))
-    return sorted(found, key=lambda one: (str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"]))
+    return sorted(
+        found, key=lambda one: (one["targeted"], str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"])
+    )
 
 
 def _common_images(by_attack: Sequence[Rows]) -> list[list[Mapping[str, Any]]]:
@@ -62,33 +69,48 @@ def _common_images(by_attack: Sequence[Rows]) -> list[list[Mapping[str, Any]]]:
 
 def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
     first = by_attack[0]
-    classes, _ = kind_of([row for rows in by_attack for row in rows], f"worst case of {', '.join(attacks)}")
-    counts = np.stack([confusion_to_truth(rows, "adv8", classes) for rows in by_attack], axis=1)
     attacked = ~flag(first, "success_clean")
     succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
     hits, trials = int(succeeded.any(axis=0).sum()), int(attacked.sum())
-    single = miou(*overlaps(counts.sum(0)))
-    best = int(single.argmin())
     return {
         "images": len(first),
         "attacked": trials,
         "success8_rate": hits / trials if trials else None,
         "success8_rate_ci95": wilson(hits, trials),
-        "adv8_pixel_acc_truth": _lowest(by_attack, "adv8_pixel_acc_truth"),
-        "adv8_iou_truth": _lowest(by_attack, "adv8_iou_truth"),
-        "adv8_miou_truth": {"lower": lower_miou(counts), "upper": upper_miou(counts)},
-        "best_single": {
-            "attack": attacks[best],
-            "family": by_attack[best][0]["family"] or attacks[best],
-            "adv8_miou_truth": float(single[best]),
-        },
+        **(_to_target if first[0]["targeted"] else _to_truth)(by_attack, attacks),
     }
 
 
-def _lowest(by_attack: Sequence[Rows], name: str) -> dict[str, Any]:
-    lowest = np.stack([column(rows, name) for rows in by_attack]).min(axis=0)
-    (interval,) = bootstrap_means(lowest[:, None], groups_of(by_attack[0]))
-    return {"mean": float(lowest.mean()), "ci95": interval}
+def _to_target(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
+    scores = np.stack([column(rows, "adv8_iou_target") for rows in by_attack])
+    single = scores.mean(1)
+    best = int(single.argmax())
+    return {
+        "adv8_iou_target": _mean(scores.max(0), by_attack[0]),
+        "best_single": _named(by_attack, attacks, best) | {"adv8_iou_target": float(single[best])},
+    }
+
+
+def _to_truth(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
+    classes, _ = kind_of([row for rows in by_attack for row in rows], f"worst case of {', '.join(attacks)}")
+    counts = np.stack([confusion_to_truth(rows, "adv8", classes) for rows in by_attack], axis=1)
+    single = miou(*overlaps(counts.sum(0)))
+    best = int(single.argmin())
+    lowest = {name: np.stack([column(rows, name) for rows in by_attack]).min(0) for name in _LOWEST}
+    return {
+        **{name: _mean(values, by_attack[0]) for name, values in lowest.items()},
+        "adv8_miou_truth": {"lower": lower_miou(counts), "upper": upper_miou(counts)},
+        "best_single": _named(by_attack, attacks, best) | {"adv8_miou_truth": float(single[best])},
+    }
+
+
+def _named(by_attack: Sequence[Rows], attacks: Sequence[str], chosen: int) -> dict[str, Any]:
+    return {"attack": attacks[chosen], "family": by_attack[chosen][0]["family"] or attacks[chosen]}
+
+
+def _mean(values: NDArray[np.float64], rows: Rows) -> dict[str, Any]:
+    (interval,) = bootstrap_means(values[:, None], groups_of(rows))
+    return {"mean": float(values.mean()), "ci95": interval}
 
 
 def overlaps(counts: Counts) -> tuple[Counts, Counts]:

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 from example_rows import row
 
@@ -40,7 +41,9 @@ def test_each_stratum_has_its_own_numbers() -> None:
     assert small["success8_rate_ci95"][0] < 2 / 3 < small["success8_rate_ci95"][1]
     assert small["median_norm"] == pytest.approx(0.2)
     assert (small["adv8_iou_target"], small["adv8_iou_truth"]) == (0.375, 0.625)
+    assert small["median_norm_all"] == pytest.approx(0.3)
     assert found["large"]["median_norm"] is None
+    assert found["large"]["median_norm_all"] == np.inf
     assert found["large"]["success8_rate"] == 0
 
 
@@ -53,4 +56,4 @@ def test_the_background_is_the_class_declared() -> None:
 
 def test_nothing_attacked_has_no_rate() -> None:
     found = by_size([_sized("a", 4, success_clean=True)])
-    assert (found["small"]["success8_rate"], found["small"]["median_norm"]) == (None, None)
+    assert [found["small"][name] for name in ("success8_rate", "median_norm", "median_norm_all")] == [None] * 3

@@ -93,7 +93,7 @@ def test_each_image_meets_the_attack_that_hurts_it_most() -> None:
     assert found["adv8_miou_truth"]["lower"] <= found["adv8_miou_truth"]["upper"] <= (5 / 12 + 4 / 11) / 2
 
 
-def test_sets_share_norm_and_budget_and_hold_only_untargeted_attacks() -> None:
+def test_sets_share_sense_norm_and_budget() -> None:
     scores = {"a": 0.5, "b": 0.5}
     found = worst_cases(
         table(
@@ -104,6 +104,8 @@ def test_sets_share_norm_and_budget_and_hold_only_untargeted_attacks() -> None:
             *_attack("lonely@4", scores, eps=4 / 255),
             *_attack("euclid@2", scores, eps=2 / 255, norm="2"),
             *_attack("aimed@8", scores, eps=8 / 255, targeted=True),
+            *_attack("unknown@8", scores, eps=8 / 255, targeted=None),
+            *_attack("float32@8", scores, eps=float(np.float32(8 / 255))),
             *_attack("noise", scores, eps=8 / 255, equal_norm="pgd@8"),
             *_attack("free", scores, eps=None),
             *_attack("found", {"a": 0.5}, eps=0.1),
@@ -112,9 +114,27 @@ def test_sets_share_norm_and_budget_and_hold_only_untargeted_attacks() -> None:
     )
     assert [(one["eps"], one["attacks"]) for one in found] == [
         (2 / 255, ["pgd@2", "sea@2"]),
-        (8 / 255, ["pgd@8", "sea@8"]),
+        (8 / 255, ["float32@8", "pgd@8", "sea@8"]),
         (None, ["found", "free"]),
     ]
+
+
+@pytest.mark.parametrize("eps", [8 / 255, None])
+def test_targeted_attacks_are_worst_where_they_come_nearest_to_the_target(eps: float | None) -> None:
+    def aimed(name: str, scores: list[float]) -> list[dict[str, Any]]:
+        return [row(str(i), attack=name, targeted=True, eps=eps, adv8_iou_target=score, success8=score > 0.9)
+                for i, score in enumerate(scores)]  # fmt: skip
+
+    (found,) = worst_cases(
+        table(*aimed("one", [1.0, 0.25, 0.5]), *aimed("two", [0.5, 1.0, 0.75]), *_attack("free", {"0": 0.0}))
+    )
+    assert (found["attacks"], found["targeted"], found["norm"], found["eps"]) == (["one", "two"], True, "2", eps)
+    assert found["success8_rate"] == pytest.approx(2 / 3)
+    assert found["success8_rate_ci95"][0] < 2 / 3 < found["success8_rate_ci95"][1]
+    assert found["adv8_iou_target"]["mean"] == pytest.approx(2.75 / 3)
+    assert found["adv8_iou_target"]["ci95"][0] < 2.75 / 3
+    assert found["best_single"] == {"attack": "two", "family": "two", "adv8_iou_target": 0.75}
+    assert not {"adv8_miou_truth", "adv8_pixel_acc_truth", "adv8_iou_truth"} & set(found)
 
 
 def test_only_images_that_all_attacks_have_finished_count() -> None:
