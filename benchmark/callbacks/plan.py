@@ -88,7 +88,7 @@ def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
     originals = dict(expanded)
     for name, attack in attacks.items():
         if attack.equal_norm:
-            expanded |= _copies(name, attack, originals)
+            expanded |= _copies(name, attack, attack.equal_norm, originals)
     return expanded
 
 
@@ -109,17 +109,17 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
     }
 
 
-def _copies(name: str, attack: Attack, originals: Mapping[str, Attack]) -> dict[str, Attack]:
+def _copies(name: str, attack: Attack, copied: str, originals: Mapping[str, Attack]) -> dict[str, Attack]:
     _need_budget(name, attack, "equal_norm")
     if attack.budgets is not None:
         raise InputError(f"attacks.{name}: has both budgets and equal_norm; leave one out")
-    if attack.equal_norm in originals:
-        return {name: _copy(attack, attack.equal_norm, originals)}
-    family = [entry for entry, original in originals.items() if original.family == attack.equal_norm]
+    if copied in originals:
+        return {name: _copy(attack, copied, originals)}
+    family = [entry for entry, original in originals.items() if original.family == copied]
     if not family:
-        near = did_you_mean(str(attack.equal_norm), originals)
+        near = did_you_mean(copied, originals)
         raise InputError(
-            f"attacks.{name}.equal_norm={attack.equal_norm}: is not among the attacks of this run{near}; "
+            f"attacks.{name}.equal_norm={copied}: is not among the attacks of this run{near}; "
             f"give one of {', '.join(originals) or 'them beside it'}"
         )
     return {f"{name}@{entry.split('@')[1]}": replace(_copy(attack, entry, originals), family=name) for entry in family}
