@@ -9,10 +9,10 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
-# Of scale="auto", chosen on U-Nets and a SegFormer, see docs/parameters.md
-FIRST_STEP = 0.25 / 255  # root mean square of the first update
+# With scale="auto": the root mean square of the first update, β/τ, and what τ is multiplied by after a step.
+FIRST_STEP = 0.25 / 255
 BETA_PER_TAU = 3.0
-GROWTH = 300.0  # of τ, from the first step to the last
+GROWTH_AT_BEST, GROWTH, LARGEST_FALL = 1.02, 1.003, 0.5
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class ASMA(Rule):
     The defaults are the published values. They are tied to that paper's network, its logit scale and image size:
     other victims need their own, usually larger ones. Whatever has to be reached is set by the engine's judge.
 
-    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, which then grows with the
-    share of the N = `max_steps` steps that has passed and shrinks when a step has overshot; with D the number of
-    values of the image and fall_n how much lower IoU_n is than IoU_{n-1}, 0 if it is not, ½ at most,
+    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, which then follows how the
+    IoU develops; with D the number of values of the image,
 
-        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 300^((n/N)²) · Π_{i≤n} (1 − fall_i),    β_n = 3 τ_n.
+        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    β_n = 3 τ_n,
+        τ_n = τ_{n−1} · { 1.02 if IoU_n is the highest so far;  1 − (IoU_{n−1} − IoU_n), at least ½, if it has fallen;
+                          1.003 else }.
 
     So the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution, the
     network, its logit scale or its gradients. The smaller the steps, the smaller the norm at which the target is
-    reached, but some images need large ones to arrive at all: the growth is less than twofold in the first third of the
-    steps, within which most images succeed, and 300-fold at the end, so that those on which J has flattened out are
-    moved as well. An IoU that goes up and down near the target settles, because a fall by .1 takes off a tenth. The
+    reached, but some images need large ones to arrive at all: steps grow slowly as long as they help or nothing
+    happens, and an IoU that goes up and down near the target settles, because a fall by .1 takes off a tenth. The
     gradient is the first step's own: calibration costs no pass.
 
     Args:
@@ -82,7 +82,7 @@ class ASMA(Rule):
         if self.two_pass:
             batch.state["overlap"] = zeros
         if self.scale == "auto":
-            batch.state.update(tau=zeros, previous_overlap=zeros, damping=zeros + 1)
+            batch.state |= {"tau": zeros, "previous_overlap": zeros, "best_overlap": zeros}
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
@@ -126,12 +126,13 @@ class ASMA(Rule):
         """τ_n (B,) float64; 0 where the first gradient is, because no multiplier would help."""
         length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
         first = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
-        fall = (batch.state["previous_overlap"] - overlap).clamp(0, 0.5)
-        batch.state["tau"] = torch.where(batch.steps == 0, first, batch.state["tau"])
-        batch.state["damping"] = batch.state["damping"] * (1 - fall)
+        fall = (batch.state["previous_overlap"] - overlap).clamp(0, LARGEST_FALL)
+        growth = torch.where(overlap > batch.state["best_overlap"], GROWTH_AT_BEST, GROWTH)
+        followed = batch.state["tau"] * torch.where(fall > 0, 1 - fall, growth)
+        batch.state["tau"] = torch.where(batch.steps == 0, first, followed)
+        batch.state["best_overlap"] = torch.maximum(batch.state["best_overlap"], overlap)
         batch.state["previous_overlap"] = overlap
-        growth = GROWTH ** (batch.steps.double() / batch.max_steps).square()
-        return batch.state["tau"] * growth * batch.state["damping"]
+        return batch.state["tau"]
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)

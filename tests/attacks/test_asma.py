@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,3 +177,80 @@ def test_labels_where_not_valid_change_nothing(two_pass: bool) -> None:
 def test_parameters_that_make_no_sense(build: Callable[[], ASMA], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+class Scripted(nn.Module):
+    """Predicts class 1 on as many of 8 columns as the script says, call after call, with logits of a given scale."""
+
+    def __init__(self, columns: list[int], scale: float = 1.0) -> None:
+        super().__init__()
+        self.columns, self.scale, self.calls = columns, scale, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        count = self.columns[min(self.calls, len(self.columns) - 1)]
+        self.calls += 1
+        inside = (torch.arange(8) < count).to(images).expand(len(images), 1, 8, 8)
+        grey = images.mean(1, keepdim=True)
+        return self.scale * torch.cat([grey, grey + inside - 0.5], 1)
+
+
+def test_auto_takes_tau_from_the_first_gradient_and_follows_the_iou() -> None:
+    # IoU to the all-ones target: 2/8 clean, then 2/8, 4/8 (the best so far), 4/8 (neither), 1/8 (a fall by 3/8), 3/8.
+    network = Scripted([2, 2, 4, 4, 1, 3])
+    images, labels = torch.full((1, 3, 8, 8), 0.4, dtype=torch.float64), torch.ones(1, 8, 8).long()
+    result = attack(network, images, labels, ASMA(scale="auto"), max_steps=5, stop=False, keep="last")
+    trace = result.finished[0].trace
+    assert [step["iou"] for step in trace] == [0.25, 0.5, 0.5, 0.125, 0.375]
+    # The 48 pixels that are not yet at the target pull with 1/3 in each channel.
+    first = 0.25 / 255 * math.sqrt(192) / math.sqrt(48 * 3 / 9)
+    expected = [first]
+    for factor in (1.02, 1.003, 1 - 3 / 8, 1.003):
+        expected.append(expected[-1] * factor)
+    assert [step["tau"] for step in trace] == pytest.approx(expected)
+    overlaps = [0, 0.5, 0.5, 0.125, 0.375]
+    multipliers = [tau * (1 + 3 * overlap) for tau, overlap in zip(expected, overlaps, strict=True)]
+    assert [step["multiplier"] for step in trace] == pytest.approx(multipliers)
+    assert result.forwards.tolist() == [1 + 5 + 1], "calibration costs no pass"
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("size", [8, 32])
+def test_autos_first_step_is_the_same_at_any_scale_and_size(scale: float, size: int) -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = smooth_network()
+
+        def forward(self, points: Tensor) -> Tensor:
+            return scale * self.inner(points)
+
+    images = 0.25 + random_images(2, size) / 2
+    labels = torch.ones(2, size, size).long()
+    rule = ASMA(scale="auto")
+    result = attack(Scaled(), images, labels, rule, max_steps=1, stop=False, keep="last", confirm=False)
+    changed = (result.adv - images).square().mean((1, 2, 3)).sqrt()
+    assert changed.tolist() == pytest.approx([0.25 / 255] * 2)
+
+
+def test_auto_without_a_gradient_stays_where_it_is() -> None:
+    images, labels = random_images(1).float(), torch.ones(1, 8, 8).long()
+
+    class Flat(nn.Module):
+        def forward(self, points: Tensor) -> Tensor:
+            return torch.stack([0 * points[:, 0] + 1, 0 * points[:, 0]], 1)
+
+    result = attack(Flat(), images, labels, ASMA(scale="auto"), max_steps=3)
+    assert torch.equal(result.adv, images)
+    assert result.zero_gradients.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": "other"}, "scale must be 'published' or 'auto'"),
+        ({"scale": "auto", "tau": 1e-3}, "finds tau and beta"),
+    ],
+)
+def test_scales_that_make_no_sense(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ASMA(**options)

@@ -1,0 +1,69 @@
+"""ASMA-auto against a grid of τ and β, on victims it was not developed on: the table of docs/parameters.md (pytest -s)."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark.__main__ import main
+from benchmark.attacks.asma import ASMA
+from benchmark.attacks.base import norms
+from benchmark.criterion import Criterion
+from benchmark.data.synthetic import datamodule
+from benchmark.engine import attack
+from benchmark.targets import OtherImage
+from benchmark.victims.loading import load_victim
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+IMAGES, MAX_STEPS = 10, 300
+GRID = [(tau, beta) for tau in (1e-5, 1e-4, 1e-3) for beta in (1e-4, 1e-3, 1e-2)]
+# Three architectures at two sizes; FPN at 64 pixels has one logit.
+VICTIMS = [
+    (architecture, size, "sigmoid" if (architecture, size) == ("fpn", 64) else "softmax")
+    for architecture in ("unetplusplus", "deeplabv3plus", "fpn")
+    for size in (32, 64)
+]
+
+
+class Outcome(NamedTuple):
+    rate: float
+    median: float  # L2 over the successes
+    passes: float  # median over all images, everything counted
+
+
+def outcome(victim: torch.nn.Module, images: Tensor, labels: Tensor, rule: ASMA) -> Outcome:
+    judge = Criterion("iou", "target", ">=", 0.95)
+    result = attack(victim, images, labels, rule, max_steps=MAX_STEPS, slots=IMAGES, judge=judge)
+    attacked = ~result.success_clean
+    succeeded = norms(result.adv - images, 2)[attacked & result.success8]
+    passes = (result.forwards + result.backwards)[attacked].double().median().item()
+    median = succeeded.quantile(0.5).item() if len(succeeded) else math.inf
+    return Outcome(len(succeeded) / int(attacked.sum()), median, passes)
+
+
+@pytest.mark.parametrize(("architecture", "size", "head"), VICTIMS)
+def test_auto_does_as_well_as_the_best_of_a_grid(architecture: str, size: int, head: str, tmp_path: Path) -> None:
+    seed = 40 + VICTIMS.index((architecture, size, head))
+    options = [f"victim={architecture}", f"victim.head={head}", f"data.size={size}", f"seed={seed}"]
+    training = ["data.n_train=96", "data.n_val=16", "trainer.max_epochs=20", "trainer=cpu", f"run.dir={tmp_path}/run"]
+    assert main(["train", "data=synthetic", *options, *training]) == 0
+    victim = load_victim(tmp_path / "run" / "checkpoints" / "best.ckpt")
+    data = datamodule(n_train=2, n_val=2, n_test=IMAGES, size=size, seed=seed)
+    data.setup("test")
+    target = OtherImage(seed)
+    target.prepare(data.test_ids())
+    items = list(data.test_dataloader().dataset)
+    images = torch.stack([item["image"] for item in items])
+    labels = torch.stack([target.draw(i["id"], i["mask"], i["valid"], data.mask).mask for i in items])
+    found = {(tau, beta): outcome(victim, images, labels, ASMA(tau=tau, beta=beta)) for tau, beta in GRID}
+    best = max(found, key=lambda setting: (found[setting].rate, -found[setting].median))
+    auto = outcome(victim, images, labels, ASMA(scale="auto"))
+    for name, one in ((f"grid's best, tau {best[0]:g}, beta {best[1]:g}", found[best]), ("ASMA-auto", auto)):
+        print(f"| {architecture} {size} {head} | {name} | {one.rate:.0%} | {one.median:.2f} | {one.passes:.0f} |")
+    assert found[best].rate > 0.5, "the victim is of no use for a comparison"
+    assert auto.rate >= 0.9 * found[best].rate
+    assert auto.median <= 1.1 * found[best].median
