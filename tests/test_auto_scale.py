@@ -1,4 +1,4 @@
-"""ASMA-auto against a grid of τ and β, on victims it was not developed on: the table of docs/parameters.md (pytest -s)."""
+"""ASMA-auto against a grid of tau and beta, on victims it was not developed on; pytest -s prints the table."""
 
 import math
 from pathlib import Path
