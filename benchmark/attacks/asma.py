@@ -9,10 +9,14 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
-# With scale="auto": the root mean square of the first update, β/τ, and what τ is multiplied by after a step.
+# With scale="auto": the root mean square of the first update; β/τ; steps between two looks at τ; the share of the gap
+# to IoU 1 that has to be closed in between; what τ is multiplied by if it is not, going to and fro or standing still.
 FIRST_STEP = 0.25 / 255
 BETA_PER_TAU = 3.0
-GROWTH_AT_BEST, GROWTH, LARGEST_FALL = 1.02, 1.003, 0.5
+LOOK_EVERY = 10
+PROGRESS = 0.25
+SWING = 0.02
+SLOWER, FASTER = 0.7, 2.0
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,16 @@ class ASMA(Rule):
     The defaults are the published values. They are tied to that paper's network, its logit scale and image size:
     other victims need their own, usually larger ones. Whatever has to be reached is set by the engine's judge.
 
-    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, which then follows how the
-    IoU develops; with D the number of values of the image,
+    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, and every ten steps the
+    IoU says how to go on. With D the number of values of the image,
 
-        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    β_n = 3 τ_n,
-        τ_n = τ_{n−1} · { 1.02 if IoU_n is the highest so far;  1 − (IoU_{n−1} − IoU_n), at least ½, if it has fallen;
-                          1.003 else }.
+        τ = ¼/255 · √D / ‖∇J(x)‖₂ at first,    β = 3 τ,
 
-    So the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution, the
-    network, its logit scale or its gradients. The smaller the steps, the smaller the norm at which the target is
-    reached, but some images need large ones to arrive at all: steps grow slowly as long as they help or nothing
-    happens, and an IoU that goes up and down near the target settles, because a fall by .1 takes off a tenth. The
-    gradient is the first step's own: calibration costs no pass.
+    so that the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution,
+    the network, its logit scale or its gradients. Small steps reach the target at a small norm, if they arrive; so τ
+    stays as long as ten steps close at least a quarter of the gap between the best IoU before them and 1. If they do
+    not, it is doubled, or, if the IoU's mean over them is more than .02 below that best one, because steps go to and
+    fro, multiplied by .7. The gradient is the first step's own and the IoU is known anyway: calibration costs no pass.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
@@ -82,16 +84,12 @@ class ASMA(Rule):
         if self.two_pass:
             batch.state["overlap"] = zeros
         if self.scale == "auto":
-            batch.state |= {"tau": zeros, "previous_overlap": zeros, "best_overlap": zeros}
+            batch.state |= dict.fromkeys(("tau", "best_overlap", "total_overlap", "reached"), zeros)
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         logits, gradient = query.gradient(lambda logits, points: self.objective(logits, points, batch))
-        if self.two_pass:
-            overlap = batch.state["overlap"]
-        else:
-            # The first step takes τ whatever the clean image's IoU is.
-            overlap = self._overlap(self._counts(logits, batch), batch).masked_fill(batch.steps == 0, 0)
+        overlap = batch.state["overlap"] if self.two_pass else self._overlap(self._counts(logits, batch), batch)
         multiplier = self._multiplier(gradient, overlap, batch).to(batch.images.dtype)
         batch.report["multiplier"] = multiplier
         unclamped = batch.iterates + multiplier.view(-1, 1, 1, 1) * gradient
@@ -120,19 +118,24 @@ class ASMA(Rule):
             tau = self._calibrated(gradient, overlap, batch)
             beta = BETA_PER_TAU * tau
             batch.report["tau"] = tau
-        return beta * overlap + tau if self.dynamic_multiplier else tau
+        # The first step takes τ whatever the clean image's IoU is.
+        adapted = beta * overlap.masked_fill(batch.steps == 0, 0) + tau
+        return adapted if self.dynamic_multiplier else tau
 
     def _calibrated(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
         """τ_n (B,) float64; 0 where the first gradient is, because no multiplier would help."""
         length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
         first = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
-        fall = (batch.state["previous_overlap"] - overlap).clamp(0, LARGEST_FALL)
-        growth = torch.where(overlap > batch.state["best_overlap"], GROWTH_AT_BEST, GROWTH)
-        followed = batch.state["tau"] * torch.where(fall > 0, 1 - fall, growth)
-        batch.state["tau"] = torch.where(batch.steps == 0, first, followed)
-        batch.state["best_overlap"] = torch.maximum(batch.state["best_overlap"], overlap)
-        batch.state["previous_overlap"] = overlap
-        return batch.state["tau"]
+        state, begins = batch.state, batch.steps == 0
+        looks = (batch.steps % LOOK_EVERY == 0) & ~begins
+        best, total = torch.maximum(state["best_overlap"], overlap), state["total_overlap"] + overlap
+        stalls = best - state["reached"] < PROGRESS * (1 - state["reached"])
+        swings = total / LOOK_EVERY < state["reached"] - SWING
+        factor = torch.where(swings, SLOWER, FASTER)
+        tau = torch.where(looks & stalls, state["tau"] * factor, torch.where(begins, first, state["tau"]))
+        batch.state |= {"tau": tau, "best_overlap": best, "total_overlap": total.masked_fill(looks | begins, 0)}
+        batch.state["reached"] = torch.where(looks | begins, best, state["reached"])
+        return tau
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)

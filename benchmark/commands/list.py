@@ -18,5 +18,5 @@ def list_names(group: str | None = None, config_dir: Path | None = None) -> int:
     for shown in [group] if group else ordered:
         print(f"{shown}=")
         for name, path in names(shown).items():
-            print(f"  {name:20}{headline(path)}")
+            print(f"  {name:24}{headline(path)}")
     return 0

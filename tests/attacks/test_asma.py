@@ -195,22 +195,20 @@ class Scripted(nn.Module):
 
 
 def test_auto_takes_tau_from_the_first_gradient_and_follows_the_iou() -> None:
-    # IoU to the all-ones target: 2/8 clean, then 2/8, 4/8 (the best so far), 4/8 (neither), 1/8 (a fall by 3/8), 3/8.
-    network = Scripted([2, 2, 4, 4, 1, 3])
+    # IoU to the all-ones target, ten steps each: 2/8 (no progress: twice as fast), 6/8 (progress), 4/8 (to and fro
+    # below 6/8), 6/8 again (no progress).
+    network = Scripted([2, *[2] * 11, *[6] * 10, *[4] * 10, *[6] * 9])
     images, labels = torch.full((1, 3, 8, 8), 0.4, dtype=torch.float64), torch.ones(1, 8, 8).long()
-    result = attack(network, images, labels, ASMA(scale="auto"), max_steps=5, stop=False, keep="last")
+    result = attack(network, images, labels, ASMA(scale="auto"), max_steps=41, stop=False, keep="last")
     trace = result.finished[0].trace
-    assert [step["iou"] for step in trace] == [0.25, 0.5, 0.5, 0.125, 0.375]
     # The 48 pixels that are not yet at the target pull with 1/3 in each channel.
     first = 0.25 / 255 * math.sqrt(192) / math.sqrt(48 * 3 / 9)
-    expected = [first]
-    for factor in (1.02, 1.003, 1 - 3 / 8, 1.003):
-        expected.append(expected[-1] * factor)
+    expected = [first * factor for factor in [1] * 10 + [2] * 20 + [1.4] * 10 + [2.8]]
     assert [step["tau"] for step in trace] == pytest.approx(expected)
-    overlaps = [0, 0.5, 0.5, 0.125, 0.375]
+    overlaps = [0, *(step["iou"] for step in trace[1:])]
     multipliers = [tau * (1 + 3 * overlap) for tau, overlap in zip(expected, overlaps, strict=True)]
     assert [step["multiplier"] for step in trace] == pytest.approx(multipliers)
-    assert result.forwards.tolist() == [1 + 5 + 1], "calibration costs no pass"
+    assert result.forwards.tolist() == [1 + 41 + 1], "calibration costs no pass"
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])

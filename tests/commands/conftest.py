@@ -10,7 +10,8 @@ from PIL import Image
 
 from benchmark.__main__ import main
 
-SMOKE = ("experiment=smoke", "trainer=cpu")
+# With a number of steps, which the tests change; the experiment's own limit of passes would go before it.
+SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
 
 
 class Outcome(NamedTuple):

@@ -21,7 +21,7 @@ import pytest
         ("attacks.asma.rule.tau=abc", "attacks.asma.rule.tau='abc': must be a number"),
         ("attacks.asma.max_steps=-1", "max_steps=-1: must be at least 0"),
         ("attacks.asma.max_steps=abc", "attacks.asma.max_steps='abc': must be a whole number"),
-        ("attacks.asma.keep=first", "keep='first': must be 'best' or 'last'"),
+        ("attacks.asma.keep=first", "keep='first': must be 'best', 'last' or 'score'"),
         ("attacks.asma.stop=maybe", "attacks.asma.stop='maybe': must be true or false"),
         ("judge.metric=jaccard", "judge: metric='jaccard' is not one of iou, dice, apsr, area"),
         ("judge.value=high", "judge.value='high': must be a number"),

@@ -25,7 +25,13 @@ def attack_in_progress(trained: Path, tmp_path: Path) -> Iterator[Callable[[], t
     def start() -> tuple[subprocess.Popen[str], Path]:
         folder = tmp_path / "attacked"
         arguments = [
-            *("attack", "experiment=smoke", "trainer=cpu", f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"),
+            *(
+                "attack",
+                "experiment=smoke",
+                "trainer=cpu",
+                "engine.max_passes=null",
+                f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}",
+            ),
             *("attacks.asma.stop=false", "attacks.asma.max_steps=15", "engine.slots=1", "data.n_test=300"),
             f"run.dir={folder}",
         ]

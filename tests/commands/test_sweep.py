@@ -11,7 +11,12 @@ from benchmark import records
 def sweep(command, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Sweeps attacks over the default kind of run folder, below an empty working directory."""
     monkeypatch.chdir(tmp_path)
-    smoke = ["experiment=smoke", "trainer=cpu", f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"]
+    smoke = [
+        "experiment=smoke",
+        "trainer=cpu",
+        "engine.max_passes=null",
+        f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}",
+    ]
     return lambda *arguments: command("attack", "-m", *smoke, "run.montage=0", "run.name=swept", *arguments)
 
 

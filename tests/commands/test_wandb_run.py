@@ -13,11 +13,13 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tracking"))
 import wandb_log
 from offline_client import clean_client
 
+SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
+
 
 def test_an_offline_run_holds_everything(command, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with clean_client(tmp_path, WANDB_MODE="offline"):
-        outcome = command("run", "experiment=smoke", "trainer=cpu", "logger=wandb", "seed=3", f"run.dir={folder}")
+        outcome = command("run", *SMOKE, "logger=wandb", "seed=3", f"run.dir={folder}")
     assert outcome.status == 0, outcome.err
     found = wandb_log.records(folder)
     (run,) = [record.run for record in found if record.WhichOneof("record_type") == "run"]
@@ -54,7 +56,12 @@ def test_an_offline_run_holds_everything(command, tmp_path: Path) -> None:
 
 def test_without_key_or_network_the_run_goes_on(command, trained: Path, tmp_path: Path, caplog) -> None:
     folder = tmp_path / "run"
-    smoke = ("experiment=smoke", "trainer=cpu", f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}")
+    smoke = (
+        "experiment=smoke",
+        "trainer=cpu",
+        "engine.max_passes=null",
+        f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}",
+    )
     with clean_client(tmp_path):
         outcome = command("attack", *smoke, "logger=wandb", "attacks.asma.max_steps=1", f"run.dir={folder}")
     assert outcome.status == 0, outcome.err
@@ -66,7 +73,12 @@ def test_without_key_or_network_the_run_goes_on(command, trained: Path, tmp_path
 
 
 def test_a_sweep_logs_a_run_each(command, trained: Path, tmp_path: Path) -> None:
-    smoke = ("experiment=smoke", "trainer=cpu", f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}")
+    smoke = (
+        "experiment=smoke",
+        "trainer=cpu",
+        "engine.max_passes=null",
+        f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}",
+    )
     with clean_client(tmp_path, WANDB_MODE="offline"):
         options = ("logger=wandb", "run.montage=0", "attacks.asma.max_steps=1,2", f"run.dir={tmp_path / 'sweep'}")
         outcome = command("attack", "-m", *smoke, *options)
