@@ -99,7 +99,7 @@ def test_their_configuration_is_shown(command, own: Path) -> None:
 
 
 def test_a_parameter_the_rule_does_not_have_is_one_line(refused, own: Path) -> None:
-    line = refused("attack=[square]", "+attacks.square.rule.shaer=1", "--config-dir", own)
+    line = refused("attack=[square]", "+attacks.square.rule.shaer=1", "--config-dir", own, base=CHOSEN[:2])
     assert "unknown key 'attacks.square.rule.shaer', did you mean attacks.square.rule.share?" in line
 
 
