@@ -25,7 +25,7 @@ GRID = [(tau, beta) for tau in (1e-5, 1e-4, 1e-3) for beta in (1e-4, 1e-3, 1e-2)
 VICTIMS = [
     (architecture, size, "sigmoid" if (architecture, size) == ("fpn", 64) else "softmax")
     for architecture in ("unetplusplus", "deeplabv3plus", "fpn")
-    for size in (32, 64)
+    for size in (48, 64)
 ]
 
 
