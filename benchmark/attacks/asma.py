@@ -14,9 +14,9 @@ from benchmark.attacks.base import Batch, Query, Rule, norms
 FIRST_STEP = 0.25 / 255
 BETA_PER_TAU = 3.0
 LOOK_EVERY = 10
-PROGRESS = 0.25
+PROGRESS = 0.2
 SWING = 0.02
-SLOWER, FASTER = 0.7, 2.0
+SLOWER, FASTER = 0.7, 1.5
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class ASMA(Rule):
 
     so that the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution,
     the network, its logit scale or its gradients. Small steps reach the target at a small norm, if they arrive; so τ
-    stays as long as ten steps close at least a quarter of the gap between the best IoU before them and 1. If they do
-    not, it is doubled, or, if the IoU's mean over them is more than .02 below that best one, because steps go to and
+    stays as long as ten steps close at least a fifth of the gap between the best IoU before them and 1. If they do
+    not, it is raised by half, or, if the IoU's mean over them is more than .02 below that best one, because steps go to and
     fro, multiplied by .7. The gradient is the first step's own and the IoU is known anyway: calibration costs no pass.
 
     Args:

@@ -195,7 +195,7 @@ class Scripted(nn.Module):
 
 
 def test_auto_takes_tau_from_the_first_gradient_and_follows_the_iou() -> None:
-    # IoU to the all-ones target, ten steps each: 2/8 (no progress: twice as fast), 6/8 (progress), 4/8 (to and fro
+    # IoU to the all-ones target, ten steps each: 2/8 (no progress: half as much again), 6/8 (progress), 4/8 (to and fro
     # below 6/8), 6/8 again (no progress).
     network = Scripted([2, *[2] * 11, *[6] * 10, *[4] * 10, *[6] * 9])
     images, labels = torch.full((1, 3, 8, 8), 0.4, dtype=torch.float64), torch.ones(1, 8, 8).long()
@@ -203,7 +203,7 @@ def test_auto_takes_tau_from_the_first_gradient_and_follows_the_iou() -> None:
     trace = result.finished[0].trace
     # The 48 pixels that are not yet at the target pull with 1/3 in each channel.
     first = 0.25 / 255 * math.sqrt(192) / math.sqrt(48 * 3 / 9)
-    expected = [first * factor for factor in [1] * 10 + [2] * 20 + [1.4] * 10 + [2.8]]
+    expected = [first * factor for factor in [1] * 10 + [1.5] * 20 + [1.05] * 10 + [1.575]]
     assert [step["tau"] for step in trace] == pytest.approx(expected)
     overlaps = [0, *(step["iou"] for step in trace[1:])]
     multipliers = [tau * (1 + 3 * overlap) for tau, overlap in zip(expected, overlaps, strict=True)]
