@@ -38,8 +38,8 @@ class ASMA(Rule):
 
     so that the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution,
     the network, its logit scale or its gradients. Small steps reach the target at a small norm, if they arrive; so τ
-    stays as long as ten steps close at least a fifth of the gap between the best IoU before them and 1. If they do
-    not, it is raised by half, or, if the IoU's mean over them is more than .02 below that best one, because steps go to and
+    stays as long as ten steps close at least a fifth of the gap between the best IoU before them and 1. If they do not,
+    it is raised by half, or, if the IoU's mean over them is more than .02 below that best one, because steps go to and
     fro, multiplied by .7. The gradient is the first step's own and the IoU is known anyway: calibration costs no pass.
 
     Args:
