@@ -29,7 +29,6 @@ import pytest
         ("+judge.treshold=1", "unknown key 'judge.treshold'"),
         ("+target.sed=1", "did you mean target.seed?"),
         ("+attacks.other.max_steps=1", "attacks.other is set but not chosen"),
-        ("attack=[]", "no attack chosen; give attack=NAME"),
         ("engine={slot:3}", "unknown key 'engine.slot', did you mean engine.slots?"),
         ("logger=wandb +loggers.wandb.grup=x", "unknown key 'loggers.wandb.grup', did you mean loggers.wandb.group?"),
         ("trainer.max_epoch=1", "error: unknown key 'trainer.max_epoch', did you mean trainer.max_epochs?"),
@@ -56,3 +55,8 @@ import pytest
 )
 def test_a_mistake_on_the_command_line_is_one_line(refused, argument: str, said: str) -> None:
     assert said in refused(*argument.split())
+
+
+def test_no_attack_is_one_line(refused) -> None:
+    line = refused("attack=[]", base=("experiment=smoke", "trainer=cpu"))
+    assert "no attack chosen; give attack=NAME" in line
