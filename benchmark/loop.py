@@ -15,13 +15,15 @@ from typing import Self, get_args
 import torch
 from torch import Tensor, nn
 
+from benchmark.asked import Asked
 from benchmark.attacks.base import Batch, Rule, check_points, image_seed, norms
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
+from benchmark.limits import Limits
 from benchmark.network import Network, Precision, frozen, is_finite, model_dtype, normalise_precision
 from benchmark.referee import Keep, Referee
-from benchmark.slots import SUCCESS8, Asked, Limits, Slots
+from benchmark.slots import SUCCESS8, Slots
 from benchmark.telemetry import Measurements, Telemetry
 
 

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch, Loss, norms
-from benchmark.network import Network, is_finite
+from benchmark.asked import Asked
+from benchmark.attacks.base import Batch, norms
+from benchmark.limits import Limits
+from benchmark.network import is_finite
 
 NO_SUCCESS, SUCCESS, SUCCESS8 = 0, 1, 2
 """What the kept iterate is worth: nothing yet, the judge holds in float, it also holds on the 8-bit picture."""
@@ -21,81 +23,6 @@ Order = Callable[[Tensor, Tensor], Tensor]
 """Whether each score (B,) is strictly closer to success than the other (B,)."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When an image has had its share of work.
-
-    Args:
-        max_steps: updates; None: any number.
-        max_passes: forward and backward passes together; None: any number.
-        confirmation: passes it takes to confirm a success.
-    """
-
-    max_steps: int | None
-    max_passes: int | None = None
-    confirmation: int = 1
-
-    @property
-    def _reserve(self) -> int:
-        """Passes kept back: to confirm what a step finds, to judge the iterate it leads to and to confirm that one."""
-        return self.confirmation + 2
-
-    def reached(self, steps: Tensor, passes: Tensor, pending: Tensor, cost: int) -> Tensor:
-        """Whether no further step of `cost` passes may be taken, `pending` ones to be confirmed first; (B,) each."""
-        ended = torch.zeros_like(steps, dtype=torch.bool)
-        if self.max_steps is not None:
-            ended = ended | (steps >= self.max_steps)
-        if self.max_passes is not None:
-            due = passes + self.confirmation * pending
-            ended = ended | (due + cost + self._reserve > self.max_passes)
-        return ended
-
-    def planned(self, cost: int) -> int:
-        """How many steps of `cost` passes fit, after the one forward pass of the clean image."""
-        found = [] if self.max_steps is None else [self.max_steps]
-        if self.max_passes is not None:
-            found.append(max(0, self.max_passes - 1 - self._reserve) // max(1, cost))
-        return min(found)
-
-
-class Asked:
-    """The engine's `Query`: makes the passes a rule asks for and remembers what the engine needs of them."""
-
-    def __init__(self, network: Network, batch: Batch, judge: Callable[[Tensor], Tensor]) -> None:
-        self._network, self.judge = network, judge
-        self._iterates = batch.iterates
-        self.forwards = self.backwards = 0
-        self.logits: Tensor | None = None
-        self.loss: Tensor | None = None
-        self.finite = torch.ones_like(batch.steps, dtype=torch.bool)
-        self.zero = torch.zeros_like(batch.steps)
-
-    def forward(self, points: Tensor | None = None) -> Tensor:
-        with torch.no_grad():
-            logits = self._network(self._iterates if points is None else points)
-        self.forwards += 1
-        if points is None:
-            self.logits = logits
-        return logits
-
-    def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        leaf = (self._iterates if points is None else points).detach().requires_grad_()
-        logits = self._network(leaf)
-        losses = loss(logits, leaf)
-        if losses.shape != (len(leaf),):
-            raise ValueError(f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images; give one loss per image")
-        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
-        logits = logits.detach()
-        self.forwards += 1
-        self.backwards += 1
-        self.loss = losses.detach()
-        self.finite = self.finite & is_finite(gradient)
-        self.zero = self.zero + (gradient == 0).flatten(1).all(1)
-        if points is None:
-            self.logits = logits
-        return logits, gradient
 
 
 @dataclass

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # A module (or a folder of them) and all it may import of the project, beside itself and benchmark.errors.
 MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
-ENGINE = RULES | {"slots", "telemetry", "referee", "loop", "engine"}
+ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
 BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -25,10 +25,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": MEASURES,
     "network": MEASURES,
     "attacks": MEASURES,
-    "slots": RULES,
+    "asked": RULES,
+    "limits": set(),
+    "slots": RULES | {"asked", "limits"},
     "telemetry": RULES,
     "referee": RULES | {"slots"},
-    "loop": RULES | {"slots", "telemetry", "referee"},
+    "loop": RULES | {"asked", "limits", "slots", "telemetry", "referee"},
     "engine": ENGINE - {"engine"},
     "data": set(),
     "victims": {"metrics"},

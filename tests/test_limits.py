@@ -23,7 +23,7 @@ from benchmark.attacks.base import Batch, Query, Rule, norms
 from benchmark.attacks.projection import project
 from benchmark.engine import Criterion, Engine, attack
 from benchmark.errors import InputError
-from benchmark.slots import Limits
+from benchmark.limits import Limits
 
 NOWHERE = Criterion("apsr", "target", ">=", 1)
 
