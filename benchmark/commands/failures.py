@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, OverrideParseException
@@ -16,11 +17,20 @@ from benchmark.errors import InputError, did_you_mean
 
 
 class Failures:
-    """Collects what runs raise, so that Hydra neither comments on it nor keeps a sweep's next run from starting."""
+    """Collects what runs raise, so that Hydra neither comments on it nor keeps a sweep's next run from starting.
+
+    Attributes:
+        sweep: whether there are several runs.
+        elsewhere: whether this is a copy in another process, to which a launcher has taken the run. Nobody collects
+            there: Hydra carries what is raised to the process that started the sweep.
+    """
 
     def __init__(self, sweep: bool) -> None:
-        self._sweep = sweep
+        self.sweep, self.elsewhere = sweep, False
         self._errors: list[Exception] = []
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"elsewhere": True})
 
     @contextmanager
     def collected(self) -> Iterator[None]:
@@ -31,12 +41,15 @@ class Failures:
             if isinstance(error, CompactHydraException | OmegaConfBaseException):
                 error = InputError(one_line(error))
             self._errors.append(error)
-            if self._sweep:
-                _tell(error)
+            if self.sweep:
+                told = _tell(error)
+                if self.elsewhere:
+                    # Not the error itself, which need not survive being pickled.
+                    raise (InputError if isinstance(error, InputError) else RuntimeError)(told) from None
 
     def status(self) -> int:
         """Of a sweep: 0, 2 if runs failed for bad input only, else 1. A single run's error is raised."""
-        if self._errors and not self._sweep:
+        if self._errors and not self.sweep:
             raise self._errors[0]
         if not self._errors:
             return 0
@@ -62,13 +75,17 @@ def one_line(error: Exception) -> str:
     return text
 
 
-def _tell(error: Exception) -> None:
+def _tell(error: Exception) -> str:
+    """Print what went wrong in which run; returns it as one line."""
     task = " ".join(HydraConfig.get().overrides.task)
     if isinstance(error, InputError):
-        print(f"error: {error} (in the run {task})", file=sys.stderr)
+        told = f"{error} (in the run {task})"
+        print(f"error: {told}", file=sys.stderr)
     else:
         traceback.print_exception(error)
-        print(f"error: the run {task} failed, see above", file=sys.stderr)
+        told = f"the run {task} failed"
+        print(f"error: {told}, see above", file=sys.stderr)
+    return told
 
 
 def _known_keys() -> list[str]:
