@@ -144,6 +144,16 @@ def test_every_trainer_is_made(compose_config, tmp_path: Path, name: str) -> Non
     assert trainer.world_size == 1
 
 
+def test_the_launcher_s_keys_are_those_of_submitit() -> None:
+    config = pytest.importorskip("hydra_plugins.hydra_submitit_launcher.config")
+    from submitit.slurm.slurm import _get_default_parameters
+
+    given = OmegaConf.load(conf_folder() / "hydra" / "launcher" / "slurm.yaml")
+    known = OmegaConf.structured(config.SlurmQueueConf)
+    assert given._target_ == known._target_
+    assert set(given) - set(known) <= set(_get_default_parameters())
+
+
 @pytest.mark.parametrize("name", names("experiment"))
 def test_every_experiment_gives_a_plan(compose_config, name: str) -> None:
     assert build_plan(compose_config(f"experiment={name}")).attacks
