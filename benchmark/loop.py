@@ -139,19 +139,25 @@ class Engine:
             self._queue.append(job.detached())
 
     def run(self, drain: bool = True) -> Iterator[Finished]:
-        """Work, yielding each image as it finishes: until all are done or, drain=False, until none waits for a slot."""
+        """Work, yielding each image as it finishes: until all are done or, drain=False, until a slot is free."""
         busy = True
         while busy:
             # Entered anew for every stretch of work, so that the caller's code between two images runs in its own mode.
             with torch.inference_mode(False), torch.enable_grad():
                 self._telemetry.start_clock()
                 self._refill()
-                busy = self._slots is not None and (drain or self.waiting > 0)
+                busy = self._slots is not None and (drain or self.active + self.waiting >= self.slots)
                 if self._slots is not None and busy:
                     self._advance(self._slots)
-            # Kept by the engine until taken: a caller who stops listening here finds the rest in the next run.
-            while self._done:
-                yield self._done.popleft()
+            yield from self.finished()
+
+    def finished(self) -> Iterator[Finished]:
+        """What has finished and has not been handed out, without any work.
+
+        Kept by the engine until taken: a caller who stops listening to `run` finds the rest here or in the next run.
+        """
+        while self._done:
+            yield self._done.popleft()
 
     def rest(self) -> None:
         """Take all images off the device until the next `run`, so that another engine can have its memory."""

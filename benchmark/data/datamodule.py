@@ -7,7 +7,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from benchmark.data.dataset import (
     DecodedSplit,
@@ -35,7 +35,9 @@ class SegmentationData(pl.LightningDataModule):
     Items are as `SegmentationDataset` says; images are on the 8-bit grid, training ones too. `test_split`: the split
     `trainer.test` attacks; "val" tunes an attack without touching test images. Images are decoded once if all of them
     take at most `cache_mb` MiB at that size, else at every access.
-    Attributes: `source`, `name`, `classes`, `background`, `class_names`, `channels`, `size`.
+    Attributes: `source`, `name`, `classes`, `background`, `class_names`, `channels`, `size`; `test_share`, which of
+    the test images `test_dataloader` yields in this process (None: all of them). Each of several processes trains on a
+    share of its own, as equal as can be, and validates on one.
     """
 
     channels = 3
@@ -70,6 +72,7 @@ class SegmentationData(pl.LightningDataModule):
         images = sum(map(len, self._ids.values()))
         self._cache = images * size * size * (self.channels + 1) <= cache_mb * 2**20
         self._decoded: dict[str, DecodedSplit] = {}
+        self.test_share: Sampler[int] | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Decode and check the splits the stage uses; what is decoded already is kept."""
@@ -108,18 +111,34 @@ class SegmentationData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         train = self._split("train")
-        if len(train) < 2:
-            raise InputError(f"data set {self.name}: 1 training image; batch normalisation needs at least 2")
+        sampler = EpochSampler(len(train), self.seed, *self._place())
+        if len(sampler) < 2:
+            raise InputError(
+                f"data set {self.name}: batch normalisation needs 2 training images for each process, "
+                f"found {len(train)} for {self._place()[1]}"
+            )
         # A last batch of one image stops DeepLab and others, whose pooled features batch norm cannot normalise.
-        drop_last = len(train) > self.batch_size
+        drop_last = len(sampler) > self.batch_size
         dataset = SegmentationDataset(train, augmented=self.augment, seed=self.seed)
-        return self._loader(dataset, sampler=EpochSampler(len(train), self.seed), drop_last=drop_last)
+        return self._loader(dataset, sampler=sampler, drop_last=drop_last)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader(SegmentationDataset(self._split("val")))
+        val = self._split("val")
+        rank, size = self._place()
+        # A process without a validation image would miss what the others tell each other while they validate.
+        share = range(rank, len(val), size) if len(val) >= size else range(len(val))
+        return self._loader(SegmentationDataset(val), sampler=list(share))
 
     def test_dataloader(self) -> DataLoader:
-        return self._loader(SegmentationDataset(self._split("test")))
+        dataset, share = SegmentationDataset(self._split("test")), self.test_share
+        if getattr(share, "one_at_a_time", False):
+            # Whatever would be loaded ahead, another process could be attacking.
+            return self._loader(dataset, sampler=share, batch_size=1, num_workers=0)
+        return self._loader(dataset, sampler=share)
+
+    def _place(self) -> tuple[int, int]:
+        """Rank and number of the processes that train together."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _split(self, split: str) -> DecodedSplit:
         if split not in SPLITS:
@@ -130,11 +149,12 @@ class SegmentationData(pl.LightningDataModule):
         return self._decoded[split]
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader:
+        workers = options.pop("num_workers", self.num_workers)
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            batch_size=options.pop("batch_size", self.batch_size),
+            num_workers=workers,
+            persistent_workers=workers > 0,
             worker_init_fn=single_threaded_worker,
             pin_memory=torch.cuda.is_available(),
             **options,

@@ -86,21 +86,24 @@ class SegmentationDataset(Dataset):
 class EpochSampler(Sampler):
     """Every index once per epoch, in an order drawn from (seed, epoch), as keys (epoch, index).
 
-    The epoch travels in the key because workers that persist never see an attribute set later. Lightning calls
-    `set_epoch` before each epoch, also after a resume.
+    Of `size` processes each yields equally many, so that none waits for a batch another does not have; up to size - 1
+    of an epoch's indices are left out. The epoch travels in the key because workers that persist never see an
+    attribute set later. Lightning calls `set_epoch` before each epoch, also after a resume.
     """
 
-    def __init__(self, length: int, seed: int = 0) -> None:
+    def __init__(self, length: int, seed: int = 0, rank: int = 0, size: int = 1) -> None:
         self.length, self.seed, self.epoch = length, seed, 0
+        self.rank, self.size = rank, size
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.length
+        return self.length // self.size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        order = order[self.rank :: self.size][: len(self)]
         return ((self.epoch, int(index)) for index in order)
 
 

@@ -90,7 +90,7 @@ def test_last_short_batch_is_dropped_in_training_only():
 
 def test_one_training_image_is_an_error():
     data = datamodule(**SMALL | {"n_train": 1})
-    with pytest.raises(InputError, match="synthetic: 1 training image; batch normalisation needs at least 2"):
+    with pytest.raises(InputError, match="needs 2 training images for each process, found 1 for 1"):
         data.train_dataloader()
 
 
