@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark import __version__
-from benchmark.errors import InputError, did_you_mean
+from benchmark.errors import InputError, RankError, Terminated, ToldError, did_you_mean
 
 COMMANDS = {
     "run": "train a victim (or take victim.ckpt), attack the test images, show the result",
@@ -24,6 +24,8 @@ configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/G
   attack=asma attacks.asma.rule.tau=1e-5            which attack and its parameters
   defence=[jpeg,median]                             input transforms the files are also shown through
   trainer.max_epochs=60 engine.slots=16             how long, how many images at once
+  trainer=ddp sharding=dynamic                      all GPUs of this machine; docs/cluster.md has more
+  run.resume=FOLDER                                 go on with a run that has not ended
   logger=wandb seed=1 run.name=mine                 where it is told, and what it is called
 sweeps: -m victim=unet,fpn seed=1,2,3               one run per combination
 
@@ -54,16 +56,25 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C, 143 for TERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(arguments)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if not isinstance(error, ToldError):
+            print(f"error: {error}", file=sys.stderr)
         return 2
+    except RankError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
-        print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
+        if str(error) != ToldError.MARK:
+            print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         return 130
+    except Terminated as error:
+        if not error.told:
+            print("terminated: nothing had been finished", file=sys.stderr)
+        return Terminated.STATUS
     except BrokenPipeError:
         # The reader of a pipe such as `| head` has gone; keep Python from complaining when it flushes at exit.
         sys.stdout = None

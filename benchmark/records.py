@@ -124,6 +124,13 @@ class Table:
         schema = self.schema_with({name for path in files for name in _read(path, pq.read_schema).names})
         return pa.concat_tables([_read(path, partial(pq.read_table, schema=schema)) for path in files])
 
+    def keys(self, run: Path) -> set[tuple[Any, ...]]:
+        """The keys of all rows; empty if there is no such table."""
+        if not self.exists(run):
+            return set()
+        table = self.read(run)
+        return set(zip(*(table[column].to_pylist() for column in self.key), strict=True))
+
     def merge(self, run: Path) -> Path:
         """Write all rows into one file, then delete the parts; a kill at any moment loses nothing."""
         parts = self.parts(run)
@@ -169,6 +176,15 @@ class Writer:
 def read(run: Path | str) -> pa.Table:
     """All complete rows of a run, finished or not, one per (attack, id), sorted so."""
     return RECORDS.read(Path(run))
+
+
+def drop_traces_without_row(run: Path) -> None:
+    """Remove the traces of images that were interrupted between trace and row, before they are attacked again."""
+    known = RECORDS.keys(run)
+    for part in TRACES.parts(run):
+        found = _read(part, partial(pq.read_table, columns=["attack", "id"])).to_pylist()
+        if not {(row["attack"], row["id"]) for row in found} <= known:
+            part.unlink()
 
 
 def file_name(image_id: str) -> str:

@@ -15,9 +15,11 @@ from benchmark.callbacks.plan import Attack
 from benchmark.commands.build import build_data, build_defences, build_plan, build_trainer, instantiate
 from benchmark.commands.check import check_config
 from benchmark.commands.conf import conf_folder, groups, headline, names
+from benchmark.commands.processes import missing_processes
 from benchmark.commands.resolvers import register_resolvers
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
+from benchmark.ranks import Ranks
 from benchmark.targets import Target
 
 FILES = [(group, name) for group in groups() for name in names(group)]
@@ -27,7 +29,7 @@ LIST = ("attack", "logger", "defence")  # groups of which any number can be chos
 @pytest.fixture
 def compose_config() -> Iterator[Any]:
     """Composes the root configuration with overrides."""
-    register_resolvers()
+    register_resolvers("stamp")
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         yield lambda *overrides: compose("config", list(overrides))
 
@@ -138,9 +140,13 @@ def test_every_trainer_is_made(compose_config, tmp_path: Path, name: str) -> Non
     cfg = compose_config(f"trainer={name}")
     if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         with pytest.raises(InputError, match="trainer: No supported gpu backend found"):
-            build_trainer(cfg, tmp_path, [], [])
+            build_trainer(cfg, tmp_path, [], [], Ranks())
         return
-    trainer = build_trainer(cfg, tmp_path, [], [])
+    if cfg.trainer.get("num_nodes", 1) != 1:
+        with pytest.raises(InputError, match=r"trainer\.num_nodes=auto: "):
+            missing_processes(OmegaConf.to_container(cfg.trainer), Ranks())
+        return
+    trainer = build_trainer(cfg, tmp_path, [], [], Ranks(), devices=1)
     assert trainer.world_size == 1
 
 

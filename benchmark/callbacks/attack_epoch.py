@@ -1,11 +1,11 @@
 """The attack epoch: every image of the test loop is attacked, and ends as one row."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from benchmark.callbacks.plan import Plan
@@ -13,38 +13,76 @@ from benchmark.callbacks.progress import AttackProgress
 from benchmark.callbacks.rows import RowWriter, common_to
 from benchmark.callbacks.session import Session
 from benchmark.errors import InputError
+from benchmark.ranks import Ranks
+from benchmark.records import RECORDS
+
+Done = Mapping[tuple[str, str], Mapping[str, Any]]
+"""(attack, id) -> row of what has been attacked before."""
 
 
 class AttackEpoch(pl.Callback):
     """Attacks the images of `trainer.test` and writes their rows.
 
     Images are queued as the test loop loads them and attacked whenever the slots are full; the last ones when the
-    loop has ended. The data module is a `SegmentationData` or offers what this uses of one.
+    loop has ended. The data module is a `SegmentationData` or offers what this uses of one. Of several processes each
+    attacks the images its loop loads, and waits at the end for the others.
 
     Args:
         plan: attacks, targets, judge.
         folder: of the run; rows go to `records/`, pictures to `adversarial/`.
         run, victim: their names, in rows.
         progress: show a progress bar.
+        ranks: the processes.
+        done: what is not attacked again.
+
+    Attributes:
+        shares: when the epoch has ended, what each process did of it: "rank", "images" (rows), "image_steps",
+            "seconds", and "idle_seconds", how long it waited for the others.
     """
 
-    def __init__(self, plan: Plan, folder: Path, run: str, victim: str, progress: bool = True) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        run: str,
+        victim: str,
+        progress: bool = True,
+        ranks: Ranks | None = None,
+        done: Done | None = None,
+    ) -> None:
         self._plan, self._folder, self._run, self._victim, self._show = plan, folder, run, victim, progress
+        self._ranks, self._done = ranks or Ranks(), done or {}
         self._session: Session | None = None
+        self.shares: list[dict[str, Any]] = []
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         refuse_unsuitable(trainer)
+        if trainer.world_size != self._ranks.size:
+            raise InputError(f"{trainer.world_size} processes, of which the attack epoch knows {self._ranks.size}")
         data = trainer.datamodule  # type: ignore[attr-defined]
         ids = data.test_ids()
-        self._progress = AttackProgress(len(ids) * len(self._plan.attacks), disable=not self._show)
-        watch = self._progress.watch if self._show else None
-        self._session = Session(self._plan, pl_module, ids, data.mask, data.background, watch, data.class_pixels)
+        self._expected = {(name, image_id) for name in self._plan.attacks for image_id in ids}
+        self._progress = AttackProgress(
+            len(self._expected - self._done.keys()), disable=not (self._show and self._ranks.first)
+        )
+        self._begun, self._images, self._image_steps = time.monotonic(), 0, 0
+        self._session = Session(
+            self._plan,
+            pl_module,
+            ids,
+            data.mask,
+            data.background,
+            self._progress.watch if self._show else None,
+            data.class_pixels,
+            self._done,
+        )
         self._session.__enter__()
         # Every engine holds the model in the same precision, so any of them can predict the files.
         network = next(iter(self._session.engines.values())).network
         common = common_to(data, data.test_split, self._run, self._victim, self._plan)
-        self._writer = RowWriter(self._folder, common, self._plan.attacks, network, self._plan.defences)
-        self._missing = {(name, image_id) for name in self._plan.attacks for image_id in ids}
+        self._writer = RowWriter(
+            self._folder, common, self._plan.attacks, network, self._plan.defences, self._ranks.rank
+        )
 
     def on_test_batch_end(
         self,
@@ -58,27 +96,45 @@ class AttackEpoch(pl.Callback):
         assert self._session is not None
         for item in items_of(batch):
             self._session.submit(item)
-        self._work(trainer, drain=False)
+        self._work(drain=False)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._work(trainer, drain=True)
-        if self._missing:
-            attack, image_id = min(self._missing)
-            raise RuntimeError(f"{len(self._missing)} images have no row, such as {image_id} of {attack}")
+        self._work(drain=True)
+        seconds = time.monotonic() - self._begun
+        own = {"images": self._images, "image_steps": self._image_steps, "seconds": seconds}
+        ended = time.monotonic()
+        self._ranks.meet("attacked")
+        idle = time.monotonic() - ended
+        shares = self._ranks.gather("shares", own | {"idle_seconds": idle})
+        self.shares = [{"rank": rank, **share} for rank, share in enumerate(shares)]
+        if self._ranks.first:
+            self._check_complete()
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._close()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        # An end that was asked for, by a signal: what has finished by then is not lost.
+        if self._session is not None and not isinstance(exception, Exception):
+            for name, finished, case in self._session.finished():
+                self._write(name, finished, case)
         self._close()
 
-    def _work(self, trainer: pl.Trainer, drain: bool) -> None:
+    def _work(self, drain: bool) -> None:
         assert self._session is not None
         for name, finished, case in self._session.run(drain):
-            self._progress.done(self._writer.write(name, finished, case))
-            self._missing.discard((name, case.id))
-            if trainer.received_sigterm:
-                raise SIGTERMException
+            self._write(name, finished, case)
+
+    def _write(self, name: str, finished: Any, case: Any) -> None:
+        row = self._writer.write(name, finished, case)
+        self._images += 1
+        self._image_steps += finished.steps
+        self._progress.done(row, self._ranks.count("rows"))
+
+    def _check_complete(self) -> None:
+        if missing := self._expected - RECORDS.keys(self._folder):
+            attack, image_id = min(missing)
+            raise RuntimeError(f"{len(missing)} images have no row, such as {image_id} of {attack}")
 
     def _close(self) -> None:
         if self._session is not None:
@@ -101,8 +157,4 @@ def refuse_unsuitable(trainer: pl.Trainer) -> None:
         raise InputError(
             f"trainer.precision={trainer.precision} hands over images in reduced precision; train with "
             "trainer.precision=bf16-mixed or 32-true, and set engine.precision for the attack"
-        )
-    if trainer.world_size > 1:
-        raise InputError(
-            f"the attack epoch would attack images twice on {trainer.world_size} processes; set trainer.devices=1"
         )

@@ -14,6 +14,8 @@ from benchmark.engine import Measurements
 class AttackProgress:
     """Images done of all, slots in use, mean IoU to the labels of the images in them, image-steps per second.
 
+    Of several processes only the first has one: the images are everybody's, the rest is its own.
+
     Args:
         total: images times attacks.
         disable: show nothing.
@@ -36,11 +38,11 @@ class AttackProgress:
         self._working = f"{attack}: {active} slots, IoU {float(measurements['iou'].mean()):.3f}, {rate:.1f} steps/s"
         self._show(0)
 
-    def done(self, row: Mapping[str, Any]) -> None:
-        """Take in one finished row."""
+    def done(self, row: Mapping[str, Any], everybodys: int = 1) -> None:
+        """Take in one finished row; `everybodys` is how many there are of all processes, or 1 if there is only one."""
         self._done += 1
         self._successes += bool(row["success8"])
-        self._show(1)
+        self._show(max(1, everybodys - self._bar.n))
 
     def close(self) -> None:
         self._bar.close()

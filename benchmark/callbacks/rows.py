@@ -56,6 +56,7 @@ class RowWriter:
         attacks: by name.
         network: the frozen model that predicts the saved files.
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, for further columns of that name.
+        rank: of this process, in the names of part files.
     """
 
     def __init__(
@@ -65,10 +66,11 @@ class RowWriter:
         attacks: Mapping[str, Attack],
         network: Network,
         defences: Mapping[str, Callable[[Tensor], Tensor]],
+        rank: int = 0,
     ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
         self._defended = Defended(defences, self._predict, common.classes, common.background)
-        self._rows, self._traces = Writer(folder, RECORDS), Writer(folder, TRACES)
+        self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
         """Save picture, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""

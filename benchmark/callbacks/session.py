@@ -16,6 +16,8 @@ from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
 from benchmark.targets import Masks, Target
 
+_COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has the norm of its perturbation
+
 
 @dataclass(frozen=True)
 class Case:
@@ -45,6 +47,7 @@ class Session:
         background: the class that is not foreground, if any.
         watch: called with the attack's name and the measurements of every step.
         class_pixels: counts the training set's pixels of each class; called only if a rule weighs classes by them.
+        done: (attack, id) -> row of what need not be attacked again.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class Session:
         background: int | None,
         watch: Callable[[str, Measurements], None] | None = None,
         class_pixels: Callable[[], Sequence[float]] | None = None,
+        done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
-        self._plan, self._masks = plan, masks
+        self._plan, self._masks, self._done = plan, masks, done or {}
         self._cases: dict[str, Case] = {}
         self._left: dict[str, int] = {}
         self._stack = ExitStack()
@@ -99,11 +103,16 @@ class Session:
     def submit(self, item: Mapping[str, Any]) -> None:
         """Queue one item of a data set for every attack. Raises InputError if it cannot be attacked."""
         case = make_case(item, self._plan.target, self._masks)
-        self._cases[case.id] = case
-        self._left[case.id] = len(self.engines)
-        for name, engine in self.engines.items():
-            if not self._plan.attacks[name].equal_norm:
-                engine.submit(self._job(name, case))
+        asked = [name for name in self.engines if (name, case.id) not in self._done]
+        if asked:
+            self._cases[case.id] = case
+            self._left[case.id] = len(asked)
+        for name in asked:
+            attack = self._plan.attacks[name]
+            if not attack.equal_norm:
+                self.engines[name].submit(self._job(name, case))
+            elif row := self._done.get((attack.equal_norm, case.id)):
+                self.engines[name].submit(replace(self._job(name, case), eps=float(row[_COLUMN[attack.rule.norm]])))
 
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Raise InputError if one of the items cannot be attacked; the first one is also predicted."""
@@ -127,23 +136,32 @@ class Session:
         return Job(case.id, case.image, labels, valid, case.truth)
 
     def run(self, drain: bool) -> Iterator[tuple[str, Finished, Case]]:
-        """Work until all are done or, drain=False, until no image waits for a slot; yields what has finished."""
+        """Work until all are done or, drain=False, until every attack has a free slot; yields what has finished."""
         for name, engine in self.engines.items():
             for finished in engine.run(drain):
-                case = self._cases[finished.job.id]
-                self._submit_copies(name, finished, case)
-                self._left[case.id] -= 1
-                if not self._left[case.id]:
-                    del self._cases[case.id], self._left[case.id]
-                yield name, finished, case
+                yield name, finished, self._ended(name, finished)
             if len(self.engines) > 1 and engine.network.device.type != "cpu":
                 engine.rest()
+
+    def finished(self) -> Iterator[tuple[str, Finished, Case]]:
+        """What `run` would yield without any work, for when there is no time for more."""
+        for name, engine in self.engines.items():
+            for finished in engine.finished():
+                yield name, finished, self._ended(name, finished)
+
+    def _ended(self, name: str, finished: Finished) -> Case:
+        case = self._cases[finished.job.id]
+        self._submit_copies(name, finished, case)
+        self._left[case.id] -= 1
+        if not self._left[case.id]:
+            del self._cases[case.id], self._left[case.id]
+        return case
 
     def _submit_copies(self, name: str, finished: Finished, case: Case) -> None:
         """Queue the image for the attacks that take their norm from this one; they come after it in `engines`."""
         delta = finished.adv.double() - finished.job.image.double()
         for other, attack in self._plan.attacks.items():
-            if attack.equal_norm == name:
+            if attack.equal_norm == name and (other, case.id) not in self._done:
                 eps = float(norms(delta[None], attack.rule.norm))
                 self.engines[other].submit(replace(self._job(other, case), eps=eps))
 

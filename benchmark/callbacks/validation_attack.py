@@ -10,6 +10,7 @@ from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.rows import common_to, make_row
 from benchmark.callbacks.session import Session
 from benchmark.pixels import round8
+from benchmark.ranks import Ranks
 from benchmark.records import SCHEMA
 from benchmark.report.aggregate import summarise
 
@@ -26,10 +27,12 @@ class ValidationAttack(pl.Callback):
         plan: attacks, targets, judge.
         every: epochs between attacks, at least 1.
         images: how many images; fewer if the split has fewer.
+        ranks: the processes, each of which attacks a share of them.
     """
 
-    def __init__(self, plan: Plan, every: int, images: int) -> None:
+    def __init__(self, plan: Plan, every: int, images: int, ranks: Ranks | None = None) -> None:
         self._plan, self._every, self._images = plan, every, images
+        self._ranks = ranks or Ranks()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or (trainer.current_epoch + 1) % self._every:
@@ -43,12 +46,14 @@ class ValidationAttack(pl.Callback):
             *(self._plan, pl_module, ids, lambda image_id: data.mask(image_id, "val"), data.background),
             class_pixels=data.class_pixels,
         ) as session:
-            for i in range(min(self._images, len(dataset))):
+            for i in range(self._ranks.rank, min(self._images, len(dataset)), self._ranks.size):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):
                 adv8 = round8(finished.adv.float())
                 columns = self._plan.attacks[name].columns(name)
                 rows.append(make_row(common, columns, finished, case, adv8, finished.adv8_preds))
+        shares = self._ranks.gather(f"validation attack of epoch {trainer.current_epoch}", rows)
+        rows = [row for share in shares for row in share]
         numbers: dict[str, float | None] = {}
         for summary in summarise(pa.Table.from_pylist(rows, schema=SCHEMA)):
             prefix = f"val_attack/{summary['attack']}"

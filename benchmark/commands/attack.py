@@ -8,9 +8,11 @@ from omegaconf import DictConfig
 from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context, open_context
 from benchmark.commands.rehearsal import rehearse
+from benchmark.commands.resume import check_victim
 from benchmark.commands.show import show
 from benchmark.commands.train import new_victim, victim_name
 from benchmark.errors import InputError
+from benchmark.ranks import Ranks
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -18,17 +20,17 @@ if TYPE_CHECKING:
     from benchmark.victims.task import Victim
 
 
-def attack(cfg: DictConfig) -> None:
+def attack(cfg: DictConfig, ranks: Ranks) -> None:
     """Attack the victim of victim.ckpt, or a user's own module (victim=python) as it is, and show the result."""
-    with open_context(cfg) as context:
-        own_module = cfg.victim.get("factory") is not None
-        if cfg.victim.ckpt is None and not own_module:
-            raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
-        victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
-        rehearse(context, victim, fits=False, attacks=True)
-        with context.begin() as loggers:
-            attack_images(context, victim, loggers)
-            show(context, victim, loggers, checkpoint_of(context))
+    context = open_context(cfg, ranks)
+    own_module = cfg.victim.get("factory") is not None
+    if cfg.victim.ckpt is None and not own_module:
+        raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
+    victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
+    rehearse(context, victim, fits=False, attacks=True)
+    with context.begin() as loggers:
+        attack_images(context, victim, loggers)
+        show(context, victim, loggers, checkpoint_of(context))
 
 
 def checkpoint_of(context: Context) -> Path | None:
@@ -55,27 +57,40 @@ def load_victim(context: Context) -> "Victim":
 
 
 def attack_images(context: Context, victim: "Victim", loggers: "list[Logger]") -> None:
-    """Run the attack epoch: rows, traces and pictures in the run's folder."""
+    """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder."""
     from benchmark.callbacks.attack_epoch import AttackEpoch
     from benchmark.callbacks.progress import TrainingProgress
+    from benchmark.sharding import Share
     from benchmark.victims.loading import checkpoint_sha256, weights_sha256
 
     checkpoint = checkpoint_of(context) or context.folder / "checkpoints" / "best.ckpt"
+    weights = weights_sha256(victim)
+    check_victim(context.folder, context.environment(), weights)
     context.record(
-        checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None,
-        weights_sha256=weights_sha256(victim),
+        checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None, weights_sha256=weights
     )
-    epoch = AttackEpoch(context.plan, context.folder, context.name, victim_name(context, victim))
+    data, attacks, done = context.data, context.plan.attacks, context.attacked()
+    left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
+    data.test_share = Share(left, context.ranks, context.cfg.sharding)
+    name = victim_name(context, victim)
+    epoch = AttackEpoch(context.plan, context.folder, context.name, name, ranks=context.ranks, done=done)
     # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
     trainer = build_trainer(
         context.cfg,
         context.folder,
         loggers,
         [epoch, TrainingProgress()],
+        context.ranks,
         inference_mode=False,
         precision="32-true",
         enable_checkpointing=False,
     )
-    images, attacks = len(context.data.test_ids()), ", ".join(context.plan.attacks)
-    print(f"attacking {images} images of {context.data.name} with {attacks} in {context.folder}", flush=True)
-    trainer.test(victim, datamodule=context.data, verbose=False)
+    print(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder}", flush=True)
+    trainer.test(victim, datamodule=data, verbose=False)
+    context.record(shares=epoch.shares)
+    if context.ranks.size > 1:
+        for share in epoch.shares:
+            print(
+                "process {rank}: {images} rows, {image_steps} image-steps in {seconds:.1f} s, "
+                "then {idle_seconds:.1f} s idle".format(**share)
+            )

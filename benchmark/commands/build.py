@@ -1,5 +1,6 @@
 """Objects from the configuration; what a constructor does not accept becomes one line that names the key."""
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmark.commands.arguments import check_arguments
 from benchmark.errors import InputError
+from benchmark.ranks import Ranks
 from benchmark.records import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 # Arguments of the Trainer that the commands decide.
 _COMMANDS_OWN = {
     *("logger", "callbacks", "default_root_dir", "inference_mode", "enable_checkpointing"),
+    *("use_distributed_sampler", "plugins"),
     # A run attacks every image of its split; data sets have their own sizes.
     *("fast_dev_run", "overfit_batches", "limit_test_batches", "limit_predict_batches"),
 }
@@ -95,33 +98,57 @@ def build_defences(cfg: DictConfig) -> "dict[str, Callable[[Tensor], Tensor]]":
     return defences
 
 
-def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any]) -> "list[Logger]":
-    """metrics.csv always, and what `logger` asks for."""
-    from pytorch_lightning.loggers import CSVLogger
+def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any], run_id: str) -> "list[Logger]":
+    """metrics.csv always, and what `logger` asks for; one that knows runs by an id goes on with the run `run_id`."""
+    from benchmark.tracking.csv_log import ContinuedCSVLogger
 
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    loggers: list[Logger] = [ContinuedCSVLogger(folder, name="", version="")]
     for name, node in (cfg.get("loggers") or {}).items():
         # Its own name for an argument, config, is taken in hydra's instantiate.
         make = instantiate(node, f"loggers.{name}", _partial_=True)
-        logger = make(save_dir=str(folder), config=dict(config))
+        known = {"id": run_id} if "id" in inspect.signature(make.func).parameters and "id" not in node else {}
+        logger = make(save_dir=str(folder), config=dict(config), **known)
         if logger is not None:
             loggers.append(logger)
     return loggers
 
 
 def build_trainer(
-    cfg: DictConfig, folder: Path, loggers: "Sequence[Logger]", callbacks: "Sequence[pl.Callback]", **options: Any
+    cfg: DictConfig,
+    folder: Path,
+    loggers: "Sequence[Logger]",
+    callbacks: "Sequence[pl.Callback]",
+    ranks: Ranks,
+    **options: Any,
 ) -> "pl.Trainer":
-    """A Trainer from `trainer`, with `options` taking precedence."""
+    """A Trainer from `trainer` over the processes there are, with `options` taking precedence."""
+    from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from benchmark.commands.termination import OwnTermination
+    from benchmark.victims.checkpoint_io import WholeCheckpointIO
+
+    if ranks.size > 1:
+        options |= {"devices": ranks.local_size, "num_nodes": ranks.machines}
+    else:
+        options |= {"strategy": "auto"}
+    # Named, so that Lightning does not look for itself whether Slurm has started this process and then requeue the job
+    # and load checkpoints by rules of its own.
+    environment = TorchElasticEnvironment() if ranks.size > 1 else LightningEnvironment()
     # Given whole, because instantiate would copy loggers and callbacks into the configuration.
     plain: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
     if ours := plain.keys() & _COMMANDS_OWN:
         raise InputError(f"trainer.{min(ours)} is set by the command; see --show-config for what can be")
     try:
         trainer = instantiate(OmegaConf.create(plain | options | {"_partial_": True}), "trainer")
-        return trainer(logger=list(loggers), callbacks=list(callbacks), default_root_dir=folder)
+        return trainer(
+            logger=list(loggers),
+            callbacks=[*callbacks, OwnTermination()],
+            default_root_dir=folder,
+            # The data module gives each process its share.
+            use_distributed_sampler=False,
+            plugins=[environment, WholeCheckpointIO()],
+        )
     except InputError:
         raise
     except (MisconfigurationException, TypeError, ValueError) as error:

@@ -19,6 +19,7 @@ class _Root:
     judge: Mapping[str, Any]
     trainer: Mapping[str, Any]
     engine: Mapping[str, Any]
+    sharding: str
     training: Mapping[str, Any]
     run: Mapping[str, Any]
     loggers: Mapping[str, Any]
@@ -44,6 +45,7 @@ class _Training:
 class _Run:
     name: str
     dir: str
+    resume: str | None
     montage: int
 
 
@@ -67,6 +69,7 @@ _LEAST = {
     "training.attack_images": 1,
     "run.montage": 0,
 }
+_SHARDING = ("static", "dynamic")
 _SEEDS = 2**32  # NumPy's generators take no larger ones
 
 
@@ -85,6 +88,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         if "rule" not in node:
             raise InputError(f"attacks.{name} is set but not chosen; give attack=[...,{name}] or ~attacks.{name}")
         _check(_Attack, node, f"attacks.{name}", optional=("max_steps", "stop", "keep", "budgets", "equal_norm"))
+    if config["sharding"] not in _SHARDING:
+        raise InputError(f"sharding={config['sharding']}: must be {' or '.join(_SHARDING)}")
     for key, least in _LEAST.items():
         value: Any = config
         for part in key.split("."):

@@ -3,22 +3,24 @@
 import json
 import os
 import platform
-import signal
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from benchmark import __version__, records
 from benchmark.commands.build import build_data, build_loggers, build_plan
 from benchmark.commands.check import check_config
-from benchmark.errors import InputError
+from benchmark.commands.resume import attacked, check_same, read_environment
+from benchmark.errors import InputError, Terminated, ToldError
+from benchmark.ranks import Ranks
 from benchmark.saving import save_text
 from benchmark.tracking.logger import RunLogger
 
@@ -46,6 +48,8 @@ class Context:
         name: of the run, in its rows.
         data: the data module.
         plan: attacks, targets, judge.
+        ranks: the processes of the run.
+        resumed: whether the folder holds this run's beginning.
     """
 
     cfg: DictConfig
@@ -54,48 +58,79 @@ class Context:
     name: str
     data: "SegmentationData"
     plan: "Plan"
+    ranks: Ranks
+    resumed: bool
 
     @contextmanager
     def begin(self) -> "Iterator[list[Logger]]":
         """Write what is run into the folder and start the loggers; for when the input has proved usable."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
-        save_text(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
-        self.record()
+        if self.ranks.first:
+            self._begin()
+        self.ranks.meet("begun")
         loggers: list[Logger] = []
         status = 1
         try:
-            loggers += build_loggers(self.cfg, self.folder, self.config)
+            loggers += build_loggers(self.cfg, self.folder, self.config, str(self.environment()["run_id"]))
             yield loggers
             status = 0
         except InputError:
             self._withdraw()
             raise
-        except SIGTERMException as error:
-            print(f"terminated: {self._kept()}", file=sys.stderr)
-            raise SystemExit(128 + signal.SIGTERM) from error
+        except Terminated as error:
+            if self.ranks.first and not error.told:
+                print(f"terminated: {self._kept()}", file=sys.stderr, flush=True)
+            error.told = True
+            raise
         except (KeyboardInterrupt, SystemExit) as error:
             # Lightning turns the interrupt of a loop into an exit with status 1.
             if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
                 raise
-            raise KeyboardInterrupt(self._kept()) from error
+            raise KeyboardInterrupt(self._kept() if self.ranks.first else ToldError.MARK) from error
         finally:
             # A sweep's next run in this process must get a Weights & Biases run of its own.
             for logger in loggers:
                 if isinstance(logger, RunLogger):
                     logger.finish(status)
 
+    def _begin(self) -> None:
+        if self.resumed:
+            records.drop_traces_without_row(self.folder)
+            now, before = self._machine(), self.environment()
+            if changed := [name for name, v in now["packages"].items() if v != before.get("packages", {}).get(name)]:
+                print(f"warning: other versions than at the start of the run: {', '.join(changed)}", file=sys.stderr)
+            self.record(resumed=[*before.get("resumed", []), {"time": f"{datetime.now():%Y-%m-%d %H:%M:%S}", **now}])
+            rows = len(records.RECORDS.keys(self.folder))
+            print(f"going on with the run in {self.folder}: {rows} rows are there", flush=True)
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Last, because a folder that has it can be gone on with.
+        save_text(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
+        self.record()
+        save_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
+
+    def environment(self) -> dict[str, Any]:
+        """What environment.json says."""
+        return read_environment(self.folder)
+
     def record(self, **more: Any) -> None:
         """Add to environment.json: versions, machine, seed, data fingerprint, and whatever is given."""
-        path = self.folder / "environment.json"
-        known = json.loads(path.read_text()) if path.exists() else self._environment()
-        save_text(path, json.dumps(known | more, indent=2))
+        if self.ranks.first:
+            path = self.folder / "environment.json"
+            known = self.environment() if path.exists() else self._environment()
+            save_text(path, json.dumps(known | more, indent=2))
+
+    def attacked(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """(attack, id) -> row of what the run has done so far, the same in all processes; after `begin`, once."""
+        rows = attacked(self.folder)
+        # Nobody may add to them until all have read them.
+        self.ranks.meet("rows read")
+        return rows
 
     def _kept(self) -> str:
         """What an interrupted run has brought about."""
         if records.RECORDS.exists(self.folder):
             rows = records.read(self.folder).num_rows
-            return f"{rows} rows are kept in {self.folder}; benchmark.records.read gives them"
+            return f"{rows} rows are kept in {self.folder}; the same command with run.resume={self.folder} goes on"
         checkpoint = self.folder / "checkpoints" / "best.ckpt"
         if checkpoint.exists():
             return f"the best victim so far is kept; `attack victim.ckpt={checkpoint}` attacks it"
@@ -104,16 +139,29 @@ class Context:
 
     def _withdraw(self) -> None:
         """Remove what `begin` wrote, unless a victim or rows have come of it."""
-        if records.RECORDS.exists(self.folder) or (self.folder / "checkpoints" / "best.ckpt").exists():
+        started = records.RECORDS.exists(self.folder) or (self.folder / "checkpoints" / "best.ckpt").exists()
+        if started or self.resumed or not self.ranks.first:
             return
         for name in _WRITTEN_FIRST:
             (self.folder / name).unlink(missing_ok=True)
 
     def _environment(self) -> dict[str, Any]:
-        import torch
+        from hydra.core.hydra_config import HydraConfig
 
         return {
             "command": sys.argv,
+            "overrides": list(HydraConfig.get().overrides.task),
+            "run_id": secrets.token_hex(4),
+            **self._machine(),
+            "seed": self.cfg.seed,
+            "data": self.data.name,
+            "data_fingerprint": self.data.fingerprint(),
+        }
+
+    def _machine(self) -> dict[str, Any]:
+        import torch
+
+        return {
             "benchmark": __version__,
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in _PACKAGES},
@@ -122,34 +170,46 @@ class Context:
             "cpus": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-            "seed": self.cfg.seed,
-            "data": self.data.name,
-            "data_fingerprint": self.data.fingerprint(),
+            "processes": self.ranks.size,
+            "machines": self.ranks.machines,
         }
 
 
-@contextmanager
-def open_context(cfg: DictConfig) -> Iterator[Context]:
-    """Check what can be checked before anything is computed; if the input is bad, leave no empty folder behind."""
+def open_context(cfg: DictConfig, ranks: Ranks) -> Context:
+    """Check what can be checked before anything is computed, and make what the configuration names."""
     import pytorch_lightning as pl
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    try:
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise InputError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: each process would start a run; start one")
-        if folder.is_dir() and any(folder.iterdir()):
-            raise InputError(f"run.dir={folder} is not empty; choose a folder of the run's own")
-        config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
-        check_config(config)
-        pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        name = "/".join(folder.parts[-3 if HydraConfig.get().mode == RunMode.MULTIRUN else -2 :])
-        yield Context(cfg, config, folder, name, build_data(cfg), build_plan(cfg))
-    finally:
-        # Hydra makes the folder before anything is known to be right.
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    folder = run_folder()
+    ranks = ranks.scoped(str(folder))
+    if ranks.agree("folder", lambda: str(folder)) != str(folder):
+        raise InputError(f"run.dir={folder}: differs from process to process; give a fixed one")
+    # Asked only once all have come here and the first has not begun to write.
+    resumed = folder.is_dir() and any(folder.iterdir())
+    ranks.meet("opened")
+    if resumed and not (folder / "config.yaml").is_file():
+        raise InputError(f"run.dir={folder} is not empty; choose a folder of the run's own")
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
+    check_config(config)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    data = build_data(cfg)
+    if resumed:
+        check_same(folder, config, read_environment(folder), data.fingerprint())
+    return Context(cfg, config, folder, _name(folder, cfg.run.name), data, build_plan(cfg), ranks, resumed)
+
+
+def run_folder() -> Path:
+    """Where the run that Hydra has composed lies."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def _name(folder: Path, run_name: str) -> str:
+    """`<run.name>/<stamp>`, in a sweep with the run's number; of a folder chosen otherwise its last two parts."""
+    parts = folder.parts
+    if run_name in parts:
+        return "/".join(parts[len(parts) - 1 - parts[::-1].index(run_name) :])
+    return "/".join(parts[-2:])
 
 
 def _version(package: str) -> str | None:

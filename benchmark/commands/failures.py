@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from benchmark.commands.conf import conf_folder, groups, names
-from benchmark.errors import InputError, did_you_mean
+from benchmark.errors import InputError, RankError, ToldError, did_you_mean
 
 
 class Failures:
@@ -78,9 +78,10 @@ def one_line(error: Exception) -> str:
 def _tell(error: Exception) -> str:
     """Print what went wrong in which run; returns it as one line."""
     task = " ".join(HydraConfig.get().overrides.task)
-    if isinstance(error, InputError):
+    if isinstance(error, InputError | RankError):
         told = f"{error} (in the run {task})"
-        print(f"error: {told}", file=sys.stderr)
+        if not isinstance(error, ToldError):
+            print(f"error: {told}", file=sys.stderr)
     else:
         traceback.print_exception(error)
         told = f"the run {task} failed"

@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import shutil
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.commands.conf import add_folder, conf_folder, groups, names
-from benchmark.commands.resolvers import register_resolvers
-from benchmark.errors import InputError, did_you_mean
+from benchmark.commands.resolvers import make_stamp, register_resolvers
+from benchmark.errors import InputError, ToldError, did_you_mean
+from benchmark.ranks import Ranks, are_many, join
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,10 +27,31 @@ def launch(
 ) -> int:
     """Compose the configuration and hand it to the command, once or (`multirun`) for every combination.
 
-    `config_dir` is a folder of further groups and of the Python files they name, see `conf.add_folder`.
+    `config_dir` is a folder of further groups and of the Python files they name, see `conf.add_folder`. Started as one
+    of several processes, it first finds the others.
     """
+    ranks = join()
+    if not ranks.first:
+        _silence()
+    try:
+        status = _launch(command, overrides, multirun, show_config, config_dir, ranks)
+    except InputError as error:
+        if ranks.says_first(str(error)):
+            raise
+        raise ToldError(str(error)) from error
+    ranks.leave()
+    return status
+
+
+def _launch(
+    command: str, overrides: Sequence[str], multirun: bool, show_config: bool, config_dir: Path | None, ranks: Ranks
+) -> int:
     if config_dir is not None:
         add_folder(config_dir)
+    if not multirun:
+        from benchmark.commands.resume import resumed_overrides
+
+        overrides = resumed_overrides(overrides)
     _refuse_unknown(overrides)
     _check_launcher(overrides, multirun)
     import hydra
@@ -39,7 +60,7 @@ def launch(
 
     from benchmark.commands.failures import Failures, one_line
 
-    register_resolvers()
+    register_resolvers(ranks.agree("stamp", make_stamp))
     # Hydra then raises its errors instead of printing them with its own advice.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
@@ -49,7 +70,7 @@ def launch(
     # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
     given = [f"++{override}" if override.startswith("trainer.") else override for override in overrides]
     before, sys.argv = sys.argv, [f"benchmark {command}", *given, *flags]
-    task = _Task(command, failures, config_dir, sys.argv)
+    task = _Task(command, failures, config_dir, sys.argv, ranks)
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
     except (CompactHydraException, OmegaConfBaseException) as error:
@@ -64,29 +85,71 @@ def launch(
 class _Task:
     """What Hydra runs for each configuration; a launcher may pickle it and run it in a process of its own."""
 
-    def __init__(self, command: str, failures: "Failures", config_dir: Path | None, arguments: list[str]) -> None:
+    def __init__(
+        self, command: str, failures: "Failures", config_dir: Path | None, arguments: list[str], ranks: Ranks
+    ) -> None:
         self._command, self._failures = command, failures
         self._config_dir = None if config_dir is None else config_dir.resolve()
-        self._arguments = arguments
+        self._arguments, self._ranks = arguments, ranks
 
     def __call__(self, cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
+
+        from benchmark.commands.termination import terminable
 
         if self._failures.elsewhere:
             self._settle_in()
         _quiet()
         if self._failures.sweep:
             print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
-        with self._failures.collected():
-            _task(self._command)(cfg)
+        # Also in a job of submitit's, which ignores SIGTERM: nothing would end it before its time.
+        with self._failures.collected(), terminable(orphans=are_many()):
+            self._run(cfg)
+
+    def _run(self, cfg: "DictConfig") -> None:
+        """Run the command in this process, or start as many as the trainer needs."""
+        from omegaconf import DictConfig, OmegaConf
+
+        from benchmark.commands.context import run_folder
+        from benchmark.commands.processes import missing_processes
+
+        trainer = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
+        try:
+            if missing := missing_processes(trainer, self._ranks):  # type: ignore[arg-type]
+                self._start(missing)
+            else:
+                _task(self._command)(cfg, self._ranks)
+        finally:
+            # Hydra makes the folder before anything is known to be right.
+            folder = run_folder()
+            if self._ranks.first and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _start(self, processes: int) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        from benchmark.commands.context import run_folder
+        from benchmark.commands.processes import start_processes
+
+        overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("run.dir=")]
+        directory = [] if self._config_dir is None else [f"--config-dir={self._config_dir}"]
+        # Quoted for Hydra, to which a folder's name may look like more than a name.
+        folder = str(run_folder()).replace("\\", "\\\\").replace("'", "\\'")
+        start_processes(processes, [self._command, *overrides, f"run.dir='{folder}'", *directory])
 
     def _settle_in(self) -> None:
         """Make up for what `launch` did in the process that started the sweep; Hydra brings its resolvers itself."""
         if self._config_dir is not None:
             add_folder(self._config_dir)
         sys.argv = self._arguments
-        # submitit ignores it, so that nothing would end a job before its time.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._ranks = join()
+
+
+def _silence() -> None:
+    """What all processes would say alike, the first one says; errors are said by whoever has one."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
 
 
 def _quiet() -> None:
@@ -105,7 +168,7 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def _task(command: str) -> Callable[..., None]:
+def _task(command: str) -> Callable[["DictConfig", Ranks], None]:
     from benchmark.commands import attack, run, train
 
     return {"run": run.run, "train": train.train, "attack": attack.attack}[command]

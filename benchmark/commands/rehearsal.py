@@ -23,7 +23,7 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
         fits: whether the victim will be trained.
         attacks: whether the test images will be attacked.
     """
-    trainer = build_trainer(context.cfg, context.folder, [], [])
+    trainer = build_trainer(context.cfg, context.folder, [], [], context.ranks)
     refuse_unsuitable(trainer)
     if fits:
         _rehearse_training(context, trainer)

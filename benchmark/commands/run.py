@@ -7,16 +7,17 @@ from benchmark.commands.context import open_context
 from benchmark.commands.rehearsal import rehearse
 from benchmark.commands.show import show
 from benchmark.commands.train import new_victim, train_victim
+from benchmark.ranks import Ranks
 
 
-def run(cfg: DictConfig) -> None:
+def run(cfg: DictConfig, ranks: Ranks) -> None:
     """Train a victim, or take the one of victim.ckpt, attack the test images with it, and show the result."""
-    with open_context(cfg) as context:
-        checkpoint = checkpoint_of(context)
-        victim = new_victim(context) if checkpoint is None else load_victim(context)
-        rehearse(context, victim, fits=checkpoint is None, attacks=True)
-        with context.begin() as loggers:
-            if checkpoint is None:
-                checkpoint = train_victim(context, victim, loggers)
-            attack_images(context, victim, loggers)
-            show(context, victim, loggers, checkpoint)
+    context = open_context(cfg, ranks)
+    checkpoint = checkpoint_of(context)
+    victim = new_victim(context) if checkpoint is None else load_victim(context)
+    rehearse(context, victim, fits=checkpoint is None, attacks=True)
+    with context.begin() as loggers:
+        if checkpoint is None:
+            checkpoint = train_victim(context, victim, loggers)
+        attack_images(context, victim, loggers)
+        show(context, victim, loggers, checkpoint)

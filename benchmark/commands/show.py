@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint: Path | None) -> None:
     """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
+    if not context.ranks.first:
+        return
     folder = context.folder
     files = [records.RECORDS.merge(folder), records.TRACES.merge(folder)]
     rows, traces = records.read(folder), records.TRACES.read(folder)

@@ -10,6 +10,7 @@ from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context, open_context
 from benchmark.commands.rehearsal import rehearse
 from benchmark.errors import InputError
+from benchmark.ranks import Ranks
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     from benchmark.victims.task import Victim
 
 
-def train(cfg: DictConfig) -> None:
+def train(cfg: DictConfig, ranks: Ranks) -> None:
     """Train a victim and say where its checkpoint is."""
-    with open_context(cfg) as context:
-        if cfg.victim.ckpt is not None:
-            raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
-        victim = new_victim(context)
-        rehearse(context, victim, fits=True, attacks=False)
-        with context.begin() as loggers:
-            train_victim(context, victim, loggers)
+    context = open_context(cfg, ranks)
+    if cfg.victim.ckpt is not None:
+        raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
+    victim = new_victim(context)
+    rehearse(context, victim, fits=True, attacks=False)
+    with context.begin() as loggers:
+        train_victim(context, victim, loggers)
 
 
 def new_victim(context: Context) -> "Victim":
@@ -46,16 +47,18 @@ def new_victim(context: Context) -> "Victim":
 
 
 def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") -> Path:
-    """Fit; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
-    import torch
+    """Fit, or go on with it; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
     from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
     from benchmark.callbacks.progress import TrainingProgress
     from benchmark.callbacks.validation_attack import ValidationAttack
 
-    settings = context.cfg.training
+    settings, folder = context.cfg.training, context.folder / "checkpoints"
+    if context.environment().get("trained"):
+        _take_best(victim, folder / "best.ckpt")
+        return folder / "best.ckpt"
     checkpoint = ModelCheckpoint(
-        context.folder / "checkpoints",
+        folder,
         filename="best",
         monitor="val/iou",
         mode="max",
@@ -65,20 +68,31 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") ->
     stopping = EarlyStopping("val/iou", mode="max", patience=settings.patience)
     callbacks: list[pl.Callback] = [checkpoint, stopping, TrainingProgress()]
     if settings.attack_every:
-        callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images))
-    trainer = build_trainer(context.cfg, context.folder, loggers, callbacks)
+        callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images, context.ranks))
+    trainer = build_trainer(context.cfg, context.folder, loggers, callbacks, context.ranks)
     images = len(context.data.splits()["train"])
     print(
         f"training {victim_name(context, victim)} on {images} images of {context.data.name} in {context.folder}",
         flush=True,
     )
-    trainer.fit(victim, datamodule=context.data)
+    last = folder / "last.ckpt"
+    begun = context.resumed and last.exists()
+    trainer.fit(victim, datamodule=context.data, ckpt_path=last if begun else None, weights_only=True)
     if not checkpoint.best_model_path:
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
     path = Path(checkpoint.best_model_path)
-    victim.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    _take_best(victim, path)
+    context.record(trained={"epochs": trainer.current_epoch, "val_iou": float(checkpoint.best_model_score or 0)})
     print(f"trained {trainer.current_epoch} epochs; best val/iou {float(checkpoint.best_model_score or 0):.3f}: {path}")
     return path
+
+
+def _take_best(victim: "Victim", path: Path) -> None:
+    import torch
+
+    if not path.exists():
+        raise InputError(f"{path}: is missing, and the training is over; start a new run")
+    victim.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
 
 
 def victim_name(context: Context, victim: "Victim") -> str:

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from benchmark import metrics
@@ -82,6 +83,7 @@ class Victim(pl.LightningModule):
         self.loss = SegmentationLoss(self.outputs)
         # One table of counts; the scores are computed from it as they are for the rows of an attack.
         self.confusion = MulticlassConfusionMatrix(classes, ignore_index=VOID, validate_args=False)
+        self.val_loss = MeanMetric()
 
     def configure_network(self, network: nn.Module | None) -> None:
         """Build the smp network the hyper-parameters name, or take the module given for architecture "python"."""
@@ -140,23 +142,26 @@ class Victim(pl.LightningModule):
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy plus Dice loss of {"image", "mask", "valid"}."""
         loss = self.loss(self(batch["image"]), batch["mask"], batch["valid"])
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]))
+        size = len(batch["image"])
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Empty the table: at the start, so that its tensors are made in the (inference) mode they are updated in."""
+        """Empty both sums: at the start, so that their tensors are made in the (inference) mode they are updated in."""
         self.confusion.reset()
+        self.val_loss.reset()
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Add the batch to the validation loss and to the table of counts."""
         logits = self(batch["image"])
-        loss = self.loss(logits, batch["mask"], batch["valid"])
-        self.log("val/loss", loss, sync_dist=True, batch_size=len(batch["image"]))
+        # Weighted by images: the shares of several processes differ.
+        self.val_loss.update(self.loss(logits, batch["mask"], batch["valid"]), len(batch["image"]))
         preds = (logits > 0)[:, 0].long() if self.outputs == 1 else logits.argmax(1)
         self.confusion.update(preds, batch["mask"].masked_fill(~batch["valid"], VOID))
 
     def on_validation_epoch_end(self) -> None:
         """Log IoU and Dice of the foreground and pixel accuracy over all validation pixels."""
+        self.log("val/loss", self.val_loss.compute())
         counts = self.confusion.compute()
         background = self.hparams["background"]
         self.log("val/iou", metrics.iou(counts, background).float(), prog_bar=True)

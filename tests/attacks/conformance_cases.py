@@ -61,7 +61,7 @@ class Case:
 
 def all_cases() -> list[Case]:
     """Each attack of the configuration, targeted and untargeted where its rule can be set to either."""
-    register_resolvers()
+    register_resolvers("stamp")
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         attacks = build_plan(compose("config", [f"attack=[{','.join(names('attack'))}]"])).attacks
     return [Case(name, attack, rule) for name, attack in attacks.items() for rule in _senses(attack.rule)]

@@ -1,15 +1,19 @@
 """The attack epoch under a real test loop."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from benchmark import records
 from benchmark.callbacks import rows
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
-from benchmark.errors import InputError
+from benchmark.errors import InputError, Terminated
+from benchmark.ranks import Ranks
+from benchmark.sharding import Share
 
 IDS = [f"test_{i:05d}" for i in range(5)]
 
@@ -97,9 +101,58 @@ def test_reduced_images_are_refused(precision: str) -> None:
         refuse_unsuitable(SimpleNamespace(precision=precision, world_size=1))
 
 
-def test_several_processes_are_refused() -> None:
-    with pytest.raises(InputError, match=r"on 2 processes; set trainer\.devices=1"):
-        refuse_unsuitable(SimpleNamespace(precision="32-true", world_size=2))
+def test_processes_it_knows_nothing_of_are_refused(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, ranks=Ranks(0, 2))
+    with pytest.raises(InputError, match="1 processes, of which the attack epoch knows 2"):
+        make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
+
+
+@pytest.mark.parametrize("sharding", ["static", "dynamic"])
+def test_two_shares_are_an_epoch(victim, data, plan, make_trainer, tmp_path: Path, sharding) -> None:
+    """Played one after the other: what a static share leaves, or nobody has drawn yet."""
+    store = dist.HashStore()
+    store.add("attacked/met", 1)  # the other one has come, or will not be waited for
+    plan.engine["slots"] = 1
+    for rank in range(2):
+        ranks = Ranks(rank, 2, store=store)
+        data.test_share = Share(range(5), ranks, sharding)
+        epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
+        trainer = make_trainer(epoch, inference_mode=False)
+        if rank == 0:
+            with pytest.raises(RuntimeError, match=r"images have no row") if sharding == "static" else nullcontext():
+                trainer.test(victim, datamodule=data, verbose=False)
+        else:
+            trainer.test(victim, datamodule=data, verbose=False)
+    assert sorted(set(records.read(tmp_path)["id"].to_pylist())) == IDS
+    assert records.read(tmp_path).num_rows == 10
+
+
+def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    done = {("one", IDS[0]): {}, ("two", IDS[0]): {}, ("one", IDS[3]): {}}
+    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, done=done)
+    with pytest.raises(RuntimeError, match="3 images have no row, such as test_00000 of one"):
+        make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
+    rows = records.read(tmp_path)
+    found = set(zip(rows["attack"].to_pylist(), rows["id"].to_pylist(), strict=True))
+    assert found == {(name, image_id) for name in ("one", "two") for image_id in IDS} - done.keys()
+
+
+def test_an_end_by_signal_keeps_what_has_finished(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    """Images that have ended together are handed out one by one; the signal may come after the first."""
+    plan.engine["slots"] = 5
+    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
+    write, written = epoch._write, []
+
+    def first_only(*finished) -> None:
+        write(*finished)
+        written.append(finished)
+        if len(written) == 1:
+            raise Terminated
+
+    epoch._write = first_only  # type: ignore[method-assign]
+    with pytest.raises(Terminated):
+        make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
+    assert records.read(tmp_path).num_rows == len(written) > 1
 
 
 def test_bf16_true_is_refused_in_the_loop(victim, data, plan, make_trainer, tmp_path: Path) -> None:

@@ -32,6 +32,16 @@ echo "srun ended with $status"
 exit "$status"
 """
 
+# Two tasks train a victim, attack with it and merge their rows.
+WHOLE_RUN = """\
+export OMP_NUM_THREADS=1
+srun --kill-on-bad-exit=1 {python} -m benchmark run experiment=smoke trainer=multinode trainer.accelerator=cpu \\
+    run.montage=0 data.n_test=7 run.dir={folder} {more}
+status=$?
+[ "$status" -ne 143 ] || scontrol requeue "$SLURM_JOB_ID"
+exit "$status"
+"""
+
 
 @pytest.fixture
 def sweep(slurm, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
@@ -72,6 +82,34 @@ def test_a_terminated_job_can_requeue_itself(slurm) -> None:
         "srun ended with 143",
         "start 1",
     ]
+
+
+def test_two_tasks_train_attack_and_merge(slurm, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    job = slurm.submit(WHOLE_RUN.format(python=sys.executable, folder=folder, more=""), "--ntasks-per-node=2")
+    assert slurm.wait(job, timeout=300) == "COMPLETED", slurm.output(job)
+    assert records.read(folder)["id"].to_pylist() == [f"test_{i:05d}" for i in range(7)]
+    assert (folder / "records.parquet").exists()
+    assert (folder / "summary.json").exists()
+    said = slurm.output(job)
+    assert said.count("trained 2 epochs") == 1
+    assert "process 0: 4 rows" in said
+    assert "process 1: 3 rows" in said
+
+
+def test_a_terminated_run_goes_on_when_it_is_requeued(slurm, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    long = "engine.max_passes=null attacks.asma.stop=false attacks.asma.max_steps=150 engine.slots=1"
+    script = WHOLE_RUN.format(python=sys.executable, folder=folder, more=long)
+    job = slurm.submit(script, "--ntasks-per-node=2", "--requeue")
+    slurm.until(job, lambda: len(records.RECORDS.parts(folder)) >= 2, "attack two images", 300)
+    slurm.signal(job, "TERM")
+    assert slurm.wait(job, timeout=400) == "COMPLETED", slurm.output(job)
+    assert slurm.field(job, "Restarts") == "1"
+    said = slurm.output(job)
+    assert said.count("trained 2 epochs") == 1, said
+    assert f"going on with the run in {folder}: " in said
+    assert records.read(folder)["id"].to_pylist() == [f"test_{i:05d}" for i in range(7)]
 
 
 def test_every_run_of_a_sweep_is_a_job(sweep, tmp_path: Path) -> None:

@@ -193,12 +193,21 @@ def test_a_module_that_cannot_be_imported(refused) -> None:
     assert "no_such_module" in refused("victim=python", "victim.factory=no_such_module:network", name="attack")
 
 
-def test_a_folder_that_holds_a_run(command, trained: Path) -> None:
+def test_a_folder_that_holds_another_run(command, trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     outcome = command("run", "experiment=smoke", "trainer=cpu", f"run.dir={trained}")
     assert outcome.status == 2
-    assert outcome.err == f"error: run.dir={trained} is not empty; choose a folder of the run's own\n"
+    said = "attacks.asma.max_steps is 10 in that run, 300 now; choose a folder of the run's own"
+    assert outcome.err == f"error: run.dir={trained} holds another run: {said}\n"
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
+
+
+def test_a_folder_that_holds_something_else(command, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    outcome = command("run", "experiment=smoke", "trainer=cpu", f"run.dir={tmp_path}")
+    assert outcome.status == 2
+    assert outcome.err == f"error: run.dir={tmp_path} is not empty; choose a folder of the run's own\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize("kind", ["grayscale", "palette", "alpha", "16-bit"])

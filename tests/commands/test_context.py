@@ -88,11 +88,6 @@ def test_input_that_proves_bad_after_training_keeps_the_victim(
     assert left == {"config.yaml", "environment.json", "splits.json", "metrics.csv", "checkpoints"}
 
 
-def test_several_processes_are_refused(refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "WORLD_SIZE=2: each process would start a run; start one" in refused()
-
-
 def test_a_failure_of_ours_is_raised_as_it_is(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fails(*_) -> None:
         raise RuntimeError("ours")

@@ -9,6 +9,7 @@ import pytest
 
 from benchmark import records
 from benchmark.commands import show as shown
+from benchmark.ranks import Ranks
 from benchmark.records import RECORDS, SCHEMA, Writer
 
 
@@ -25,7 +26,7 @@ def _show(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) 
     Writer(folder, RECORDS).append(list(rows))
     monkeypatch.setattr(shown, "Pictures", lambda *_: None)
     monkeypatch.setattr(shown, "draw_montages", lambda *_: [])
-    shown.show(SimpleNamespace(folder=folder), None, [], None)  # type: ignore[arg-type]
+    shown.show(SimpleNamespace(folder=folder, ranks=Ranks()), None, [], None)  # type: ignore[arg-type]
 
 
 def _names(folder: Path) -> set[str]:

@@ -1,0 +1,103 @@
+"""Going on with a run: what it was asked to do, whether this is the same, and which rows it has."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from benchmark import records
+from benchmark.errors import InputError
+
+# What a row does not depend on: where and how fast it is computed, what it is called, who is told. Data and victim are
+# compared by their contents.
+_FREE = (
+    *("run", "loggers", "sharding", "engine.slots", "engine.sync_every"),
+    *("data.root", "data.num_workers", "data.cache_mb", "victim.ckpt"),
+    *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.log_every_n_steps"),
+)
+# What only the training depends on, which may be over.
+_TRAINING = ("trainer", "training", "victim.learning_rate", "victim.weight_decay", "victim.schedule")
+
+
+def resumed_overrides(given: Sequence[str]) -> list[str]:
+    """The command line of the run that `run.resume` names, and what is given beside it; `given` if it names none.
+
+    Raises:
+        InputError: no such run, or one whose command line names code to run, which has to be given again.
+    """
+    folders = [override.partition("=")[2] for override in given if override.startswith("run.resume=")]
+    if not folders or folders[-1] in ("", "null"):
+        return list(given)
+    folder = Path(folders[-1].strip("'\""))
+    given = [override for override in given if not override.startswith("run.resume=")]
+    if other := [override for override in given if _key(override) == "run.dir"]:
+        raise InputError(f"{other[0]}: run.resume={folder} says where the run lies; leave one of them out")
+    saved = read_environment(folder).get("overrides")
+    if not isinstance(saved, list):
+        raise InputError(f"{folder}: environment.json does not say what was asked for; give the run's own command")
+    again = {_key(override) for override in given}
+    kept = [str(override) for override in saved if _key(str(override)) not in {*again, "run.dir", "run.resume"}]
+    for override in kept:
+        if _key(override).endswith(("_target_", "victim.factory")):
+            raise InputError(f"{folder}: was run with {override}, which names code to run; give it again")
+    return [*kept, *given, f"run.dir={folder}"]
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """A run's environment.json. Raises InputError if there is none that can be read."""
+    try:
+        found = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: is no run to go on with ({error}); give the folder of one") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{folder / 'environment.json'}: holds no names and values; restore what the run wrote")
+    return found
+
+
+def check_same(folder: Path, config: Mapping[str, Any], environment: Mapping[str, Any], fingerprint: str) -> None:
+    """Raise InputError, naming what differs, unless rows of this configuration may stand beside those of the folder."""
+    try:
+        saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
+    except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}/config.yaml: cannot be read ({reason}); restore it") from error
+    free = (*_FREE, *_TRAINING) if environment.get("trained") or environment.get("weights_sha256") else _FREE
+    before, now = _flat(saved), _flat(config)
+    for key in sorted(before.keys() | now.keys()):
+        if not any(key == part or key.startswith(f"{part}.") for part in free) and before.get(key) != now.get(key):
+            values = f"{before.get(key, 'not set')} in that run, {now.get(key, 'not set')} now"
+            raise InputError(f"run.dir={folder} holds another run: {key} is {values}; choose a folder of the run's own")
+    if environment.get("data_fingerprint") != fingerprint:
+        raise InputError(
+            f"run.dir={folder}: the data have changed since the run began (fingerprint "
+            f"{str(environment.get('data_fingerprint'))[:12]}, now {fingerprint[:12]}); restore them or start a new run"
+        )
+
+
+def check_victim(folder: Path, environment: Mapping[str, Any], weights_sha256: str) -> None:
+    """Raise InputError if the rows of the folder were made with another victim."""
+    before = environment.get("weights_sha256")
+    if before not in (None, weights_sha256):
+        raise InputError(
+            f"run.dir={folder}: its rows were made with another victim (weights {str(before)[:12]}, "
+            f"now {weights_sha256[:12]}); give that checkpoint or start a new run"
+        )
+
+
+def attacked(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """(attack, id) -> row of what need not be attacked again."""
+    if not records.RECORDS.exists(folder):
+        return {}
+    return {(row["attack"], row["id"]): row for row in records.read(folder).to_pylist()}
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, Mapping) or not node:
+        return {prefix.rstrip("."): node}
+    return {key: value for name in node for key, value in _flat(node[name], f"{prefix}{name}.").items()}

@@ -1,0 +1,177 @@
+"""A run that goes on: what is done stays, what differs is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark import records
+from benchmark.commands.resume import resumed_overrides
+from benchmark.errors import InputError
+from benchmark.victims.task import Victim
+
+SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
+COPY = ("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2", "engine.precision=64")
+
+
+def _without(row: dict) -> dict:
+    return {name: value for name, value in row.items() if name not in ("seconds", "run")}
+
+
+def _take_rows_away(folder: Path, lost: set[tuple[str, str]]) -> None:
+    """Make a finished run one that was killed when it had not done `lost` (attack, id) yet."""
+    rows = records.read(folder).to_pylist()
+    (folder / "records.parquet").unlink()
+    kept = [row for row in rows if (row["attack"], row["id"]) not in lost]
+    records.Writer(folder, records.RECORDS).append(kept)
+
+
+@pytest.fixture
+def finished(command, trained: Path, tmp_path: Path) -> Path:
+    """The folder of a finished run of two attacks, one of which takes its norms from the other."""
+    folder = tmp_path / "finished"
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    outcome = command("attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder}")
+    assert outcome.status == 0, outcome.err
+    return folder
+
+
+def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
+    before = records.read(finished).to_pylist()
+    ids = sorted({row["id"] for row in before})
+    _take_rows_away(finished, {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])})
+    outcome = command("attack", f"run.resume={finished}")
+    assert outcome.status == 0, outcome.err
+    assert f"going on with the run in {finished}: 5 rows are there" in outcome.out
+    assert "attacking 2 images" in outcome.out
+    after = records.read(finished).to_pylist()
+    assert [_without(row) for row in after] == [_without(row) for row in before]
+    changed = {(a["attack"], a["id"]) for a, b in zip(after, before, strict=True) if a["seconds"] != b["seconds"]}
+    assert changed <= {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])}
+    assert len(json.loads((finished / "environment.json").read_text())["resumed"]) == 1
+
+
+def test_the_same_command_again_shows_a_finished_run_again(command, trained: Path, finished: Path) -> None:
+    before = records.read(finished).to_pylist()
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    outcome = command("attack", *SMOKE, *COPY, checkpoint, f"run.dir={finished}", "engine.slots=2")
+    assert outcome.status == 0, outcome.err
+    assert "attacking 0 images" in outcome.out
+    assert records.read(finished).to_pylist() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("attacks.asma.max_steps=11", "attacks.asma.max_steps is 10 in that run, 11 now"),
+        ("judge.value=0.5", "judge.value is 0.95 in that run, 0.5 now"),
+        ("attack=[asma,noise,pgd]", "attacks.pgd.keep is not set in that run, "),
+        ("seed=5", "data.seed is 0 in that run, 5 now"),
+        ("data.n_test=5", "data.n_test is 4 in that run, 5 now"),
+        ("engine.precision=32", "engine.precision is 64 in that run, 32 now"),
+    ],
+)
+def test_rows_of_another_configuration_are_not_mixed(command, finished: Path, given: str, said: str) -> None:
+    outcome = command("attack", f"run.resume={finished}", given)
+    assert outcome.status == 2
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(f"error: run.dir={finished} holds another run: ")
+    assert said in line
+
+
+def test_rows_of_another_victim_are_not_mixed(command, finished: Path, trained: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.ckpt"
+    checkpoint = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    name = next(name for name in checkpoint["state_dict"] if name.endswith("weight"))
+    checkpoint["state_dict"][name] = checkpoint["state_dict"][name] + 0.01
+    torch.save(checkpoint, other)
+    before = records.read(finished).to_pylist()
+    outcome = command("attack", f"run.resume={finished}", f"victim.ckpt={other}")
+    assert outcome.status == 2
+    assert f"run.dir={finished}: its rows were made with another victim (weights " in outcome.err
+    assert records.read(finished).to_pylist() == before
+
+
+def test_rows_of_other_data_are_not_mixed(command, finished: Path) -> None:
+    path = finished / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data_fingerprint": "0" * 64}))
+    outcome = command("attack", f"run.resume={finished}")
+    assert outcome.status == 2
+    assert "the data have changed since the run began (fingerprint 000000000000, now " in outcome.err
+
+
+def test_traces_of_an_interrupted_image_are_dropped(finished: Path) -> None:
+    ids = records.read(finished)["id"].to_pylist()
+    for image_id in ("lost", ids[0]):
+        step = dict.fromkeys(records.TRACES.schema.names) | {"attack": "asma", "id": image_id, "step": 0}
+        records.Writer(finished, records.TRACES).append([step])
+    assert len(records.TRACES.parts(finished)) == 2
+    records.drop_traces_without_row(finished)
+    (part,) = records.TRACES.parts(finished)
+    assert "lost" not in records.TRACES.read(finished)["id"].to_pylist()
+    part.unlink()
+
+
+def test_training_goes_on_from_its_last_epoch(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """To the weights that an undisturbed training would have had; what metrics.csv had is still there."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = (*SMOKE, "trainer.max_epochs=3")
+    assert command("train", *options, f"run.dir={whole}").status == 0
+    step = Victim.training_step
+
+    def killed(self: Victim, batch, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 2:
+            raise RuntimeError("killed")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Victim, "training_step", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        command("train", *options, f"run.dir={parts}")
+    monkeypatch.undo()
+    outcome = command("train", *options, f"run.dir={parts}")
+    assert outcome.status == 0, outcome.err
+    for name in ("best.ckpt", "last.ckpt"):
+        one, other = (torch.load(f / "checkpoints" / name, weights_only=True) for f in (whole, parts))
+        assert one["global_step"] == other["global_step"]
+        assert all(torch.equal(value, other["state_dict"][key]) for key, value in one["state_dict"].items())
+    lines = [(folder / "metrics.csv").read_text().splitlines() for folder in (whole, parts)]
+    assert lines[0] == lines[1]
+
+
+def test_a_finished_training_is_not_repeated(command, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    _take_rows_away(folder, {("asma", records.read(folder)["id"][0].as_py())})
+    outcome = command("run", f"run.resume={folder}")
+    assert outcome.status == 0, outcome.err
+    assert "training unet" not in outcome.out
+    assert [_without(row) for row in records.read(folder).to_pylist()] == [
+        _without(row) for row in records.read(trained).to_pylist()
+    ]
+    assert (folder / "metrics.csv").read_text() == (trained / "metrics.csv").read_text()
+
+
+def test_what_was_given_is_given_again(tmp_path: Path) -> None:
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": ["seed=1", "attack=pgd", "run.dir=x"]}))
+    given = [f"run.resume={tmp_path}", "seed=2", "engine.slots=3"]
+    assert resumed_overrides(given) == ["attack=pgd", "seed=2", "engine.slots=3", f"run.dir={tmp_path}"]
+    assert resumed_overrides(["seed=2"]) == ["seed=2"]
+    assert resumed_overrides(["run.resume=null"]) == ["run.resume=null"]
+
+
+@pytest.mark.parametrize("code", ["attacks.asma.rule._target_=os.system", "+victim.factory=mine:load"])
+def test_a_folder_chooses_no_code_to_run(tmp_path: Path, code: str) -> None:
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": [code]}))
+    with pytest.raises(InputError, match="which names code to run; give it again"):
+        resumed_overrides([f"run.resume={tmp_path}"])
+    assert code in resumed_overrides([f"run.resume={tmp_path}", code])
+
+
+def test_a_folder_that_is_no_run(command, tmp_path: Path) -> None:
+    outcome = command("attack", f"run.resume={tmp_path}")
+    assert outcome.status == 2
+    assert f"error: {tmp_path}: is no run to go on with (" in outcome.err
+    with pytest.raises(InputError, match=r"run.dir=x: run.resume=.* says where the run lies; leave one of them out"):
+        resumed_overrides([f"run.resume={tmp_path}", "run.dir=x"])
