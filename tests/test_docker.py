@@ -101,7 +101,7 @@ def _complaints_about_what_runs(dockerfile: str) -> list[str]:
     found = []
     entry = json.loads(_all(dockerfile, "ENTRYPOINT")[-1])
     packages = " ".join(_all(dockerfile, "RUN"))
-    if entry not in (CLI, ["tini", "--", *CLI]):
+    if entry not in (CLI, ["tini", "-s", "--", *CLI]):
         found.append(f"starts {entry}")
     elif entry[0] == "tini" and not re.search(r"apt-get install [^&]*\btini\b", packages):
         found.append("tini is not installed")
