@@ -24,7 +24,7 @@ if "--show-config" in sys.argv:
     sys.exit(2 if "sead" in given else 0)
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 start, rank = int(os.environ.get("SLURM_RESTART_COUNT", "0")), os.environ["SLURM_PROCID"]
-folder = Path(given["run.dir"])
+folder = Path(given.get("run.resume") or given["run.dir"])
 folder.mkdir(parents=True, exist_ok=True)
 with (folder / rank).open("a") as file:
     print(start, os.environ["SLURM_CPUS_PER_TASK"], *sys.argv[1:], file=file)
@@ -64,10 +64,10 @@ def test_every_task_gets_the_arguments_and_its_cpus(slurm, submit, tmp_path: Pat
         assert (tmp_path / "runs" / "slurm" / str(job) / rank).read_text() == expected
 
 
-def test_a_run_dir_that_is_given_is_the_one_that_counts(slurm, submit, tmp_path: Path) -> None:
-    job = submit("end", "run.dir=earlier")
+def test_a_run_to_go_on_with_names_the_folder_itself(slurm, submit, tmp_path: Path) -> None:
+    job = submit("end", "run.resume=earlier")
     assert slurm.wait(job) == "COMPLETED", slurm.output(job)
-    assert sorted(path.name for path in (tmp_path / "earlier").iterdir()) == ["0", "1"]
+    assert "run.dir" not in (tmp_path / "earlier" / "1").read_text()
 
 
 @pytest.mark.parametrize("reached", ["tasks", "script"])
