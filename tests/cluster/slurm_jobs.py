@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,12 +38,12 @@ class Slurm:
         self._jobs: list[int] = []
         self._names: list[str] = []
 
-    def submit(self, script: str, *options: str) -> int:
+    def submit(self, script: str, *options: str, arguments: Sequence[str] = ()) -> int:
         """Submit a bash script, which runs in the repository's root; returns the job's id."""
         path = self.folder / f"job{len(self._jobs)}.sh"
         path.write_text(script if script.startswith("#!") else f"#!/bin/bash\n{script}")
         given = [f"--chdir={REPOSITORY}", f"--output={self.folder}/%j.out", "--open-mode=append", *options]
-        job = int(call("sbatch", "--parsable", *given, path).split(";")[0])
+        job = int(call("sbatch", "--parsable", *given, path, *arguments).split(";")[0])
         self._jobs.append(job)
         return job
 
