@@ -9,14 +9,13 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
-# With scale="auto": the root mean square of the first update; β/τ; steps between two looks at τ; the share of the gap
-# to IoU 1 that has to be closed in between; what τ is multiplied by if it is not, going to and fro or standing still.
+# With scale="auto": the root mean square of the first update; β/τ; how often τ falls, to which part of where it began;
+# how much higher every next time begins.
 FIRST_STEP = 0.25 / 255
-BETA_PER_TAU = 3.0
-LOOK_EVERY = 10
-PROGRESS = 0.2
-SWING = 0.02
-SLOWER, FASTER = 0.7, 1.5
+BETA_PER_TAU = 10.0
+ROUNDS = 3
+FALL = 0.1
+LOUDER = 1.3
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,17 @@ class ASMA(Rule):
     The defaults are the published values. They are tied to that paper's network, its logit scale and image size:
     other victims need their own, usually larger ones. Whatever has to be reached is set by the engine's judge.
 
-    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, and every ten steps the
-    IoU says how to go on. With D the number of values of the image,
+    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, and the steps it may take
+    are three rounds of large steps that become small. With D the number of values of the image and N = max_steps,
 
-        τ = ¼/255 · √D / ‖∇J(x)‖₂ at first,    β = 3 τ,
+        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 1.3^r · 10^(−f),    β_n = 10 τ_n,    3n/N = r + f, r whole, f < 1,
 
     so that the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution,
-    the network, its logit scale or its gradients. Small steps reach the target at a small norm, if they arrive; so τ
-    stays as long as ten steps close at least a fifth of the gap between the best IoU before them and 1. If they do not,
-    it is raised by half, or, if the IoU's mean over them is more than .02 below that best one, because steps go to and
-    fro, multiplied by .7. The gradient is the first step's own and the IoU is known anyway: calibration costs no pass.
+    the network, its logit scale or its gradients; β/τ is the published one. Steps of one size go to and fro in the end,
+    winning some pixels and losing others, and the IoU stands still; it rises again as they become smaller. An image
+    that settles short of its target is shaken up by the next round, which goes on where this one ended with steps three
+    tenths larger. They are small enough to reach the target at a small norm, if they arrive, and only images that would
+    otherwise fail see the largest. The gradient is the first step's own: calibration costs no pass.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
@@ -84,7 +84,7 @@ class ASMA(Rule):
         if self.two_pass:
             batch.state["overlap"] = zeros
         if self.scale == "auto":
-            batch.state |= dict.fromkeys(("tau", "best_overlap", "total_overlap", "reached"), zeros)
+            batch.state["first_tau"] = zeros
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
@@ -115,27 +115,23 @@ class ASMA(Rule):
         """α_n (B,) float64, from the IoU (B,)."""
         tau, beta = torch.full_like(overlap, self.tau), torch.full_like(overlap, self.beta)
         if self.scale == "auto":
-            tau = self._calibrated(gradient, overlap, batch)
+            tau = self._calibrated(gradient, batch)
             beta = BETA_PER_TAU * tau
             batch.report["tau"] = tau
         # The first step takes τ whatever the clean image's IoU is.
         adapted = beta * overlap.masked_fill(batch.steps == 0, 0) + tau
         return adapted if self.dynamic_multiplier else tau
 
-    def _calibrated(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
+    def _calibrated(self, gradient: Tensor, batch: Batch) -> Tensor:
         """τ_n (B,) float64; 0 where the first gradient is, because no multiplier would help."""
         length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
-        first = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
-        state, begins = batch.state, batch.steps == 0
-        looks = (batch.steps % LOOK_EVERY == 0) & ~begins
-        best, total = torch.maximum(state["best_overlap"], overlap), state["total_overlap"] + overlap
-        stalls = best - state["reached"] < PROGRESS * (1 - state["reached"])
-        swings = total / LOOK_EVERY < state["reached"] - SWING
-        factor = torch.where(swings, SLOWER, FASTER)
-        tau = torch.where(looks & stalls, state["tau"] * factor, torch.where(begins, first, state["tau"]))
-        batch.state |= {"tau": tau, "best_overlap": best, "total_overlap": total.masked_fill(looks | begins, 0)}
-        batch.state["reached"] = torch.where(looks | begins, best, state["reached"])
-        return tau
+        own = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
+        first = torch.where(batch.steps == 0, own, batch.state["first_tau"])
+        batch.state["first_tau"] = first
+        thirds = ROUNDS * batch.steps
+        louder = LOUDER ** (thirds // batch.max_steps).double()
+        fallen = FALL ** (thirds % batch.max_steps / batch.max_steps).double()
+        return first * louder * fallen
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)

@@ -1,3 +1,4 @@
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from tiny_models import TwoPixels, random_images, smooth_network
 from torch import Tensor, nn
 
 from benchmark import metrics
-from benchmark.attacks.asma import ASMA
+from benchmark.attacks.asma import ASMA, BETA_PER_TAU, FALL, FIRST_STEP, LOUDER, ROUNDS
 from benchmark.engine import AttackResult, attack
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "asma_published.safetensors"
@@ -194,21 +195,33 @@ class Scripted(nn.Module):
         return self.scale * torch.cat([grey, grey + inside - 0.5], 1)
 
 
-def test_auto_takes_tau_from_the_first_gradient_and_follows_the_iou() -> None:
-    # IoU to the all-ones target, ten steps each: 2/8 (no progress: half as much again), 6/8 (progress), 4/8 (to and fro
-    # below 6/8), 6/8 again (no progress).
-    network = Scripted([2, *[2] * 11, *[6] * 10, *[4] * 10, *[6] * 9])
+@pytest.mark.parametrize("steps", [9, 30])
+def test_auto_takes_tau_from_the_first_gradient_and_lets_it_fall_in_rounds(steps: int) -> None:
+    network = Scripted([2, *[2, 6, 4] * steps])
     images, labels = torch.full((1, 3, 8, 8), 0.4, dtype=torch.float64), torch.ones(1, 8, 8).long()
-    result = attack(network, images, labels, ASMA(scale="auto"), max_steps=41, stop=False, keep="last")
+    result = attack(network, images, labels, ASMA(scale="auto"), max_steps=steps, stop=False, keep="last")
     trace = result.finished[0].trace
     # The 48 pixels that are not yet at the target pull with 1/3 in each channel.
-    first = 0.25 / 255 * math.sqrt(192) / math.sqrt(48 * 3 / 9)
-    expected = [first * factor for factor in [1] * 10 + [1.5] * 20 + [1.05] * 10 + [1.575]]
+    first = FIRST_STEP * math.sqrt(192) / math.sqrt(48 * 3 / 9)
+    third = steps // ROUNDS
+    expected = [first * LOUDER**r * FALL ** (i / third) for r in range(ROUNDS) for i in range(third)]
     assert [step["tau"] for step in trace] == pytest.approx(expected)
     overlaps = [0, *(step["iou"] for step in trace[1:])]
-    multipliers = [tau * (1 + 3 * overlap) for tau, overlap in zip(expected, overlaps, strict=True)]
+    assert set(overlaps[1:]) == {2 / 8, 4 / 8, 6 / 8}
+    multipliers = [tau * (1 + BETA_PER_TAU * overlap) for tau, overlap in zip(expected, overlaps, strict=True)]
     assert [step["multiplier"] for step in trace] == pytest.approx(multipliers)
-    assert result.forwards.tolist() == [1 + 41 + 1], "calibration costs no pass"
+    assert result.forwards.tolist() == [1 + steps + 1], "calibration costs no pass"
+
+
+def test_auto_begins_its_last_round_before_the_steps_run_out_whatever_limits_them() -> None:
+    images, labels = random_images(1), torch.ones(1, 8, 8).long()
+    for limits in ({"max_steps": 50}, {"max_steps": None, "max_passes": 100}):
+        result = attack(
+            smooth_network(), images, labels, ASMA(scale="auto"), stop=False, keep="last", confirm=False, **limits
+        )
+        taus = [step["tau"] for step in result.finished[0].trace]
+        rises = sum(later > sooner for sooner, later in itertools.pairwise(taus))
+        assert rises == ROUNDS - 1
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -227,7 +240,7 @@ def test_autos_first_step_is_the_same_at_any_scale_and_size(scale: float, size: 
     rule = ASMA(scale="auto")
     result = attack(Scaled(), images, labels, rule, max_steps=1, stop=False, keep="last", confirm=False)
     changed = (result.adv - images).square().mean((1, 2, 3)).sqrt()
-    assert changed.tolist() == pytest.approx([0.25 / 255] * 2)
+    assert changed.tolist() == pytest.approx([FIRST_STEP] * 2)
 
 
 def test_auto_without_a_gradient_stays_where_it_is() -> None:

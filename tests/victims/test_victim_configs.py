@@ -66,5 +66,7 @@ def test_victim_contract(config: dict[str, Any]) -> None:
 def test_victim_first_line_cites_its_source() -> None:
     lines = {name: (CONF / "victim" / f"{name}.yaml").read_text().splitlines()[0] for name in NAMES}
     assert {"unet", "unetplusplus", "deeplabv3", "deeplabv3plus", "fpn", "pspnet", "segformer", "python"} <= set(NAMES)
-    assert [name for name, line in lines.items() if name != "python" and "arXiv" not in line] == []
+    # Some papers are not on arXiv.
+    uncited = [name for name, line in lines.items() if "arXiv" not in line and "doi 10." not in line]
+    assert uncited == ["python"]
     assert [name for name, line in lines.items() if not line.startswith("# ")] == []
