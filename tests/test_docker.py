@@ -120,10 +120,8 @@ def _complaints_about_what_runs(dockerfile: str) -> list[str]:
 
 
 def _known() -> dict[str, set[str]]:
-    """Names that can be chosen, by group; trainers of several processes even where their files are missing."""
-    known = {group: set(names(group)) for group in groups()}
-    known["trainer"] |= {"ddp", "ddp_cpu", "multinode"}
-    return known
+    """Names that can be chosen, by group."""
+    return {group: set(names(group)) for group in groups()}
 
 
 def _mistakes(command: Sequence[str]) -> list[str]:

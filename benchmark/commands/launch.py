@@ -163,6 +163,7 @@ def _quiet() -> None:
         r".*does not have many workers",
         r"The number of training batches .* is smaller than the logging interval",
         r"GPU available but not used",
+        r"It is recommended to use `self.log\('val/.*sync_dist=True",  # torchmetrics has added them up already
         r"The `srun` command is available on your system but is not used",  # a login node may train too
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -1,6 +1,7 @@
 """SIGTERM, as Slurm and spot instances send it: the run ends at once, by itself, and says so in its exit status."""
 
 import os
+import select
 import signal
 import threading
 import time
@@ -71,10 +72,16 @@ class OwnTermination(pl.Callback):
 
 def _watch_signals(reader: int) -> None:
     with open(reader, "rb", buffering=0) as numbers:
-        while number := numbers.read(1):
-            if number[0] == signal.SIGTERM:
-                time.sleep(GRACE)
-                os._exit(Terminated.STATUS)
+        while (number := numbers.read(1)) and number[0] != signal.SIGTERM:
+            pass
+        if not number:
+            return
+        end = time.monotonic() + GRACE
+        while (left := end - time.monotonic()) > 0:
+            # A block that is left in time closes the other end.
+            if select.select([numbers], [], [], left)[0] and not numbers.read(1):
+                return
+        os._exit(Terminated.STATUS)
 
 
 def _watch_parent(parent: int) -> None:

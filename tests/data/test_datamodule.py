@@ -1,6 +1,7 @@
 """The data module over generated and file sources, its loaders, and the YAML files that build it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -218,3 +219,25 @@ def test_folder_yaml(folder):
 def test_isic_yaml(isic):
     data = _from_yaml("isic2018", root=str(isic), test_split="val")
     assert (data.name, data.size, data.test_ids()) == ("isic2018", 128, ["ISIC_0000004", "ISIC_0000005"])
+
+
+def test_several_processes_train_on_equal_shares_and_validate_on_all_images():
+    """None waits for a batch that another does not have; every validation image is seen once."""
+    trained: list[list[str]] = []
+    validated: list[str] = []
+    for rank in range(3):
+        data = datamodule(**SMALL | {"n_train": 8, "n_val": 4, "augment": False, "batch_size": 2})
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=3)
+        data.setup("fit")
+        trained.append([name for batch in data.train_dataloader() for name in batch["id"]])
+        validated += [name for batch in data.val_dataloader() for name in batch["id"]]
+    assert [len(share) for share in trained] == [2, 2, 2]
+    assert len({name for share in trained for name in share}) == 6
+    assert sorted(validated) == [f"val_{i:05d}" for i in range(4)]
+
+
+def test_where_processes_outnumber_validation_images_each_takes_all():
+    data = datamodule(**SMALL | {"n_val": 2})
+    data.trainer = SimpleNamespace(global_rank=2, world_size=3)
+    data.setup("fit")
+    assert [name for batch in data.val_dataloader() for name in batch["id"]] == ["val_00000", "val_00001"]
