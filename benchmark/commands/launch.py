@@ -48,10 +48,11 @@ def _launch(
 ) -> int:
     if config_dir is not None:
         add_folder(config_dir)
-    if not multirun:
-        from benchmark.commands.resume import resumed_overrides
+    from benchmark.commands.resume import resumed_overrides
 
-        overrides = resumed_overrides(overrides)
+    if multirun and any(override.startswith("run.resume=") for override in overrides):
+        raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of the sweep")
+    overrides = resumed_overrides(overrides)
     _refuse_unknown(overrides)
     _check_launcher(overrides, multirun)
     import hydra

@@ -153,6 +153,12 @@ def test_a_finished_training_is_not_repeated(command, trained: Path, tmp_path: P
     assert (folder / "metrics.csv").read_text() == (trained / "metrics.csv").read_text()
 
 
+def test_a_sweep_is_no_run_to_go_on_with(command, tmp_path: Path) -> None:
+    outcome = command("attack", "-m", f"run.resume={tmp_path}", "seed=1,2")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: run.resume goes on with one run; leave -m out")
+
+
 def test_what_was_given_is_given_again(tmp_path: Path) -> None:
     (tmp_path / "environment.json").write_text(json.dumps({"overrides": ["seed=1", "attack=pgd", "run.dir=x"]}))
     given = [f"run.resume={tmp_path}", "seed=2", "engine.slots=3"]
