@@ -129,8 +129,10 @@ class ASMA(Rule):
         first = torch.where(batch.steps == 0, own, batch.state["first_tau"])
         batch.state["first_tau"] = first
         thirds = ROUNDS * batch.steps
-        louder = LOUDER ** (thirds // batch.max_steps).double()
-        fallen = FALL ** (thirds % batch.max_steps / batch.max_steps).double()
+        # Where no step is allowed the multiplier is still asked for.
+        most = max(1, batch.max_steps)
+        louder = LOUDER ** (thirds // most).double()
+        fallen = FALL ** (thirds % most / most).double()
         return first * louder * fallen
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
