@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark import __version__
-from benchmark.errors import InputError, RankError, Terminated, ToldError, did_you_mean
+from benchmark.errors import InputError, RankError, Terminated, ToldError, ToldInterrupt, did_you_mean
 
 COMMANDS = {
     "run": "train a victim (or take victim.ckpt), attack the test images, show the result",
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
-        if str(error) != ToldError.MARK:
+        if not isinstance(error, ToldInterrupt):
             print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         return 130
     except Terminated as error:

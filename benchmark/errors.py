@@ -1,4 +1,4 @@
-"""The one exception that means "what you gave me cannot be used", and the hint that goes with a mistyped name."""
+"""How a command ends that does not end well, and the hint that goes with a mistyped name."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,7 +20,9 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
 class ToldError(InputError):
     """Bad input that another process of the run has said already."""
 
-    MARK = "told"
+
+class ToldInterrupt(KeyboardInterrupt):
+    """Ctrl-C, and another process of the run has said what is kept."""
 
 
 class RankError(Exception):

@@ -52,7 +52,7 @@ class ValidationAttack(pl.Callback):
                 adv8 = round8(finished.adv.float())
                 columns = self._plan.attacks[name].columns(name)
                 rows.append(make_row(common, columns, finished, case, adv8, finished.adv8_preds))
-        shares = self._ranks.gather(f"validation attack of epoch {trainer.current_epoch}", rows)
+        shares = self._ranks.gather(f"validation attack at step {trainer.global_step}", rows)
         rows = [row for share in shares for row in share]
         numbers: dict[str, float | None] = {}
         for summary in summarise(pa.Table.from_pylist(rows, schema=SCHEMA)):

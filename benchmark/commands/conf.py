@@ -1,5 +1,6 @@
 """Where the configuration lies and which names it offers; imports nothing heavy."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def groups() -> list[str]:
     """All groups, such as attack and victim."""
     found = {path.name for folder in _folders() for path in folder.iterdir() if path.is_dir()}
     return sorted(name for name in found if names(name))
+
+
+def assignment(key: str, text: object) -> str:
+    """`KEY='TEXT'` for Hydra's command line, whatever the text holds."""
+    if re.fullmatch(r"[\w./:+-]+", str(text)):
+        return f"{key}={text}"
+    quoted = str(text).replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{quoted}'"
+
+
+def assigned(override: str) -> str:
+    """The text of such an assignment, quoted or not."""
+    value = override.partition("=")[2]
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
 
 
 def headline(path: Path) -> str:

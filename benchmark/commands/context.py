@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import secrets
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from benchmark import __version__, records
 from benchmark.commands.build import build_data, build_loggers, build_plan
 from benchmark.commands.check import check_config
+from benchmark.commands.conf import assignment
 from benchmark.commands.resume import attacked, check_same, read_environment
-from benchmark.errors import InputError, Terminated, ToldError
+from benchmark.errors import InputError, Terminated, ToldInterrupt
 from benchmark.ranks import Ranks
 from benchmark.saving import save_text
 from benchmark.tracking.logger import RunLogger
@@ -85,7 +87,9 @@ class Context:
             # Lightning turns the interrupt of a loop into an exit with status 1.
             if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
                 raise
-            raise KeyboardInterrupt(self._kept() if self.ranks.first else ToldError.MARK) from error
+            if not self.ranks.first:
+                raise ToldInterrupt from error
+            raise KeyboardInterrupt(self._kept()) from error
         finally:
             # A sweep's next run in this process must get a Weights & Biases run of its own.
             for logger in loggers:
@@ -98,13 +102,15 @@ class Context:
             now, before = self._machine(), self.environment()
             if changed := [name for name, v in now["packages"].items() if v != before.get("packages", {}).get(name)]:
                 print(f"warning: other versions than at the start of the run: {', '.join(changed)}", file=sys.stderr)
-            self.record(resumed=[*before.get("resumed", []), {"time": f"{datetime.now():%Y-%m-%d %H:%M:%S}", **now}])
+            starts = [*before.get("resumed", []), {"time": f"{datetime.now():%Y-%m-%d %H:%M:%S}", **now}]
+            self.record(resumed=starts, run_id=before.get("run_id") or secrets.token_hex(4))
             rows = len(records.RECORDS.keys(self.folder))
             print(f"going on with the run in {self.folder}: {rows} rows are there", flush=True)
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Last, because a folder that has it can be gone on with.
+        # Last the configuration, because a folder that has it can be gone on with.
         save_text(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
+        (self.folder / "environment.json").unlink(missing_ok=True)
         self.record()
         save_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
 
@@ -130,12 +136,15 @@ class Context:
         """What an interrupted run has brought about."""
         if records.RECORDS.exists(self.folder):
             rows = records.read(self.folder).num_rows
-            return f"{rows} rows are kept in {self.folder}; the same command with run.resume={self.folder} goes on"
+            return f"{rows} rows are kept; {self._go_on()}"
         checkpoint = self.folder / "checkpoints" / "best.ckpt"
         if checkpoint.exists():
-            return f"the best victim so far is kept; `attack victim.ckpt={checkpoint}` attacks it"
+            return f"the best victim so far is kept, {checkpoint}; {self._go_on()}"
         self._withdraw()
         return "nothing had been finished"
+
+    def _go_on(self) -> str:
+        return f"to go on: python -m {sys.argv[0]} {shlex.quote(assignment('run.resume', self.folder))}"
 
     def _withdraw(self) -> None:
         """Remove what `begin` wrote, unless a victim or rows have come of it."""
@@ -184,9 +193,11 @@ def open_context(cfg: DictConfig, ranks: Ranks) -> Context:
     if ranks.agree("folder", lambda: str(folder)) != str(folder):
         raise InputError(f"run.dir={folder}: differs from process to process; give a fixed one")
     # Asked only once all have come here and the first has not begun to write.
-    resumed = folder.is_dir() and any(folder.iterdir())
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     ranks.meet("opened")
-    if resumed and not (folder / "config.yaml").is_file():
+    resumed = "config.yaml" in there
+    # Without it a start of this run has been killed before it could begin, or the folder is somebody else's.
+    if not resumed and not there <= {*_WRITTEN_FIRST}:
         raise InputError(f"run.dir={folder} is not empty; choose a folder of the run's own")
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
     check_config(config)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.conf import add_folder, conf_folder, groups, names
+from benchmark.commands.conf import add_folder, assignment, conf_folder, groups, names
 from benchmark.commands.resolvers import make_stamp, register_resolvers
 from benchmark.errors import InputError, ToldError, did_you_mean
 from benchmark.ranks import Ranks, are_many, join
@@ -134,9 +134,7 @@ class _Task:
 
         overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("run.dir=")]
         directory = [] if self._config_dir is None else [f"--config-dir={self._config_dir}"]
-        # Quoted for Hydra, to which a folder's name may look like more than a name.
-        folder = str(run_folder()).replace("\\", "\\\\").replace("'", "\\'")
-        start_processes(processes, [self._command, *overrides, f"run.dir='{folder}'", *directory])
+        start_processes(processes, [self._command, *overrides, assignment("run.dir", run_folder()), *directory])
 
     def _settle_in(self) -> None:
         """Make up for what `launch` did in the process that started the sweep; Hydra brings its resolvers itself."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.errors import InputError, RankError, Terminated, ToldError
+from benchmark.errors import InputError, RankError, Terminated, ToldError, ToldInterrupt
 from benchmark.ranks import Ranks
 
 # A process that is told to end does so within termination.GRACE seconds.
@@ -70,7 +70,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> None:
     Raises:
         ToldError: bad input; a process has said what is wrong.
         RankError: a process failed or was killed.
-        Terminated, KeyboardInterrupt: this process was told to end, and so were the others.
+        Terminated, ToldInterrupt: this process was told to end, and so were the others.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -97,7 +97,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> None:
         elastic_launch(config, sys.executable)("-m", "benchmark", *arguments)
     except SignalException as error:
         if error.sigval == signal.SIGINT:
-            raise KeyboardInterrupt(ToldError.MARK) from error
+            raise ToldInterrupt from error
         raise Terminated(told=True) from error
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()

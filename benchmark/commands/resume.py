@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from benchmark import records
+from benchmark.commands.conf import assigned, assignment
 from benchmark.errors import InputError
 
 # What a row does not depend on: where and how fast it is computed, what it is called, who is told. Data and victim are
@@ -27,22 +28,25 @@ def resumed_overrides(given: Sequence[str]) -> list[str]:
     Raises:
         InputError: no such run, or one whose command line names code to run, which has to be given again.
     """
-    folders = [override.partition("=")[2] for override in given if override.startswith("run.resume=")]
+    folders = [assigned(one) for one in given if one.startswith("run.resume=")]
     if not folders or folders[-1] in ("", "null"):
         return list(given)
-    folder = Path(folders[-1].strip("'\""))
-    given = [override for override in given if not override.startswith("run.resume=")]
-    if other := [override for override in given if _key(override) == "run.dir"]:
+    folder = Path(folders[-1])
+    given = [one for one in given if not one.startswith("run.resume=")]
+    if other := [one for one in given if _key(one) == "run.dir"]:
         raise InputError(f"{other[0]}: run.resume={folder} says where the run lies; leave one of them out")
     saved = read_environment(folder).get("overrides")
     if not isinstance(saved, list):
         raise InputError(f"{folder}: environment.json does not say what was asked for; give the run's own command")
-    again = {_key(override) for override in given}
-    kept = [str(override) for override in saved if _key(str(override)) not in {*again, "run.dir", "run.resume"}]
-    for override in kept:
-        if _key(override).endswith(("_target_", "victim.factory")):
-            raise InputError(f"{folder}: was run with {override}, which names code to run; give it again")
-    return [*kept, *given, f"run.dir={folder}"]
+    again = {_key(one) for one in given} | {"run.dir", "run.resume"}
+    if "trainer" in again:
+        # Another trainer, other hardware: how many devices the one before had says nothing of it.
+        again |= {key for key in _FREE if key.startswith("trainer.")}
+    kept = [str(one) for one in saved if _key(str(one)) not in again]
+    for one in kept:
+        if "_target_" in one or "factory" in one:
+            raise InputError(f"{folder}: was run with {one}, which names code to run; give it again")
+    return [*kept, *given, assignment("run.dir", folder)]
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
@@ -93,8 +97,8 @@ def attacked(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["attack"], row["id"]): row for row in records.read(folder).to_pylist()}
 
 
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
+def _key(one: str) -> str:
+    return one.partition("=")[0].lstrip("+~")
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:

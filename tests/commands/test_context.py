@@ -42,7 +42,8 @@ def test_an_interrupted_training_keeps_its_best_victim(
     outcome = command("run", *SMOKE, f"run.dir={tmp_path / 'run'}")
     assert outcome.status == 130
     checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
-    said = f"interrupted: the best victim so far is kept; `attack victim.ckpt={checkpoint}` attacks it"
+    go_on = f"python -m benchmark run run.resume={tmp_path / 'run'}"
+    said = f"interrupted: the best victim so far is kept, {checkpoint}; to go on: {go_on}"
     assert outcome.err.splitlines()[-1] == said
     monkeypatch.undo()
     again = command("attack", *SMOKE, f"victim.ckpt={checkpoint}", f"run.dir={tmp_path / 'attack'}")

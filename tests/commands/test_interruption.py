@@ -91,5 +91,5 @@ def test_a_signal_is_answered_with_what_is_kept(
     assert process.returncode == status, err
     kept = _check_rows(folder)
     (said,) = [line for line in err.splitlines() if line.startswith(word)]
-    assert said == f"{word}: {kept} rows are kept in {folder}; the same command with run.resume={folder} goes on"
+    assert said == f"{word}: {kept} rows are kept; to go on: python -m benchmark attack run.resume={folder}"
     assert "Traceback" not in err

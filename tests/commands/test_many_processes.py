@@ -161,7 +161,7 @@ def test_terminated_processes_end_soon_and_keep_their_rows(start) -> None:
     assert status == 143, err
     kept = records.read(running.folder).num_rows
     assert kept >= 6
-    assert f"terminated: {kept} rows are kept in {running.folder}" in err
+    assert f"terminated: {kept} rows are kept; to go on: python -m benchmark attack run.resume={running.folder}" in err
     assert "Traceback" not in err
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark import records
+from benchmark.commands.conf import assigned, assignment
 from benchmark.commands.resume import resumed_overrides
 from benchmark.errors import InputError
 from benchmark.victims.task import Victim
@@ -167,7 +170,37 @@ def test_what_was_given_is_given_again(tmp_path: Path) -> None:
     assert resumed_overrides(["run.resume=null"]) == ["run.resume=null"]
 
 
-@pytest.mark.parametrize("code", ["attacks.asma.rule._target_=os.system", "+victim.factory=mine:load"])
+def test_another_trainer_brings_its_own_devices(tmp_path: Path) -> None:
+    saved = ["trainer=ddp_cpu", "++trainer.devices=2", "++trainer.max_epochs=3"]
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": saved}))
+    given = [f"run.resume={tmp_path}", "trainer=cpu"]
+    assert resumed_overrides(given) == ["++trainer.max_epochs=3", "trainer=cpu", f"run.dir={tmp_path}"]
+
+
+def test_a_run_that_was_killed_before_it_began_begins(command, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a folder, it's = odd (1)"
+    folder.mkdir()
+    (folder / "splits.json").write_text("{}")
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    outcome = command("attack", *SMOKE, checkpoint, assignment("run.dir", folder))
+    assert outcome.status == 0, outcome.err
+    again = command("attack", assignment("run.resume", folder))
+    assert again.status == 0, again.err
+    assert f"going on with the run in {folder}: 4 rows are there" in again.out
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), min_size=1))
+def test_what_is_assigned_is_read_back(text: str) -> None:
+    assert assigned(assignment("run.dir", text)) == text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("attacks.asma.rule._target_=os.system", "+victim.factory=mine:load"),
+        "attacks={asma:{rule:{_target_:os.system}}}",
+    ],
+)
 def test_a_folder_chooses_no_code_to_run(tmp_path: Path, code: str) -> None:
     (tmp_path / "environment.json").write_text(json.dumps({"overrides": [code]}))
     with pytest.raises(InputError, match="which names code to run; give it again"):
