@@ -20,7 +20,9 @@ from benchmark.victims.loading import load_victim
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    pytest.mark.xfail(reason="the rule has not been held against all of these victims yet", strict=False),
+    pytest.mark.xfail(
+        reason="not met: 70 % success on UPerNet 64, where the grid has 100 % at a larger L2", strict=False
+    ),
 ]
 
 IMAGES, MAX_STEPS = 10, 300

@@ -157,7 +157,7 @@ def _quiet() -> None:
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
-        r"Experiment logs directory .* exists and is not empty",  # it is the run's own folder
+        r"(Experiment logs|Checkpoint) directory .* exists and is not empty",  # it is the run's own folder
         r".*isinstance\(treespec, LeafSpec\)",
         r".*does not have many workers",
         r"The number of training batches .* is smaller than the logging interval",

@@ -55,7 +55,10 @@ def _devices(trainer: Mapping[str, Any]) -> int:
             return 1
         import torch
 
-        return torch.cuda.device_count()
+        found = torch.cuda.device_count()
+        if not found and accelerator in ("gpu", "cuda"):
+            raise InputError(f"trainer.accelerator={accelerator}: no GPU is found here; use trainer=ddp_cpu or cpu")
+        return found
     try:
         return int(devices)
     except (TypeError, ValueError):

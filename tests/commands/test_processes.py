@@ -1,6 +1,7 @@
 """How many processes a trainer needs, and which cannot be started here."""
 
 import pytest
+import torch
 
 from benchmark.commands.processes import _failure, missing_processes
 from benchmark.errors import InputError, RankError, Terminated, ToldError
@@ -24,6 +25,11 @@ def test_a_lone_process_starts_as_many_as_there_are_devices(trainer: dict, count
     assert missing_processes(trainer, Ranks()) == count
 
 
+@pytest.fixture
+def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+
+
 @pytest.mark.parametrize("machines", [1, "auto", 2])
 def test_processes_that_are_there_are_not_started(machines) -> None:
     assert missing_processes({"strategy": "ddp", "devices": "auto", "num_nodes": machines}, Ranks(0, 4, 0, 2)) == 0
@@ -35,6 +41,12 @@ def test_processes_that_are_there_are_not_started(machines) -> None:
         ({"devices": 1}, Ranks(1, 2, 1, 2), "2 processes were started, and with this trainer each would be a run"),
         (CPU | {"num_nodes": 3}, Ranks(1, 4, 1, 2), "trainer.num_nodes=3: the processes run on 2; leave it out"),
         (CPU | {"num_nodes": "auto"}, Ranks(), "trainer.num_nodes=auto: processes of several machines are started by"),
+        pytest.param(
+            {"accelerator": "gpu", "devices": "auto", "strategy": "ddp"},
+            Ranks(),
+            "trainer.accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu",
+            marks=pytest.mark.usefixtures("_no_gpu"),
+        ),
         (CPU | {"strategy": "fsdp"}, Ranks(), "trainer.strategy=fsdp: each process needs the whole victim; use ddp"),
         (CPU | {"devices": [0, 2]}, Ranks(), r"trainer.devices=\[0, 2\]: give their number"),
         (CPU | {"devices": "some"}, Ranks(), "trainer.devices='some': must be a number of processes or auto"),
