@@ -20,9 +20,7 @@ from benchmark.victims.loading import load_victim
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    pytest.mark.xfail(
-        reason="not met: 70 % success on UPerNet 64, where the grid has 100 % at a larger L2", strict=False
-    ),
+    pytest.mark.xfail(reason="not met: 70 % success on UPerNet 64, the grid has 100 % at a larger L2", strict=False),
 ]
 
 IMAGES, MAX_STEPS = 10, 300

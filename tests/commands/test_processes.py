@@ -25,9 +25,13 @@ def test_a_lone_process_starts_as_many_as_there_are_devices(trainer: dict, count
     assert missing_processes(trainer, Ranks()) == count
 
 
-@pytest.fixture
-def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = {"accelerator": "gpu", "devices": "auto", "strategy": "ddp"}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert missing_processes(trainer, Ranks()) == 8
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError, match="trainer.accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu"):
+        missing_processes(trainer, Ranks())
 
 
 @pytest.mark.parametrize("machines", [1, "auto", 2])
@@ -41,12 +45,6 @@ def test_processes_that_are_there_are_not_started(machines) -> None:
         ({"devices": 1}, Ranks(1, 2, 1, 2), "2 processes were started, and with this trainer each would be a run"),
         (CPU | {"num_nodes": 3}, Ranks(1, 4, 1, 2), "trainer.num_nodes=3: the processes run on 2; leave it out"),
         (CPU | {"num_nodes": "auto"}, Ranks(), "trainer.num_nodes=auto: processes of several machines are started by"),
-        pytest.param(
-            {"accelerator": "gpu", "devices": "auto", "strategy": "ddp"},
-            Ranks(),
-            "trainer.accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu",
-            marks=pytest.mark.usefixtures("_no_gpu"),
-        ),
         (CPU | {"strategy": "fsdp"}, Ranks(), "trainer.strategy=fsdp: each process needs the whole victim; use ddp"),
         (CPU | {"devices": [0, 2]}, Ranks(), r"trainer.devices=\[0, 2\]: give their number"),
         (CPU | {"devices": "some"}, Ranks(), "trainer.devices='some': must be a number of processes or auto"),
