@@ -30,7 +30,7 @@ def test_one_process_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     assert missing_processes(trainer, Ranks()) == 8
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(InputError, match="trainer.accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu"):
+    with pytest.raises(InputError, match=r"accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu"):
         missing_processes(trainer, Ranks())
 
 
