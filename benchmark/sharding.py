@@ -20,7 +20,8 @@ class Share(Sampler[int]):
         indices: what there is to attack, the same in all processes.
         ranks: the processes.
         sharding: "static", process r of w takes each w-th index from r on, the same ones every time; "dynamic", each
-            takes the next one whenever it asks, so that nobody is idle while another has images waiting.
+            takes the next one whenever it asks, so that nobody is idle while another has images waiting (but one: of a
+            loader without a length Lightning asks for one image ahead, to know which is the last).
     """
 
     def __init__(self, indices: Sequence[int], ranks: Ranks, sharding: Sharding = "static") -> None:

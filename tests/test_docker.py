@@ -274,24 +274,3 @@ def test_compose_mounts_data_to_read_and_runs_to_write(service: dict[str, Any]) 
 def test_no_secret_is_written_down(service: dict[str, Any]) -> None:
     assert set(service["environment"].values()) == {None}
     assert not re.search(r"key|token|password|secret", DOCKERFILE, re.IGNORECASE)
-
-
-@pytest.mark.parametrize("file", ["docs/cluster.md", "docker/slurm.sbatch"])
-def test_what_the_guide_and_the_batch_script_name_exists(file: str) -> None:
-    text = (REPOSITORY / file).read_text()
-    chosen = [
-        (group, name)
-        for group, given in re.findall(r"(?<![\w./])(\w+)=([\w,]+)", text)
-        if group in _known()
-        for name in given.split(",")
-    ]
-    assert ("trainer", "multinode") in chosen
-    assert [choice for choice in chosen if choice[1] not in _known()[choice[0]]] == []
-    folder = (REPOSITORY / file).parent
-    linked = [folder / target for target in re.findall(r"\]\(([^):]+)\)", text)]
-    named = [REPOSITORY / path for path in re.findall(r"(?:docker|docs|conf)/[\w./-]*\w", text)]
-    assert [path for path in [*linked, *named] if not path.exists()] == []
-
-
-def test_the_batch_script_is_bash() -> None:
-    subprocess.run(["bash", "-n", REPOSITORY / "docker" / "slurm.sbatch"], check=True)

@@ -16,10 +16,11 @@ class ContinuedCSVLogger(CSVLogger):
     def experiment(self) -> Any:
         """Lightning's writer."""
         path = Path(self.log_dir, "metrics.csv")
-        if self._experiment is not None or not path.exists():
-            return super().experiment
         aside = path.with_name(".metrics.csv.kept")
-        path.replace(aside)
+        if self._experiment is not None or not (path.exists() or aside.exists()):
+            return super().experiment
+        if not aside.exists():  # an earlier start may have been killed before it could put it back
+            path.replace(aside)
         writer = super().experiment
         aside.replace(path)
         with path.open(newline="") as file:

@@ -24,3 +24,11 @@ def test_earlier_rows_stay_under_new_columns_too(tmp_path: Path) -> None:
         {"loss": "0.125", "iou": "0.75", "step": "3"},
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+def test_what_a_killed_start_had_put_aside_comes_back(tmp_path: Path) -> None:
+    _log(tmp_path, 1, loss=0.5)
+    (tmp_path / "metrics.csv").rename(tmp_path / ".metrics.csv.kept")
+    _log(tmp_path, 2, loss=0.25)
+    assert (tmp_path / "metrics.csv").read_text().split() == ["loss,step", "0.5,1", "0.25,2"]
+    assert not (tmp_path / ".metrics.csv.kept").exists()
