@@ -1,5 +1,6 @@
 """A run that goes on: what is done stays, what differs is refused."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -19,8 +20,17 @@ SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.a
 COPY = ("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2", "engine.precision=64")
 
 
-def _without(row: dict) -> dict:
-    return {name: value for name, value in row.items() if name not in ("seconds", "run")}
+def _same_rows(folder: Path, expected: list[dict]) -> bool:
+    """All columns but the time and the run's name, numbers to 1e-6: threads may add up in another order."""
+
+    def measured(row: dict) -> dict:
+        return {name: value for name, value in row.items() if name not in ("seconds", "run")}
+
+    def roomy(value: object) -> object:
+        return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
+
+    wanted = [{name: roomy(value) for name, value in measured(row).items()} for row in expected]
+    return [measured(row) for row in records.read(folder).to_pylist()] == wanted
 
 
 def _take_rows_away(folder: Path, lost: set[tuple[str, str]]) -> None:
@@ -50,7 +60,7 @@ def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
     assert f"going on with the run in {finished}: 5 rows are there" in outcome.out
     assert "attacking 2 images" in outcome.out
     after = records.read(finished).to_pylist()
-    assert [_without(row) for row in after] == [_without(row) for row in before]
+    assert _same_rows(finished, before)
     changed = {(a["attack"], a["id"]) for a, b in zip(after, before, strict=True) if a["seconds"] != b["seconds"]}
     assert changed <= {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])}
     assert len(json.loads((finished / "environment.json").read_text())["resumed"]) == 1
@@ -138,9 +148,15 @@ def test_training_goes_on_from_its_last_epoch(command, monkeypatch: pytest.Monke
     for name in ("best.ckpt", "last.ckpt"):
         one, other = (torch.load(f / "checkpoints" / name, weights_only=True) for f in (whole, parts))
         assert one["global_step"] == other["global_step"]
-        assert all(torch.equal(value, other["state_dict"][key]) for key, value in one["state_dict"].items())
-    lines = [(folder / "metrics.csv").read_text().splitlines() for folder in (whole, parts)]
-    assert lines[0] == lines[1]
+        # One optimizer step more or less moves the weights by some 1e-4 on average, the order of sums a few by as much.
+        moved = [(value - other["state_dict"][key]).abs().double().mean() for key, value in one["state_dict"].items()]
+        assert max(moved) < 1e-5
+    tables = [list(csv.reader((folder / "metrics.csv").open(newline=""))) for folder in (whole, parts)]
+    assert tables[0][0] == tables[1][0]
+    for line, expected in zip(tables[1][1:], tables[0][1:], strict=True):
+        assert [bool(number) for number in line] == [bool(number) for number in expected]
+        numbers, wanted = ([float(number) for number in cells if number] for cells in (line, expected))
+        assert numbers == pytest.approx(wanted, rel=1e-3, abs=1e-6)
 
 
 def test_a_finished_training_is_not_repeated(command, trained: Path, tmp_path: Path) -> None:
@@ -150,9 +166,7 @@ def test_a_finished_training_is_not_repeated(command, trained: Path, tmp_path: P
     outcome = command("run", f"run.resume={folder}")
     assert outcome.status == 0, outcome.err
     assert "training unet" not in outcome.out
-    assert [_without(row) for row in records.read(folder).to_pylist()] == [
-        _without(row) for row in records.read(trained).to_pylist()
-    ]
+    assert _same_rows(folder, records.read(trained).to_pylist())
     assert (folder / "metrics.csv").read_text() == (trained / "metrics.csv").read_text()
 
 
