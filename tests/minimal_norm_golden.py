@@ -106,11 +106,18 @@ def assert_golden(
     size, expected = (norms(points - run.images, rule.norm) for points in (torch.cat(adv), run.adv))
     ratios = [size / expected]
     for i in range(roundings):
+        if _within(ratios):
+            break
         noise = torch.randn(run.images.shape, generator=torch.Generator().manual_seed(i), dtype=run.images.dtype)
         moved = replace(run, images=(run.images + 1e-15 * noise).clamp(0, 1))
         result = moved.attack(run.network, rule, slots=len(run.images), **options)
         assert result.success.all()
         ratios.append(norms(result.adv - moved.images, rule.norm) / expected)
-    assert ((torch.stack(ratios) - 1).abs() <= 0.02).any(0).all(), torch.stack(ratios).tolist()
+    assert _within(ratios), torch.stack(ratios).tolist()
     distance = (torch.cat(seen)[: len(run.iterates)] - run.iterates)[:, :COMPARED].abs().amax((2, 3, 4))
     assert (distance <= 1e-6).all(), distance.tolist()
+
+
+def _within(ratios: list[Tensor]) -> bool:
+    """Whether each image's norm is within 2 % of the golden one in at least one of the runs."""
+    return bool(((torch.stack(ratios) - 1).abs() <= 0.02).any(0).all())

@@ -20,7 +20,10 @@ from benchmark.victims.loading import load_victim
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    pytest.mark.xfail(reason="not met: 70 % success on UPerNet 64, the grid has 100 % at a larger L2", strict=False),
+    # Not run: an hour that cannot change what is known; pytest --runxfail does.
+    pytest.mark.xfail(
+        run=False, strict=False, reason="not met: 70 % success on UPerNet 64, the grid has 100 % at a larger L2"
+    ),
 ]
 
 IMAGES, MAX_STEPS = 10, 300

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark import records
+from benchmark.__main__ import main
 from benchmark.commands.conf import assigned, assignment
 from benchmark.commands.resume import resumed_overrides
 from benchmark.errors import InputError
@@ -41,14 +42,19 @@ def _take_rows_away(folder: Path, lost: set[tuple[str, str]]) -> None:
     records.Writer(folder, records.RECORDS).append(kept)
 
 
-@pytest.fixture
-def finished(command, trained: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def attacked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of two attacks, one of which takes its norms from the other."""
-    folder = tmp_path / "finished"
+    folder = tmp_path_factory.mktemp("attacked") / "run"
     checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
-    outcome = command("attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder}")
-    assert outcome.status == 0, outcome.err
+    assert main(["attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder}"]) == 0
     return folder
+
+
+@pytest.fixture
+def finished(attacked: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(attacked, tmp_path / "finished"))
 
 
 def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
