@@ -25,7 +25,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m benchmark run run.name=demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow --timeout 1500
