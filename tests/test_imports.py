@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
     "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
-    "__main__": {"commands"},
+    "parsers": set(),
+    "__main__": {"parsers", "commands"},
     "__init__": set(),
 }
 
