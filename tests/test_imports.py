@@ -13,12 +13,14 @@ ROOT = Path(__file__).parents[1]
 MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
 ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
-BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring"}
+BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring", "maps", "run_folder"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "metrics": set(),
     "saving": set(),
     "records": {"saving"},
+    "maps": {"saving"},
+    "run_folder": {"records"},
     "ranks": set(),
     "sharding": {"ranks"},
     "pixels": set(),
@@ -34,12 +36,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "referee": RULES | {"slots"},
     "loop": RULES | {"asked", "limits", "slots", "telemetry", "referee"},
     "engine": ENGINE - {"engine"},
-    "data": set(),
+    "data": {"maps"},
     "victims": {"metrics", "saving"},
     "targets": {"data", "records"},
     "scoring": {"metrics"},
-    "report": {"metrics", "records", "saving"},
-    "tracking": {"records", "report"},
+    "report": {"metrics", "records", "saving", "maps", "run_folder"},
+    "tracking": {"records", "maps", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
     "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks", "transfer", "ranks", "sharding"},

@@ -9,13 +9,7 @@ from torch import Tensor
 
 from benchmark.errors import InputError
 from benchmark.pixels import from_uint8, to_uint8
-from benchmark.records import file_name
 from benchmark.saving import saved_whole
-
-
-def adversarial_path(run: Path, attack: str, image_id: str) -> Path:
-    """`adversarial/<attack>/<id>.png` below the run's folder, whatever characters the names hold."""
-    return run / "adversarial" / file_name(attack) / f"{file_name(image_id)}.png"
 
 
 def save_picture(image: Tensor, path: Path) -> None:

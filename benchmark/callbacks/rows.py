@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from benchmark.callbacks.defended import Defended
-from benchmark.callbacks.pictures import adversarial_path, load_picture, save_picture
+from benchmark.callbacks.pictures import load_picture, save_picture
 from benchmark.callbacks.plan import Attack, Plan
 from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished
+from benchmark.maps import VOID, save_map
 from benchmark.network import Network
 from benchmark.records import RECORDS, TRACES, Writer
+from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
 from benchmark.scoring import score_perturbation, score_prediction
 
 _TRACE_POINTS = 200
@@ -73,16 +75,33 @@ class RowWriter:
         self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
-        """Save picture, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
+        """Save pictures, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
         path = adversarial_path(self._folder, attack, case.id)
         save_picture(finished.adv, path)
         adv8 = load_picture(path)
+        preds = self._predict(adv8)
+        save_map(preds.numpy(), prediction_path(self._folder, attack, case.id))
+        self._save_case(case, finished.clean_preds)
         columns = self._attacks[attack].columns(attack)
-        row = make_row(self._common, columns, finished, case, adv8, self._predict(adv8))
+        row = make_row(self._common, columns, finished, case, adv8, preds)
         row |= self._defended.columns(case, adv8)
         self._traces.append(trace_rows(attack, finished))
         self._rows.append([row])
         return row
+
+    def _save_case(self, case: Case, clean_preds: Tensor) -> None:
+        """What is the same for all attacks; last the clean image, which says that all of it is there."""
+        clean = picture_path(self._folder, "clean", case.id)
+        if clean.exists():
+            return
+        maps: dict[Picture, Tensor] = {
+            "truth": case.truth.masked_fill(~case.valid, VOID),
+            "target": case.target.masked_fill(~case.target_valid, VOID),
+            "prediction": clean_preds,
+        }
+        for name, labels in maps.items():
+            save_map(labels.numpy(), picture_path(self._folder, name, case.id))
+        save_picture(case.image, clean)
 
     def _predict(self, image: Tensor) -> Tensor:
         """Classes (H, W) of an image (C, H, W), in full precision."""

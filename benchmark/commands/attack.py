@@ -30,7 +30,7 @@ def attack(cfg: DictConfig, ranks: Ranks) -> None:
     rehearse(context, victim, fits=False, attacks=True)
     with context.begin() as loggers:
         attack_images(context, victim, loggers)
-        show(context, victim, loggers, checkpoint_of(context))
+        show(context, loggers, checkpoint_of(context))
 
 
 def checkpoint_of(context: Context) -> Path | None:

@@ -20,4 +20,4 @@ def run(cfg: DictConfig, ranks: Ranks) -> None:
         if checkpoint is None:
             checkpoint = train_victim(context, victim, loggers)
         attack_images(context, victim, loggers)
-        show(context, victim, loggers, checkpoint)
+        show(context, loggers, checkpoint)

@@ -3,35 +3,30 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from benchmark import records
-from benchmark.callbacks.pictures import adversarial_path, load_picture
-from benchmark.callbacks.session import make_case
 from benchmark.commands.context import Context
-from benchmark.network import Network, frozen
-from benchmark.pixels import to_uint8
 from benchmark.report.aggregate import Summary, write_summary
 from benchmark.report.comparison import comparison
 from benchmark.report.console import print_summary
 from benchmark.report.curve_figure import draw_curves
 from benchmark.report.curves import families
-from benchmark.report.figures import MontageItem, montage
+from benchmark.report.figures import montage
 from benchmark.report.grids import markdown
+from benchmark.report.pictures import saved_pictures
 from benchmark.saving import save_text
 from benchmark.tracking.attack_log import log_attack_epoch
 from benchmark.tracking.logger import RunLogger
+from benchmark.tracking.media import Media
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
-    from benchmark.victims.task import Victim
 
-
-def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint: Path | None) -> None:
+def show(context: Context, loggers: "list[Logger]", checkpoint: Path | None) -> None:
     """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
     if not context.ranks.first:
         return
@@ -40,7 +35,7 @@ def show(context: Context, victim: "Victim", loggers: "list[Logger]", checkpoint
     rows, traces = records.read(folder), records.TRACES.read(folder)
     summary = write_summary(rows, folder / "summary.json")
     print_summary(summary)
-    pictures = Pictures(context, victim)
+    pictures = partial(saved_pictures, folder)
     made: dict[str, list[Path]] = {}
     with _warning_of_failure("comparison"):
         made["table"] = write_comparison(folder, summary)
@@ -80,7 +75,7 @@ def draw_comparison(folder: Path, rows: list[Mapping[str, Any]]) -> list[Path]:
     return [draw_curves(folder / "curves.png", rows, "{victim} on {data} ({split})".format(**rows[0]))]
 
 
-def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: "Pictures") -> list[Path]:
+def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> list[Path]:
     """One montage.png, or one per attack if there are several; of the first images by id.
 
     Of an attack with several budgets, the largest is shown.
@@ -89,37 +84,8 @@ def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: "Pi
     drawn = []
     for attack, attacked in shown:
         name = "montage.png" if len(shown) == 1 else f"montage_{records.file_name(attack)}.png"
-        items = [pictures(row) for row in attacked[: context.cfg.run.montage]]
+        items = [item for row in attacked[: context.cfg.run.montage] if (item := pictures(row)) is not None]
         if items:
             title = "{attack} against {victim} on {data} ({split})".format(**attacked[0])
             drawn.append(montage(context.folder / name, items, title))
     return drawn
-
-
-class Pictures:
-    """What a row's image looked like: everything as saved, predicted again from the files."""
-
-    def __init__(self, context: Context, victim: "Victim") -> None:
-        self._context, self._victim = context, victim
-        dataset = context.data.test_dataloader().dataset
-        self._items = {image_id: (dataset, i) for i, image_id in enumerate(context.data.test_ids())}
-        context.plan.target.prepare(context.data.test_ids())
-
-    def __call__(self, row: Mapping[str, Any]) -> MontageItem:
-        dataset, index = self._items[row["id"]]
-        case = make_case(dataset[index], self._context.plan.target, self._context.data.mask)
-        adv = load_picture(adversarial_path(self._context.folder, row["attack"], row["id"]))
-        with frozen(self._victim, torch.float32), torch.no_grad():
-            network = Network(self._victim, 32)
-            points = torch.stack([case.image, adv]).to(network.device)
-            clean_pred, adv_pred = network(points).argmax(1).cpu().numpy()
-        return MontageItem.of_row(
-            row,
-            image=to_uint8(case.image).permute(1, 2, 0).numpy(),
-            adv=to_uint8(adv).permute(1, 2, 0).numpy(),
-            delta=(adv - case.image).permute(1, 2, 0).numpy(),
-            truth=case.truth.numpy(),
-            target=case.target.numpy(),
-            clean_pred=clean_pred,
-            adv_pred=adv_pred,
-        )

@@ -4,8 +4,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from benchmark.maps import VOID as VOID
+
 SPLITS = ("train", "val", "test")
-VOID = 255  # mask value of pixels that do not count; classes are 0..classes-1, so at most 255 of them
 
 
 class Sample(NamedTuple):

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.maps import colour_of
 from benchmark.saving import saved_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Okabe and Ito's colour-blind-safe colours, those that stand out on tissue first; class k ≥ 1 takes entry k − 1.
-CLASS_COLOURS = ("#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#E69F00", "#0072B2", "#D55E00")
 
 _PANELS = ("image", "truth", "prediction", "target", "adversarial", "prediction on it", "perturbation")
 _INK, _PALE = "#222222", "#777777"
@@ -28,7 +26,8 @@ class MontageItem:
     """One attacked image.
 
     `image` and `adv` are (H, W, C) uint8 with 1 or 3 channels, `delta` is (H, W, C) float, `adv` minus the
-    clean image on the [0,1] scale; `truth`, `target`, `clean_pred`, `adv_pred` are (H, W) int class maps.
+    clean image on the [0,1] scale; `truth`, `target`, `clean_pred`, `adv_pred` are (H, W) int class maps,
+    `maps.VOID` where no class is known.
     The rest is written beside the pictures: IoU to target in [0,1], PSNR in dB, steps taken.
     """
 
@@ -145,7 +144,7 @@ def _draw_classes(axes: "Axes", picture: NDArray[np.float64], labels: NDArray[An
 
     blended = picture.copy()
     for label in _classes(labels):
-        colour = np.array(to_rgb(_colour(label)))
+        colour = np.array(to_rgb(colour_of(label)))
         blended[labels == label] = (1 - strength) * blended[labels == label] + strength * colour
     axes.imshow(blended)
     _outline(axes, labels)
@@ -156,14 +155,10 @@ def _outline(axes: "Axes", labels: NDArray[Any], dashed: bool = False) -> None:
         # A border of zeros closes the line where a region touches the picture's edge.
         inside = np.pad((labels == label).astype(float), 1)
         x, y = np.arange(-1, labels.shape[1] + 1), np.arange(-1, labels.shape[0] + 1)
-        colour, style = ("white", "--") if dashed else (_colour(label), "-")
+        colour, style = ("white", "--") if dashed else (colour_of(label), "-")
         axes.contour(x, y, inside, levels=[0.5], colors=[colour], linewidths=1.1, linestyles=style)
     axes.set_xlim(-0.5, labels.shape[1] - 0.5)
     axes.set_ylim(labels.shape[0] - 0.5, -0.5)
-
-
-def _colour(label: int) -> str:
-    return CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
 
 
 def _draw_perturbation(axes: "Axes", delta: NDArray[Any]) -> None:

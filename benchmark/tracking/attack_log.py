@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from benchmark.records import group_rows
 from benchmark.report.figures import MontageItem
+from benchmark.report.traces import mean_curve, per_image
 from benchmark.tracking.connection import Guard
-from benchmark.tracking.curves import mean_curve, per_image
 from benchmark.tracking.media import Media, finite, row_table
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.maps import VOID
 from benchmark.report.figures import MontageItem
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _picture(image: NDArray[Any], masks: Mapping[str, NDArray[Any]], classes: in
     import wandb
 
     names = {label: "background" if label == 0 else f"class {label}" for label in range(classes)}
+    names[VOID] = "does not count"
     layers = {
         name: {"mask_data": np.asarray(mask, dtype=np.uint8), "class_labels": names} for name, mask in masks.items()
     }

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import image_seed, norms
-from benchmark.callbacks.pictures import adversarial_path, load_picture
+from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.session import Case
 from benchmark.errors import InputError
 from benchmark.network import Network, frozen
 from benchmark.records import group_rows
+from benchmark.run_folder import adversarial_path
 from benchmark.scoring import score_prediction
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like

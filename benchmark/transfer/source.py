@@ -9,11 +9,11 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from benchmark.callbacks.pictures import adversarial_path
 from benchmark.callbacks.session import Case, make_case
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
+from benchmark.run_folder import adversarial_path
 from benchmark.targets import Target
 
 

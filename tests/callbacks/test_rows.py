@@ -1,6 +1,7 @@
 """A finished image as picture, trace and row, in that order."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ from torch import nn
 from benchmark import records
 from benchmark.attacks.asma import ASMA
 from benchmark.callbacks import rows
-from benchmark.callbacks.pictures import adversarial_path
+from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.plan import Attack
 from benchmark.callbacks.rows import Common, RowWriter, trace_rows
 from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Job
+from benchmark.maps import VOID, load_map
 from benchmark.network import Network
 from benchmark.records import RECORDS, TRACES
+from benchmark.run_folder import adversarial_path, picture_path, prediction_path
 
 
 class _Threshold(nn.Module):
@@ -88,6 +91,22 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert records.read(tmp_path).to_pylist() == [row]
     assert adversarial_path(tmp_path, "asma", "im/1").name == "im%2F1.png"
     assert TRACES.read(tmp_path)["step"].to_pylist() == [0, 1, 2]
+
+
+def test_all_that_was_seen_lies_beside_the_row(tmp_path: Path) -> None:
+    case = _case()
+    hidden = case.valid.clone()
+    hidden[:4] = False
+    case = replace(case, valid=hidden, target_valid=hidden & (case.truth == 0))
+    finished = _finished(case, case.target.float().expand(3, 8, 8))
+    _writer(tmp_path).write("two", finished, case)
+    found = {name: load_map(picture_path(tmp_path, name, "im/1")) for name in ("truth", "target", "prediction")}
+    assert found["truth"][:4].tolist() == [[VOID] * 8] * 4
+    assert found["truth"][4:].tolist() == case.truth[4:].tolist()
+    assert (found["target"] != VOID).tolist() == case.target_valid.tolist()
+    assert found["prediction"].tolist() == finished.clean_preds.tolist()
+    assert load_map(prediction_path(tmp_path, "two", "im/1")).tolist() == finished.adv8_preds.tolist()
+    assert torch.equal(load_picture(picture_path(tmp_path, "clean", "im/1")), case.image)
 
 
 def test_success8_is_judged_on_what_lies_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from benchmark import records
-from benchmark.callbacks.pictures import adversarial_path
 from benchmark.data.synthetic import datamodule
 from benchmark.defences import JPEG, Median
+from benchmark.run_folder import adversarial_path
 from benchmark.scoring import score_prediction
 from benchmark.victims.loading import load_victim
 

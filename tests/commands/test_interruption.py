@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from benchmark import records
-from benchmark.callbacks.pictures import adversarial_path
+from benchmark.run_folder import adversarial_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmark import records
-from benchmark.callbacks.pictures import adversarial_path
+from benchmark.run_folder import adversarial_path
 
 FILES = Path(__file__).parent / "own_attacks"
 CHOSEN = ("experiment=smoke", "trainer=cpu", "attack=[square,averaged]")

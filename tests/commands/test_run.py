@@ -3,7 +3,7 @@
 import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from benchmark import records
-from benchmark.callbacks.pictures import adversarial_path
 from benchmark.data.synthetic import datamodule
+from benchmark.run_folder import adversarial_path
 from benchmark.scoring import score_prediction
 from benchmark.victims.loading import checkpoint_sha256, load_victim
 
@@ -41,7 +41,8 @@ def test_the_folder_holds_everything(trained: Path) -> None:
     assert files == {
         *("config.yaml", "environment.json", "splits.json", "summary.json", "metrics.csv", "montage.png"),
         *("records.parquet", "traces.parquet", "checkpoints/best.ckpt", "checkpoints/last.ckpt"),
-        *(f"adversarial/asma/{image_id}.png" for image_id in TEST_IDS),
+        *(f"{folder}/asma/{image_id}.png" for folder in ("adversarial", "predictions") for image_id in TEST_IDS),
+        *(f"pictures/{one}/{image_id}.png" for one in get_args(Picture) for image_id in TEST_IDS),
     }
     with Image.open(trained / "montage.png") as picture:
         picture.load()

@@ -24,9 +24,8 @@ def _row(attack: str, image: str, **changes: Any) -> dict[str, Any]:
 def _show(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) -> None:
     """Show a run of these rows without its pictures."""
     Writer(folder, RECORDS).append(list(rows))
-    monkeypatch.setattr(shown, "Pictures", lambda *_: None)
     monkeypatch.setattr(shown, "draw_montages", lambda *_: [])
-    shown.show(SimpleNamespace(folder=folder, ranks=Ranks()), None, [], None)  # type: ignore[arg-type]
+    shown.show(SimpleNamespace(folder=folder, ranks=Ranks()), [], None)  # type: ignore[arg-type]
 
 
 def _names(folder: Path) -> set[str]:

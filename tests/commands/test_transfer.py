@@ -14,9 +14,9 @@ from PIL import Image
 
 from benchmark import records
 from benchmark.__main__ import main
-from benchmark.callbacks.pictures import adversarial_path
 from benchmark.data.synthetic import datamodule
 from benchmark.report.transfer import TRANSFER, TRANSFER_SCHEMA
+from benchmark.run_folder import adversarial_path
 from benchmark.scoring import score_prediction
 from benchmark.victims.loading import load_victim, weights_sha256
 

@@ -9,7 +9,8 @@ from example_rows import row
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from benchmark.report.figures import CLASS_COLOURS, MontageItem, amplification, montage
+from benchmark.maps import CLASS_COLOURS
+from benchmark.report.figures import MontageItem, amplification, montage
 
 
 def _item(name: str = "img", side: int = 32, classes: int = 2, channels: int = 3, **changes: Any) -> MontageItem:

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from benchmark.records import TRACES
-from benchmark.tracking.curves import MAX_POINTS, mean_curve, per_image
+from benchmark.report.traces import MAX_POINTS, mean_curve, per_image
 
 SCHEMA = TRACES.schema_with(["multiplier"])  # as a rule reports it
 MEASURED = [name for name in SCHEMA.names if name not in TRACES.key]
