@@ -30,6 +30,11 @@ class Entry:
     kind: str = "run"
 
     @property
+    def source(self) -> str:
+        """The run's name, or the card's."""
+        return self.label if self.run is None else self.run.name
+
+    @property
     def attack(self) -> str:
         """Its name, with the budget."""
         return str(self.summary["attack"])

@@ -16,7 +16,7 @@ IDS = [f"im{k}" for k in range(9)]
 
 def _results(tmp_path: Path, **configs: dict[str, Any]) -> Results:
     folders = [
-        make_run(tmp_path / name, random_rows("asma", IDS, k, victim=name), pictures=False, config=config)
+        make_run(tmp_path / name, random_rows("asma", IDS, k, victim=name, run=name), pictures=False, config=config)
         for k, (name, config) in enumerate(configs.items())
     ]
     return read_results(folders)

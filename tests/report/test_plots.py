@@ -56,7 +56,7 @@ def test_budgets_have_their_own_figures(tmp_path: Path) -> None:
     expected = [np.mean([row["success"] for row in rows if row["attack"] == f"pgd@{eps}"]) for eps in (1, 2, 4)]
     assert line["y"] == pytest.approx(expected)
     (box,) = found["distribution"].data
-    assert box["y"] == pytest.approx([row["adv8_iou_target"] for row in rows if row["attack"] == "pgd@4"], rel=1e-6)
+    assert box["x"] == pytest.approx([row["adv8_iou_target"] for row in rows if row["attack"] == "pgd@4"], rel=1e-6)
 
 
 def test_runs_lie_over_each_other_and_are_told_apart_without_colour(tmp_path: Path) -> None:

@@ -14,10 +14,17 @@ from benchmark.report.results import read_results, read_run
 def test_runs_are_told_apart_by_victim_then_name_then_folder(tmp_path: Path) -> None:
     folders = [
         make_run(tmp_path / str(k), random_rows("asma", ["a"], victim=victim, run=name), pictures=False)
-        for k, (victim, name) in enumerate([("unet", "x/1"), ("fpn", "x/1"), ("fpn", "x/2"), ("fpn", "x/2")])
+        for k, (victim, name) in enumerate([("unet", "x/1"), ("fpn", "x/3"), ("fpn", "x/2"), ("fpn", "x/2")])
     ]
     labels = [run.label for run in read_results(folders).runs]
-    assert labels == ["unet", "fpn (x/1)", f"fpn ({folders[2]})", f"fpn ({folders[3]})"]
+    assert labels == ["unet", "fpn (x/3)", f"fpn ({folders[2]})", f"fpn ({folders[3]})"]
+
+
+def test_attacks_tell_runs_on_one_victim_apart(tmp_path: Path) -> None:
+    folders = [
+        make_run(tmp_path / name, random_rows(name, ["a"], victim="unet"), pictures=False) for name in ("x", "y")
+    ]
+    assert [run.label for run in read_results(folders).runs] == ["unet", "unet"]
 
 
 def test_a_run_that_goes_on_is_read_as_far_as_it_is(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 "use strict";
 // The images: cards that are filled when they come into view, sorted and filtered by any column.
-page.caseOf = (entry, k) => (page.data.cases[entry.label] || {})[entry.ids[k]] || null;
+page.caseOf = (entry, k) => (page.data.cases[entry.run] || {})[entry.ids[k]] || null;
 
 page.address = (entry, k) => `#image/${encodeURIComponent(entry.name)}/${encodeURIComponent(entry.ids[k])}`;
 
