@@ -13,6 +13,7 @@ from benchmark.pixels import round8
 from benchmark.ranks import Ranks
 from benchmark.records import SCHEMA
 from benchmark.report.aggregate import summarise
+from benchmark.report.keys import key_of
 
 _LOGGED = ("steps", "l2", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
 
@@ -56,7 +57,7 @@ class ValidationAttack(pl.Callback):
         rows = [row for share in shares for row in share]
         numbers: dict[str, float | None] = {}
         for summary in summarise(pa.Table.from_pylist(rows, schema=SCHEMA)):
-            prefix = f"val_attack/{summary['attack']}"
+            prefix = key_of(summary["attack"], prefix="val_attack")
             numbers[f"{prefix}/success8_rate"] = summary["success8_rate"]
             numbers |= {f"{prefix}/{name}": summary[name]["mean"] for name in _LOGGED}
         # Without a success there is no norm.

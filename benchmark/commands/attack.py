@@ -15,8 +15,7 @@ from benchmark.errors import InputError
 from benchmark.ranks import Ranks
 
 if TYPE_CHECKING:
-    from pytorch_lightning.loggers import Logger
-
+    from benchmark.tracking.guarded_logger import GuardedLogger
     from benchmark.victims.task import Victim
 
 
@@ -56,7 +55,7 @@ def load_victim(context: Context) -> "Victim":
     return victim
 
 
-def attack_images(context: Context, victim: "Victim", loggers: "list[Logger]") -> None:
+def attack_images(context: Context, victim: "Victim", loggers: "list[GuardedLogger]") -> None:
     """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder."""
     from benchmark.callbacks.attack_epoch import AttackEpoch
     from benchmark.callbacks.progress import TrainingProgress

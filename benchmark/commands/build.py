@@ -15,11 +15,11 @@ from benchmark.records import PREDICTIONS
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
-    from pytorch_lightning.loggers import Logger
     from torch import Tensor
 
     from benchmark.callbacks.plan import Plan
     from benchmark.data.datamodule import SegmentationData
+    from benchmark.tracking.guarded_logger import GuardedLogger
 
 # Arguments of the Trainer that the commands decide.
 _COMMANDS_OWN = {
@@ -98,25 +98,30 @@ def build_defences(cfg: DictConfig) -> "dict[str, Callable[[Tensor], Tensor]]":
     return defences
 
 
-def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any], run_id: str) -> "list[Logger]":
-    """metrics.csv always, and what `logger` asks for; one that knows runs by an id goes on with the run `run_id`."""
-    from benchmark.tracking.csv_log import ContinuedCSVLogger
+def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any], run_id: str) -> "list[GuardedLogger]":
+    """metrics.csv always, and what `logger` asks for; none of them can fail the run.
 
-    loggers: list[Logger] = [ContinuedCSVLogger(folder, name="", version="")]
+    A logger that takes `config` or `id` gets the run's, so that one that knows runs by an id goes on with this one.
+    """
+    from benchmark.tracking.csv_log import ContinuedCSVLogger
+    from benchmark.tracking.guarded_logger import GuardedLogger
+
+    loggers = [GuardedLogger(ContinuedCSVLogger(folder, name="", version=""), "metrics.csv")]
     for name, node in (cfg.get("loggers") or {}).items():
         # Its own name for an argument, config, is taken in hydra's instantiate.
         make = instantiate(node, f"loggers.{name}", _partial_=True)
-        known = {"id": run_id} if "id" in inspect.signature(make.func).parameters and "id" not in node else {}
-        logger = make(save_dir=str(folder), config=dict(config), **known)
+        taken = inspect.signature(make.func).parameters
+        own = {key: value for key, value in (("config", dict(config)), ("id", run_id)) if key in taken}
+        logger = make(save_dir=str(folder), **{key: value for key, value in own.items() if key not in node})
         if logger is not None:
-            loggers.append(logger)
+            loggers.append(GuardedLogger(logger, str(name)))
     return loggers
 
 
 def build_trainer(
     cfg: DictConfig,
     folder: Path,
-    loggers: "Sequence[Logger]",
+    loggers: "Sequence[GuardedLogger]",
     callbacks: "Sequence[pl.Callback]",
     ranks: Ranks,
     **options: Any,

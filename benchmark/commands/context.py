@@ -24,13 +24,11 @@ from benchmark.commands.resume import attacked, check_same, read_environment
 from benchmark.errors import InputError, Terminated, ToldInterrupt
 from benchmark.ranks import Ranks
 from benchmark.saving import save_text
-from benchmark.tracking.logger import RunLogger
 
 if TYPE_CHECKING:
-    from pytorch_lightning.loggers import Logger
-
     from benchmark.callbacks.plan import Plan
     from benchmark.data.datamodule import SegmentationData
+    from benchmark.tracking.guarded_logger import GuardedLogger
 
 _PACKAGES = (
     *("torch", "torchvision", "pytorch-lightning", "segmentation-models-pytorch", "albumentations", "torchmetrics"),
@@ -64,12 +62,12 @@ class Context:
     resumed: bool
 
     @contextmanager
-    def begin(self) -> "Iterator[list[Logger]]":
+    def begin(self) -> "Iterator[list[GuardedLogger]]":
         """Write what is run into the folder and start the loggers; for when the input has proved usable."""
         if self.ranks.first:
             self._begin()
         self.ranks.meet("begun")
-        loggers: list[Logger] = []
+        loggers: list[GuardedLogger] = []
         status = 1
         try:
             loggers += build_loggers(self.cfg, self.folder, self.config, str(self.environment()["run_id"]))
@@ -93,8 +91,7 @@ class Context:
         finally:
             # A sweep's next run in this process must get a Weights & Biases run of its own.
             for logger in loggers:
-                if isinstance(logger, RunLogger):
-                    logger.finish(status)
+                logger.finish(status)
 
     def _begin(self) -> None:
         if self.resumed:

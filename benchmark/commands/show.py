@@ -1,4 +1,4 @@
-"""What a finished attack epoch shows: merged rows, summary, table, montage, Weights & Biases. Rows first."""
+"""What a finished attack epoch shows: merged rows, summary, table, pictures, loggers. Rows first."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,22 +13,20 @@ from benchmark.report.aggregate import Summary, write_summary
 from benchmark.report.comparison import comparison
 from benchmark.report.console import print_summary
 from benchmark.report.curve_figure import draw_curves
-from benchmark.report.curves import families
 from benchmark.report.figures import montage
 from benchmark.report.grids import markdown
 from benchmark.report.page import write_page
-from benchmark.report.pictures import saved_pictures
+from benchmark.report.pictures import montage_paths, saved_pictures
 from benchmark.report.results import read_results
 from benchmark.saving import save_text
-from benchmark.tracking.attack_log import log_attack_epoch
-from benchmark.tracking.logger import RunLogger
+from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.media import Media
 
 if TYPE_CHECKING:
-    from pytorch_lightning.loggers import Logger
+    from benchmark.tracking.guarded_logger import GuardedLogger
 
 
-def show(context: Context, loggers: "list[Logger]", checkpoint: Path | None) -> None:
+def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | None) -> None:
     """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
     if not context.ranks.first:
         return
@@ -39,18 +37,20 @@ def show(context: Context, loggers: "list[Logger]", checkpoint: Path | None) -> 
     print_summary(summary)
     pictures = partial(saved_pictures, folder)
     made: dict[str, list[Path]] = {}
+    montages: dict[str, Path] = {}
     with _warning_of_failure("comparison"):
         made["table"] = write_comparison(folder, summary)
     with _warning_of_failure("curves"):
         made["curves"] = draw_comparison(folder, rows.to_pylist())
     with _warning_of_failure("montage"):
-        made["montage"] = draw_montages(context, rows.to_pylist(), pictures)
+        montages = draw_montages(context, rows.to_pylist(), pictures)
+        made["montage"] = list(montages.values())
     with _warning_of_failure("report"):
         made["report"] = [write_page(read_results([folder]), folder / "report.html")]
     files = [*files, folder / "summary.json", *made.get("table", []), *made.get("curves", [])]
+    epoch = FinishedEpoch(rows, traces, summary.attacks, pictures, montages, files, checkpoint)
     for logger in loggers:
-        if isinstance(logger, RunLogger):
-            log_attack_epoch(logger.experiment, rows, traces, summary.attacks, pictures, files, checkpoint)
+        logger.log_attack_epoch(epoch)
     for what, paths in {"rows": files[:1], "summary": [folder / "summary.json"], **made}.items():
         for path in paths:
             print(f"{what:8} {path}")
@@ -79,17 +79,13 @@ def draw_comparison(folder: Path, rows: list[Mapping[str, Any]]) -> list[Path]:
     return [draw_curves(folder / "curves.png", rows, "{victim} on {data} ({split})".format(**rows[0]))]
 
 
-def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> list[Path]:
-    """One montage.png, or one per attack if there are several; of the first images by id.
-
-    Of an attack with several budgets, the largest is shown.
-    """
-    shown = [list(family.attacks.items())[-1] for family in families(rows)]
-    drawn = []
-    for attack, attacked in shown:
-        name = "montage.png" if len(shown) == 1 else f"montage_{records.file_name(attack)}.png"
+def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> dict[str, Path]:
+    """Montages of the first images by id, by attack, where `montage_paths` says."""
+    by_attack, drawn = records.group_rows(rows, "attack"), {}
+    for attack, path in montage_paths(context.folder, rows).items():
+        attacked = sorted(by_attack[attack], key=lambda row: row["id"])
         items = [item for row in attacked[: context.cfg.run.montage] if (item := pictures(row)) is not None]
         if items:
             title = "{attack} against {victim} on {data} ({split})".format(**attacked[0])
-            drawn.append(montage(context.folder / name, items, title))
+            drawn[attack] = montage(path, items, title)
     return drawn

@@ -14,8 +14,8 @@ from benchmark.ranks import Ranks
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
-    from pytorch_lightning.loggers import Logger
 
+    from benchmark.tracking.guarded_logger import GuardedLogger
     from benchmark.victims.task import Victim
 
 
@@ -46,7 +46,7 @@ def new_victim(context: Context) -> "Victim":
         raise InputError(f"victim: {' '.join(str(error).split())}") from error
 
 
-def train_victim(context: Context, victim: "Victim", loggers: "list[Logger]") -> Path:
+def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogger]") -> Path:
     """Fit, or go on with it; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
     from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 

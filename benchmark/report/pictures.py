@@ -1,6 +1,6 @@
 """The pictures of a run's images, read back from what the run has saved."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from PIL import Image
 
 from benchmark.errors import InputError
 from benchmark.maps import load_map
+from benchmark.records import file_name
+from benchmark.report.curves import families
 from benchmark.report.figures import MontageItem
 from benchmark.run_folder import adversarial_path, picture_path, prediction_path
 
@@ -33,6 +35,16 @@ def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
         clean_pred=load_map(picture_path(run, "prediction", image_id)),
         adv_pred=load_map(prediction_path(run, attack, image_id)),
     )
+
+
+def montage_paths(run: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
+    """Of which attacks among the rows there is a montage, and where: one montage.png, or one per family of attacks.
+
+    Of a family with several budgets, the largest is shown.
+    """
+    shown = [list(family.attacks)[-1] for family in families(rows)]
+    names = ["montage.png"] if len(shown) == 1 else [f"montage_{file_name(attack)}.png" for attack in shown]
+    return {attack: run / name for attack, name in zip(shown, names, strict=True)}
 
 
 def load_pixels(path: Path) -> NDArray[np.uint8]:

@@ -4,11 +4,8 @@ import logging
 import netrc
 import os
 import socket
-import textwrap
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,30 +22,6 @@ class Connection:
 
     mode: str
     reason: str = ""
-
-
-class Guard:
-    """Turns failures of Weights & Biases into one warning; what is being measured must not depend on it."""
-
-    def __init__(self) -> None:
-        self._warned = False
-
-    @contextmanager
-    def __call__(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # the client raises anything, from OSError to protobuf's errors
-            self.warn(doing, error)
-
-    def warn(self, doing: str, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("Weights & Biases: %s failed, the run goes on (%s)", doing, in_one_line(error))
-
-
-def in_one_line(error: Exception) -> str:
-    """The error's type and message, shortened."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 200)
 
 
 def connect(timeout: float = TIMEOUT) -> Connection:

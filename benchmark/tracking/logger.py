@@ -1,4 +1,4 @@
-"""Lightning's Weights & Biases logger, made so that a run never fails, asks or waits because of it."""
+"""Lightning's Weights & Biases logger, made so that a run never asks or waits because of it, and starts without it."""
 
 import os
 import re
@@ -10,22 +10,25 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import DummyExperiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from benchmark.tracking.connection import Connection, Guard, connect, in_one_line, log
+from benchmark.tracking.attack_log import log_attack_epoch
+from benchmark.tracking.connection import Connection, connect, log
+from benchmark.tracking.epoch import FinishedEpoch
+from benchmark.tracking.guard import Guard, in_one_line
 
 INIT_TIMEOUT = 30  # seconds a server that answers may take to accept a run
 
+_WHO = "Weights & Biases"
 _SECRET = re.compile(r"api_?key|password|secret|token", re.IGNORECASE)
 _DATA_DIR = "WANDB_DATA_DIR"
 _ours: set[str] = set()  # values of WANDB_DATA_DIR set here, as against those a user set
 
 
 class RunLogger(WandbLogger):
-    """A WandbLogger whose failures end in one warning: a run that cannot be created goes offline, then nowhere."""
+    """A WandbLogger that tells of attack epochs too; a run that cannot be created goes offline, then nowhere."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._wandb_init.pop("anonymous", None)  # Lightning passes what the client warns about
-        self._guard = Guard()
         self._given_up = False
 
     @property
@@ -41,36 +44,24 @@ class RunLogger(WandbLogger):
     def _fall_back(self, error: Exception) -> None:
         if self._wandb_init.get("mode") == "offline":
             self._given_up = True
-            self._guard.warn("starting a run", error)
+            Guard(_WHO).warn("starting a run", error)
         else:
             _say_offline(in_one_line(error), Path(self._wandb_init["dir"]))
             self._wandb_init |= {"mode": "offline", "settings": _client_settings("offline")}
 
     def log_hyperparams(self, params: Any) -> None:
         """Into the run's configuration, without entries named like keys or passwords."""
-        with self._guard("logging hyper-parameters"):
+        if not isinstance(self.experiment, DummyExperiment):  # which has no configuration
             super().log_hyperparams(without_secrets(params) if isinstance(params, Mapping) else params)
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Into the run's history, at Lightning's global step."""
-        with self._guard("logging metrics"):
-            super().log_metrics(metrics, step)
-
-    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """Called by Lightning."""
-        with self._guard("logging a checkpoint"):
-            super().after_save_checkpoint(checkpoint_callback)
-
-    def finalize(self, status: str) -> None:
-        """Called by Lightning after each of fit and test; the run stays open for what comes next."""
-        with self._guard("logging checkpoints"):
-            super().finalize(status)
+    def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
+        """Curves, table, charts, summary and artifacts."""
+        log_attack_epoch(self.experiment, epoch)
 
     def finish(self, exit_code: int = 0) -> None:
         """Close the run, so that the next one of this process gets a run of its own."""
-        with self._guard("finishing the run"):
-            if self._experiment is not None:
-                self._experiment.finish(exit_code=exit_code)
+        if self._experiment is not None:
+            self._experiment.finish(exit_code=exit_code)
 
 
 def make_logger(
@@ -101,7 +92,7 @@ def make_logger(
         "notes": notes,
     }
     logger = None
-    with Guard()("starting"):
+    with Guard(_WHO)("starting"):
         folder = Path(save_dir)
         folder.mkdir(parents=True, exist_ok=True)
         _keep_files_in(folder)  # before the client reads its settings

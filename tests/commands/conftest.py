@@ -1,5 +1,6 @@
 """The real commands, in this process and on tiny generated data; one trained victim for all tests."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,10 @@ import pytest
 from PIL import Image
 
 from benchmark.__main__ import main
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tracking"))
+
+from offline_client import clean_client
 
 # With a number of steps, which the tests change; the experiment's own limit of passes would go before it.
 SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
@@ -57,6 +62,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
     assert main(["run", *SMOKE, "engine.precision=64", f"run.dir={folder}"]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run with all loggers: training, three attacks, two of them at two budgets.
+
+    The judge asks for little, so that some images succeed and there are norms.
+    """
+    home = tmp_path_factory.mktemp("logged")
+    chosen = ("attack=[asma,pgd,noise]", "budgets=[0.5,16]", "judge.value=0.05", "logger=[wandb,tensorboard]")
+    short = ("experiment=smoke", "trainer=cpu", "engine.max_passes=10", "run.montage=1")
+    with clean_client(home, WANDB_MODE="offline"):
+        assert main(["run", *short, *chosen, f"run.dir={home / 'run'}"]) == 0
+    return home / "run"
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from benchmark import records
 from benchmark.commands import show as shown
 from benchmark.ranks import Ranks
 from benchmark.records import RECORDS, SCHEMA, Writer
+from benchmark.tracking.epoch import FinishedEpoch
+from benchmark.tracking.guarded_logger import GuardedLogger
 
 
 def _row(attack: str, image: str, **changes: Any) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def _row(attack: str, image: str, **changes: Any) -> dict[str, Any]:
 def _show(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) -> None:
     """Show a run of these rows without its pictures."""
     Writer(folder, RECORDS).append(list(rows))
-    monkeypatch.setattr(shown, "draw_montages", lambda *_: [])
+    monkeypatch.setattr(shown, "draw_montages", lambda *_: {})
     shown.show(SimpleNamespace(folder=folder, ranks=Ranks()), [], None)  # type: ignore[arg-type]
 
 
@@ -62,6 +64,54 @@ def test_a_failing_drawing_is_a_warning(
         _show(tmp_path, monkeypatch, _row("asma", "a"), _row("dag", "a"))
     assert records.read(tmp_path).num_rows == 2
     assert _names(tmp_path) >= ALWAYS
+
+
+class _Listening:
+    """A logger that remembers what it is told of."""
+
+    def __init__(self) -> None:
+        self.told: list[FinishedEpoch] = []
+
+    def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
+        self.told.append(epoch)
+
+    def finish(self, exit_code: int = 0) -> None: ...
+
+
+class _Failing(_Listening):
+    """One that cannot be told."""
+
+    def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
+        raise OSError("no network")
+
+
+def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise MemoryError("too large")
+
+    for drawing in ("write_comparison", "draw_comparison", "draw_montages", "write_page"):
+        monkeypatch.setattr(shown, drawing, fails)
+    Writer(tmp_path, RECORDS).append([_row("asma", "a"), _row("dag", "a")])
+    listening = _Listening()
+    loggers = [GuardedLogger(one, name) for name, one in (("failing", _Failing()), ("listening", listening))]  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match="no .*: MemoryError: too large") as warned:
+        shown.show(SimpleNamespace(folder=tmp_path, ranks=Ranks()), loggers, None)  # type: ignore[arg-type]
+    assert [str(one.message).split(":")[0] for one in warned] == [
+        "no comparison",
+        "no curves",
+        "no montage",
+        "no report",
+    ]
+    assert _names(tmp_path) == ALWAYS - {"report.html"}
+    assert records.read(tmp_path).num_rows == 2
+    (record,) = caplog.records
+    assert "logger failing: logging the attack epoch failed, the run goes on (OSError: no network)" in record.message
+    (epoch,) = listening.told
+    assert epoch.rows.num_rows == 2
+    assert [summary["attack"] for summary in epoch.summaries] == ["asma", "dag"]
+    assert epoch.montages == {}
 
 
 def test_of_a_sweep_the_largest_budget_is_pictured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,13 @@
 """logger=wandb through the command: what is in the run's own log, and that nothing depends on it."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-from benchmark import records
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tracking"))
-
 import wandb_log
 from offline_client import clean_client
+
+from benchmark import records
 
 SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
 

@@ -6,87 +6,36 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import wandb_log
+from example_epoch import IMAGES, media, rows, traces
 from offline_client import clean_client
 from PIL import Image
 
-from benchmark.records import RECORDS, SCHEMA, TRACES
 from benchmark.report.aggregate import summarise, write_summary
 from benchmark.report.figures import MontageItem
 from benchmark.tracking.attack_log import log_attack_epoch
+from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.logger import make_logger
-
-IMAGES = 4
-
-
-def _row(attack: str, index: int) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for field in SCHEMA:
-        row[field.name] = {"string": "", "double": 0.5, "int64": 4, "bool": False}.get(str(field.type), [10, 2, 1, 3])
-    flags = {"success": True, "success8": index > 0}
-    named = {
-        "attack": attack,
-        "id": f"image {index}",
-        "group": None,
-        "classes": 2,
-        "background": 0,
-        "height": 8,
-        "width": 8,
-    }
-    return (
-        row
-        | flags
-        | named
-        | {"psnr": float("inf") if index == 0 else 30.0 + index, "steps": index, "jpeg_iou_target": index / 8}
-    )
-
-
-def _rows() -> pa.Table:
-    rows = [_row(attack, index) for attack in ("asma", "noise") for index in range(IMAGES)]
-    return pa.Table.from_pylist(rows, schema=RECORDS.schema_with(["jpeg_iou_target"]))
-
-
-def _traces() -> pa.Table:
-    points = [
-        {"attack": "asma", "id": f"image {index}", "step": step, "iou": step / 10, "loss": None}
-        | dict.fromkeys(("pixel_acc", "l2", "linf", "multiplier"), 0.25)
-        for index in range(IMAGES)
-        for step in range(index + 1)
-    ]
-    return pa.Table.from_pylist(points, schema=TRACES.schema_with(["multiplier"]))
-
-
-def _media(row: Mapping[str, Any]) -> MontageItem:
-    picture, labels = np.full((8, 8, 3), 40 + row["steps"], dtype=np.uint8), np.eye(8, dtype=np.int64)
-    maps = {"truth": labels, "target": 1 - labels, "clean_pred": labels, "adv_pred": 1 - labels}
-    return MontageItem.of_row(row, image=picture, adv=picture + 9, delta=np.zeros((8, 8, 3)), **maps)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("run")
-    pq.write_table(_rows(), folder / "records.parquet")
-    pq.write_table(_traces(), folder / "traces.parquet")
-    summaries = write_summary(_rows(), folder / "summary.json").attacks
+    pq.write_table(rows(), folder / "records.parquet")
+    pq.write_table(traces(), folder / "traces.parquet")
+    summaries = write_summary(rows(), folder / "summary.json").attacks
     (folder / "best.ckpt").write_bytes(b"weights")
     files = [folder / name for name in ("records.parquet", "traces.parquet", "summary.json")]
     with clean_client(folder, WANDB_MODE="offline"):
         logger = make_logger(folder, "bench")
         assert logger is not None
         logger.log_metrics({"val/loss": 0.5}, step=70)
-        log_attack_epoch(
-            logger.experiment,
-            _rows(),
-            _traces(),
-            summaries,
-            media=_media,
-            files=files,
-            checkpoint=folder / "best.ckpt",
-            media_limit=2,
-        )
+        Image.fromarray(np.full((4, 6, 3), 77, np.uint8)).save(folder / "montage_asma.png")
+        montages = {"asma": folder / "montage_asma.png"}
+        epoch = FinishedEpoch(rows(), traces(), summaries, media, montages, files, folder / "best.ckpt")
+        log_attack_epoch(logger.experiment, epoch, media_limit=2)
         logger.log_metrics({"val/loss": 0.25}, step=71)
         logger.finish()
     found = wandb_log.records(folder)
@@ -165,8 +114,15 @@ def test_the_table_has_all_rows_and_pictures_with_masks_for_some(run: SimpleName
         assert masks["prediction"].tolist() == masks["truth" if name == "clean" else "target"].tolist()
 
 
+def test_a_montage_is_logged_of_the_attack_that_has_one(run: SimpleNamespace) -> None:
+    (logged,) = [row for row in run.history if any("/montage" in key for key in row)]
+    picture = next((run.folder / "wandb").glob("offline-run-*/files")) / logged["attack/asma/montage/path"]
+    assert np.asarray(Image.open(picture)).tolist() == np.full((4, 6, 3), 77).tolist()
+
+
 def test_numbers_of_the_summary_are_the_runs_summary(run: SimpleNamespace) -> None:
     summary = wandb_log.updates(run.found, "summary")
+    assert "attack/asma/images" not in summary  # a number here would take the place of the table
     (asma, noise) = run.summaries
     assert summary["attack/asma/success8_rate"] == asma["success8_rate"] == 0.75
     assert summary["attack/noise/adv8_iou_target/mean"] == noise["adv8_iou_target"]["mean"]
@@ -212,10 +168,10 @@ class _BrokenRun:
 def test_a_failing_client_is_one_warning_and_the_rest_is_tried(caplog: pytest.LogCaptureFixture) -> None:
     run = _BrokenRun()
     with caplog.at_level(logging.WARNING):
-        log_attack_epoch(run, _rows(), _traces(), summarise(_rows()))
+        log_attack_epoch(run, FinishedEpoch(rows(), traces(), summarise(rows())))
     (record,) = caplog.records
     assert "logging curves failed, the run goes on (OSError: no space left)" in record.getMessage()
-    assert run.summary["attack/asma/images"] == IMAGES
+    assert run.summary["attack/asma/attacked"] == IMAGES
 
 
 def test_a_picture_that_cannot_be_read_does_not_cost_the_table(caplog: pytest.LogCaptureFixture) -> None:
@@ -225,7 +181,7 @@ def test_a_picture_that_cannot_be_read_does_not_cost_the_table(caplog: pytest.Lo
     logged: dict[str, Any] = {}
     run = SimpleNamespace(id="abc", summary={}, define_metric=lambda *_, **__: None, log=logged.update)
     with caplog.at_level(logging.WARNING):
-        log_attack_epoch(run, _rows(), _traces(), [], media=missing)
+        log_attack_epoch(run, FinishedEpoch(rows(), traces(), [], media=missing))
     (record,) = [record for record in caplog.records if record.name.startswith("benchmark.")]
     assert "reading the pictures of image 0 failed" in record.getMessage()
     assert len(logged["attack/asma/images"].data) == IMAGES
@@ -234,5 +190,5 @@ def test_a_picture_that_cannot_be_read_does_not_cost_the_table(caplog: pytest.Lo
 def test_without_a_run_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
     from pytorch_lightning.loggers.logger import DummyExperiment
 
-    log_attack_epoch(DummyExperiment(), _rows(), _traces(), summarise(_rows()))
+    log_attack_epoch(DummyExperiment(), FinishedEpoch(rows(), traces(), summarise(rows())))
     assert caplog.records == []

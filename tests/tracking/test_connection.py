@@ -1,4 +1,3 @@
-import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -7,7 +6,7 @@ from pathlib import Path
 import pytest
 from offline_client import clean_client
 
-from benchmark.tracking.connection import Connection, Guard, connect
+from benchmark.tracking.connection import Connection, connect
 
 KEY = "0123456789" * 4
 
@@ -68,19 +67,3 @@ def test_the_proxy_is_asked_where_there_is_one(tmp_path: Path, server: str) -> N
 def test_wandb_mode_is_respected(tmp_path: Path, server: str, asked: str, mode: str) -> None:
     with clean_client(tmp_path, WANDB_API_KEY=KEY, WANDB_BASE_URL=f"http://{server}", WANDB_MODE=asked):
         assert connect().mode == mode
-
-
-def test_a_guard_warns_once(caplog: pytest.LogCaptureFixture) -> None:
-    guard = Guard()
-    with caplog.at_level(logging.WARNING):
-        for attempt in range(3):
-            with guard("logging"):
-                raise RuntimeError(f"broken {attempt}\nby something")
-    assert [record.getMessage() for record in caplog.records] == [
-        "Weights & Biases: logging failed, the run goes on (RuntimeError: broken 0 by something)"
-    ]
-
-
-def test_a_guard_does_not_hold_back_an_interrupt() -> None:
-    with pytest.raises(KeyboardInterrupt, match="stop"), Guard()("logging"):
-        raise KeyboardInterrupt("stop")

@@ -10,6 +10,7 @@ import wandb_log
 from offline_client import clean_client
 from omegaconf import OmegaConf
 
+from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.tracking.logger import RunLogger, make_logger, without_secrets
 
 KEY = "0123456789" * 4
@@ -99,11 +100,12 @@ def test_a_failure_while_logging_is_one_warning(tmp_path: Path, caplog: pytest.L
         assert logger is not None
         patch.setattr(logger.experiment, "log", broken)
         caplog.clear()
+        guarded = GuardedLogger(logger, "wandb")
         for step in range(3):
-            logger.log_metrics({"loss": 1.0}, step=step)
+            guarded.log_metrics({"loss": 1.0}, step=step)
         logger.finish()
     (message,) = _said(caplog)
-    assert "logging metrics failed, the run goes on (OSError: no space left)" in message
+    assert message == "logger wandb: logging metrics failed, the run goes on (OSError: no space left)"
 
 
 def test_a_run_the_server_refuses_goes_offline(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,96 @@
+"""TensorBoard: Lightning's metrics, and of an attack epoch the curves, the summary's numbers and the montage."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+
+from benchmark.tracking.epoch import FinishedEpoch
+from benchmark.tracking.guard import Guard
+from benchmark.tracking.logger import without_secrets
+from benchmark.tracking.points import AttackLog, attack_logs
+
+_SUFFIX = ".attacks"  # of the file an attack epoch is written to
+
+
+class TensorBoardRun(TensorBoardLogger):
+    """Event files in `save_dir`/tensorboard, to which a resumed run adds further ones.
+
+    An attack epoch is a file of its own, `events.*.attacks`, which the next one of the run replaces: TensorBoard would
+    draw points that are repeated as curves that turn back.
+
+    Args:
+        save_dir: the run's folder.
+        config: the run's configuration, shown as a text, without entries named like keys or passwords.
+    """
+
+    def __init__(self, save_dir: str | os.PathLike[str], config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(os.fspath(save_dir), name="tensorboard", version="", default_hp_metric=False)
+        self._config = without_secrets(config or {})
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The `SummaryWriter`."""
+        begins = self._experiment is None
+        writer = super().experiment
+        if begins and self._config:
+            writer.add_text("config", _as_markdown(self._config), 0)
+        return writer
+
+    def save(self) -> None:
+        """Called by Lightning; its own would write hyper-parameters, which config.yaml has."""
+        if self._experiment is not None:
+            self._experiment.flush()
+
+    def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
+        """Scalars under the keys of `tracking.points`, those of the summary at step 0, and the montages."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder = Path(self.log_dir)
+        for before in folder.glob(f"events.*{_SUFFIX}"):
+            before.unlink()
+        guard = Guard("TensorBoard")
+        with SummaryWriter(str(folder), filename_suffix=_SUFFIX) as writer:
+            for log in attack_logs(epoch):
+                with guard("logging curves"):
+                    _add_curves(writer, log)
+                with guard("logging the summary"):
+                    _add_summary(writer, log)
+                with guard("logging the montage"):
+                    _add_montage(writer, log)
+
+    def finish(self, exit_code: int = 0) -> None:
+        """Close the files."""
+        if self._experiment is not None:
+            self._experiment.close()
+
+
+def _as_markdown(config: Mapping[str, Any]) -> str:
+    from omegaconf import OmegaConf
+
+    return "".join(f"    {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(dict(config))).splitlines())
+
+
+def _add_curves(writer: Any, log: AttackLog) -> None:
+    curves = log.over_steps
+    for point in curves.points:
+        for key in point.keys() - {curves.axis}:
+            writer.add_scalar(key, point[key], int(point[curves.axis]))
+
+
+def _add_summary(writer: Any, log: AttackLog) -> None:
+    for key, value in log.summary.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            writer.add_scalar(key, value, 0)
+
+
+def _add_montage(writer: Any, log: AttackLog) -> None:
+    if log.montage is not None:
+        with Image.open(log.montage) as picture:
+            writer.add_image(log.montage_key, np.asarray(picture.convert("RGB")), 0, dataformats="HWC")
