@@ -35,6 +35,16 @@ example
   python -m benchmark transfer runs/unet/... runs/fpn/... --victims runs/pspnet/.../checkpoints/best.ckpt
 """
 
+_DASHBOARD = """\
+Nothing is asked of the runs themselves: their folders say which attacks and metrics there are, and panels name only
+those. The workspace can be changed by hand afterwards; calling this again makes a new one beside it.
+
+examples
+  python -m benchmark dashboard
+  python -m benchmark dashboard runs/fixed_budget/... --entity team
+  python -m benchmark dashboard --dry-run --out dashboard.json
+"""
+
 
 _REPORT = """\
 One HTML file that needs no network: numbers, curves, every image with its pictures, tables, what ran. Of several runs
@@ -132,6 +142,15 @@ def _add_export(parser: Parser) -> None:
     parser.add_argument("--attack", metavar="NAME", help="which one, if the run has several")
 
 
+def _add_dashboard(parser: Parser) -> None:
+    what = "folder of a run that has logged to Weights & Biases; by default all below runs/"
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=what)
+    parser.add_argument("--project", help="by default that of the runs, or of conf/logger/wandb.yaml")
+    parser.add_argument("--entity", help="user or team; by default the key's own")
+    parser.add_argument("--dry-run", action="store_true", help="write the specification as JSON; needs no network")
+    parser.add_argument("--out", metavar="FILE", help="where --dry-run writes; by default to the standard output")
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -173,6 +192,15 @@ COMMANDS = {
         usage="RUN --card FILE [--attack NAME]",
         description="Write a card: success, scores, norms and costs of one attack with intervals and curves, and what\n"
         "they were measured on: victim, data, parameters, versions, machine, hashes. `report` takes cards.",
+    ),
+    "dashboard": Command(
+        "a workspace and a report at Weights & Biases that compare attacks and runs",
+        "benchmark.commands.dashboard:dashboard",
+        _add_dashboard,
+        usage="[RUN ...] [--project P] [--entity E] [--dry-run [--out FILE]]",
+        description="Save a workspace and a report for a project at Weights & Biases, and print their addresses:\n"
+        "leaderboard, clean and adversarial IoU, perturbation, cost, curves, pictures, training.",
+        epilog=_DASHBOARD,
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

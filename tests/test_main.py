@@ -18,12 +18,15 @@ try:
     status = main(sys.argv[1:])
 except SystemExit as stop:
     status = stop.code
-heavy = {"torch", "hydra", "omegaconf", "pytorch_lightning", "lightning", "wandb", "numpy", "PIL"} & set(sys.modules)
+heavy = {"torch", "hydra", "omegaconf", "pytorch_lightning", "lightning", "wandb", "wandb_workspaces", "numpy", "PIL"}
+heavy &= set(sys.modules)
 print(status, sorted(heavy), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["list", "attack"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["dashboard", "--help"], ["list"], ["list", "attack"], ["--version"]]
+)
 def test_help_and_lists_import_nothing_heavy(arguments: list[str]) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", _REPORT_IMPORTS, *arguments], cwd=REPOSITORY, capture_output=True, text=True

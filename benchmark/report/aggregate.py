@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from benchmark.errors import InputError
 from benchmark.records import PREDICTIONS, SCHEMA, group_rows
 from benchmark.report.columns import Rows, attacked_rows, column, flag, groups_of, shared
 from benchmark.report.counts import confusion_to_truth, kind_of
@@ -80,6 +81,19 @@ def write_summary(rows: pa.Table, path: Path) -> Summary:
 def summary_of(rows: pa.Table) -> Summary:
     """All that summary.json holds, from rows as `benchmark.records.read` returns them."""
     return Summary(summarise(rows), _strict(worst_cases(rows)))
+
+
+def read_summary(path: Path) -> list[dict[str, Any]]:
+    """The attacks' summaries of a summary.json. Raises InputError if it cannot be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        attacks = document.get("attacks", [document])
+        if all(isinstance(one, dict) and isinstance(one.get("attack"), str) for one in attacks):
+            return list(attacks)
+        reason = "it names no attacks"
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+    raise InputError(f"{path}: is not the summary of a run ({reason}); restore what the run wrote")
 
 
 def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
