@@ -36,6 +36,16 @@ example
 """
 
 
+_REPORT = """\
+One HTML file that needs no network: numbers, curves, every image with its pictures, tables, what ran. Of several runs
+a leaderboard, curves in one figure, and one run against another image by image.
+
+examples
+  python -m benchmark report runs/demo/...
+  python -m benchmark report runs/unet/... runs/fpn/... runs/transfer/... theirs.json --out comparison.html
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that raises, and takes no option by its first letters, so that the nearest can be suggested."""
 
@@ -109,6 +119,13 @@ def _add_transfer(parser: Parser) -> None:
     parser.add_argument("--out", metavar="FOLDER", help="new or empty; by default runs/transfer/<time>_<token>")
 
 
+def _add_report(parser: Parser) -> None:
+    what = "folder of a run or of transfer, or a card that `export` wrote"
+    parser.add_argument("paths", nargs="+", metavar="RUN", help=what)
+    parser.add_argument("--out", metavar="FILE", help="by default report.html, in a single run's folder or else here")
+    parser.add_argument("--title", metavar="TEXT", help="of the page")
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -135,6 +152,13 @@ COMMANDS = {
         description="Show the saved adversarial images of finished runs to other victims, beside noise of the same\n"
         "norm and the clean images: rows, and for each attack a matrix of models attacked and models judged.",
         epilog=_TRANSFER,
+    ),
+    "report": Command(
+        "runs side by side as one page to look at, which opens anywhere",
+        "benchmark.commands.report:report",
+        _add_report,
+        usage="RUN [RUN ...] [--out FILE]",
+        epilog=_REPORT,
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

@@ -75,10 +75,15 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
 
 def write_summary(rows: pa.Table, path: Path) -> Summary:
     """Write summary.json whole or not at all: the summary of one attack, or {"attacks": [...], "worst_case": [...]}."""
-    summary = Summary(summarise(rows), _strict(worst_cases(rows)))
+    summary = summary_of(rows)
     document = summary.attacks[0] if len(summary.attacks) == 1 else summary._asdict()
     save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
     return summary
+
+
+def summary_of(rows: pa.Table) -> Summary:
+    """All that summary.json holds, from rows as `benchmark.records.read` returns them."""
+    return Summary(summarise(rows), _strict(worst_cases(rows)))
 
 
 def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:

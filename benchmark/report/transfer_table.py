@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchmark.report.grids import Grid
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -64,6 +66,17 @@ def transfer_markdown(tables: Iterable[Mapping[str, Any]]) -> str:
             lines += [f"| {_escaped(source)} | " + " | ".join(map(_escaped, cells)) + " |" for source, cells in rows]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[Grid]:
+    """All tables of `summarise_transfer`, one grid for each measure."""
+    grids = []
+    for table in tables:
+        victims = _victims(table)
+        for measure, lines in _sections(table, victims):
+            rows = [[source, *cells] for source, cells in lines]
+            grids.append(Grid(f"{_title(table)} · {measure}", ["", *victims], rows, [_CAPTION.format(**table)]))
+    return grids
 
 
 def _victims(table: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmark import records
 from benchmark.data.synthetic import datamodule
-from benchmark.run_folder import adversarial_path
+from benchmark.run_folder import Picture, adversarial_path
 from benchmark.scoring import score_prediction
 from benchmark.victims.loading import checkpoint_sha256, load_victim
 

@@ -1,0 +1,173 @@
+"use strict";
+// The images: cards that are filled when they come into view, sorted and filtered by any column.
+page.caseOf = (entry, k) => (page.data.cases[entry.label] || {})[entry.ids[k]] || null;
+
+page.address = (entry, k) => `#image/${encodeURIComponent(entry.name)}/${encodeURIComponent(entry.ids[k])}`;
+
+// Pictures lie over each other; of each the first source that can be loaded is taken.
+page.stack = (layers) => {
+  const stack = page.make("div", { className: "stack" });
+  for (const { sources, map } of layers) {
+    const [first, ...others] = sources.filter(Boolean);
+    if (!first) continue;
+    const picture = page.make("img", { src: first.src, alt: "", decoding: "async", loading: "lazy" });
+    if (map && first.file) picture.className = "map";
+    picture.addEventListener("error", () => {
+      const next = others.shift();
+      picture.className = map && next && next.file ? "map" : "";
+      if (next) picture.src = next.src;
+      else picture.remove();
+    });
+    stack.append(picture);
+  }
+  return stack;
+};
+
+page.PANELS = [
+  ["clean", ["clean"]],
+  ["truth", ["clean", "truth"]],
+  ["target", ["clean", "target"]],
+  ["adversarial", ["adversarial"]],
+  ["prediction on it", ["adversarial", "fooled"]],
+  ["perturbation", ["change"]],
+];
+
+page.sources = (entry, k, name, full) => {
+  const files = entry.files[k] || {};
+  const embedded = { ...page.caseOf(entry, k), ...entry.pictures[k] }[name];
+  const file = files[name] && { src: files[name], file: true };
+  const inside = embedded && { src: embedded, file: false };
+  return full ? [file, inside] : [inside, file];
+};
+
+page.panels = (entry, k, full) => page.PANELS.map(([caption, names]) => {
+  const maps = ["truth", "target", "prediction", "fooled"];
+  const layers = names.map((name) => ({ sources: page.sources(entry, k, name, full), map: maps.includes(name) }));
+  const scale = entry.pictures[k] && entry.pictures[k].scale;
+  const text = caption === "perturbation" && scale ? `perturbation ×${scale}` : caption;
+  return page.make("figure", {}, page.stack(layers), page.make("figcaption", { textContent: text }));
+});
+
+page.outcome = (entry, k) => {
+  if (page.value(entry, "success_clean", k)) return ["", "– already satisfied"];
+  return page.value(entry, "success8", k) ? ["good", "✓ success"] : ["bad", "✗ failed"];
+};
+
+page.shown = [];
+
+if (document.getElementById("cards")) {
+  const entries = page.data.entries;
+  const form = document.getElementById("tools");
+  const cards = document.getElementById("cards");
+  const { entry: chosen, find, sort, order, column, test, value } = form.elements;
+  const columns = page.columns();
+  const filters = [];
+  const made = new Map();
+  let ascending = true;
+
+  page.options(chosen, entries.length > 1 ? [...entries.map((entry) => entry.name), "all"] : entries.map((e) => e.name));
+  page.options(sort, columns);
+  page.options(column, columns);
+  column.value = String(Math.max(0, columns.indexOf("adv8_iou_target")));
+
+  const fill = (item, entry, k) => {
+    const [kind, said] = page.outcome(entry, k);
+    const score = entry.targeted ? "adv8_iou_target" : "adv8_iou_truth";
+    const link = page.make("a", { href: page.address(entry, k) }, page.make("strong", { textContent: entry.ids[k] }));
+    const panels = page.make("div", { className: "panels" }, ...page.panels(entry, k, false));
+    const numbers = `IoU to ${entry.targeted ? "target" : "truth"} ${page.text(page.value(entry, score, k))} · ` +
+      `L2 ${page.text(page.value(entry, "l2", k))} · ${page.text(page.value(entry, "steps", k))} steps`;
+    const line = page.make("p", {}, page.make("span", { className: kind, textContent: said }), ` · ${numbers}`);
+    const sorted = page.make("p", { className: "sorted" });
+    link.append(panels);
+    item.append(link, line, sorted);
+    if (entries.length > 1) item.append(page.make("p", { className: "note", textContent: entry.name }));
+  };
+
+  const watcher = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) if (isIntersecting) target.fill();
+  }, { rootMargin: "600px" });
+
+  const cardOf = (entry, k) => {
+    const key = `${entries.indexOf(entry)}/${k}`;
+    if (!made.has(key)) {
+      const item = page.make("li");
+      item.dataset.id = entry.ids[k];
+      let filled = false;
+      item.fill = () => {
+        if (filled) return;
+        filled = true;
+        watcher.unobserve(item);
+        fill(item, entry, k);
+        item.label();
+      };
+      item.label = () => {
+        const name = columns[Number(sort.value)];
+        const said = item.querySelector(".sorted");
+        if (said) said.textContent = name === "id" ? "" : `${name}: ${page.text(page.value(entry, name, k))}`;
+      };
+      made.set(key, item);
+      watcher.observe(item);
+    }
+    return made.get(key);
+  };
+
+  const passes = (entry, k) => filters.every(({ name, test, value }) => {
+    const found = page.value(entry, name, k);
+    const text = page.text(found);
+    if (test === "contains") return text.toLowerCase().includes(value.toLowerCase());
+    const number = Number(value);
+    const numeric = typeof found === "number" && value.trim() !== "" && !Number.isNaN(number);
+    if (test === "=") return numeric ? found === number : text === value;
+    if (test === "≠") return numeric ? found !== number : text !== value;
+    return numeric && (test === "≥" ? found >= number : found <= number);
+  });
+
+  const show = () => {
+    const which = Number(chosen.value);
+    const from = which < entries.length ? [entries[which]] : entries;
+    const name = columns[Number(sort.value)];
+    const all = from.flatMap((entry) => entry.ids.map((_, k) => ({ entry, k })));
+    page.shown = all.filter(({ entry, k }) => entry.ids[k].toLowerCase().includes(find.value.toLowerCase()) && passes(entry, k));
+    page.shown.sort((a, b) =>
+      page.compare(page.value(a.entry, name, a.k), page.value(b.entry, name, b.k), ascending ? 1 : -1));
+    const items = page.shown.map(({ entry, k }) => cardOf(entry, k));
+    items.forEach((item) => item.label());
+    cards.replaceChildren(...items);
+    document.getElementById("count").textContent = `${page.shown.length} of ${all.length} shown`;
+  };
+
+  const showFilters = () => {
+    document.getElementById("filters").replaceChildren(...filters.map((filter, index) => {
+      const said = `${filter.name} ${filter.test} ${filter.value}`;
+      const remove = page.make("button", { type: "button", textContent: `${said} ×` });
+      remove.setAttribute("aria-label", `Remove the filter ${said}`);
+      remove.addEventListener("click", () => {
+        filters.splice(index, 1);
+        showFilters();
+        show();
+        value.focus();
+      });
+      return page.make("li", {}, remove);
+    }));
+  };
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (value.value.trim() === "") return value.focus();
+    filters.push({ name: columns[Number(column.value)], test: test.value, value: value.value.trim() });
+    value.value = "";
+    showFilters();
+    show();
+  });
+  order.addEventListener("click", () => {
+    ascending = !ascending;
+    order.textContent = ascending ? "Ascending" : "Descending";
+    order.setAttribute("aria-pressed", String(!ascending));
+    show();
+  });
+  for (const control of [chosen, sort]) control.addEventListener("change", show);
+  find.addEventListener("input", show);
+  addEventListener("beforeprint", () => [...cards.children].forEach((item) => item.fill()));
+  show();
+}

@@ -1,0 +1,48 @@
+"use strict";
+// The figures, in the page's colours, drawn again when these change.
+{
+  const drawn = new Map();
+
+  const themed = (layout) => {
+    const style = getComputedStyle(document.documentElement);
+    const [ink, line] = ["--ink", "--line"].map((name) => style.getPropertyValue(name).trim());
+    const axis = { gridcolor: line, linecolor: line, zeroline: false, automargin: true };
+    return {
+      ...layout,
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: ink, family: "system-ui, sans-serif", size: 13 },
+      margin: { l: 56, r: 12, t: 12, b: 48 },
+      legend: { orientation: "h", y: -0.22, yanchor: "top", font: { size: 12 } },
+      xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis },
+    };
+  };
+
+  // The darkest of the lines' colours cannot be seen on a dark page.
+  const seen = (data) => (page.dark ? JSON.parse(JSON.stringify(data).replaceAll("#222222", "#e8ebee")) : data);
+
+  page.draw = (box, data, layout) => {
+    drawn.set(box, [data, layout]);
+    Plotly.react(box, seen(data), themed(layout), { displaylogo: false, responsive: true });
+  };
+
+  const plots = new Map(page.data.plots.map((plot) => [plot.key, plot]));
+  const watcher = new IntersectionObserver((found) => {
+    for (const { isIntersecting, target } of found) {
+      if (!isIntersecting) continue;
+      watcher.unobserve(target);
+      const plot = plots.get(target.dataset.plot);
+      page.draw(target, plot.data, plot.layout);
+    }
+  }, { rootMargin: "400px" });
+  const boxes = [...document.querySelectorAll("[data-plot]")];
+  boxes.forEach((box) => watcher.observe(box));
+  addEventListener("beforeprint", () => {
+    for (const box of boxes.filter((one) => !drawn.has(one))) {
+      const plot = plots.get(box.dataset.plot);
+      page.draw(box, plot.data, plot.layout);
+    }
+  });
+  page.themed.push(() => drawn.forEach(([data, layout], box) => page.draw(box, data, layout)));
+  if (page.scatter) page.scatter();
+  page.traceNow();
+}
