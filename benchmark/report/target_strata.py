@@ -32,10 +32,11 @@ def target_counts(rows: Rows) -> dict[str, int]:
 
 def target_note(summary: Mapping[str, Any]) -> str | None:
     """The counts of a targeted attack as a sentence; None if there is nothing to say."""
+    by_overlap = str(summary["judge"]).startswith(("iou to target >=", "dice to target >="))
     names = {
         "targets_redrawn": "drawn again",
         "targets_too_close": "too close to truth or prediction all the same",
-        "targets_erased": "erased (success: at most 1 % of the structure left)",
+        "targets_erased": "erased" + by_overlap * " (success: at most 1 % of the structure left)",
     }
     said = [f"{summary[name]} {text}" for name, text in names.items() if summary[name]]
     return f"Targets: {', '.join(said)}." if said and summary["targeted"] is not False else None
