@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 from random_splits import foreground_iou, random_split
 from torch import Tensor
 
+from benchmark.commands.build import instantiate
 from benchmark.errors import InputError
 from benchmark.maps import VOID
 from benchmark.targets import OtherImage, Split
@@ -139,3 +141,11 @@ def test_masks_are_read_once() -> None:
     target.choose("b", masks["b"], everywhere)
     # All of them to compare, then each image's target.
     assert len(read) == 3 + 2
+
+
+def test_configurations_of_older_runs_name_what_is_still_there() -> None:
+    assert isinstance(
+        instantiate(OmegaConf.create({"_target_": "benchmark.targets.OtherImage", "seed": 1}), "t"), OtherImage
+    )
+    with pytest.raises(InputError, match="no such file or folder"):
+        instantiate(OmegaConf.create({"_target_": "benchmark.targets.MaskFile", "path": "/nowhere"}), "target")
