@@ -126,6 +126,12 @@ def _add_report(parser: Parser) -> None:
     parser.add_argument("--title", metavar="TEXT", help="of the page")
 
 
+def _add_export(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--card", required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument("--attack", metavar="NAME", help="which one, if the run has several")
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -159,6 +165,14 @@ COMMANDS = {
         _add_report,
         usage="RUN [RUN ...] [--out FILE]",
         epilog=_REPORT,
+    ),
+    "export": Command(
+        "one result of a run with its provenance, as a card to hand on",
+        "benchmark.commands.export:export",
+        _add_export,
+        usage="RUN --card FILE [--attack NAME]",
+        description="Write a card: success, scores, norms and costs of one attack with intervals and curves, and what\n"
+        "they were measured on: victim, data, parameters, versions, machine, hashes. `report` takes cards.",
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

@@ -10,14 +10,8 @@ from omegaconf import OmegaConf
 from benchmark import records
 from benchmark.commands.conf import assigned, assignment
 from benchmark.errors import InputError
+from benchmark.report.settings import FREE, flat, is_in
 
-# What a row does not depend on: where and how fast it is computed, what it is called, who is told. Data and victim are
-# compared by their contents.
-_FREE = (
-    *("run", "loggers", "sharding", "engine.slots", "engine.sync_every"),
-    *("data.root", "data.num_workers", "data.cache_mb", "victim.ckpt"),
-    *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.log_every_n_steps"),
-)
 # What only the training depends on, which may be over.
 _TRAINING = ("trainer", "training", "victim.learning_rate", "victim.weight_decay", "victim.schedule")
 
@@ -41,7 +35,7 @@ def resumed_overrides(given: Sequence[str]) -> list[str]:
     again = {_key(one) for one in given} | {"run.dir", "run.resume"}
     if "trainer" in again:
         # Another trainer, other hardware: how many devices the one before had says nothing of it.
-        again |= {key for key in _FREE if key.startswith("trainer.")}
+        again |= {key for key in FREE if key.startswith("trainer.")}
     kept = [str(one) for one in saved if _key(str(one)) not in again]
     for one in kept:
         if "_target_" in one or "factory" in one:
@@ -67,10 +61,10 @@ def check_same(folder: Path, config: Mapping[str, Any], environment: Mapping[str
     except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}/config.yaml: cannot be read ({reason}); restore it") from error
-    free = (*_FREE, *_TRAINING) if environment.get("trained") or environment.get("weights_sha256") else _FREE
-    before, now = _flat(saved), _flat(config)
+    free = (*FREE, *_TRAINING) if environment.get("trained") or environment.get("weights_sha256") else FREE
+    before, now = flat(saved), flat(config)
     for key in sorted(before.keys() | now.keys()):
-        if not any(key == part or key.startswith(f"{part}.") for part in free) and before.get(key) != now.get(key):
+        if not is_in(key, free) and before.get(key) != now.get(key):
             values = f"{before.get(key, 'not set')} in that run, {now.get(key, 'not set')} now"
             raise InputError(f"run.dir={folder} holds another run: {key} is {values}; choose a folder of the run's own")
     if environment.get("data_fingerprint") != fingerprint:
@@ -99,9 +93,3 @@ def attacked(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 def _key(one: str) -> str:
     return one.partition("=")[0].lstrip("+~")
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, Mapping) or not node:
-        return {prefix.rstrip("."): node}
-    return {key: value for name in node for key, value in _flat(node[name], f"{prefix}{name}.").items()}

@@ -16,7 +16,9 @@ from benchmark.report.curve_figure import draw_curves
 from benchmark.report.curves import families
 from benchmark.report.figures import montage
 from benchmark.report.grids import markdown
+from benchmark.report.page import write_page
 from benchmark.report.pictures import saved_pictures
+from benchmark.report.results import read_results
 from benchmark.saving import save_text
 from benchmark.tracking.attack_log import log_attack_epoch
 from benchmark.tracking.logger import RunLogger
@@ -43,6 +45,8 @@ def show(context: Context, loggers: "list[Logger]", checkpoint: Path | None) -> 
         made["curves"] = draw_comparison(folder, rows.to_pylist())
     with _warning_of_failure("montage"):
         made["montage"] = draw_montages(context, rows.to_pylist(), pictures)
+    with _warning_of_failure("report"):
+        made["report"] = [write_page(read_results([folder]), folder / "report.html")]
     files = [*files, folder / "summary.json", *made.get("table", []), *made.get("curves", [])]
     for logger in loggers:
         if isinstance(logger, RunLogger):

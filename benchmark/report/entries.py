@@ -6,9 +6,7 @@ from typing import Any
 
 from benchmark.records import group_rows
 from benchmark.report.results import Results, Run
-
-# Where and how fast a run was computed, and what it is called, makes no difference to its rows.
-_NO_DIFFERENCE = ("run", "loggers", "hydra", "attacks", "engine.slots", "engine.sync_every", "sharding")
+from benchmark.report.settings import settings_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,11 @@ class Entry:
     kind: str = "run"
 
     @property
+    def source(self) -> str:
+        """The run's name, or the card's."""
+        return self.label if self.run is None else self.run.name
+
+    @property
     def attack(self) -> str:
         """Its name, with the budget."""
         return str(self.summary["attack"])
@@ -49,7 +52,9 @@ def entries(results: Results) -> list[Entry]:
         by_attack = group_rows(run.rows, "attack")
         for summary in run.summary.attacks:
             rows = sorted(by_attack[summary["attack"]], key=lambda row: str(row["id"]))
-            found.append(Entry(run.label, summary, run, rows, _settings(run.config, summary)))
+            found.append(
+                Entry(run.label, summary, run, rows, settings_of(run.config, summary["attack"], summary["family"]))
+            )
     cards = [
         Entry(card.label, card.summary, settings=card.provenance.get("settings") or {}, kind="card")
         for card in results.cards
@@ -63,13 +68,6 @@ def differing_settings(compared: Sequence[Entry]) -> list[str]:
     return [key for key in keys if _differs(key, compared)]
 
 
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """A tree of mappings as dotted key -> leaf; lists are leaves."""
-    if not isinstance(node, Mapping) or not node:
-        return {prefix.rstrip("."): node}
-    return {key: value for name in node for key, value in flat(node[name], f"{prefix}{name}.").items()}
-
-
 def _differs(key: str, compared: Sequence[Entry]) -> bool:
     if not key.startswith("attack."):
         return len({str(entry.settings.get(key)) for entry in compared}) > 1
@@ -77,14 +75,3 @@ def _differs(key: str, compared: Sequence[Entry]) -> bool:
     for entry in compared:
         values.setdefault(entry.attack, set()).add(str(entry.settings.get(key)))
     return any(len(found) > 1 for found in values.values())
-
-
-def _settings(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
-    found = {
-        key: value
-        for key, value in flat(config).items()
-        if not any(key == part or key.startswith(f"{part}.") for part in _NO_DIFFERENCE)
-    }
-    attacks = config.get("attacks") or {}
-    own = attacks.get(summary["family"]) or attacks.get(summary["attack"]) or {}
-    return found | ({f"attack.{key}": value for key, value in flat(own).items()} if own else {})

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.types as kinds
 
 from benchmark.errors import InputError
@@ -17,6 +16,7 @@ from benchmark.report.entries import Entry
 from benchmark.report.pictures import saved_pictures
 from benchmark.report.results import Run
 from benchmark.report.thumbnails import Thumbnails
+from benchmark.report.traces import of_attack
 from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
 
 MOST_PICTURES = 500
@@ -31,8 +31,8 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
     """The rows of all entries, as JSON takes them, for a page that will be written to `page`.
 
     Returns:
-        {"entries": [{"name", "attack", "label", "ids", "columns": {name: value of all or list}, "traces", "pictures",
-        "files"}], "cases": {label: {id: {picture: data URI}}}}; `pictures` and `files` have an item per id or null.
+        {"entries": [{"name", "attack", "run", "targeted", "ids", "columns": {name: value of all or list}, "traces",
+        "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id, or null.
     """
     shown = [entry for entry in compared if entry.rows]
     each = max(1, MOST_PICTURES // max(1, len(shown)))
@@ -41,11 +41,11 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
     cases: dict[str, dict[str, Any]] = {}
     listed = []
     for entry in shown:
-        of_run = cases.setdefault(entry.label, {})
+        of_run = cases.setdefault(str(_folder(entry)), {})
         listed.append({
             "name": entry.name,
             "attack": entry.attack,
-            "label": entry.label,
+            "run": str(_folder(entry)),
             "targeted": bool(entry.rows[0]["targeted"]),
             "ids": [str(row["id"]) for row in entry.rows],
             "columns": _columns(entry.rows),
@@ -82,8 +82,9 @@ def _traces(entry: Entry) -> list[dict[str, list[Any]] | None]:
     traces = None if entry.run is None else entry.run.traces
     if traces is None:
         return [None] * len(entry.rows)
-    chosen = traces.filter(pa.array([name == entry.attack for name in traces["attack"].to_pylist()], pa.bool_()))
-    by_id = group_rows(chosen.select(["id", "step", "iou", "l2"]).sort_by("step").to_pylist(), "id")
+    by_id = group_rows(
+        of_attack(traces, entry.attack).select(["id", "step", "iou", "l2"]).sort_by("step").to_pylist(), "id"
+    )
     return [_thinned(by_id.get(row["id"], [])) for row in entry.rows]
 
 

@@ -85,12 +85,12 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
     A column in which all lines say the same text is left out if there is more than one line.
     """
     columns = list(COLUMNS)
-    several = len({(entry.kind, entry.label) for entry in compared}) > 1
+    several = len({(entry.kind, entry.source) for entry in compared}) > 1
     order = sorted(range(len(compared)), key=lambda i: _rank(compared[i]))
     lines = [[column.cell(compared[i].summary) for column in columns] for i in order]
     if several:
         columns = [Column("run", "run", "the run, or the card", _no_cell, False), *columns]
-        lines = [[Cell(compared[i].label, compared[i].label), *line] for i, line in zip(order, lines, strict=True)]
+        lines = [[_text_cell(compared[i].source), *line] for i, line in zip(order, lines, strict=True)]
         for key in differing_settings(compared):
             columns.append(Column(key, key, "of the configuration", _no_cell, False))
             for i, line in zip(order, lines, strict=True):
@@ -102,6 +102,10 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
         if column.numeric or column.key in ("attack", "run") or len({line[k].text for line in lines}) > 1
     ]
     return [columns[k] for k in kept], [[line[k] for k in kept] for line in lines]
+
+
+def _text_cell(text: str) -> Cell:
+    return Cell(text, text)
 
 
 def _no_cell(_: Summary) -> Cell:

@@ -12,7 +12,7 @@ from benchmark.report.curve_figure import LINE_COLOURS
 from benchmark.report.curves import Curve, Family, by_budget, families, success_by_norm, success_by_passes
 from benchmark.report.grids import Grid
 from benchmark.report.results import Results, Run
-from benchmark.report.traces import mean_curve, per_image
+from benchmark.report.traces import mean_curve, of_attack, per_image
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
@@ -131,7 +131,8 @@ def _steps(
         y = np.concatenate([[one.at(0)], one.share, [one.at(math.inf)]])
         line = style["line"] | {"shape": "hv"}
         data.append(_trace(style | {"line": line}, x, y) | {"hovertemplate": "%{y:.0%} at %{x:.4g}"})
-    layout = {"xaxis": {"title": {"text": x_title}, "type": "log"}, "yaxis": _percentage("success, 8-bit")}
+    axis = {"title": {"text": x_title}, "type": "log", **_decades(low, high)}
+    layout = {"xaxis": axis, "yaxis": _percentage("success, 8-bit")}
     rows = [
         [style["name"], *(_cost_of(one, share, scale) for share in _SHARES), f"{100 * one.at(math.inf):.1f}"]
         for style, one in shown
@@ -174,8 +175,8 @@ def _iou_over_steps(lines: Sequence[_Line]) -> Plot:
         attack, its = list(line.family.attacks.items())[-1]
         if line.run.traces is None:
             continue
-        chosen = line.run.traces.filter([name == attack for name in line.run.traces["attack"].to_pylist()])
-        points = mean_curve(per_image(chosen), {row["id"]: row["steps"] for row in its})
+        chosen = per_image(of_attack(line.run.traces, attack))
+        points = mean_curve(chosen, {row["id"]: row["steps"] for row in its})
         if points:
             x, y = [point["step"] for point in points], [point.get("iou") for point in points]
             data.append(_trace(line.style, x, y) | {"hovertemplate": "%{y:.3f} at step %{x}"})
@@ -197,10 +198,11 @@ def _distribution(lines: Sequence[_Line]) -> Plot:
         name = "adv8_iou_target" if its[0]["targeted"] else "adv8_iou_truth"
         values = column(its, name)
         data.append({
-            "type": "box", "name": line.label, "y": _rounded(values), "text": [str(row["id"]) for row in its],
+            "type": "box", "name": line.label, "x": _rounded(values), "orientation": "h",
+            "text": [str(row["id"]) for row in its],
             "boxpoints": "all" if len(values) <= 500 else "outliers", "jitter": 0.4, "pointpos": 0,
             "marker": {"color": line.colour, "size": 4, "symbol": line.symbol}, "line": {"width": 1.5},
-            "hovertemplate": "%{text}: %{y:.3f}", "showlegend": False,
+            "hovertemplate": "%{text}: %{x:.3f}", "showlegend": False,
         })  # fmt: skip
         quartiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
         rows.append([line.label, *(f"{value:.3f}" for value in quartiles)])
@@ -208,7 +210,10 @@ def _distribution(lines: Sequence[_Line]) -> Plot:
     reference = "target" if targeted == {True} else "truth" if targeted == {False} else "target or truth"
     title = f"IoU to {reference}, image by image"
     caption = "Of the 8-bit files; each point is an image. Of several budgets, the largest."
-    layout = {"yaxis": {"title": {"text": f"IoU to {reference}"}, "range": [-0.03, 1.03]}}
+    layout = {
+        "xaxis": {"title": {"text": f"IoU to {reference}"}, "range": [-0.03, 1.03]},
+        "yaxis": {"autorange": "reversed"},
+    }
     header = ["", "lowest", "quartile", "median", "quartile", "highest"]
     return Plot("distribution", title, caption, data, layout, Grid(title, header, rows))
 
@@ -219,6 +224,14 @@ def _trace(style: Mapping[str, Any], x: Any, y: Any) -> dict[str, Any]:
 
 def _percentage(title: str) -> dict[str, Any]:
     return {"title": {"text": title}, "range": [-0.03, 1.03], "tickformat": ".0%"}
+
+
+def _decades(low: float, high: float) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 of every power of ten between, or where that is too many at powers only."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if high / low < 500 else (1,)
+    ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
+    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]} if len(ticks) > 1 else {}
 
 
 def _value(value: float | None) -> float:

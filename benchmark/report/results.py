@@ -23,7 +23,7 @@ class Run:
 
     Attributes:
         folder: where it lies.
-        label: tells it from the others of a report.
+        label: tells an attack of it from the same attack of the others of a report.
         rows: as `records.read` returns them.
         traces: as `records.TRACES` does; None where there are none.
         summary: computed from the rows, not read.
@@ -39,6 +39,11 @@ class Run:
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
     finished: bool
+
+    @property
+    def name(self) -> str:
+        """What it calls itself."""
+        return str(self.rows[0]["run"])
 
 
 @dataclass(frozen=True)
@@ -99,14 +104,15 @@ def _read_transfer(folder: Path) -> Transfer:
 
 
 def _labelled(runs: Sequence[Run]) -> list[Run]:
-    """With the run's own name where victims are the same, and the whole path where names are."""
-    named = [f"{run.label} ({run.rows[0]['run']})" for run in runs]
-    victims, names = Counter(run.label for run in runs), Counter(named)
-    labels = [
-        run.label if victims[run.label] == 1 else name if names[name] == 1 else f"{run.label} ({run.folder})"
-        for run, name in zip(runs, named, strict=True)
-    ]
-    return [replace(run, label=label) for run, label in zip(runs, labels, strict=True)]
+    """With the run's own name where another run has the same attack on the same victim, or the path where names are."""
+    attacks = Counter((run.label, one["attack"]) for run in runs for one in run.summary.attacks)
+    names = Counter(run.name for run in runs)
+    labelled = []
+    for run in runs:
+        alone = all(attacks[run.label, one["attack"]] == 1 for one in run.summary.attacks)
+        own = run.name if names[run.name] == 1 else str(run.folder)
+        labelled.append(run if alone else replace(run, label=f"{run.label} ({own})"))
+    return labelled
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -11,6 +11,11 @@ from benchmark.records import TRACES, group_rows
 MAX_POINTS = 500
 
 
+def of_attack(traces: pa.Table, attack: str) -> pa.Table:
+    """The rows of one attack."""
+    return traces.filter(pa.array([name == attack for name in traces["attack"].to_pylist()], pa.bool_()))
+
+
 def per_image(traces: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
     """Trace rows of one attack by image id, each in order of steps."""
     return group_rows(sorted(traces.to_pylist(), key=lambda row: (row["id"], row["step"])), "id")

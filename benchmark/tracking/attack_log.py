@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from benchmark.records import group_rows
 from benchmark.report.figures import MontageItem
-from benchmark.report.traces import mean_curve, per_image
+from benchmark.report.traces import mean_curve, of_attack, per_image
 from benchmark.tracking.connection import Guard
 from benchmark.tracking.media import Media, finite, row_table
 
@@ -57,7 +57,7 @@ def log_attack_epoch(
     if not isinstance(getattr(run, "id", None), str):  # other ranks, or no run could be started
         return
     guard = Guard()
-    traces_of = {attack: traces.filter(_equals(traces, attack)) for attack in set(traces["attack"].to_pylist())}
+    traces_of = {attack: of_attack(traces, attack) for attack in set(traces["attack"].to_pylist())}
     for attack, attacked in group_rows(rows.to_pylist(), "attack").items():
         key = f"{prefix}/{attack}"
         with guard("logging curves"):
@@ -80,10 +80,6 @@ def _guarded(media: Media, guard: Guard) -> Media:
         return None  # type: ignore[unreachable]  # the guard swallows what media raises
 
     return pictures
-
-
-def _equals(traces: pa.Table, attack: str) -> pa.Array:
-    return pa.array([name == attack for name in traces["attack"].to_pylist()], pa.bool_())
 
 
 def _log_curves(run: "wandb.Run", key: str, rows: Sequence[Mapping[str, Any]], traces: pa.Table) -> None:

@@ -39,7 +39,15 @@ def assert_same_rows(found: list[dict[str, Any]], expected: list[dict[str, Any]]
 def test_the_folder_holds_everything(trained: Path) -> None:
     files = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
     assert files == {
-        *("config.yaml", "environment.json", "splits.json", "summary.json", "metrics.csv", "montage.png"),
+        *(
+            "config.yaml",
+            "environment.json",
+            "splits.json",
+            "summary.json",
+            "metrics.csv",
+            "montage.png",
+            "report.html",
+        ),
         *("records.parquet", "traces.parquet", "checkpoints/best.ckpt", "checkpoints/last.ckpt"),
         *(f"{folder}/asma/{image_id}.png" for folder in ("adversarial", "predictions") for image_id in TEST_IDS),
         *(f"pictures/{one}/{image_id}.png" for one in get_args(Picture) for image_id in TEST_IDS),

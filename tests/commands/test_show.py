@@ -32,7 +32,7 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-ALWAYS = {"records.parquet", "traces.parquet", "summary.json"}
+ALWAYS = {"records.parquet", "traces.parquet", "summary.json", "report.html"}
 
 
 def test_several_attacks_leave_a_comparison_and_curves(

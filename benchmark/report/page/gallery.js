@@ -1,6 +1,6 @@
 "use strict";
 // The images: cards that are filled when they come into view, sorted and filtered by any column.
-page.caseOf = (entry, k) => (page.data.cases[entry.label] || {})[entry.ids[k]] || null;
+page.caseOf = (entry, k) => (page.data.cases[entry.run] || {})[entry.ids[k]] || null;
 
 page.address = (entry, k) => `#image/${encodeURIComponent(entry.name)}/${encodeURIComponent(entry.ids[k])}`;
 
@@ -23,9 +23,11 @@ page.stack = (layers) => {
   return stack;
 };
 
+// Where there is room, the clean image's prediction too.
 page.PANELS = [
   ["clean", ["clean"]],
   ["truth", ["clean", "truth"]],
+  ["prediction", ["clean", "prediction"], "full"],
   ["target", ["clean", "target"]],
   ["adversarial", ["adversarial"]],
   ["prediction on it", ["adversarial", "fooled"]],
@@ -40,7 +42,7 @@ page.sources = (entry, k, name, full) => {
   return full ? [file, inside] : [inside, file];
 };
 
-page.panels = (entry, k, full) => page.PANELS.map(([caption, names]) => {
+page.panels = (entry, k, full) => page.PANELS.filter(([, , room]) => full || !room).map(([caption, names]) => {
   const maps = ["truth", "target", "prediction", "fooled"];
   const layers = names.map((name) => ({ sources: page.sources(entry, k, name, full), map: maps.includes(name) }));
   const scale = entry.pictures[k] && entry.pictures[k].scale;

@@ -11,8 +11,8 @@
       ...layout,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, family: "system-ui, sans-serif", size: 13 },
-      margin: { l: 56, r: 12, t: 12, b: 48 },
-      legend: { orientation: "h", y: -0.22, yanchor: "top", font: { size: 12 } },
+      margin: { l: 56, r: 12, t: 8, b: 48 },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } },
       xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis },
     };
   };
@@ -22,6 +22,12 @@
 
   page.draw = (box, data, layout) => {
     drawn.set(box, [data, layout]);
+    // Room for the legend above, or for a line of each box.
+    const named = data.filter((trace) => trace.name && trace.showlegend !== false).length;
+    const boxes = data.filter((trace) => trace.type === "box").length;
+    const across = Math.max(1, Math.floor(box.clientWidth / 300));
+    if (boxes) box.style.height = `${6 + 2.6 * boxes}rem`;
+    else if (named > 1) box.style.height = `${20 + 1.4 * Math.ceil(named / across)}rem`;
     Plotly.react(box, seen(data), themed(layout), { displaylogo: false, responsive: true });
   };
 
