@@ -14,10 +14,17 @@ Metric = Literal["iou", "dice", "apsr", "area"]
 Reference = Literal["target", "truth"]
 Op = Literal[">=", "<="]
 
+RESIDUAL = 0.01
+"""Of an erased structure, as a share of its area, what may be left."""
+
 
 @dataclass(frozen=True)
 class Criterion:
     """An image is a success when `metric` to `reference` is `op` `value`.
+
+    To an erased target, one without foreground, IoU and Dice are 0 until not a pixel is left. A judge that asks for
+    much of them (`op` ">=") asks there for a predicted foreground of at most `RESIDUAL` of the truth's, in which an
+    empty truth counts as one pixel.
 
     Args:
         metric: "iou", "dice" (foreground, see `metrics`), "apsr" (share of valid pixels that are at the target, or
@@ -47,11 +54,11 @@ class Criterion:
     def score(
         self, preds: Tensor, references: Mapping[str, Tensor], valid: Tensor, classes: int, background: int | None
     ) -> Tensor:
-        """The judged number for each image.
+        """The judged number for each image; to an erased target, see above, `value` + `RESIDUAL` − the area left.
 
         Args:
             preds: (B, h, w) int64 predicted classes.
-            references: "target" and/or "truth", (B, h, w) int64.
+            references: "target" and/or "truth", (B, h, w) int64; without the truth no target counts as erased.
             valid: (B, h, w) bool.
             classes: K.
             background: the class that is not foreground, if any.
@@ -60,14 +67,19 @@ class Criterion:
             (B,) float64.
         """
         counts = metrics.confusion(preds, references[self.reference], valid, classes)
-        if self.metric == "iou":
-            return metrics.iou(counts, background)
-        if self.metric == "dice":
-            return metrics.dice(counts, background)
         if self.metric == "area":
             return metrics.area(counts, background)
-        agreement = metrics.pixel_accuracy(counts)
-        return agreement if self.reference == "target" else 1 - agreement
+        if self.metric == "apsr":
+            agreement = metrics.pixel_accuracy(counts)
+            return agreement if self.reference == "target" else 1 - agreement
+        overlap = metrics.iou(counts, background) if self.metric == "iou" else metrics.dice(counts, background)
+        if self.reference == "truth" or self.op == "<=" or "truth" not in references or background is None:
+            return overlap
+        predicted, aimed = (counts.sum(side) for side in (-2, -1))
+        left = predicted.sum(-1) - predicted[:, background]
+        shown = ((references["truth"] != background) & valid).flatten(1).sum(1).clamp(min=1)
+        erased = aimed.sum(-1) == aimed[:, background]
+        return torch.where(erased, self.value + (RESIDUAL - left.double() / shown), overlap)
 
     def holds(self, score: Tensor) -> Tensor:
         """Whether each score is a success; (B,) -> (B,) bool."""

@@ -43,6 +43,9 @@ SCHEMA = pa.schema(
         ("eps", pa.float64()),
         ("targeted", pa.bool_()),
         *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
+        *[(name, pa.int64()) for name in ("target_draw", "target_draws", "target_pixels")],
+        ("target_too_close", pa.bool_()),
+        ("iou_target_truth", pa.float64()),
         *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
         *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "passes", "success_passes")],
         ("zero_gradients", pa.int64()),
@@ -54,6 +57,11 @@ SCHEMA = pa.schema(
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
 `background` (null: every class is foreground) every score to the truth can be recomputed from them.
+
+`target` is the kind of target and, after a colon, the very map: the draw number `target_draw` (from 1) of the
+`target_draws` that were made until one was neither too close to the truth nor to the clean prediction; where none was
+(`target_too_close`), it is the least similar of them. `target_pixels` are its foreground pixels (0: erased),
+`iou_target_truth` is its IoU to the truth, `clean_iou_target` to the clean prediction.
 
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,

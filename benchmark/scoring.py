@@ -35,6 +35,19 @@ def score_prediction(
     }
 
 
+def score_target(
+    truth: Tensor, target: Tensor, target_valid: Tensor, classes: int, background: int | None
+) -> dict[str, Any]:
+    """What is asked for: the columns `target_pixels` and `iou_target_truth` of `records.SCHEMA`.
+
+    All maps (H, W); `target_valid`, bool, are the pixels that count for the target.
+    """
+    counts = metrics.confusion(truth[None], target[None], target_valid[None], classes)[0]
+    labelled = counts.sum(1)
+    pixels = labelled.sum() if background is None else labelled.sum() - labelled[background]
+    return {"target_pixels": int(pixels), "iou_target_truth": metrics.iou(counts, background).item()}
+
+
 def score_perturbation(image: Tensor, adv: Tensor) -> dict[str, Any]:
     """Norms of adv − image and similarity, in float64; both (C, H, W) in [0, 1]."""
     image, adv = image.double()[None], adv.double()[None]

@@ -30,6 +30,8 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
         "group": "",
         "classes": 2,
         "background": 0,
+        "target_draw": 1,
+        "target_draws": 1,
         "judge": "iou to target >= 0.95",
     }
     return values | named | changes

@@ -14,7 +14,7 @@ from benchmark.attacks.base import norms
 from benchmark.criterion import Criterion
 from benchmark.data.synthetic import datamodule
 from benchmark.engine import attack
-from benchmark.targets import OtherImage
+from benchmark.targets import OtherImage, Split
 from benchmark.victims.loading import load_victim
 
 pytestmark = [
@@ -62,10 +62,10 @@ def test_auto_does_as_well_as_the_best_of_a_grid(architecture: str, size: int, h
     data = datamodule(n_train=2, n_val=2, n_test=IMAGES, size=size, seed=seed)
     data.setup("test")
     target = OtherImage(seed)
-    target.prepare(data.test_ids())
+    target.prepare(Split(data.test_ids(), data.mask, data.background))
     items = list(data.test_dataloader().dataset)
     images = torch.stack([item["image"] for item in items])
-    labels = torch.stack([target.draw(i["id"], i["mask"], i["valid"], data.mask).mask for i in items])
+    labels = torch.stack([target.choose(i["id"], i["mask"], i["valid"]).mask for i in items])
     found = {(tau, beta): outcome(victim, images, labels, ASMA(tau=tau, beta=beta)) for tau, beta in GRID}
     best = max(found, key=lambda setting: (found[setting].rate, -found[setting].median))
     auto = outcome(victim, images, labels, ASMA(scale="auto"))

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import pytest
@@ -65,3 +66,76 @@ def test_a_judge_reads_as_a_sentence() -> None:
 def test_thresholds_nothing_can_reach_are_refused(metric: Any, value: float) -> None:
     with pytest.raises(InputError, match=f"judge: value={value:g}: {metric} lies between 0 and 1"):
         Criterion(metric, value=value)
+
+
+SIDE = 20  # of a structure of 400 pixels, of which 1 % are 4
+
+
+def _left(pixels: int, outside: int = 0) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """A prediction that leaves so many pixels of a structure and has so many beside it; target erased, and truth."""
+    truth = torch.zeros(1, SIDE, 2 * SIDE, dtype=torch.long)
+    truth[:, :, :SIDE] = 1
+    preds = torch.zeros_like(truth)
+    preds[0, :, :SIDE].view(SIDE, SIDE)[:1, :pixels] = 1
+    preds[0, 0, SIDE : SIDE + outside] = 1
+    return preds, {"target": torch.zeros_like(truth), "truth": truth}
+
+
+@pytest.mark.parametrize("metric", ["iou", "dice"])
+@pytest.mark.parametrize("value", [0.0, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize(("left", "outside", "success"), [(0, 0, True), (4, 0, True), (0, 4, True), (3, 2, False)])
+def test_an_erased_target_is_reached_at_one_percent_of_the_structure(
+    metric: Any, value: float, left: int, outside: int, success: bool
+) -> None:
+    judge = Criterion(metric, value=value)
+    preds, references = _left(left, outside)
+    score = judge.score(preds, references, torch.ones_like(preds, dtype=torch.bool), 2, 0)
+    assert judge.holds(score).tolist() == [success]
+    assert score.item() == pytest.approx(value + 0.01 - (left + outside) / 400)
+
+
+def test_the_less_is_left_of_an_erased_structure_the_better() -> None:
+    judge = Criterion()
+    scores = []
+    for left in range(20):
+        preds, references = _left(left)
+        scores.append(judge.score(preds, references, torch.ones_like(preds, dtype=torch.bool), 2, 0))
+    assert all(judge.better(less, more).item() for less, more in itertools.pairwise(scores))
+
+
+def test_each_image_of_a_batch_is_judged_by_its_own_target() -> None:
+    preds, references = _left(3)
+    both = {
+        "target": torch.cat([references["target"], references["truth"]]),
+        "truth": references["truth"].repeat(2, 1, 1),
+    }
+    score = Criterion().score(preds.repeat(2, 1, 1), both, torch.ones(2, SIDE, 2 * SIDE, dtype=torch.bool), 2, 0)
+    assert score.tolist() == pytest.approx([0.95 + 0.01 - 3 / 400, 3 / 400])
+
+
+def test_an_erased_target_is_one_where_it_counts_and_of_any_class() -> None:
+    target, truth = torch.tensor([[[0, 0, 2]]]), torch.tensor([[[1, 2, 2]]])
+    preds, valid = torch.tensor([[[2, 0, 2]]]), torch.tensor([[[True, True, False]]])
+    judge = Criterion()
+    assert judge.score(preds, {"target": target, "truth": truth}, valid, 3, 0).item() == pytest.approx(
+        0.95 + 0.01 - 1 / 2
+    )
+    # Without a class that is no object there is nothing to erase, and without the truth nothing to compare with.
+    assert judge.score(preds, {"target": target, "truth": truth}, valid, 3, None).item() == 0.25
+    assert judge.score(preds, {"target": target}, valid, 3, 0).item() == 0
+
+
+def test_of_no_structure_not_a_pixel_may_be_left() -> None:
+    empty = torch.zeros(1, 2, 2, dtype=torch.long)
+    preds, valid = torch.tensor([[[0, 0], [0, 1]]]), torch.ones(1, 2, 2, dtype=torch.bool)
+    judge, references = Criterion(), {"target": empty, "truth": empty}
+    assert judge.holds(judge.score(empty, references, valid, 2, 0)).item()
+    assert not judge.holds(judge.score(preds, references, valid, 2, 0)).item()
+
+
+@pytest.mark.parametrize(("metric", "op", "expected"), [("iou", "<=", 0), ("apsr", ">=", 1 - 3 / 800)])
+def test_other_judges_take_an_erased_target_like_any(metric: Any, op: Any, expected: float) -> None:
+    preds, references = _left(3)
+    judge = Criterion(metric, "target", op, 0.5)
+    score = judge.score(preds, references, torch.ones_like(preds, dtype=torch.bool), 2, 0)
+    assert score.item() == pytest.approx(expected)

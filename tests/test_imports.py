@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": ENGINE - {"engine"},
     "data": {"maps"},
     "victims": {"metrics", "saving"},
-    "targets": {"data", "records"},
+    "targets": {"data", "maps", "metrics", "records"},
     "scoring": {"metrics"},
     "report": {"metrics", "records", "saving", "maps", "run_folder"},
     "tracking": {"records", "maps", "report"},

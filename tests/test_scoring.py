@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from benchmark.records import PREDICTIONS, SCHEMA
-from benchmark.scoring import score_perturbation, score_prediction
+from benchmark.scoring import score_perturbation, score_prediction, score_target
 
 
 def test_a_prediction_by_hand() -> None:
@@ -16,6 +16,16 @@ def test_a_prediction_by_hand() -> None:
         [1 / 2, 3 / 4, 2 / 3]
     )
     assert [scores[name] for name in ("iou_target", "pixel_acc_target")] == pytest.approx([1 / 3, 1 / 2])
+
+
+def test_a_target_by_hand() -> None:
+    truth, target = torch.tensor([[1, 0, 2, 1, 1]]), torch.tensor([[1, 0, 1, 0, 1]])
+    valid = torch.tensor([[True, True, True, True, False]])
+    # Of class 1 one pixel of three is common, of class 2 none.
+    assert score_target(truth, target, valid, 3, 0) == pytest.approx({"target_pixels": 2, "iou_target_truth": 1 / 6})
+    assert score_target(truth, target, valid, 3, 1)["target_pixels"] == 2
+    assert score_target(truth, target, valid, 3, None)["target_pixels"] == 4
+    assert score_target(truth, torch.zeros_like(target), valid, 3, 0) == {"target_pixels": 0, "iou_target_truth": 0}
 
 
 def test_a_perturbation_by_hand() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.progress import AttackProgress
 from benchmark.callbacks.rows import RowWriter, common_to
-from benchmark.callbacks.session import Session
+from benchmark.callbacks.session import Session, split_of
 from benchmark.errors import InputError
 from benchmark.ranks import Ranks
 from benchmark.records import RECORDS
@@ -69,9 +69,7 @@ class AttackEpoch(pl.Callback):
         self._session = Session(
             self._plan,
             pl_module,
-            ids,
-            data.mask,
-            data.background,
+            split_of(data, "test"),
             self._progress.watch if self._show else None,
             data.class_pixels,
             self._done,

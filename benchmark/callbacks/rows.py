@@ -19,7 +19,7 @@ from benchmark.maps import VOID, save_map
 from benchmark.network import Network
 from benchmark.records import RECORDS, TRACES, Writer
 from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
-from benchmark.scoring import score_perturbation, score_prediction
+from benchmark.scoring import score_perturbation, score_prediction, score_target
 
 _TRACE_POINTS = 200
 
@@ -141,6 +141,10 @@ def make_row(
         "height": case.image.shape[1],
         "width": case.image.shape[2],
         "valid_pixels": int(case.valid.sum()),
+        "target_draw": case.target_draw,
+        "target_draws": case.target_draws,
+        "target_too_close": case.target_too_close,
+        **score_target(case.truth, case.target, case.target_valid, *kind),
         "success": finished.success,
         "success8": bool(common.judge.holds(score8)),
         "success_clean": finished.success_clean,

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import norms
 from benchmark.callbacks.plan import Plan
-from benchmark.data.source import VOID
+from benchmark.data.datamodule import SegmentationData
 from benchmark.engine import Engine, Measurements
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
-from benchmark.targets import Masks, Target
+from benchmark.maps import VOID
+from benchmark.targets import Chosen, Split, Target
 
 _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has the norm of its perturbation
 
@@ -23,7 +24,9 @@ _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has t
 class Case:
     """What is attacked: image (C, H, W) in [0, 1]; truth, target (H, W) int64; valid, target_valid (H, W) bool.
 
-    `valid` are the pixels whose truth is known, `target_valid` those of them that the target says something about.
+    `valid` are the pixels whose truth is known, `target_valid` those of them that the target says something about. How
+    the target was come by is in `target_name`, `target_draw`, `target_draws` and `target_too_close`, see
+    `targets.Chosen`.
     """
 
     id: str
@@ -34,17 +37,22 @@ class Case:
     target_name: str
     valid: Tensor
     target_valid: Tensor
+    target_draw: int = 1
+    target_draws: int = 1
+    target_too_close: bool = False
 
 
 class Session:
     """One engine per attack over one frozen model; a context manager.
 
+    Targets are chosen once for all attacks. Where they must keep apart from what the model sees in the clean image,
+    that is one forward pass for each image, which no attack is billed for: every engine predicts the clean image itself
+    and counts that.
+
     Args:
         plan: what to run.
         model: images (B, C, H, W) in [0, 1] -> logits.
-        ids: of all images of the split, from which targets may be drawn.
-        masks: id -> mask of the split.
-        background: the class that is not foreground, if any.
+        split: the images, all of them, from which targets may be drawn.
         watch: called with the attack's name and the measurements of every step.
         class_pixels: counts the training set's pixels of each class; called only if a rule weighs classes by them.
         done: (attack, id) -> row of what need not be attacked again.
@@ -54,18 +62,17 @@ class Session:
         self,
         plan: Plan,
         model: nn.Module,
-        ids: Sequence[str],
-        masks: Masks,
-        background: int | None,
+        split: Split,
         watch: Callable[[str, Measurements], None] | None = None,
         class_pixels: Callable[[], Sequence[float]] | None = None,
         done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
-        self._plan, self._masks, self._done = plan, masks, done or {}
+        self._plan, self._done = plan, done or {}
+        self._drawn = {image_id: row for (_, image_id), row in self._done.items()}
         self._cases: dict[str, Case] = {}
         self._left: dict[str, int] = {}
         self._stack = ExitStack()
-        plan.target.prepare(ids)
+        plan.target.prepare(split)
         wanted = any(attack.rule.wants_class_pixels for attack in plan.attacks.values())
         counts = class_pixels() if wanted and class_pixels is not None else None
         # Given a number of passes, every attack gets just that, whatever its own number of steps.
@@ -82,7 +89,7 @@ class Session:
                 max_steps=attack.max_steps if passes is None else None,
                 stop=attack.stop,
                 keep=attack.keep,
-                background=background,
+                background=split.background,
                 class_pixels=counts,
                 seed=plan.seed,
                 name=name,
@@ -102,11 +109,13 @@ class Session:
 
     def submit(self, item: Mapping[str, Any]) -> None:
         """Queue one item of a data set for every attack. Raises InputError if it cannot be attacked."""
-        case = make_case(item, self._plan.target, self._masks)
-        asked = [name for name in self.engines if (name, case.id) not in self._done]
-        if asked:
-            self._cases[case.id] = case
-            self._left[case.id] = len(asked)
+        asked = [name for name in self.engines if (name, item["id"]) not in self._done]
+        if not asked:
+            return
+        target, row = self._plan.target, self._drawn.get(item["id"])
+        case = make_case(item, target, self._predict(item)) if row is None else repeat_case(item, target, row)
+        self._cases[case.id] = case
+        self._left[case.id] = len(asked)
         for name in asked:
             attack = self._plan.attacks[name]
             if not attack.equal_norm:
@@ -115,10 +124,14 @@ class Session:
                 self.engines[name].submit(replace(self._job(name, case), eps=float(row[_COLUMN[attack.rule.norm]])))
 
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Raise InputError if one of the items cannot be attacked; the first one is also predicted."""
-        classes = None
+        """Raise InputError if one of the items cannot be attacked, or if there is nothing to aim at for any of them.
+
+        Targets are drawn without regard to predictions; only the first image is predicted, to see whether it can be.
+        """
+        classes, aims = None, not any(attack.rule.targeted for attack in self._plan.attacks.values())
         for item in items:
-            case = make_case(item, self._plan.target, self._masks)
+            case = make_case(item, self._plan.target)
+            aims = aims or bool(((case.target != case.truth) & case.target_valid).any())
             for name, engine in self.engines.items():
                 job = self._job(name, case)
                 job.check()
@@ -129,6 +142,26 @@ class Session:
                     job.check_against(logits)
                     classes = len(logits)
                 job.check_classes(classes)
+        if not aims:
+            raise InputError(
+                f"target={self._plan.target.kind}: the target of every image is its own mask, so there is nothing to "
+                "attack; give another target or other parameters"
+            )
+
+    def _predict(self, item: Mapping[str, Any]) -> Tensor | None:
+        """Classes (H, W) of the clean image, if targets depend on them.
+
+        Image by image, because a batch's other images might turn the rounding of a close call.
+        """
+        if self._plan.target.max_iou is None:
+            return None
+        job = Job(item["id"], item["image"].cpu(), item["mask"].cpu(), item["valid"].cpu())
+        job.check()
+        network = next(iter(self.engines.values())).network
+        with torch.inference_mode(False), torch.no_grad():
+            logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)[0].cpu()
+        job.check_against(logits)
+        return logits.argmax(0)
 
     def _job(self, name: str, case: Case) -> Job:
         targeted = self._plan.attacks[name].rule.targeted
@@ -166,13 +199,29 @@ class Session:
                 self.engines[other].submit(replace(self._job(other, case), eps=eps))
 
 
-def make_case(item: Mapping[str, Any], target: Target, masks: Masks) -> Case:
-    """A data set's item (image, mask, valid, id, group) with its target drawn."""
-    truth, valid = item["mask"].cpu(), item["valid"].cpu()
-    drawn = target.draw(item["id"], truth, valid, masks)
-    aims = drawn.mask != VOID
-    mask = drawn.mask.masked_fill(~aims, 0)
-    return Case(item["id"], item["group"], item["image"].cpu(), truth, mask, drawn.name, valid, valid & aims)
+def split_of(data: SegmentationData, split: str) -> Split:
+    """What targets need to know of a data set's split."""
+    ids = data.test_ids() if split == "test" else data.splits()[split]
+    return Split(ids, lambda image_id: data.mask(image_id, split), data.background)
+
+
+def make_case(item: Mapping[str, Any], target: Target, prediction: Tensor | None = None) -> Case:
+    """A data set's item (image, mask, valid, id, group) with its target chosen, `prediction` as of `Target.choose`."""
+    return _case(item, target.choose(item["id"], item["mask"].cpu(), item["valid"].cpu(), prediction))
+
+
+def repeat_case(item: Mapping[str, Any], target: Target, row: Mapping[str, Any]) -> Case:
+    """The same with the target that was chosen when the item's `row` was made; needs no prediction."""
+    # Rows of older runs say nothing of it; theirs was the first.
+    draw, draws = (row.get(name) or 1 for name in ("target_draw", "target_draws"))
+    drawn = target.repeat(item["id"], item["mask"].cpu(), item["valid"].cpu(), draw)
+    return _case(item, Chosen(*drawn, draw, draws, bool(row.get("target_too_close"))))
+
+
+def _case(item: Mapping[str, Any], chosen: Chosen) -> Case:
+    truth, valid, aims = item["mask"].cpu(), item["valid"].cpu(), chosen.mask != VOID
+    maps = (truth, chosen.mask.masked_fill(~aims, 0), chosen.name, valid, valid & aims)
+    return Case(item["id"], item["group"], item["image"].cpu(), *maps, chosen.draw, chosen.draws, chosen.too_close)
 
 
 def _named(watch: Callable[[str, Measurements], None], name: str) -> Callable[[Measurements], None]:

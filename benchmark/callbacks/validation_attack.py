@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
 from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.rows import common_to, make_row
-from benchmark.callbacks.session import Session
+from benchmark.callbacks.session import Session, split_of
 from benchmark.pixels import round8
 from benchmark.ranks import Ranks
 from benchmark.records import SCHEMA
@@ -40,13 +40,10 @@ class ValidationAttack(pl.Callback):
             return
         refuse_unsuitable(trainer)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        dataset, ids = data.val_dataloader().dataset, data.splits()["val"]
+        dataset = data.val_dataloader().dataset
         common = common_to(data, "val", "", "", self._plan)
         rows: list[dict[str, Any]] = []
-        with Session(
-            *(self._plan, pl_module, ids, lambda image_id: data.mask(image_id, "val"), data.background),
-            class_pixels=data.class_pixels,
-        ) as session:
+        with Session(self._plan, pl_module, split_of(data, "val"), class_pixels=data.class_pixels) as session:
             for i in range(self._ranks.rank, min(self._images, len(dataset)), self._ranks.size):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
-from benchmark.callbacks.session import Session
+from benchmark.callbacks.session import Session, split_of
 from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context
 from benchmark.errors import InputError
@@ -49,10 +49,7 @@ def _rehearse_training(context: Context, trainer: "pl.Trainer") -> None:
 
 def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
     data = context.data
-    ids = data.test_ids() if split == "test" else data.splits()[split]
     dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
-    with Session(
-        *(context.plan, victim, ids, lambda image_id: data.mask(image_id, split), data.background),
-        class_pixels=data.class_pixels,
-    ) as session:
-        session.check(dataset[index] for index in range(len(ids)))
+    images = split_of(data, split)
+    with Session(context.plan, victim, images, class_pixels=data.class_pixels) as session:
+        session.check(dataset[index] for index in range(len(images.ids)))

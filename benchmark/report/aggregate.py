@@ -16,6 +16,7 @@ from benchmark.report.counts import confusion_to_truth, kind_of
 from benchmark.report.intervals import wilson
 from benchmark.report.sizes import by_size
 from benchmark.report.statistics import NORMS, describe, describe_norms, describe_success_passes
+from benchmark.report.target_strata import by_target, target_counts
 from benchmark.report.worst_case import worst_cases
 from benchmark.saving import save_text
 
@@ -53,7 +54,10 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     interval's bounds are; `median_all8` of l1, l2 and linf counts as failure what fails after rounding. The same for
     `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95` and
     `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results by
-    the truth's share of the image, `input_transforms`, if any were asked for, the scores after them.
+    the truth's share of the image, `by_target` those of erased targets apart, if there are others too, and
+    `input_transforms`, if any were asked for, the scores after them. `targets_redrawn`, `targets_too_close` and
+    `targets_erased` count images whose target had to be drawn again, was too close to the truth or to the clean
+    prediction all the same, and shows no structure.
 
     `dataset` is computed from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes,
     background included, `*_foreground_iou*` is the IoU of the foreground (two classes) or the mean over its classes;
@@ -105,6 +109,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
         "images": len(rows),
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),
+        **target_counts(rows),
         "nonfinite_gradient": sum(bool(row["nonfinite_gradient"]) for row in rows),
         "no_gradient": sum(row["backwards"] > 0 and row["zero_gradients"] >= row["backwards"] for row in rows),
     }
@@ -116,7 +121,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
     summary["success_passes"] = describe_success_passes(rows, groups)
     summary |= describe_norms(rows, groups)
     summary["dataset"] = _dataset_scores(attack, rows)
-    summary["by_size"] = by_size(rows)
+    summary |= {"by_size": by_size(rows), "by_target": by_target(rows)}
     return summary | _input_transforms(rows, groups)
 
 

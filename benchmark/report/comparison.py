@@ -7,8 +7,9 @@ from benchmark.report.budgets import budget_grids
 from benchmark.report.columns import NORM_COLUMNS
 from benchmark.report.grids import Grid, interval, label, number
 from benchmark.report.ranking import by_norm, ranked
-from benchmark.report.size_table import size_grids
+from benchmark.report.strata_table import strata_grids
 from benchmark.report.sweeps import NORM_NAMES
+from benchmark.report.target_strata import target_note
 from benchmark.report.worst_case_table import worst_case_grids
 
 Summaries = Sequence[Mapping[str, Any]]
@@ -17,10 +18,10 @@ _MEDIANS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255,
 
 
 def comparison(summaries: Summaries, worst_case: Summaries) -> list[Grid]:
-    """All that a run of several attacks has to say: attacks, sizes, budgets, input transforms, worst cases."""
+    """All that a run of several attacks has to say: attacks, strata, budgets, input transforms, worst cases."""
     return [
         *attack_grids(summaries),
-        *size_grids(summaries),
+        *strata_grids(summaries),
         *budget_grids(summaries),
         *transform_grids(summaries),
         *worst_case_grids(worst_case),
@@ -116,6 +117,7 @@ def _notes(norm: str, shown: Summaries, among: int) -> list[str]:
         "Passes spent do not compare attacks that stop at their first success with ones that go on.",
         "IoU is the mean over all images, of the 8-bit file.",
     ]
+    notes += dict.fromkeys(note for one in shown if (note := target_note(one)))
     if len(shown) < among:
         notes.append("Of attacks with several budgets, the largest; the others are below.")
     copied = sorted({one["equal_norm"] for one in shown if one["equal_norm"]})

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from benchmark.report.aggregate import Summary
 from benchmark.report.comparison import comparison, transform_grids
 from benchmark.report.grids import for_console, interval, number
-from benchmark.report.size_table import size_grid
+from benchmark.report.strata_table import strata_grids_of_one
+from benchmark.report.target_strata import target_note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,8 +56,7 @@ def print_summary(summary: Summary, console: "Console | None" = None) -> None:
             console.width = max(console.width, _COMPARISON_WIDTH)  # a wrapped line is read, a cut cell is not
     if len(summary.attacks) == 1:
         console.print(summary_table(summary.attacks[0]), "")
-        sizes = [size_grid(summary.attacks[0])] if summary.attacks[0]["by_size"] else []
-        for grid in [*sizes, *transform_grids(summary.attacks)]:
+        for grid in [*strata_grids_of_one(summary.attacks[0]), *transform_grids(summary.attacks)]:
             console.print(for_console(grid))
     elif summary.attacks:
         for grid in comparison(*summary):
@@ -114,6 +114,8 @@ def _caption(summary: Mapping[str, Any]) -> str:
         f"{_failures(summary, 'success8_rate')} after rounding to 8 bits.",
         f"* over the {summary['l2']['count']} successes in float",
     ]
+    if note := target_note(summary):
+        lines.insert(3, note)
     if summary["nonfinite_gradient"]:
         lines.insert(3, f"Ended early by a gradient that was not finite: {summary['nonfinite_gradient']}.")
     if summary["no_gradient"]:

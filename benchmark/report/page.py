@@ -20,7 +20,7 @@ from benchmark.report.grids import Grid
 from benchmark.report.leaderboard import leaderboard
 from benchmark.report.plots import plots
 from benchmark.report.results import Results
-from benchmark.report.size_table import size_grid
+from benchmark.report.strata_table import strata_grids_of_one
 from benchmark.report.tiles import facts, tiles
 from benchmark.report.transfer_table import transfer_grids
 from benchmark.saving import save_text
@@ -76,7 +76,7 @@ def _grids(results: Results) -> list[tuple[str, list[Grid]]]:
     for run in results.runs:
         if len(run.summary.attacks) == 1:
             (only,) = run.summary.attacks
-            found.append((run.label, [size_grid(only)] if only["by_size"] else []))
+            found.append((run.label, strata_grids_of_one(only)))
         else:
             found.append((run.label, comparison(*run.summary)))
     return [(label, grids) for label, grids in found if grids]

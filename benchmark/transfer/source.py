@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from benchmark.callbacks.session import Case, make_case
+from benchmark.callbacks.session import Case, repeat_case, split_of
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
@@ -65,16 +65,17 @@ class Source:
                 )
 
     def cases(self, ids: Sequence[str]) -> Iterator[Case]:
-        """Image, truth and target of each id."""
+        """Image, truth and target of each id, as the rows have it."""
         dataset, position = self._items
+        rows = {row["id"]: row for row in self.rows}
         for image_id in ids:
-            yield make_case(dataset[position[image_id]], self.target, self.data.mask)
+            yield repeat_case(dataset[position[image_id]], self.target, rows[image_id])
 
     @cached_property
     def _items(self) -> tuple[Dataset, dict[str, int]]:
         self.data.setup("test")
         ids = self.data.test_ids()
-        self.target.prepare(ids)
+        self.target.prepare(split_of(self.data, "test"))
         return self.data.test_dataloader().dataset, {image_id: index for index, image_id in enumerate(ids)}
 
     def _check_data(self) -> None:

@@ -8,7 +8,7 @@ from benchmark.attacks.base import norms
 from benchmark.attacks.noise import Noise
 from benchmark.attacks.projected import Projected
 from benchmark.callbacks.plan import Attack, Plan, expand
-from benchmark.callbacks.session import Session
+from benchmark.callbacks.session import Session, split_of
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.targets import OtherImage
@@ -63,7 +63,7 @@ def test_noise_has_the_norm_of_what_the_other_attack_made(victim, data, drain: b
     dataset = data.test_dataloader().dataset
     sizes: dict[str, dict[str, float]] = {"asma": {}, "noise": {}}
     eps = {}
-    with Session(plan, victim, data.test_ids(), data.mask, data.background) as session:
+    with Session(plan, victim, split_of(data, "test")) as session:
         for index in range(5):
             session.submit(dataset[index])
             for name, finished, case in [] if drain else session.run(drain=False):
@@ -83,7 +83,7 @@ def test_noise_has_the_norm_of_what_the_other_attack_made(victim, data, drain: b
 def test_with_passes_given_every_attack_gets_just_these(victim, data) -> None:
     attacks = {"short": Attack(ASMA(1e-4, 1e-4), max_steps=1), "long": Attack(ASMA(1e-4, 1e-4), max_steps=1000)}
     plan = Plan(attacks, OtherImage(0), Criterion(value=1.0), {"slots": 2, "max_passes": 21}, seed=0)
-    with Session(plan, victim, data.test_ids(), data.mask, data.background) as session:
+    with Session(plan, victim, split_of(data, "test")) as session:
         session.submit(data.test_dataloader().dataset[0])
         spent = [(finished.steps, finished.forwards + finished.backwards) for _, finished, _ in session.run(True)]
     # The clean image, eight steps of two, the last iterate; with one more step two confirmations would not fit.
@@ -111,7 +111,7 @@ def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule:
 
     seen.clear()
     plan = Plan({"a": Attack(rule), "b": Attack(rule)}, OtherImage(0), Criterion(), {"slots": 2}, seed=0)
-    with Session(plan, victim, data.test_ids(), data.mask, data.background, class_pixels=count) as session:
+    with Session(plan, victim, split_of(data, "test"), class_pixels=count) as session:
         session.submit(data.test_dataloader().dataset[0])
         list(session.run(True))
     assert len(calls) == asked
@@ -123,7 +123,7 @@ def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule:
 def test_passes_for_no_step_are_refused(victim, data) -> None:
     plan = Plan({"asma": Attack(ASMA())}, OtherImage(0), Criterion(), {"slots": 2, "max_passes": 5}, seed=0)
     with pytest.raises(InputError, match=r"engine\.max_passes=5: allows asma no step; give at least 6"):
-        Session(plan, victim, data.test_ids(), data.mask, data.background)
+        Session(plan, victim, split_of(data, "test"))
 
 
 def test_budgets_for_all_are_for_those_that_have_one_in_the_norm_inf() -> None:

@@ -40,7 +40,7 @@ def _case(group: str = "") -> Case:
     truth = _blocks(torch.tensor([[1, 1], [0, 0]]))
     image = truth.float().expand(3, 8, 8)
     everywhere = torch.ones(8, 8, dtype=torch.bool)
-    return Case("im/1", group, image, truth, 1 - truth, "other_image:im2", everywhere, everywhere)
+    return Case("im/1", group, image, truth, 1 - truth, "other_image:im2", everywhere, everywhere, 2, 3, True)
 
 
 def _blocks(quarters: torch.Tensor) -> torch.Tensor:
@@ -76,6 +76,8 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert (row["run"], row["victim"], row["data"], row["attack"], row["id"]) == ("r", "v", "d", "asma", "im/1")
     assert (row["group"], row["target"], row["judge"]) == ("patient", "other_image:im2", "iou to target >= 0.95")
     assert (row["height"], row["width"], row["classes"], row["background"], row["valid_pixels"]) == (8, 8, 2, 0, 64)
+    assert (row["target_draw"], row["target_draws"], row["target_too_close"]) == (2, 3, True)
+    assert (row["target_pixels"], row["iou_target_truth"]) == (32, 0)
     assert (row["clean_iou_truth"], row["clean_iou_target"]) == (1, 0)
     assert (row["adv8_iou_target"], row["adv8_iou_truth"]) == (1, 0)
     assert row["adv8_confusion_truth"] == [0, 32, 32, 0]

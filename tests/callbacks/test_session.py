@@ -1,16 +1,24 @@
 """Several attacks over the same images and targets."""
 
+from dataclasses import astuple, replace
+
 import pytest
 import torch
 
-from benchmark.callbacks.session import Session, make_case
-from benchmark.data.source import VOID
+from benchmark.attacks.asma import ASMA
+from benchmark.attacks.pgd import PGD
+from benchmark.callbacks.plan import Attack
+from benchmark.callbacks.session import Session, make_case, repeat_case, split_of
+from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Job
+from benchmark.maps import VOID
+from benchmark.network import Network
+from benchmark.targets import OtherImage
 
 
 def _session(plan, victim, data, watch=None) -> Session:
-    return Session(plan, victim, data.test_ids(), data.mask, data.background, watch)
+    return Session(plan, victim, split_of(data, "test"), watch)
 
 
 def test_every_attack_sees_the_same_case(plan, victim, data) -> None:
@@ -68,8 +76,8 @@ def test_check_refuses_logits_that_are_not_finite(plan, victim, data) -> None:
 
 def test_labels_out_of_range_are_refused(plan, victim, data) -> None:
     item = data.test_dataloader().dataset[0]
-    plan.target.prepare(data.test_ids())
-    case = make_case(item, plan.target, data.mask)
+    plan.target.prepare(split_of(data, "test"))
+    case = make_case(item, plan.target)
     job = Job(case.id, case.image, case.target + 5, case.valid, case.truth)
     with pytest.raises(InputError, match="labels from 5 to 6, but the model has classes 0 to 1"):
         job.check_against(torch.zeros(2, 16, 16))
@@ -80,12 +88,13 @@ def test_where_the_target_says_nothing_nothing_is_asked(victim, data, plan) -> N
     void = torch.zeros(16, 16, dtype=torch.bool)
     void[:8] = True
     other = (1 - item["mask"]).masked_fill(void, VOID)
-    plan.target.prepare(data.test_ids())
-    case = make_case(item, plan.target, lambda _: other)
+    split = split_of(data, "test")._replace(masks=lambda _: other)
+    plan.target.prepare(split)
+    case = make_case(item, plan.target)
     assert torch.equal(case.target_valid, ~void)
     assert torch.equal(case.valid, item["valid"])
     assert not case.target[void].any()
-    with Session(plan, victim, data.test_ids(), lambda _: other, 0) as session:
+    with Session(plan, victim, split) as session:
         session.submit(item)
         for _, finished, _ in session.run(drain=True):
             assert torch.equal(finished.job.valid, ~void)
@@ -94,11 +103,88 @@ def test_where_the_target_says_nothing_nothing_is_asked(victim, data, plan) -> N
 def test_labels_without_a_class_are_found_on_every_image(victim, data, plan) -> None:
     items = [data.test_dataloader().dataset[i] for i in range(2)]
     masks = {image_id: data.mask(image_id) for image_id in data.test_ids()}
-    plan.target.prepare(data.test_ids())
-    wrong = plan.target.draw(items[1]["id"], items[1]["mask"], items[1]["valid"], masks.__getitem__).name
+    split = split_of(data, "test")._replace(masks=masks.__getitem__)
+    plan.target.prepare(split)
+    wrong = make_case(items[1], plan.target).target_name
     masks[wrong.removeprefix("other_image:")] = torch.full((16, 16), 2)
     with (
-        Session(plan, victim, data.test_ids(), masks.__getitem__, 0) as session,
+        Session(plan, victim, split) as session,
         pytest.raises(InputError, match=f"image {items[1]['id']}: labels from 2 to 2"),
     ):
         session.check(items)
+
+
+def _predicting(victim, maps: dict[float, torch.Tensor]) -> None:
+    """Let the victim see, in an image whose first value is the key, the map."""
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        seen = torch.stack([maps[round(value, 6)] for value in images[:, 0, 0, 0].tolist()]).to(images)
+        return torch.stack([0.5 - seen, seen - 0.5], 1) + 0 * images.sum()
+
+    victim.forward = forward
+
+
+def test_a_target_too_close_to_what_the_victim_sees_is_drawn_again(victim, data, plan) -> None:
+    item = data.test_dataloader().dataset[0]
+    split = split_of(data, "test")
+    plan.target.prepare(split)
+    first, second = list(plan.target.draws(item["id"], item["mask"], item["valid"]))[:2]
+    _predicting(victim, {round(float(item["image"][0, 0, 0]), 6): first.mask})
+    plan = replace(plan, attacks={"one": Attack(ASMA(), max_steps=0)})
+    with Session(plan, victim, split) as session:
+        session.submit(item)
+        ((_, finished, case),) = session.run(drain=True)
+    assert torch.equal(finished.clean_preds, first.mask)
+    assert (case.target_name, case.target_draw, case.target_draws) == (second.name, 2, 2)
+    assert torch.equal(case.target, second.mask)
+    assert not case.target_too_close
+    # The clean image and the first iterate, which is that once more; what chose the target is nobody's bill.
+    assert finished.forwards == 1 + 1
+    row = {"target_draw": 2, "target_draws": 2, "target_too_close": False}
+    again = repeat_case(item, plan.target, row)
+    assert all(torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+               for one, other in zip(astuple(again), astuple(case), strict=True))  # fmt: skip
+
+
+def test_without_a_limit_nothing_is_predicted_for_a_target(victim, data, plan, monkeypatch) -> None:
+    plan = replace(plan, target=OtherImage(0, max_iou=None))
+    with Session(plan, victim, split_of(data, "test")) as session:
+        monkeypatch.setattr(Network, "__call__", None)
+        session.submit(data.test_dataloader().dataset[0])
+
+
+def test_a_target_that_has_been_aimed_at_is_aimed_at_again(victim, data, plan) -> None:
+    """Whatever the victim now seems to see in the image, on another machine say."""
+    item = data.test_dataloader().dataset[0]
+    row = {"target_draw": 3, "target_draws": 4, "target_too_close": True}
+    with Session(plan, victim, split_of(data, "test"), done={("one", item["id"]): row}) as session:
+        session.submit(item)
+        ((name, _, case),) = session.run(drain=True)
+    assert name == "two"
+    assert (case.target_draw, case.target_draws, case.target_too_close) == (3, 4, True)
+    assert case.target_name == list(plan.target.draws(item["id"], item["mask"], item["valid"]))[2].name
+
+
+def test_rows_of_older_runs_have_the_first_draw(data, plan) -> None:
+    item = data.test_dataloader().dataset[0]
+    plan.target.prepare(split_of(data, "test"))
+    none = dict.fromkeys(("target_draw", "target_draws", "target_too_close"))
+    case = repeat_case(item, plan.target, none)
+    assert (case.target_name, case.target_draw) == (make_case(item, plan.target).target_name, 1)
+
+
+def test_nothing_to_aim_at_is_refused_once_for_all_images(victim, data, plan) -> None:
+    items = [data.test_dataloader().dataset[i] for i in range(5)]
+    same = [item | {"mask": items[0]["mask"]} for item in items]
+    split = split_of(data, "test")._replace(masks=lambda _: items[0]["mask"])
+    with (
+        Session(plan, victim, split) as session,
+        pytest.raises(InputError, match="target=other_image: the target of every image is its own mask"),
+    ):
+        session.check(same)
+    with Session(plan, victim, split) as session:
+        session.check([*same, items[1]])
+    untargeted = {"free": Attack(PGD(targeted=False))}
+    judge = Criterion("iou", "truth", "<=", 0.1)
+    with Session(replace(plan, attacks=untargeted, judge=judge), victim, split) as session:
+        session.check(same)

@@ -65,9 +65,9 @@ def test_a_split_without_foreground(on_pairs, pairs: Path) -> None:
     assert "shows any foreground; check data.encoding" in on_pairs()
 
 
-def test_a_target_equal_to_the_images_own_mask_is_found_before_training(on_pairs, pairs: Path) -> None:
+def test_targets_that_are_all_the_images_own_masks_are_found_before_training(on_pairs, pairs: Path) -> None:
     line = on_pairs("target=mask_file", f"target.path={pairs / 'masks'}")
-    assert "equals the mask of image case" in line
+    assert "target=mask_file: the target of every image is its own mask, so there is nothing to attack" in line
 
 
 def test_a_folder_of_targets_that_lacks_one(on_pairs, pairs: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from benchmark.report.budgets import budget_grids
 from benchmark.report.comparison import attack_grids, comparison, transform_grids
 from benchmark.report.grids import Grid, markdown
 from benchmark.report.ranking import ranked
-from benchmark.report.size_table import size_grids
+from benchmark.report.strata_table import strata_grids
 from benchmark.report.worst_case import worst_cases
 from benchmark.report.worst_case_table import worst_case_grids
 
@@ -171,12 +171,12 @@ def test_sizes_of_several_attacks_stand_side_by_side() -> None:
     control = [
         one | {"attack": "noise", "norm": "inf", "equal_norm": "asma"} for one in sized if one["attack"] == "asma"
     ]
-    (grid,) = size_grids(_summaries(sized, control))
+    (grid,) = strata_grids(_summaries(sized, control))
     assert grid.header == ["attack", "small\n% (of)", "small\nL2", "large\n% (of)", "large\nL2"]
     assert _row(grid, "asma") == ["50.0 (2)", "inf", "100.0 (2)", "3.000"]
     assert _row(grid, "dag") == ["0.0 (2)", "inf", "100.0 (2)", "3.000"]
     assert _row(grid, "noise †") == ["50.0 (2)", "-", "100.0 (2)", "-"]
-    assert size_grids(_summaries(_attack("asma", [1.0], background=None))) == []
+    assert strata_grids(_summaries(_attack("asma", [1.0], background=None))) == []
 
 
 def test_without_a_sweep_there_is_no_table_of_budgets() -> None:

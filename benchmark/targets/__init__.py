@@ -1,0 +1,10 @@
+"""Which mask an image is pushed to: drawn from its id and a seed, never from its place in a batch.
+
+`base` has the contract; every kind of target has a file of its own, which its YAML in `conf/target/` names.
+"""
+
+from benchmark.targets.base import Chosen, Drawn, Masks, Split, Target
+from benchmark.targets.mask_file import MaskFile
+from benchmark.targets.other_image import OtherImage
+
+__all__ = ["Chosen", "Drawn", "MaskFile", "Masks", "OtherImage", "Split", "Target"]

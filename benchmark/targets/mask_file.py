@@ -1,0 +1,62 @@
+"""A mask from a file."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmark.errors import InputError
+from benchmark.maps import VOID
+from benchmark.records import file_name
+from benchmark.targets.base import Drawn, Split, Target
+
+
+@dataclass(eq=False)
+class MaskFile(Target):
+    """A mask from a file: one for all images, or a folder with one named after each id. There is only one draw.
+
+    Args:
+        path: an image file, or a folder of them (`<id>.png`); resized to the attacked size by nearest neighbour.
+        encoding: file value -> class, as for masks of data sets; None: 0 is class 0, 255 is class 1.
+    """
+
+    kind: ClassVar[str] = "mask_file"
+
+    path: str
+    encoding: Mapping[Any, Any] | None = None
+
+    def __post_init__(self) -> None:
+        from benchmark.data.images import check_encoding
+
+        super().__post_init__()
+        self._encoding = check_encoding(dict({0: 0, 255: 1} if self.encoding is None else self.encoding), VOID)
+        if not Path(self.path).exists():
+            raise InputError(
+                f"target.path={self.path}: no such file or folder; give a mask file or a folder of <id>.png"
+            )
+
+    def prepare(self, split: Split) -> None:
+        super().prepare(split)
+        if not Path(self.path).is_dir():
+            return
+        missing = [image_id for image_id in split.ids if not self._file(image_id).exists()]
+        if missing:
+            raise InputError(
+                f"{self._file(missing[0])}: no such target mask ({len(missing)} of {len(split.ids)} missing)"
+            )
+
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+        from benchmark.data.images import read_mask
+
+        path = self._file(image_id)
+        mask = torch.from_numpy(read_mask(path, self._encoding, "target.encoding"))[None, None]
+        resized = F.interpolate(mask, size=truth.shape, mode="nearest-exact")[0, 0].to(torch.int64)
+        yield Drawn(resized, f"{self.kind}:{path.name}")
+
+    def _file(self, image_id: str) -> Path:
+        path = Path(self.path)
+        return path / f"{file_name(image_id)}.png" if path.is_dir() else path

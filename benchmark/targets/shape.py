@@ -1,0 +1,69 @@
+"""A shape that has nothing to do with the image."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from benchmark.maps import VOID
+from benchmark.targets.base import Drawn, Split, Target, background_of, generator, require
+
+Form = Literal["disc", "square"]
+
+PLACES = 20
+
+
+@dataclass(eq=False)
+class Shape(Target):
+    """A disc or a square on background, in the middle of the image; the next draw, up to 20, is at a random place.
+
+    Names have the place of its centre, from the left and from the top, relative to the image.
+
+    Args:
+        form: "disc" or "square".
+        area: its share of the image.
+        label: its class; None: the first that is not background.
+        seed: of the places.
+    """
+
+    kind: ClassVar[str] = "shape"
+
+    form: Form = "disc"
+    area: float = 0.1
+    label: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.form in get_args(Form), f"form={self.form!r}: must be {' or '.join(get_args(Form))}")
+        require(0 < self.area <= 0.5, f"area={self.area}: must be above 0 and at most .5, a share of the image")
+        require(self.label is None or 0 <= self.label < VOID, f"label={self.label}: must be a class, from 0")
+
+    def prepare(self, split: Split) -> None:
+        super().prepare(split)
+        self._background = background_of(split, self.kind)
+        require(self.label != self._background, f"label={self.label}: is the background; give another class")
+
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+        random = generator(self.seed, self.kind, image_id)
+        height, width = truth.shape
+        half = math.sqrt(self.area * height * width / (math.pi if self.form == "disc" else 4))
+        # So that it lies in the image as a whole, if it fits.
+        room_right, room_down = max(0.0, 0.5 - half / width), max(0.0, 0.5 - half / height)
+        for place in range(PLACES):
+            right, down = (0.0, 0.0) if place == 0 else (random.uniform(-1, 1), random.uniform(-1, 1))
+            centre = (0.5 + right * room_right, 0.5 + down * room_down)
+            name = f"{self.kind}:{self.form}@{centre[0]:.3f},{centre[1]:.3f}"
+            yield Drawn(self._drawn(truth, centre, half), name)
+
+    def _drawn(self, truth: Tensor, centre: tuple[float, float], half: float) -> Tensor:
+        """The map (H, W): its centre relative to the image, its radius or half its side in pixels."""
+        height, width = truth.shape
+        right = (torch.arange(width, dtype=torch.float64) + 0.5 - centre[0] * width).abs()[None, :]
+        down = (torch.arange(height, dtype=torch.float64) + 0.5 - centre[1] * height).abs()[:, None]
+        inside = right.square() + down.square() < half**2 if self.form == "disc" else torch.maximum(right, down) < half
+        label = int(self._background == 0) if self.label is None else self.label
+        return torch.full_like(truth, self._background).masked_fill(inside, label)

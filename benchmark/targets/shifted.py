@@ -1,0 +1,49 @@
+"""The image's own mask, moved."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from benchmark.targets.base import Drawn, generator, require
+from benchmark.targets.transformed import Transformed
+
+DIRECTIONS = 20
+
+
+@dataclass(eq=False)
+class Shifted(Transformed):
+    """The image's own label map, moved as a whole in a random direction that leaves half of the structure on the image.
+
+    The next draw is the next direction of 20. Names have the shift in pixels, rightwards and downwards.
+
+    Args:
+        distance: how far, relative to the image's height and width.
+        seed: of the directions.
+    """
+
+    kind: ClassVar[str] = "shifted"
+    least: ClassVar[float] = 0.5
+
+    distance: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.distance < 1, f"distance={self.distance}: must be between 0 and 1, a share of the image")
+
+    def changes(self, image_id: str, own: Tensor) -> Iterator[Drawn]:
+        random = generator(self.seed, self.kind, image_id)
+        height, width = own.shape
+        for _ in range(DIRECTIONS):
+            angle = random.uniform(0, 2 * math.pi)
+            right = round(self.distance * width * math.cos(angle))
+            down = round(self.distance * height * math.sin(angle))
+            moved = torch.full_like(own, self.background)
+            moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = own[
+                max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+            ]
+            yield Drawn(moved, f"{self.kind}:{right:+d},{down:+d}")
