@@ -72,45 +72,39 @@ if (document.getElementById("cards")) {
   page.options(column, columns);
   column.value = String(Math.max(0, columns.indexOf("adv8_iou_target")));
 
-  const fill = (item, entry, k) => {
-    const [kind, said] = page.outcome(entry, k);
-    const score = entry.targeted ? "adv8_iou_target" : "adv8_iou_truth";
-    const link = page.make("a", { href: page.address(entry, k) }, page.make("strong", { textContent: entry.ids[k] }));
-    const panels = page.make("div", { className: "panels" }, ...page.panels(entry, k, false));
-    const numbers = `IoU to ${entry.targeted ? "target" : "truth"} ${page.text(page.value(entry, score, k))} · ` +
-      `L2 ${page.text(page.value(entry, "l2", k))} · ${page.text(page.value(entry, "steps", k))} steps`;
-    const line = page.make("p", {}, page.make("span", { className: kind, textContent: said }), ` · ${numbers}`);
-    const sorted = page.make("p", { className: "sorted" });
-    link.append(panels);
-    item.append(link, line, sorted);
-    if (entries.length > 1) item.append(page.make("p", { className: "note", textContent: entry.name }));
-  };
-
+  // The pictures come last: links and numbers are there for keyboards and searches before they are seen.
   const watcher = new IntersectionObserver((seen) => {
     for (const { isIntersecting, target } of seen) if (isIntersecting) target.fill();
   }, { rootMargin: "600px" });
 
+  const make = (entry, k) => {
+    const [kind, said] = page.outcome(entry, k);
+    const score = entry.targeted ? "adv8_iou_target" : "adv8_iou_truth";
+    const numbers = `IoU to ${entry.targeted ? "target" : "truth"} ${page.text(page.value(entry, score, k))} · ` +
+      `L2 ${page.text(page.value(entry, "l2", k))} · ${page.text(page.value(entry, "steps", k))} steps`;
+    const link = page.make("a", { href: page.address(entry, k) }, page.make("strong", { textContent: entry.ids[k] }));
+    const line = page.make("p", {}, page.make("span", { className: kind, textContent: said }), ` · ${numbers}`);
+    const sorted = page.make("p", { className: "sorted" });
+    const item = page.make("li", {}, link, line, sorted);
+    if (entries.length > 1) item.append(page.make("p", { className: "note", textContent: entry.name }));
+    item.dataset.id = entry.ids[k];
+    item.fill = () => {
+      watcher.unobserve(item);
+      if (link.children.length === 1) {
+        link.append(page.make("div", { className: "panels" }, ...page.panels(entry, k, false)));
+      }
+    };
+    item.label = () => {
+      const name = columns[Number(sort.value)];
+      sorted.textContent = name === "id" ? "" : `${name}: ${page.text(page.value(entry, name, k))}`;
+    };
+    watcher.observe(item);
+    return item;
+  };
+
   const cardOf = (entry, k) => {
     const key = `${entries.indexOf(entry)}/${k}`;
-    if (!made.has(key)) {
-      const item = page.make("li");
-      item.dataset.id = entry.ids[k];
-      let filled = false;
-      item.fill = () => {
-        if (filled) return;
-        filled = true;
-        watcher.unobserve(item);
-        fill(item, entry, k);
-        item.label();
-      };
-      item.label = () => {
-        const name = columns[Number(sort.value)];
-        const said = item.querySelector(".sorted");
-        if (said) said.textContent = name === "id" ? "" : `${name}: ${page.text(page.value(entry, name, k))}`;
-      };
-      made.set(key, item);
-      watcher.observe(item);
-    }
+    if (!made.has(key)) made.set(key, make(entry, k));
     return made.get(key);
   };
 
