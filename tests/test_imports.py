@@ -36,13 +36,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": ENGINE - {"engine"},
     "data": set(),
     "victims": {"metrics", "saving"},
+    "checking": {"data", "report"},
     "targets": {"data", "records"},
     "scoring": {"metrics"},
     "report": {"metrics", "records", "saving"},
     "tracking": {"records", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
-    "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
+    "commands": ENGINE
+    | BESIDE_THE_ENGINE
+    | {"checking", "report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
     "parsers": set(),
     "__main__": {"parsers", "commands"},
     "__init__": set(),
