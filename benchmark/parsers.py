@@ -39,8 +39,9 @@ example
 _DATA = """\
 Read are all images and masks, also where some cannot be. Found are unreadable files, masks that do not go with their
 images, undeclared values, images that are there twice (by pixels, and by a perceptual hash), patients in two splits,
-masks that fit another image better, blank images, empty masks. Exit status: 0 nothing wrong, 1 something to look at,
-2 bad input. The folder gets check.md, findings.csv and sheet_SPLIT.png, where images with a finding are framed.
+masks that fit another image better, blank images, empty masks. The folder gets check.md, findings.csv and
+sheet_SPLIT.png, where images with a finding are framed. Exit status: 0 nothing wrong (there may be notes), 1 something
+to look at, 2 bad input.
 
 examples
   python -m benchmark data check isic2018 root=PATH

@@ -244,15 +244,16 @@ def cityscapes(root: Path, labels: str = "labelTrainIds") -> Miniature:
     for part, city, count in places:
         for number in range(count):
             id = f"{city}_{number:06d}_000019"
-            mask = box(number) * 13
+            seed = len(truth)
+            mask = box(seed) * 13
             mask[mask == 0] = number
             mask[-3:] = VOID
             truth[id], groups[id] = mask, city
             splits["test" if part == "val" else "train+val"].append(id)
-            save(root / "leftImg8bit" / part / city / f"{id}_leftImg8bit.png", picture(number, mask))
+            save(root / "leftImg8bit" / part / city / f"{id}_leftImg8bit.png", picture(seed, mask))
             stored = mask if labels == "labelTrainIds" else np.array([*ids, *[1] * 237], np.uint8)[mask]
             save(root / "gtFine" / part / city / f"{id}_gtFine_{labels}.png", stored)
-            save(root / "gtFine" / part / city / f"{id}_gtFine_color.png", picture(number, mask))
+            save(root / "gtFine" / part / city / f"{id}_gtFine_color.png", picture(seed, mask))
     return Miniature(truth, splits, groups)
 
 

@@ -17,6 +17,7 @@ KINDS = {
     "same mask": "one mask for several images",
     "exchanged masks": "masks of two images fit better the other way round; suspicious, not certain",
     "unlikely mask": "other images' masks fit better than its own; suspicious, not certain",
+    "faint mask": "other images' masks fit as well as its own, but none fits well; it may be faint, or wrong",
     "blank image": "all pixels alike",
     "empty mask": "no foreground",
     "full mask": "nothing but foreground",
@@ -24,7 +25,7 @@ KINDS = {
 }
 """What findings are called, in the order in which they are shown."""
 
-NOTES = {"empty mask", "full mask", "similar frames"}
+NOTES = {"faint mask", "empty mask", "full mask", "similar frames"}
 """Kinds that may well be as they should be."""
 
 
@@ -128,6 +129,7 @@ def _unlikely(items: Sequence[Item], background: int | None) -> Iterator[Finding
     for first, second, gain in exchanges:
         detail = f"exchanged, the two masks would explain {gain:.2f} more of the colour along their outlines"
         yield Finding("exchanged masks", (first, second), detail, gain)
-    for place, rank, fit in misfits:
+    for place, rank, fit, clear in misfits:
         detail = f"{rank:.0%} of all masks fit this image better than its own, which explains {fit:.2f} of the colour"
-        yield Finding("unlikely mask", (place,), f"{detail} along its outline", rank)
+        kind = "unlikely mask" if clear else "faint mask"
+        yield Finding(kind, (place,), f"{detail} along its outline", rank)

@@ -14,8 +14,8 @@ import numpy as np
 BAND = 3  # pixels inside and outside the outline, of small copies with 96
 TOGETHER = 2000  # so many images are compared with each other
 FEWEST = 20  # so many other masks are needed to tell that one is unusually bad
-RANK = 0.1  # a misfit's mask is worse than that share of all others ...
-GAP = 0.2  # ... and than good ones by that share of what masks of this data set fit in the middle
+RANK = 0.1  # a misfit's mask fits worse than that share of all others ...
+GAP = 0.2  # ... clearly so if good ones fit better by that share of what the masks' own fits are in the middle
 GAIN = 0.1  # exchanging two masks has to improve their fits by so much in all
 
 
@@ -28,11 +28,15 @@ class Exchange(NamedTuple):
 
 
 class Misfit(NamedTuple):
-    """An image to which the share `rank` of other images' masks fits better than its own, which fits `fit`."""
+    """An image to which the share `rank` of other images' masks fits better than its own, which fits `fit`.
+
+    clear: whether good masks fit so much better that a faint border does not explain it.
+    """
 
     place: int
     rank: float
     fit: float
+    clear: bool
 
 
 def unlikely(
@@ -56,7 +60,7 @@ def unlikely(
         found = _exchanges(fits)
         exchanges += [Exchange(some[e.first], some[e.second], e.gain) for e in found]
         told = {place for e in found for place in (e.first, e.second)}
-        misfits += [Misfit(some[m.place], m.rank, m.fit) for m in _misfits(fits) if m.place not in told]
+        misfits += [m._replace(place=some[m.place]) for m in _misfits(fits) if m.place not in told]
     return exchanges, misfits
 
 
@@ -104,5 +108,5 @@ def _misfits(fits: np.ndarray) -> list[Misfit]:
     own = np.diag(fits)
     rank = (fits > own[:, None]).sum(1) / others
     good = np.quantile(fits, 0.95, axis=1)
-    chosen = np.flatnonzero((rank > RANK) & (good - own > GAP * np.median(own)))
-    return [Misfit(int(place), float(rank[place]), float(own[place])) for place in chosen]
+    clear = good - own > GAP * np.median(own)
+    return [Misfit(int(i), float(rank[i]), float(own[i]), bool(clear[i])) for i in np.flatnonzero(rank > RANK)]

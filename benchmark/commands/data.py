@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.conf import add_folder, assignment, conf_folder, names
+from benchmark.commands.conf import add_folder, assignment, conf_folder, names, quoted
 from benchmark.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _source(name: str, overrides: Sequence[str], config_dir: Path | None) -> "So
     register_resolvers(make_stamp())
     given = [f"data={name}", *map(_override, overrides)]
     if config_dir is not None:
-        given.append(assignment("hydra.searchpath", f"[file://{config_dir.resolve()}]"))
+        given.append(f"hydra.searchpath=[{quoted(f'file://{config_dir.resolve()}')}]")
     try:
         with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return build_data(hydra.compose("config", given)).source
@@ -111,7 +111,7 @@ def _save_sheets(folder: Path, source: "Source", items: "Sequence[Item]", findin
 
     wrong: dict[int, str] = {}
     for finding in findings:
-        if finding.is_problem:
+        if finding.is_problem or finding.kind == "faint mask":
             for place in finding.places:
                 wrong.setdefault(place, finding.kind)
     for split in SPLITS:

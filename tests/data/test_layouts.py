@@ -1,5 +1,6 @@
 """Every data set of files: its miniature read pixel by pixel, and one line for each way it can be laid out wrong."""
 
+import importlib
 import re
 import shutil
 from collections.abc import Callable
@@ -58,6 +59,18 @@ def _all_read(source: Any) -> dict[str, Any]:
 
 def test_every_data_set_has_a_miniature() -> None:
     assert set(SOURCES) == set(WRITERS) == set(names("data")) - {"synthetic"}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_module_says_source_licence_layout_and_encoding(name: str) -> None:
+    module = "isic" if name.startswith("isic") else name
+    words = importlib.import_module(f"benchmark.data.{module}").__doc__ or ""
+    assert [word for word in ("Source: ", "icence", "Layout", "Encoding: ") if word not in words] == []
+
+
+def test_the_guide_has_every_data_set() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+    assert [name for name in names("data") if f"| `{name}` |" not in guide] == []
 
 
 @pytest.mark.parametrize("name", SOURCES)
