@@ -62,6 +62,7 @@ def isic(root: Path, year: int) -> Miniature:
             save(root / masks.format(part) / f"{id}_{letter}egmentation.png", 255 * truth[id])
         (root / images.format(part) / f"{ids[0]}_superpixels.png").write_bytes(b"not read")
         (root / images.format(part) / "LICENSE.txt").write_text("terms")
+        (root / masks.format(part) / f"._{ids[0]}_segmentation.png").write_bytes(b"left by an archiver")
         (root / masks.format(part) / "ATTRIBUTION.txt").write_text("names")
         listed.append(ids)
     names = ("train", "val", "test") if len(parts) == 3 else ("train+val", "test")
@@ -240,15 +241,17 @@ def cityscapes(root: Path, labels: str = "labelTrainIds") -> Miniature:
     ids = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
     truth, groups = {}, {}
     splits: dict[str, list[str]] = {"train+val": [], "test": []}
-    places = (("train", "aachen", 3), ("train", "bochum", 2), ("train", "ulm", 2), ("val", "munster", 2))
-    for part, city, count in places:
-        for number in range(count):
-            id = f"{city}_{number:06d}_000019"
+    frames = {"aachen": ("000000_000019", "000001_000019", "000002_000019"), "ulm": ("000000_000019", "000001_000019")}
+    frames |= {"bochum": ("000000_000313", "000000_000600"), "munster": ("000000_000019", "000001_000019")}
+    for city, numbers in frames.items():
+        part = "val" if city == "munster" else "train"
+        for number, frame in enumerate(numbers):
+            id = f"{city}_{frame}"
             seed = len(truth)
             mask = box(seed) * 13
             mask[mask == 0] = number
             mask[-3:] = VOID
-            truth[id], groups[id] = mask, city
+            truth[id], groups[id] = mask, id[:-7]
             splits["test" if part == "val" else "train+val"].append(id)
             save(root / "leftImg8bit" / part / city / f"{id}_leftImg8bit.png", picture(seed, mask))
             stored = mask if labels == "labelTrainIds" else np.array([*ids, *[1] * 237], np.uint8)[mask]

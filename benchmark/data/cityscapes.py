@@ -7,8 +7,8 @@ Layout: `leftImg8bit/{train,val}/aachen/aachen_000000_000019_leftImg8bit.png` an
 archive holds before cityscapesscripts has made the others.
 Encoding: train ids are the classes, 255 is void. Of label ids, the 19 that are evaluated are their classes and all
 others are void.
-Masks of the test images are not public: the published validation images are the test split here. Validation images
-are drawn from the training images, city by city, as the published splits are.
+Masks of the test images are not public: the published validation images are the test split here. Validation images are
+drawn from the training images, sequence by sequence (aachen_000000 of aachen_000000_000019).
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ ENCODINGS = {
 
 
 class Cityscapes(PairedFiles):
-    """Cityscapes with fine annotations under `root`; 19 classes, none of them background; groups are the cities."""
+    """Cityscapes with fine annotations under `root`; 19 classes, none of them background; groups are the sequences."""
 
     def __init__(self, root: str | Path, val_fraction: float = 0.1, split_seed: int = 0) -> None:
         folder = Path(root).expanduser()
@@ -56,7 +56,7 @@ class Cityscapes(PairedFiles):
         masks = find_folder(folder, "gtFine", cure=CURE)
         labels = "labelTrainIds" if any(masks.glob("train/*/*_labelTrainIds.png")) else "labelIds"
         listed = {part: _pairs(images, masks, part, labels) for part in ("train", "val")}
-        groups = {id: id.partition("_")[0] for pairs in listed.values() for id in pairs}
+        groups = {id: id.rpartition("_")[0] for pairs in listed.values() for id in pairs}
         train, val = hold_out(listed["train"], val_fraction, split_seed, folder, groups)
         pairs = {"train": train, "val": val, "test": listed["val"]}
         super().__init__("cityscapes", CLASS_NAMES, pairs, ENCODINGS[labels], groups, background=None)

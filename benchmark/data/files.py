@@ -52,7 +52,7 @@ def find_images(folder: Path, *suffixes: str) -> Found:
 def find_named(folder: Path, name: str) -> Found:
     """The files whose whole name a regular expression matches, whatever its case, by its group "id"."""
     pattern = re.compile(name, re.IGNORECASE)
-    matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
+    matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir() if path.name[0] != ".")
     return Found(index_ids((match["id"], path) for match, path in matches if match), folder)
 
 

@@ -46,7 +46,7 @@ class PascalVOC(PairedFiles):
     """The segmentation task of Pascal VOC 2012 under `root`; 21 classes and void pixels."""
 
     def __init__(self, root: str | Path, val_fraction: float = 0.1, split_seed: int = 0) -> None:
-        folder = find_folder(enter(root, "VOCdevkit"), "VOC2012", ".", cure=CURE)
+        folder = enter(root, "VOCdevkit", "VOC2012")
         listed = {part: _pairs(folder, part) for part in ("train", "val")}
         train, val = hold_out(listed["train"], val_fraction, split_seed, folder)
         pairs = {"train": train, "val": val, "test": listed["val"]}

@@ -5,7 +5,7 @@ import itertools
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.checking.duplicates import NEAR, Pair, clusters, near, perceptual_hash, same
@@ -41,6 +41,7 @@ def test_different_images_are_not_near() -> None:
     assert min(_distance(first, second) for first, second in itertools.combinations(IMAGES, 2)) > 2 * NEAR
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=8), st.lists(st.integers(0, 255), max_size=40))
 def test_near_pairs_are_those_of_a_plain_comparison(words: list[bytes], flips: list[int]) -> None:
     hashes: list[np.ndarray | None] = [np.frombuffer(word, np.uint8) for word in words]

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.data.files import Pairs
@@ -18,6 +18,7 @@ def _pairs(count: int) -> Pairs:
     return {f"case{i}": (Path(f"{i}.png"), Path(f"{i}_mask.png")) for i in range(count)}
 
 
+@settings(deadline=None)
 @given(count=st.integers(3, 60), seed=st.integers(0, 5), val=st.floats(0.05, 0.45), test=st.floats(0.05, 0.45))
 def test_images_without_groups_are_cut_at_the_fractions(count: int, seed: int, val: float, test: float) -> None:
     parts = list(split_by_hash(_pairs(count), (1 - val - test, val, test), seed, ROOT).values())
@@ -33,6 +34,7 @@ def test_images_without_groups_are_cut_at_the_fractions(count: int, seed: int, v
         assert sizes[1:] == pytest.approx([count * val, count * test], abs=0.51)
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 12), min_size=3, max_size=20), seed=st.integers(0, 5))
 def test_groups_stay_together_near_the_fractions(sizes: list[int], seed: int) -> None:
     pairs = _pairs(sum(sizes))
@@ -48,6 +50,7 @@ def test_groups_stay_together_near_the_fractions(sizes: list[int], seed: int) ->
         assert len(parts[0]) == pytest.approx(0.6 * len(pairs), abs=max(sizes))
 
 
+@settings(deadline=None)
 @given(count=st.integers(2, 50), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 3))
 def test_held_out_images_are_the_others(count: int, fraction: float, seed: int) -> None:
     train, val = hold_out(_pairs(count), fraction, seed, ROOT)
