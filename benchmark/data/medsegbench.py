@@ -49,6 +49,8 @@ class MedSegBench:
         class_names: Sequence[str] | None = None,
         background: int | None = 0,
     ) -> None:
+        if not isinstance(encoding, Mapping | None):
+            raise InputError(f"data.encoding={encoding!r}: is no mapping; quote it, 'data.encoding={{0:0,255:1}}'")
         if resolution not in RESOLUTIONS:
             raise InputError(f"data.resolution={resolution}: must be one of {', '.join(map(str, RESOLUTIONS))}")
         self.path = Path(root).expanduser() / f"{subset}_{resolution}.npz"
@@ -72,6 +74,10 @@ class MedSegBench:
             encoding = {value: value for value in range(max(2, largest + 1))}
         self.encoding = check_encoding(dict(encoding), VOID)
         self.classes = 1 + max((index for index in self.encoding.values() if index != VOID), default=0)
+        if self.classes < 2:
+            raise InputError(f"data.encoding={self.encoding}: a segmentation needs 2 classes, background included")
+        if background is not None and not 0 <= background < self.classes:
+            raise InputError(f"data.background={background}: must be one of 0..{self.classes - 1}, or null")
         self.class_names = tuple(class_names or (f"class {index}" for index in range(self.classes)))
         if len(self.class_names) != self.classes:
             raise InputError(f"data.class_names={list(self.class_names)}: names for {self.classes} classes are needed")
@@ -103,21 +109,22 @@ class MedSegBench:
                 f"{self.path}: {id} has labels {', '.join(map(str, undeclared[:8]))}, which are not in the declared "
                 f"encoding {self.encoding}; declare them in data.encoding"
             )
-        lookup = np.zeros(256, np.uint8)
+        lookup = np.zeros(65536, np.uint8)
         lookup[list(self.encoding)] = list(self.encoding.values())
         return lookup[labels]
 
     def _highest(self, split: str) -> int:
+        """The largest label of a split, whose labels are checked and made 8 bits wide."""
         labels = self._labels[split]
-        if labels.ndim != 3 or labels.dtype != np.uint8:
-            if labels.ndim != 3 or not np.issubdtype(labels.dtype, np.integer):
-                raise InputError(
-                    f"{self.path}: {split}_label is {labels.shape} of {labels.dtype}; whole numbers (N,H,W) are needed"
-                )
-            if labels.size and (labels.min() < 0 or labels.max() > 255):
-                raise InputError(f"{self.path}: {split}_label holds {labels.min()}..{labels.max()}; 0..255 is needed")
-            self._labels[split] = labels = labels.astype(np.uint8)
-        return int(labels.max(initial=0))
+        if labels.ndim != 3 or labels.dtype.kind not in "bui":
+            raise InputError(
+                f"{self.path}: {split}_label is {labels.shape} of {labels.dtype}; whole numbers (N,H,W) are needed"
+            )
+        lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
+        if lowest < 0 or highest > 255:
+            raise InputError(f"{self.path}: {split}_label holds {lowest}..{highest}; 0..255 is needed")
+        self._labels[split] = labels.astype(np.uint8, copy=False)
+        return highest
 
     def _pictures(self, split: str) -> np.ndarray:
         """The images of a split, which are unpacked when the first of them is asked for."""

@@ -122,9 +122,11 @@ def test_a_duplicate_that_was_saved_anew(check, sample: Sample) -> None:
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_data_set_can_be_checked(check, tmp_path: Path, name: str) -> None:
-    miniature = WRITERS[name](tmp_path / "data set")
-    status, out, findings = check(name, f"root={tmp_path / 'data set'}", *OPTIONS.get(name, ()))
-    assert f"Images of {'medsegbench_busi' if name == 'medsegbench' else name.replace('folder', 'data set')}" in out
+    miniature = WRITERS[name](tmp_path / "data (1), set")
+    status, out, findings = check(name, f"root={tmp_path / 'data (1), set'}", *OPTIONS.get(name, ()))
+    assert (
+        f"Images of {'medsegbench_busi' if name == 'medsegbench' else name.replace('folder', 'data (1), set')}" in out
+    )
     assert [line for line in findings if line["kind"] not in ("exchanged masks", "unlikely mask", "faint mask")] == []
     assert status == any(line["problem"] == "True" for line in findings)
     rows = [line.split() for line in out.splitlines()]

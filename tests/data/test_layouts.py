@@ -415,9 +415,7 @@ WRONG: dict[str, dict[str, Wrong]] = {
             _archive(val_label=np.zeros((3, 1, 32, 32), np.uint8)), r"val_label is \(3, 1, 32, 32\) of uint8"
         ),
         "floats": Wrong(_archive(val_label=np.zeros((3, 32, 32))), "val_label is .* of float64; whole numbers"),
-        "negative": Wrong(
-            _archive(val_label=np.full((3, 32, 32), -1)), r"val_label holds -1\.\.-1; 0\.\.255 is needed"
-        ),
+        "negative": Wrong(_archive(val_label=np.full((3, 32, 32), -1)), r"val_label holds -1\.\.0; 0\.\.255 is needed"),
         "0 and 255": Wrong(
             _archive(val_label=np.full((3, 32, 32), 255, np.uint8)), r"labels up to 255, .*; declare data\.encoding"
         ),
@@ -498,6 +496,9 @@ def test_a_root_that_is_not_there(tmp_path: Path, name: str) -> None:
         ("medsegbench", {"resolution": 64}, "data.resolution=64: must be one of 128, 256, 512"),
         ("medsegbench", {"category": "C9"}, "has no array train_label_C9, only"),
         ("medsegbench", {"encoding": {0: 0, 1: 1}}, "has labels 2, which are not in the declared encoding"),
+        ("medsegbench", {"encoding": "0:0"}, "data.encoding='0:0': is no mapping; quote it"),
+        ("medsegbench", {"encoding": {0: 0, 1: 0, 2: 0}}, "a segmentation needs 2 classes"),
+        ("medsegbench", {"background": 3}, "data.background=3: must be one of 0..2, or null"),
         ("medsegbench", {"class_names": ("one",)}, "names for 3 classes are needed"),
     ],
 )
