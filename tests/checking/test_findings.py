@@ -60,6 +60,13 @@ def test_the_same_picture_saved_anew(folder: Path) -> None:
     assert _find(folder) == {"similar image": [("train/case0", "test/case7")]}
 
 
+def test_images_of_unknown_patients_are_no_frames_of_one_sequence(folder: Path) -> None:
+    (folder / "images" / "case3.png").unlink()
+    with Image.open(folder / "images" / "case0.png") as other:
+        other.save(folder / "images" / "case3.jpg", quality=80)
+    assert _find(folder)["similar image"] == [("train/case0", "train/case3")]
+
+
 def test_one_mask_for_two_images(folder: Path) -> None:
     shutil.copy(folder / "masks" / "case0.png", folder / "masks" / "case5.png")
     assert _find(folder)["same mask"] == [("train/case0", "val/case5")]
