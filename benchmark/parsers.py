@@ -56,6 +56,19 @@ examples
 """
 
 
+_DATA = """\
+Read are all images and masks, also where some cannot be. Found are unreadable files, masks that do not go with their
+images, undeclared values, images that are there twice (by pixels, and by a perceptual hash), patients in two splits,
+masks that fit another image better, blank images, empty masks. The folder gets check.md, findings.csv and
+sheet_SPLIT.png, where images with a finding are framed. Exit status: 0 nothing wrong (there may be notes), 1 something
+to look at, 2 bad input.
+
+examples
+  python -m benchmark data check isic2018 root=PATH
+  python -m benchmark data check folder root=PATH 'encoding={0:0,1:1}' --out checked
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that raises, and takes no option by its first letters, so that the nearest can be suggested."""
 
@@ -151,6 +164,14 @@ def _add_dashboard(parser: Parser) -> None:
     parser.add_argument("--out", metavar="FILE", help="where --dry-run writes; by default to the standard output")
 
 
+def _add_data(parser: Parser) -> None:
+    parser.add_argument("action", metavar="check", help="read everything once and report")
+    parser.add_argument("name", metavar="NAME", help="a file of conf/data, see `list data`")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="its keys: root=PATH, or data.root=PATH")
+    parser.add_argument("--out", metavar="FOLDER", help="where the report goes; by default data_check_NAME")
+    _add_config_dir(parser)
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -201,6 +222,13 @@ COMMANDS = {
         description="Save a workspace and a report for a project at Weights & Biases, and print their addresses:\n"
         "leaderboard, clean and adversarial IoU, perturbation, cost, curves, pictures, training.",
         epilog=_DASHBOARD,
+    ),
+    "data": Command(
+        "data check NAME root=PATH: what is in a data set, and what is wrong with it",
+        "benchmark.commands.data:data",
+        _add_data,
+        usage="check NAME [KEY=VALUE ...] [--out FOLDER]",
+        epilog=_DATA,
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+from miniatures import OPTIONS, WRITERS
 from omegaconf import DictConfig, OmegaConf
-from PIL import Image
 
 from benchmark.attacks.base import Rule
 from benchmark.callbacks.plan import Attack
@@ -32,24 +31,6 @@ def compose_config() -> Iterator[Any]:
     register_resolvers("stamp")
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         yield lambda *overrides: compose("config", list(overrides))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A data root in the layouts of data=folder and data=isic2018 at once."""
-    for part, i in (("Training", 0), ("Training", 1), ("Validation", 2), ("Test", 3), ("Test", 4)):
-        image = np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)
-        mask = np.zeros((16, 16), np.uint8)
-        mask[i : i + 6, 4:9] = 255
-        for folder, name, pixels in (
-            ("images", f"case{i}.png", image),
-            ("masks", f"case{i}.png", mask),
-            (f"ISIC2018_Task1-2_{part}_Input", f"ISIC_000000{i}.jpg", image),
-            (f"ISIC2018_Task1_{part}_GroundTruth", f"ISIC_000000{i}_segmentation.png", mask),
-        ):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            Image.fromarray(pixels).save(tmp_path / folder / name)
-    return tmp_path
 
 
 def _choice(group: str, name: str) -> str:
@@ -89,13 +70,13 @@ def test_attacks_can_be_chosen_together(compose_config) -> None:
 
 
 @pytest.mark.parametrize("name", names("data"))
-def test_every_data_set_is_made(compose_config, root: Path, name: str) -> None:
-    cfg = compose_config(f"data={name}", "data.size=16")
-    if "root" in list(cfg.data):  # a missing value counts as no key
-        cfg.data.root = str(root)
+def test_every_data_set_is_made(compose_config, tmp_path: Path, name: str) -> None:
+    if name in WRITERS:
+        WRITERS[name](tmp_path)
+        options = [f"data.root={tmp_path}", *OPTIONS.get(name, ())]
     else:
-        cfg.data.update(n_train=2, n_val=1, n_test=2)
-    data = build_data(cfg)
+        options = ["data.n_train=2", "data.n_val=1", "data.n_test=2"]
+    data = build_data(compose_config(f"data={name}", "data.size=16", *options))
     data.setup()
     item = data.test_dataloader().dataset[0]
     assert item["image"].shape == (3, 16, 16)
@@ -104,10 +85,11 @@ def test_every_data_set_is_made(compose_config, root: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("target"))
-def test_every_target_is_made(compose_config, root: Path, name: str) -> None:
+def test_every_target_is_made(compose_config, tmp_path: Path, name: str) -> None:
     cfg = compose_config(f"target={name}")
     if "path" in list(cfg.target):
-        cfg.target.path = str(root / "masks" / "case0.png")
+        WRITERS["folder"](tmp_path)
+        cfg.target.path = str(tmp_path / "masks" / "case0.png")
     assert isinstance(instantiate(cfg.target, "target"), Target)
 
 

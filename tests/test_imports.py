@@ -39,12 +39,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"maps"},
     "victims": {"metrics", "saving"},
     "targets": {"data", "maps", "metrics", "records"},
+    "checking": {"data", "report"},
     "scoring": {"metrics"},
     "report": {"metrics", "records", "saving", "maps", "run_folder"},
     "tracking": {"records", "maps", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
-    "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
+    "commands": ENGINE
+    | BESIDE_THE_ENGINE
+    | {"checking", "report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
     "parsers": set(),
     "__main__": {"parsers", "commands"},
     "__init__": set(),

@@ -42,10 +42,15 @@ def groups() -> list[str]:
 
 def assignment(key: str, text: object) -> str:
     """`KEY='TEXT'` for Hydra's command line, whatever the text holds."""
+    return f"{key}={quoted(text)}"
+
+
+def quoted(text: object) -> str:
+    """A value for Hydra's command line, whatever the text holds; in quotes only where it needs them."""
     if re.fullmatch(r"[\w./:+-]+", str(text)):
-        return f"{key}={text}"
-    quoted = str(text).replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{quoted}'"
+        return str(text)
+    escaped = str(text).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def assigned(override: str) -> str:

@@ -7,21 +7,20 @@ Source: a folder of yours; its licence is your affair. Layout, whichever is foun
 Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from benchmark.data.files import PairedFiles, Pairs, index_files, pair_files
+from benchmark.data.files import PairedFiles, Pairs, find_images, pair_files
 from benchmark.data.images import SUFFIXES, check_encoding
 from benchmark.data.source import SPLITS, VOID
+from benchmark.data.splitting import FRACTIONS, split_by_hash
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.data.datamodule import Loading, SegmentationData
 
 BINARY = {0: 0, 255: 1}
-FRACTIONS = (0.7, 0.15, 0.15)
 
 
 class Folder(PairedFiles):
@@ -59,13 +58,11 @@ class Folder(PairedFiles):
         if ignore is not None:
             declared[ignore] = VOID
         folder = Path(root).expanduser()
-        self.name = folder.resolve().name
-        self.classes = classes
-        self.background = background
-        self.class_names = tuple(class_names or (f"class {index}" for index in range(classes)))
-        if len(self.class_names) != classes:
-            raise InputError(f"data.class_names={list(self.class_names)}: names for {classes} classes are needed")
-        super().__init__(_find(folder, images, masks, splits, fractions, split_seed), check_encoding(declared, classes))
+        names = tuple(class_names or (f"class {index}" for index in range(classes)))
+        if len(names) != classes:
+            raise InputError(f"data.class_names={list(names)}: names for {classes} classes are needed")
+        pairs = _find(folder, images, masks, splits, fractions, split_seed)
+        super().__init__(folder.resolve().name, names, pairs, check_encoding(declared, classes), background=background)
 
 
 def _find(
@@ -82,7 +79,7 @@ def _find(
     if splits is None and (root / "splits").is_dir():
         splits = "splits"
     if splits is None:
-        return _split_by_hash(pairs, fractions, split_seed, root)
+        return split_by_hash(pairs, fractions, split_seed, root)
     return _split_by_files(pairs, root / splits, root / images)
 
 
@@ -93,23 +90,8 @@ def _pairs(root: Path, images: str, masks: str) -> Pairs:
             raise InputError(
                 f"{root}: has no folder {folder.relative_to(root)}; create it or set data.images/data.masks"
             )
-        files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
-        found.append(index_files(files))
-    return pair_files(found[0], found[1], root / images, root / masks)
-
-
-def _split_by_hash(pairs: Pairs, fractions: Sequence[float], seed: int, root: Path) -> dict[str, Pairs]:
-    """Cut the ids, ordered by a hash of seed and id, at the fractions; each split gets at least one image."""
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise InputError(f"data.fractions={list(fractions)}: three positive numbers that sum to 1 are needed")
-    if len(pairs) < 3:
-        raise InputError(f"{root}: {len(pairs)} images cannot be split into train, val and test; add images")
-    mixed = sorted(pairs, key=lambda id: hashlib.sha256(f"{seed}/{id}".encode()).digest())
-    n_val, n_test = (max(1, round(len(mixed) * fraction)) for fraction in fractions[1:])
-    n_train = max(1, len(mixed) - n_val - n_test)
-    n_val = min(n_val, len(mixed) - n_train - 1)
-    parts = (mixed[:n_train], mixed[n_train : n_train + n_val], mixed[n_train + n_val :])
-    return {split: {id: pairs[id] for id in sorted(part)} for split, part in zip(SPLITS, parts, strict=True)}
+        found.append(find_images(folder, *SUFFIXES))
+    return pair_files(*found)
 
 
 def _split_by_files(pairs: Pairs, folder: Path, images_dir: Path) -> dict[str, Pairs]:

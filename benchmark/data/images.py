@@ -11,6 +11,8 @@ from benchmark.data.source import VOID
 from benchmark.errors import InputError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+JPEG = {".jpg", ".jpeg"}
+JPEG_ROUNDING = 8  # by so much the channels of a gray picture may differ after compression
 SIXTEEN_BIT_GRAY = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 Encoding = dict[int, int]  # value in the file -> class index, or VOID
 
@@ -41,9 +43,8 @@ def read_image(path: Path) -> np.ndarray:
 def read_mask(path: Path, encoding: Encoding, key: str = "data.encoding") -> np.ndarray:
     """The mask as (H,W) uint8 class indices, `VOID` included, by the declared encoding of its file values.
 
-    File values are: gray levels (8 or 16 bits), 0/255 for 1-bit files, palette *indices* (not colours) for palette
-    files, the common value of the channels for RGB. A value that is not declared is an error, never rounded, that names
-    the configuration's `key` of the encoding.
+    File values are those of `read_values`. A value that is not declared is an error, never rounded, that names the
+    configuration's `key` of the encoding.
     """
     picture = _open(path)
     values = _mask_values(picture, path)
@@ -60,15 +61,34 @@ def read_mask(path: Path, encoding: Encoding, key: str = "data.encoding") -> np.
     return lookup[values]
 
 
+def read_values(path: Path) -> np.ndarray:
+    """The (H,W) values of a mask file, before any encoding.
+
+    They are gray levels (8 or 16 bits), 0/255 for 1-bit files, palette *indices* (not colours) for palette files, the
+    common value of the channels for RGB; of a JPEG, whose channels part by roundings, the luminance.
+    """
+    return _mask_values(_open(path), path)
+
+
 def read_pair(image_path: Path, mask_path: Path, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
     """`read_image` and `read_mask`, which must agree in size."""
     image, mask = read_image(image_path), read_mask(mask_path, encoding)
+    check_size(image, image_path, mask, mask_path)
+    return image, mask
+
+
+def check_size(image: np.ndarray, image_path: Path, mask: np.ndarray, mask_path: Path) -> None:
+    """Raise InputError if a mask (H,W) has not the size of its image (H,W,3)."""
     if image.shape[:2] != mask.shape:
         raise InputError(
             f"{mask_path}: mask is {mask.shape[1]}x{mask.shape[0]} (width x height) but its image {image_path} is "
             f"{image.shape[1]}x{image.shape[0]}; give each image a mask of its own size"
         )
-    return image, mask
+
+
+def threshold(least: int) -> Encoding:
+    """The encoding of 8-bit gray masks that are foreground from the value `least` on."""
+    return {value: int(value >= least) for value in range(256)}
 
 
 def check_encoding(encoding: dict[object, object], classes: int) -> Encoding:
@@ -141,6 +161,8 @@ def _mask_values(picture: Image.Image, path: Path) -> np.ndarray:
             if np.any(channels[:, :, -1] != 255):
                 raise InputError(f"{path}: mask is partly transparent; save it as single-channel 8-bit PNG")
             channels = channels[:, :, :-1]
+        if path.suffix.lower() in JPEG and np.all(np.ptp(channels, axis=2) <= JPEG_ROUNDING):
+            return np.array(picture.convert("L"))
         if np.any(channels != channels[:, :, :1]):
             raise InputError(f"{path}: mask is coloured (its channels differ); save class indices as 8-bit PNG")
         return channels[:, :, 0]

@@ -1,55 +1,79 @@
-"""ISIC 2018 task 1: dermoscopy images with lesion masks, as the challenge's archives unpack.
+"""ISIC 2016, 2017 and 2018 task 1: dermoscopy images with lesion masks, as the challenges' archives unpack.
 
-Source: https://challenge.isic-archive.com/data/#2018, 2594 / 100 / 1000 images; licence: LICENSE.txt in each archive.
-Layout: `ISIC2018_Task1-2_{Training,Validation,Test}_Input/*.jpg` and
-`ISIC2018_Task1_{Training,Validation,Test}_GroundTruth/*_segmentation.png`, side by side under the root.
+Source: https://challenge.isic-archive.com/data/. Images of train / val / test: 2016 900 / - / 379, 2017 2000 / 150 /
+600, 2018 2594 / 100 / 1000. The years share images: to mix them, look for duplicates first (`data check`). Licence:
+CC-0 for 2016 and 2017, CC-BY-NC for 2018, by that page; the LICENSE.txt in each archive counts.
+Layout: the archives unpacked side by side under the root,
+- 2016 `ISBI2016_ISIC_Part1_{Training,Test}_Data/*.jpg`, `ISBI2016_ISIC_Part1_{Training,Test}_GroundTruth/`,
+- 2017 `ISIC-2017_{Training,Validation,Test_v2}_Data/*.jpg`, `ISIC-2017_{...}_Part1_GroundTruth/`,
+- 2018 `ISIC2018_Task1-2_{Training,Validation,Test}_Input/*.jpg`, `ISIC2018_Task1_{...}_GroundTruth/`,
+each mask as `ISIC_0000000_segmentation.png`, with a large S in some years. Other files (superpixels) are not read.
 Encoding: 0 is skin, 255 is lesion. The archives name no patients, so groups are unknown.
+2016 has no validation images: they are drawn from the training images.
 """
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from benchmark.data.files import PairedFiles, Pairs, index_files, index_ids, pair_files
+from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, find_named, pair_files
+from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.data.datamodule import Loading, SegmentationData
 
-OFFICIAL = {"train": "Training", "val": "Validation", "test": "Test"}
-MASK_NAME = re.compile(r"(?P<id>.+)_segmentation\.png", re.IGNORECASE)  # the years disagree on the case of the s
+# year -> image folder and mask folder, {} for the part; name of the part for each published split
+LAYOUTS = {
+    2016: ("ISBI2016_ISIC_Part1_{}_Data", "ISBI2016_ISIC_Part1_{}_GroundTruth", {"train": "Training", "test": "Test"}),
+    2017: (
+        "ISIC-2017_{}_Data",
+        "ISIC-2017_{}_Part1_GroundTruth",
+        {"train": "Training", "val": "Validation", "test": "Test_v2"},
+    ),
+    2018: (
+        "ISIC2018_Task1-2_{}_Input",
+        "ISIC2018_Task1_{}_GroundTruth",
+        {"train": "Training", "val": "Validation", "test": "Test"},
+    ),
+}
 
 
-class ISIC2018(PairedFiles):
-    """The official splits of ISIC 2018 task 1 under `root`; two classes, skin and lesion."""
+class ISIC(PairedFiles):
+    """The official splits of one year's lesion segmentation task under `root`; two classes, skin and lesion.
 
-    def __init__(self, root: str | Path) -> None:
-        self.name = "isic2018"
-        self.classes = 2
-        self.background = 0
-        self.class_names = ("skin", "lesion")
+    Of a year without validation images `val_fraction` of the training images are drawn from `split_seed`.
+    """
+
+    def __init__(self, root: str | Path, year: int, val_fraction: float = 0.1, split_seed: int = 0) -> None:
+        if year not in LAYOUTS:
+            raise InputError(f"data.year={year}: must be one of {', '.join(map(str, LAYOUTS))}")
         folder = Path(root).expanduser()
-        super().__init__({split: _pairs(folder, part) for split, part in OFFICIAL.items()}, {0: 0, 255: 1})
+        images, masks, parts = LAYOUTS[year]
+        pairs = {s: _pairs(folder, images.format(part), masks.format(part), year) for s, part in parts.items()}
+        if "val" not in pairs:
+            pairs["train"], pairs["val"] = hold_out(pairs["train"], val_fraction, split_seed, folder)
+        super().__init__(f"isic{year}", ("skin", "lesion"), pairs, {0: 0, 255: 1})
 
 
-def _pairs(root: Path, part: str) -> Pairs:
-    images_dir = root / f"ISIC2018_Task1-2_{part}_Input"
-    masks_dir = root / f"ISIC2018_Task1_{part}_GroundTruth"
-    for folder in (images_dir, masks_dir):
-        if not folder.is_dir():
-            raise InputError(
-                f"{root}: has no folder {folder.name}; download the task 1 data from "
-                "https://challenge.isic-archive.com/data/#2018, unpack all archives into one folder and set data.root"
-            )
-    images = index_files(path for path in images_dir.iterdir() if path.suffix.lower() in {".jpg", ".jpeg"})
-    masks = index_ids(
-        (match["id"], path) for path in masks_dir.iterdir() if (match := MASK_NAME.fullmatch(path.name)) is not None
+def _pairs(root: Path, images: str, masks: str, year: int) -> Pairs:
+    cure = (
+        f"download the {'task 1' if year == 2018 else 'part 1'} data from "
+        f"https://challenge.isic-archive.com/data/#{year}, unpack all archives into one folder and set data.root"
     )
-    return pair_files(images, masks, images_dir, masks_dir)
+    found = find_images(find_folder(root, images, cure=cure), ".jpg", ".jpeg")
+    return pair_files(found, find_named(find_folder(root, masks, cure=cure), r"(?P<id>.+)_segmentation\.png"))
 
 
-def datamodule(root: str, size: int = 128, seed: int = 0, **loading: Unpack["Loading"]) -> "SegmentationData":
-    """`SegmentationData` over `ISIC2018(root)`; what `conf/data/isic2018.yaml` instantiates."""
+def datamodule(
+    root: str,
+    year: int = 2018,
+    size: int = 128,
+    seed: int = 0,
+    val_fraction: float = 0.1,
+    split_seed: int = 0,
+    **loading: Unpack["Loading"],
+) -> "SegmentationData":
+    """`SegmentationData` over `ISIC`; what `conf/data/isic2016.yaml` and the other years' instantiate."""
     from benchmark.data.datamodule import SegmentationData
 
-    return SegmentationData(ISIC2018(root), size=size, seed=seed, **loading)
+    return SegmentationData(ISIC(root, year, val_fraction, split_seed), size=size, seed=seed, **loading)

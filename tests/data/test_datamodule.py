@@ -201,7 +201,10 @@ def test_unknown_split():
 
 
 def _from_yaml(name, **changes):
-    root = OmegaConf.create({"seed": 5, "data": OmegaConf.load(CONF / f"{name}.yaml")})
+    shared = OmegaConf.load(CONF / "_base.yaml")
+    own = OmegaConf.load(CONF / f"{name}.yaml")
+    own.pop("defaults", None)
+    root = OmegaConf.create({"seed": 5, "data": own if name == "synthetic" else OmegaConf.merge(shared, own)})
     root.data.merge_with(changes)
     return instantiate(root.data)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.images import check_encoding, read_image, read_mask, read_pair
+from benchmark.data.images import check_encoding, read_image, read_mask, read_pair, read_values, threshold
 from benchmark.errors import InputError
 
 BINARY = {0: 0, 255: 1}
@@ -185,3 +185,29 @@ def test_encoding_takes_strings():
 def test_bad_encoding_is_an_error(encoding, message):
     with pytest.raises(InputError, match=re.escape(message)):
         check_encoding(encoding, 2)
+
+
+def test_a_threshold_is_an_encoding():
+    assert [threshold(128)[value] for value in (0, 127, 128, 255)] == [0, 0, 1, 1]
+    assert sorted(threshold(1)) == list(range(256))
+
+
+def test_a_gray_jpeg_of_three_channels_is_its_luminance(tmp_path):
+    gray = np.full((16, 16), 200, np.uint8)
+    tinted = np.dstack([gray, gray + 3, gray - 2])
+    path = _save(tinted, tmp_path / "m.jpg", quality=100, subsampling=0)
+    assert np.ptp(read_image(path), axis=2).max() > 0
+    assert np.all(np.abs(read_values(path).astype(int) - 201) <= 2)
+    assert np.all(read_mask(path, threshold(128)) == 1)
+
+
+def test_a_coloured_jpeg_is_no_mask(tmp_path):
+    path = _save(np.full((16, 16, 3), (200, 150, 100), np.uint8), tmp_path / "m.jpg")
+    with pytest.raises(InputError, match="mask is coloured"):
+        read_values(path)
+
+
+def test_the_same_in_a_lossless_file_is_coloured(tmp_path):
+    path = _save(np.full((16, 16, 3), (200, 203, 198), np.uint8), tmp_path / "m.png")
+    with pytest.raises(InputError, match="mask is coloured"):
+        read_values(path)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.isic import ISIC2018, datamodule
+from benchmark.data.isic import ISIC, datamodule
 from benchmark.errors import InputError
 
 SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "isic2018-mini"
 
 
 def test_official_splits_without_the_other_files(isic):
-    splits = ISIC2018(isic).splits()
+    splits = ISIC(isic, 2018).splits()
     assert splits == {
         "train": ["ISIC_0000001", "ISIC_0000002", "ISIC_0000003"],
         "val": ["ISIC_0000004", "ISIC_0000005"],
@@ -23,7 +23,7 @@ def test_official_splits_without_the_other_files(isic):
 
 
 def test_read_gives_classes_and_rgb(isic):
-    sample = ISIC2018(isic).read("train", "ISIC_0000002")
+    sample = ISIC(isic, 2018).read("train", "ISIC_0000002")
     assert sample.image.shape == (24, 32, 3)
     assert np.unique(sample.mask).tolist() == [0, 1]
     assert (sample.id, sample.group) == ("ISIC_0000002", "")
@@ -33,13 +33,13 @@ def test_missing_root_says_where_to_get_the_data(tmp_path):
     with pytest.raises(
         InputError, match=r"nowhere: has no folder ISIC2018_Task1-2_Training_Input; download .*https://"
     ):
-        ISIC2018(tmp_path / "nowhere")
+        ISIC(tmp_path / "nowhere", 2018)
 
 
 def test_image_without_mask(isic):
     (isic / "ISIC2018_Task1_Validation_GroundTruth" / "ISIC_0000005_segmentation.png").unlink()
     with pytest.raises(InputError, match=r"ISIC_0000005\.jpg: has no mask in .*Validation_GroundTruth"):
-        ISIC2018(isic)
+        ISIC(isic, 2018)
 
 
 def test_mask_without_image(isic):
@@ -48,14 +48,14 @@ def test_mask_without_image(isic):
     with pytest.raises(
         InputError, match=r"ISIC_0000016_segmentation\.png \(and 1 more\): has no image in .*Test_Input"
     ):
-        ISIC2018(isic)
+        ISIC(isic, 2018)
 
 
 def test_empty_split(isic):
     for path in (isic / "ISIC2018_Task1-2_Test_Input").glob("*.jpg"):
         path.unlink()
     with pytest.raises(InputError, match="Test_Input: holds no images"):
-        ISIC2018(isic)
+        ISIC(isic, 2018)
 
 
 def test_grays_between_are_not_thresholded(isic):
@@ -63,13 +63,13 @@ def test_grays_between_are_not_thresholded(isic):
     mask = np.array(Image.open(path))
     mask[0, 0] = 130
     Image.fromarray(mask).save(path)
-    source = ISIC2018(isic)
+    source = ISIC(isic, 2018)
     with pytest.raises(InputError, match=r"ISIC_0000001_segmentation\.png: mask values 130 are not in the declared"):
         source.read("train", "ISIC_0000001")
 
 
 def test_fingerprint_sees_one_byte_of_image_or_mask_and_the_split(isic):
-    prints = [ISIC2018(isic).fingerprint()]
+    prints = [ISIC(isic, 2018).fingerprint()]
     for path in (
         isic / "ISIC2018_Task1-2_Test_Input" / "ISIC_0000006.jpg",
         isic / "ISIC2018_Task1_Training_GroundTruth" / "ISIC_0000003_segmentation.png",
@@ -77,13 +77,13 @@ def test_fingerprint_sees_one_byte_of_image_or_mask_and_the_split(isic):
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
-        prints.append(ISIC2018(isic).fingerprint())
+        prints.append(ISIC(isic, 2018).fingerprint())
     for folder, name in (("-2_{}_Input", "ISIC_0000001.jpg"), ("_{}_GroundTruth", "ISIC_0000001_segmentation.png")):
         old, new = (isic / f"ISIC2018_Task1{folder.format(part)}" / name for part in ("Training", "Test"))
         old.rename(new)
-    prints.append(ISIC2018(isic).fingerprint())
+    prints.append(ISIC(isic, 2018).fingerprint())
     assert len(set(prints)) == 4
-    assert ISIC2018(isic).fingerprint() == prints[-1]
+    assert ISIC(isic, 2018).fingerprint() == prints[-1]
 
 
 def test_real_sample():

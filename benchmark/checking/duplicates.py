@@ -1,0 +1,74 @@
+"""Images that are there twice: pixel by pixel, or saved anew, scaled or slightly changed."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+HASH = 16  # the hash has HASH * HASH - 1 bits
+NEAR = 30  # bits of these in which copies may differ; of distinct skin images, no two differ in fewer than 80
+
+
+class Pair(NamedTuple):
+    """Places of two images in the list, the first one first; bits in which their perceptual hashes differ."""
+
+    first: int
+    second: int
+    distance: int
+
+
+def perceptual_hash(image: np.ndarray) -> np.ndarray:
+    """32 bytes: which of the lowest frequencies (of a cosine transform of 64 x 64 grays) are above their median.
+
+    It does not change with size, compression or brightness. The idea is that of pHash (Zauner 2010).
+    """
+    gray = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (4 * HASH, 4 * HASH), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(gray.astype(np.float32))[:HASH, :HASH].ravel()
+    low[0] = np.median(low[1:])  # the mean gray, which says nothing of what is shown
+    return np.packbits(low > low[0])
+
+
+def same(hashes: Sequence[str]) -> list[Pair]:
+    """Each image whose hash an earlier one has, with the first of those; an empty hash is none."""
+    seen: dict[str, int] = {}
+    pairs = []
+    for place, digest in enumerate(hashes):
+        if digest and seen.setdefault(digest, place) != place:
+            pairs.append(Pair(seen[digest], place, 0))
+    return pairs
+
+
+def near(hashes: Sequence[np.ndarray | None], near: int = NEAR) -> list[Pair]:
+    """All pairs of perceptual hashes that differ in at most `near` bits."""
+    known = {place: bits for place, bits in enumerate(hashes) if bits is not None}
+    if not known:
+        return []
+    places, words = list(known), np.stack(list(known.values())).view(np.uint64)
+    pairs = []
+    for start in range(0, len(words), 256):
+        block = words[start : start + 256]
+        distances = np.bitwise_count(block[:, None] ^ words[None]).sum(2)
+        for row, column in zip(*np.nonzero(distances <= near), strict=True):
+            if start + row < column:
+                pairs.append(Pair(places[start + row], places[column], int(distances[row, column])))
+    return pairs
+
+
+def clusters(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Places that pairs connect, each cluster sorted, by its first place."""
+    of: dict[int, int] = {}
+
+    def root(place: int) -> int:
+        while of.setdefault(place, place) != place:
+            place = of[place]
+        return place
+
+    for first, second, _ in pairs:
+        low, high = sorted((root(first), root(second)))
+        of[high] = low
+    found: dict[int, list[int]] = defaultdict(list)
+    for place in sorted(of):
+        found[root(place)].append(place)
+    return [found[place] for place in sorted(found)]

@@ -1,0 +1,65 @@
+"""CVC-ClinicDB: frames of colonoscopy videos with polyp masks, as the archive unpacks.
+
+Source: https://polyp.grand-challenge.org/CVCClinicDB/ (Bernal et al., Comput Med Imaging Graph 2015), 612 frames of
+384 x 288 pixels from 29 sequences. Licence: research and education, not commercial.
+Layout: `Original/1.tif` and `Ground Truth/1.tif`, perhaps in a folder `CVC-ClinicDB`.
+Encoding: 0 is background, 255 is polyp.
+There is no published split: one is drawn from a seed, sequence by sequence, because frames of a sequence look alike.
+Which frame is of which sequence is the table of the source's page; it does not say which of the 29 sequences share
+one of the 25 patients.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
+from benchmark.data.splitting import FRACTIONS, split_by_hash
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.data.datamodule import Loading, SegmentationData
+
+CURE = (
+    "get CVC-ClinicDB from https://polyp.grand-challenge.org/CVCClinicDB/, unpack it, and set data.root to the folder "
+    "that holds Original/ and 'Ground Truth/'"
+)
+LAST_FRAMES = (
+    *(25, 50, 67, 78, 103, 126, 151, 177, 199, 205, 227, 252, 277, 297, 317),
+    *(342, 363, 383, 408, 428, 447, 466, 478, 503, 528, 546, 571, 591, 612),
+)
+"""Number of the last frame of sequences 1 to 29; each begins where the one before it ends."""
+
+
+class CVCClinicDB(PairedFiles):
+    """CVC-ClinicDB under `root`; two classes, background and polyp; groups are the sequences."""
+
+    def __init__(self, root: str | Path, fractions: Sequence[float] = FRACTIONS, split_seed: int = 0) -> None:
+        folder = enter(root, "CVC-ClinicDB")
+        found = [find_images(find_folder(folder, x, cure=CURE), ".tif", ".tiff") for x in ("Original", "Ground Truth")]
+        pairs = pair_files(*found)
+        groups = {id: f"sequence {_sequence(id, paths[0])}" for id, paths in pairs.items()}
+        splits = split_by_hash(pairs, fractions, split_seed, folder, groups)
+        super().__init__("cvc_clinicdb", ("background", "polyp"), splits, {0: 0, 255: 1}, groups)
+
+
+def _sequence(frame: str, path: Path) -> int:
+    """The sequence, from 1, of a frame's number."""
+    if not frame.isdecimal() or not 1 <= int(frame) <= LAST_FRAMES[-1]:
+        raise InputError(f"{path}: is no frame 1.tif to {LAST_FRAMES[-1]}.tif, so its sequence is unknown; {CURE}")
+    return 1 + bisect_left(LAST_FRAMES, int(frame))
+
+
+def datamodule(
+    root: str,
+    size: int = 128,
+    seed: int = 0,
+    fractions: Sequence[float] = FRACTIONS,
+    split_seed: int = 0,
+    **loading: Unpack["Loading"],
+) -> "SegmentationData":
+    """`SegmentationData` over `CVCClinicDB`; what `conf/data/cvc_clinicdb.yaml` instantiates."""
+    from benchmark.data.datamodule import SegmentationData
+
+    return SegmentationData(CVCClinicDB(root, fractions, split_seed), size=size, seed=seed, **loading)

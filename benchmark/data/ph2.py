@@ -1,0 +1,53 @@
+"""PH2: dermoscopy images with lesion masks, as the archive unpacks.
+
+Source: https://www.fc.up.pt/addi/ph2%20database.html (Mendonca et al., EMBC 2013), 200 images of about 768 x 560
+pixels.
+Licence: research and education.
+Layout: `PH2 Dataset images/IMD003/{IMD003_Dermoscopic_Image/IMD003.bmp, IMD003_lesion/IMD003_lesion.bmp}`.
+Encoding: 0 is skin, 255 is lesion. Patients are not named. There is no published split: one is drawn from a seed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from benchmark.data.files import Found, PairedFiles, enter, find_folder, pair_files
+from benchmark.data.splitting import FRACTIONS, split_by_hash
+
+if TYPE_CHECKING:
+    from benchmark.data.datamodule import Loading, SegmentationData
+
+CURE = (
+    "get PH2 from https://www.fc.up.pt/addi/ph2%20database.html, unpack it, and set data.root to the folder that holds "
+    "'PH2 Dataset images'"
+)
+
+
+class PH2(PairedFiles):
+    """PH2 under `root`; two classes, skin and lesion."""
+
+    def __init__(self, root: str | Path, fractions: Sequence[float] = FRACTIONS, split_seed: int = 0) -> None:
+        folder = find_folder(enter(root, "PH2Dataset"), "PH2 Dataset images", cure=CURE)
+        cases = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        found = [
+            Found(
+                {id: folder / id / file for id in cases if (folder / id / (file := name.format(id))).is_file()}, folder
+            )
+            for name in ("{0}_Dermoscopic_Image/{0}.bmp", "{0}_lesion/{0}_lesion.bmp")
+        ]
+        pairs = split_by_hash(pair_files(*found), fractions, split_seed, folder)
+        super().__init__("ph2", ("skin", "lesion"), pairs, {0: 0, 255: 1})
+
+
+def datamodule(
+    root: str,
+    size: int = 128,
+    seed: int = 0,
+    fractions: Sequence[float] = FRACTIONS,
+    split_seed: int = 0,
+    **loading: Unpack["Loading"],
+) -> "SegmentationData":
+    """`SegmentationData` over `PH2`; what `conf/data/ph2.yaml` instantiates."""
+    from benchmark.data.datamodule import SegmentationData
+
+    return SegmentationData(PH2(root, fractions, split_seed), size=size, seed=seed, **loading)

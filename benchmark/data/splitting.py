@@ -1,0 +1,65 @@
+"""Splits of what was published without them: drawn from a seed, with a patient's or a sequence's images together."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.data.files import Pairs
+from benchmark.data.source import SPLITS
+from benchmark.errors import InputError
+
+FRACTIONS = (0.7, 0.15, 0.15)
+
+
+def split_by_hash(
+    pairs: Pairs, fractions: Sequence[float], seed: int, root: Path, groups: Mapping[str, str] | None = None
+) -> dict[str, Pairs]:
+    """Cut the ids, ordered by a hash of seed and group, at the fractions of train, val and test.
+
+    Images of one group (an image without one is a group of its own) stay together, and each split gets at least one
+    group; so with groups of several images the fractions are met as nearly as the order allows.
+    """
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise InputError(f"data.fractions={list(fractions)}: three positive numbers that sum to 1 are needed")
+    n_val, n_test = (max(1, round(len(pairs) * fraction)) for fraction in fractions[1:])
+    n_train = max(1, len(pairs) - n_val - n_test)
+    parts = _cut(pairs, (n_train, n_train + n_val), seed, root, "train, val and test", groups)
+    return dict(zip(SPLITS, parts, strict=True))
+
+
+def hold_out(
+    pairs: Pairs, fraction: float, seed: int, root: Path, groups: Mapping[str, str] | None = None
+) -> tuple[Pairs, Pairs]:
+    """Training images without, and then those that were drawn as, a validation split of about that fraction."""
+    if not 0 < fraction < 1:
+        raise InputError(f"data.val_fraction={fraction}: must be between 0 and 1")
+    kept = len(pairs) - max(1, round(len(pairs) * fraction))
+    train, val = _cut(pairs, (kept,), seed, root, "train and val", groups)
+    return train, val
+
+
+def _cut(
+    pairs: Pairs, ends: Sequence[int], seed: int, root: Path, parts: str, groups: Mapping[str, str] | None
+) -> list[Pairs]:
+    """Parts whose ends lie as near as whole groups allow to `ends`, which count images."""
+    members: dict[str, list[str]] = {}
+    for id in pairs:
+        members.setdefault((groups or {}).get(id) or id, []).append(id)
+    if len(members) <= len(ends):
+        what = f"{len(pairs)} images" if groups is None else f"{len(members)} patients or sequences"
+        raise InputError(f"{root}: {what} cannot be split into {parts}; add images")
+    mixed = sorted(members, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest())
+    counts = np.cumsum([0, *(len(members[group]) for group in mixed)])
+    cuts = [0]
+    for number, end in enumerate(ends, 1):
+        possible = range(cuts[-1] + 1, len(mixed) - len(ends) + number)
+        cuts.append(min(possible, key=lambda cut: abs(int(counts[cut]) - end)))
+    cuts.append(len(mixed))
+    result = []
+    for first, last in pairwise(cuts):
+        ids = {id for group in mixed[first:last] for id in members[group]}
+        result.append({id: files for id, files in pairs.items() if id in ids})
+    return result
