@@ -24,17 +24,20 @@ def colour_of(label: int) -> str:
 
 
 def palette() -> bytes:
-    """The colours of all 256 values, red, green and blue of each in turn; class 0 is black."""
+    """The colours of all 256 values, red, green and blue of each in turn; class 0 is black where it is seen."""
     return bytes(3) + b"".join(bytes.fromhex(colour_of(label)[1:]) for label in range(1, 256))
 
 
 def save_map(labels: NDArray[Any], path: Path) -> None:
-    """Write class indices (H, W), `VOID` where none is known, as an 8-bit PNG with a palette; whole or not at all."""
+    """Write class indices (H, W), `VOID` where none is known, as an 8-bit PNG with a palette, whole or not at all.
+
+    Class 0 is transparent, so that the file can be laid over the image.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(labels.astype(np.uint8))
     picture.putpalette(palette())
     with saved_whole(path) as temporary:
-        picture.save(temporary, format="PNG")
+        picture.save(temporary, format="PNG", transparency=0)
 
 
 def load_map(path: Path) -> NDArray[np.uint8]:

@@ -20,9 +20,10 @@ def test_a_map_is_read_back_as_it_was(tmp_path: Path) -> None:
 def test_whoever_opens_the_file_sees_the_classes_in_their_colours(tmp_path: Path) -> None:
     save_map(np.array([[0, 1, 2, VOID]]), tmp_path / "map.png")
     with Image.open(tmp_path / "map.png") as picture:
-        seen = np.array(picture.convert("RGB"))[0].tolist()
-    expected = ["#000000", CLASS_COLOURS[0], CLASS_COLOURS[1], "#999999"]
-    assert ["#{:02X}{:02X}{:02X}".format(*pixel) for pixel in seen] == expected
+        seen = np.array(picture.convert("RGBA"))[0].tolist()
+    expected = [CLASS_COLOURS[0], CLASS_COLOURS[1], "#999999"]
+    assert ["#{:02X}{:02X}{:02X}".format(*pixel[:3]) for pixel in seen[1:]] == expected
+    assert [pixel[3] for pixel in seen] == [0, 255, 255, 255]
     assert colour_of(1 + len(CLASS_COLOURS)) == colour_of(1)
 
 

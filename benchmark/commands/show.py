@@ -47,7 +47,11 @@ def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | No
         made["montage"] = list(montages.values())
     with _warning_of_failure("report"):
         made["report"] = [write_page(read_results([folder]), folder / "report.html")]
-    files = [*files, folder / "summary.json", *made.get("table", []), *made.get("curves", [])]
+    files = [
+        *files,
+        folder / "summary.json",
+        *(path for what in ("table", "curves", "report") for path in made.get(what, [])),
+    ]
     epoch = FinishedEpoch(rows, traces, summary.attacks, pictures, montages, files, checkpoint)
     for logger in loggers:
         logger.log_attack_epoch(epoch)

@@ -23,6 +23,8 @@ page.stack = (layers) => {
   return stack;
 };
 
+page.MAPS = ["truth", "target", "prediction", "fooled"];
+
 // Where there is room, the clean image's prediction too.
 page.PANELS = [
   ["clean", ["clean"]],
@@ -39,12 +41,12 @@ page.sources = (entry, k, name, full) => {
   const embedded = { ...page.caseOf(entry, k), ...entry.pictures[k] }[name];
   const file = files[name] && { src: files[name], file: true };
   const inside = embedded && { src: embedded, file: false };
-  return full ? [file, inside] : [inside, file];
+  // A map inside the page has outlines, its file has none.
+  return full && !page.MAPS.includes(name) ? [file, inside] : [inside, file];
 };
 
 page.panels = (entry, k, full) => page.PANELS.filter(([, , room]) => full || !room).map(([caption, names]) => {
-  const maps = ["truth", "target", "prediction", "fooled"];
-  const layers = names.map((name) => ({ sources: page.sources(entry, k, name, full), map: maps.includes(name) }));
+  const layers = names.map((name) => ({ sources: page.sources(entry, k, name, full), map: page.MAPS.includes(name) }));
   const scale = entry.pictures[k] && entry.pictures[k].scale;
   const text = caption === "perturbation" && scale ? `perturbation ×${scale}` : caption;
   return page.make("figure", {}, page.stack(layers), page.make("figcaption", { textContent: text }));
