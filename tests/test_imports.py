@@ -16,6 +16,7 @@ ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "e
 BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "faults": set(),
     "metrics": set(),
     "saving": set(),
     "records": {"saving"},
@@ -41,8 +42,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"metrics", "records", "saving"},
     "tracking": {"records", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
-    "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
-    "commands": ENGINE | BESIDE_THE_ENGINE | {"report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
+    "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks", "faults"},
+    "verify": ENGINE | BESIDE_THE_ENGINE | {"report", "callbacks", "transfer", "faults"},
+    "commands": ENGINE
+    | BESIDE_THE_ENGINE
+    | {"report", "tracking", "callbacks", "transfer", "verify", "faults", "ranks", "sharding"},
     "parsers": set(),
     "__main__": {"parsers", "commands"},
     "__init__": set(),
