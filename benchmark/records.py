@@ -136,7 +136,7 @@ class Table:
 
     def _tables(self, run: Path) -> list[pa.Table]:
         def read_all(files: list[Path]) -> list[pa.Table]:
-            reader = partial(pq.read_table, schema=self.schema_with(_names(files)))
+            reader = partial(_read_table, schema=self.schema_with(_names(files)))
             return [_read(path, reader) for path in files]
 
         return self._of_files(run, read_all)
@@ -245,12 +245,18 @@ def _names(files: Iterable[Path]) -> set[str]:
     return {name for path in files for name in _read(path, pq.read_schema).names}
 
 
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    table = pq.read_table(path, schema=schema)
+    table.validate(full=True)  # damaged text is else only found when it is used
+    return table
+
+
 def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
         return reader(path)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as a table of rows ({reason}); remove it to go on") from error
 

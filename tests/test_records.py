@@ -320,3 +320,12 @@ def test_a_row_without_a_key_is_refused(tmp_path: Path) -> None:
     Writer(tmp_path, RECORDS).append([row("a"), row("b", attack=None)])
     with pytest.raises(InputError, match="a row of its table records has no attack or no id; restore it"):
         records.read(tmp_path)
+
+
+def test_damaged_text_is_found_where_it_is_read(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([row("a")], schema=SCHEMA)
+    damaged = pa.array([b"\xe4"], pa.binary()).view(pa.string())
+    place = SCHEMA.get_field_index("group")
+    pq.write_table(table.set_column(place, SCHEMA.field(place), damaged), tmp_path / "records.parquet")
+    with pytest.raises(InputError, match=r"records\.parquet: cannot be read as a table of rows \(.*UTF8"):
+        records.read(tmp_path)

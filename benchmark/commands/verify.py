@@ -13,6 +13,7 @@ from tqdm import tqdm
 from benchmark.commands.build import Make, build_attacks, build_defences
 from benchmark.commands.context import package_versions
 from benchmark.commands.past_code import ForeignCodeError, make_past
+from benchmark.commands.past_overrides import override_faults
 from benchmark.commands.past_runs import Past, open_run
 from benchmark.errors import InputError
 from benchmark.faults import Fault
@@ -51,7 +52,7 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
     if attacked.victim is not None:
         attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
     verification = Verification(recorded, attacked.victim, attacked.name)
-    found = _Found(attacked.faults)
+    found = _Found([*override_faults(past.config, past.environment, recorded.moved), *attacked.faults])
     rows = len(past.source.rows)
     # Without a terminal every refresh is a new line of a log file.
     interval = 0.2 if sys.stderr.isatty() else 10

@@ -115,21 +115,19 @@ def test_several_runs_one_of_them_in_float64(command, small_run: Path, trained: 
 
 
 def test_an_attack_alone_in_reduced_precision_to_the_truth(command, small_run: Path, tmp_path: Path) -> None:
-    checkpoint, folder = small_run / "checkpoints" / "best.ckpt", tmp_path / "run"
+    checkpoint, folder = tmp_path / "given.ckpt", tmp_path / "run"
+    os.link(small_run / "checkpoints" / "best.ckpt", checkpoint)
     attack = ("attack=sea_js", "judge=accuracy_truth", "engine.precision=bf16", "engine.max_passes=12", "run.montage=0")
     given = (*_data_of(small_run), f"victim.ckpt={checkpoint}", *attack, f"run.dir={folder}")
     assert command("attack", *given).status == 0
     outcome = command("verify", folder)
     assert outcome.status == 0, outcome
     # The checkpoint is where config.yaml says, or where the command line does.
-    config = OmegaConf.load(folder / "config.yaml")
-    config.victim.ckpt = "/nowhere.ckpt"
-    OmegaConf.save(config, folder / "config.yaml")
-    _edit(folder / "environment.json", config_sha256=_sha256(folder / "config.yaml"))
+    checkpoint.rename(tmp_path / "moved.ckpt")
     outcome = command("verify", folder)
     assert outcome.status == 2
-    assert f"{folder}: has no checkpoints/best.ckpt or at /nowhere.ckpt; give --ckpt PATH" in outcome.err
-    assert command("verify", folder, "--ckpt", checkpoint).status == 0
+    assert f"{folder}: has no checkpoints/best.ckpt or at {checkpoint}; give --ckpt PATH" in outcome.err
+    assert command("verify", folder, "--ckpt", tmp_path / "moved.ckpt").status == 0
 
 
 def _data_of(run: Path) -> tuple[str, ...]:
