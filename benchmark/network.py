@@ -109,3 +109,8 @@ class Network:
             )
         logits = logits.to(self.dtype)
         return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits
+
+    def logits(self, image: Tensor) -> Tensor:
+        """(K, h, w) on the CPU of one image (C, H, W) in [0, 1], in full precision: what rows are scored from."""
+        with torch.inference_mode(False), torch.no_grad():
+            return self(image[None].to(self.device, self.dtype), exact=True)[0].cpu()

@@ -69,6 +69,18 @@ examples
 """
 
 
+_VERIFY = """\
+One line for each difference, then one for each run. Columns of the float32 result, which no file has, and of what it
+cost are held against bounds that the files, the traces and each other imply. Pixels where two classes tie within
+float32 rounding may be either. Runs that are not finished are checked as far as they are.
+
+exit status: 0 all as recorded, 1 something differs, 2 a run that cannot be checked; of several runs the worst
+
+example
+  python -m benchmark verify runs/unet/... --data-root PATH
+"""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that raises, and takes no option by its first letters, so that the nearest can be suggested."""
 
@@ -172,6 +184,13 @@ def _add_data(parser: Parser) -> None:
     _add_config_dir(parser)
 
 
+def _add_verify(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run that has attacked images")
+    parser.add_argument("--ckpt", metavar="PATH", help="the checkpoint that was attacked, if it is elsewhere now")
+    parser.add_argument("--data-root", metavar="PATH", help="where the data are now, in place of data.root")
+    parser.add_argument("--factory", metavar="MODULE:FUNCTION", help="makes the network, if it is one of your own")
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -229,6 +248,15 @@ COMMANDS = {
         _add_data,
         usage="check NAME [KEY=VALUE ...] [--out FOLDER]",
         epilog=_DATA,
+    ),
+    "verify": Command(
+        "whether a run's numbers can be made again from its saved files",
+        "benchmark.commands.verify:verify",
+        _add_verify,
+        usage="RUN [RUN ...] [--ckpt PATH] [--data-root PATH] [--factory MODULE:FUNCTION]",
+        description="Load the checkpoint, the clean images and the saved adversarial files of runs, predict\n"
+        "again and compare every column that can be made again, hashes, splits and the summary with what the runs say.",
+        epilog=_VERIFY,
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

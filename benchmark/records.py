@@ -8,11 +8,12 @@ merged into one file. Readers always see merged rows and parts together, each ro
 import hashlib
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 
 from benchmark.errors import InputError
 from benchmark.saving import saved_whole
+
+T = TypeVar("T")
 
 _LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings included
 
@@ -53,6 +56,7 @@ SCHEMA = pa.schema(
         *[(name, pa.float64()) for name in NORMS],
         *_SCORES,
         *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
+        ("adv8_sha256", pa.string()),
     ]
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
@@ -65,7 +69,8 @@ SCHEMA = pa.schema(
 
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
-`success_passes` those spent when the first success was confirmed (null: never)."""
+`success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
+saved file, in hexadecimal (null: the row is older than the column)."""
 
 TRACE_SCHEMA = pa.schema(
     [
@@ -109,18 +114,49 @@ class Table:
 
     def read(self, run: Path) -> pa.Table:
         """Merged rows and parts, each key once, sorted by key. Raises InputError if the run has no such table."""
-        try:
-            table = self._read_files(run)
-        except FileNotFoundError:
-            # Another process has merged the parts listed a moment ago; its file was there before they went.
-            return self.read(run)
+        table = pa.concat_tables(self._tables(run))
         keys = list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
+        if any(None in key for key in keys):
+            raise InputError(f"{run}: a row of its table {self.name} has no {' or no '.join(self.key)}; restore it")
         first: dict[tuple[Any, ...], int] = {}
         for index, key in enumerate(keys):
             first.setdefault(key, index)
         return table.take(pa.array([first[key] for key in sorted(first)], pa.int64()))
 
-    def _read_files(self, run: Path) -> pa.Table:
+    def repeated(self, run: Path) -> list[tuple[Any, ...]]:
+        """Keys that a file of the run holds twice, or that its files hold with different values; sorted.
+
+        The same row in two files is what an interrupted `merge` leaves.
+        """
+        seen: dict[tuple[Any, ...], str] = {}
+        found = set()
+        for table in self._tables(run):
+            keys = list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
+            found |= {key for key, times in Counter(keys).items() if times > 1}
+            values = dict(zip(keys, map(repr, table.to_pylist()), strict=True))  # NaN does not equal itself
+            found |= {key for key in keys if seen.get(key, values[key]) != values[key]}
+            seen |= values
+        return sorted(found, key=str)
+
+    def missing(self, run: Path) -> set[str]:
+        """Columns of the schema that none of the run's files has."""
+        return set(self.schema.names) - self._of_files(run, _names)
+
+    def _tables(self, run: Path) -> list[pa.Table]:
+        def read_all(files: list[Path]) -> list[pa.Table]:
+            reader = partial(_read_table, schema=self.schema_with(_names(files)))
+            return [_read(path, reader) for path in files]
+
+        return self._of_files(run, read_all)
+
+    def _of_files(self, run: Path, reader: Callable[[list[Path]], T]) -> T:
+        try:
+            return reader(self._files(run))
+        except FileNotFoundError:
+            # Another process has merged the parts listed a moment ago; its file was there before they went.
+            return self._of_files(run, reader)
+
+    def _files(self, run: Path) -> list[Path]:
         # In this order: a part that goes while this runs is missed by its own reading, never by the listing.
         files = self.parts(run)
         if self.merged(run).exists():
@@ -129,8 +165,7 @@ class Table:
             raise InputError(
                 f"{run}: no {self.name}.parquet and no {self.name}/part-*.parquet; is this a run's folder?"
             )
-        schema = self.schema_with({name for path in files for name in _read(path, pq.read_schema).names})
-        return pa.concat_tables([_read(path, partial(pq.read_table, schema=schema)) for path in files])
+        return files
 
     def keys(self, run: Path) -> set[tuple[Any, ...]]:
         """The keys of all rows; empty if there is no such table."""
@@ -214,12 +249,22 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
     return groups
 
 
+def _names(files: Iterable[Path]) -> set[str]:
+    return {name for path in files for name in _read(path, pq.read_schema).names}
+
+
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    table = pq.read_table(path, schema=schema)
+    table.validate(full=True)  # damaged text is else only found when it is used
+    return table
+
+
 def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
         return reader(path)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as a table of rows ({reason}); remove it to go on") from error
 

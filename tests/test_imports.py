@@ -16,6 +16,7 @@ ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "e
 BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring", "maps", "run_folder"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "faults": set(),
     "metrics": set(),
     "saving": set(),
     "records": {"saving"},
@@ -44,10 +45,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"metrics", "records", "saving", "maps", "run_folder"},
     "tracking": {"records", "maps", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
-    "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
+    "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks", "faults"},
+    "verify": ENGINE | BESIDE_THE_ENGINE | {"report", "callbacks", "transfer", "faults"},
     "commands": ENGINE
     | BESIDE_THE_ENGINE
-    | {"checking", "report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
+    | {"checking", "report", "tracking", "callbacks", "transfer", "verify", "faults", "ranks", "sharding"},
     "parsers": set(),
     "__main__": {"parsers", "commands"},
     "__init__": set(),

@@ -300,3 +300,32 @@ def test_plain_names_stay_readable() -> None:
         "a%2Fb",
         "%C3%A9",
     ]
+
+
+def test_repeated_keys_and_missing_columns(tmp_path: Path) -> None:
+    older = pa.schema([field for field in SCHEMA if field.name != "adv8_sha256"])
+    rows = [row("a", steps=1), row("b"), row("a", steps=1)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=older), tmp_path / "records.parquet")
+    assert RECORDS.missing(tmp_path) == {"adv8_sha256"}
+    assert RECORDS.repeated(tmp_path) == [("asma", "a")]
+    assert records.read(tmp_path)["adv8_sha256"].to_pylist() == [None, None]
+    Writer(tmp_path, RECORDS).append([row("b"), row("c")])
+    assert RECORDS.missing(tmp_path) == set()
+    assert RECORDS.repeated(tmp_path) == [("asma", "a")]
+    Writer(tmp_path, RECORDS).append([row("c", steps=3)])
+    assert RECORDS.repeated(tmp_path) == [("asma", "a"), ("asma", "c")]
+
+
+def test_a_row_without_a_key_is_refused(tmp_path: Path) -> None:
+    Writer(tmp_path, RECORDS).append([row("a"), row("b", attack=None)])
+    with pytest.raises(InputError, match="a row of its table records has no attack or no id; restore it"):
+        records.read(tmp_path)
+
+
+def test_damaged_text_is_found_where_it_is_read(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([row("a")], schema=SCHEMA)
+    damaged = pa.array([b"\xe4"], pa.binary()).view(pa.string())
+    place = SCHEMA.get_field_index("group")
+    pq.write_table(table.set_column(place, SCHEMA.field(place), damaged), tmp_path / "records.parquet")
+    with pytest.raises(InputError, match=r"records\.parquet: cannot be read as a table of rows \(.*UTF8"):
+        records.read(tmp_path)

@@ -1,5 +1,6 @@
 """Adversarial images as files: lossless, 8 bits, rounded, and read back before anything is said about them."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,18 @@ def save_picture(image: Tensor, path: Path) -> None:
 def load_picture(path: Path) -> Tensor:
     """Read a saved image: (C, H, W) float32 in [0, 1]."""
     try:
-        with Image.open(path) as picture:
+        # Nothing but PNG: Pillow has readers that start other programs.
+        with Image.open(path, formats=["PNG"]) as picture:
             pixels = np.array(picture)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
+    except Exception as error:  # any bytes may come here, and Pillow raises many things at them
+        reason = getattr(error, "strerror", None) or "no PNG that is whole"
+        raise InputError(f"{path}: cannot be read ({reason}); attack the image again") from error
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     return from_uint8(torch.from_numpy(pixels).permute(2, 0, 1))
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

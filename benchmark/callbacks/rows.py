@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from benchmark.callbacks.defended import Defended
-from benchmark.callbacks.pictures import load_picture, save_picture
+from benchmark.callbacks.pictures import file_sha256, load_picture, save_picture
 from benchmark.callbacks.plan import Attack, Plan
 from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
@@ -19,7 +18,7 @@ from benchmark.maps import VOID, save_map
 from benchmark.network import Network
 from benchmark.records import RECORDS, TRACES, Writer
 from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
-from benchmark.scoring import score_perturbation, score_prediction, score_target
+from benchmark.scoring import score_perturbation, score_target
 
 _TRACE_POINTS = 200
 
@@ -71,7 +70,7 @@ class RowWriter:
         rank: int = 0,
     ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
-        self._defended = Defended(defences, self._predict, common.classes, common.background)
+        self._defended = Defended(defences, self._scores)
         self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
@@ -84,7 +83,7 @@ class RowWriter:
         self._save_case(case, finished.clean_preds)
         columns = self._attacks[attack].columns(attack)
         row = make_row(self._common, columns, finished, case, adv8, preds)
-        row |= self._defended.columns(case, adv8)
+        row |= {"adv8_sha256": file_sha256(path)} | self._defended.columns(case, adv8)
         self._traces.append(trace_rows(attack, finished))
         self._rows.append([row])
         return row
@@ -105,15 +104,16 @@ class RowWriter:
 
     def _predict(self, image: Tensor) -> Tensor:
         """Classes (H, W) of an image (C, H, W), in full precision."""
-        with torch.inference_mode(False), torch.no_grad():
-            points = image[None].to(self._network.device, self._network.dtype)
-            return self._network(points, exact=True)[0].argmax(0).cpu()
+        return self._network.logits(image).argmax(0)
+
+    def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
+        return case.scores(self._predict(image), self._common.classes, self._common.background)
 
 
 def make_row(
     common: Common, attack: Mapping[str, Any], finished: Finished, case: Case, adv8: Tensor, adv8_preds: Tensor
 ) -> dict[str, Any]:
-    """The columns of `records.SCHEMA`.
+    """The columns of `records.SCHEMA` but `adv8_sha256`.
 
     Args:
         common: to all rows.
@@ -122,31 +122,20 @@ def make_row(
         adv8: (C, H, W) the 8-bit image.
         adv8_preds: (H, W) its prediction.
     """
-    maps, kind = (case.truth, case.target, case.valid), (common.classes, common.background)
+    kind = (common.classes, common.background)
     scores: dict[str, Any] = {}
     for prefix, preds in (("clean", finished.clean_preds), ("adv", finished.adv_preds), ("adv8", adv8_preds)):
-        scored = score_prediction(preds, *maps, *kind, case.target_valid)
+        scored = case.scores(preds, *kind)
         scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
-    references = {"target": case.target[None], "truth": case.truth[None]}
-    judged = case.valid if finished.job.valid is None else finished.job.valid
-    score8 = common.judge.score(adv8_preds[None], references, judged[None], *kind)
     rounded = score_perturbation(case.image, adv8)
     return {
         **vars(common),
         "judge": str(common.judge),
         **attack,
-        "id": case.id,
-        "group": case.group or None,
-        "target": case.target_name,
-        "height": case.image.shape[1],
-        "width": case.image.shape[2],
-        "valid_pixels": int(case.valid.sum()),
-        "target_draw": case.target_draw,
-        "target_draws": case.target_draws,
-        "target_too_close": case.target_too_close,
+        **case.columns(),
         **score_target(case.truth, case.target, case.target_valid, *kind),
         "success": finished.success,
-        "success8": bool(common.judge.holds(score8)),
+        "success8": case.success(common.judge, adv8_preds, attack["targeted"], *kind),
         "success_clean": finished.success_clean,
         "nonfinite_gradient": finished.nonfinite_gradient,
         "steps": finished.steps,

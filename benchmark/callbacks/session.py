@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import norms
 from benchmark.callbacks.plan import Plan
+from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine import Engine, Measurements
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
 from benchmark.maps import VOID
+from benchmark.scoring import score_prediction
 from benchmark.targets import Chosen, Split, Target
 
 _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has the norm of its perturbation
@@ -40,6 +42,30 @@ class Case:
     target_draw: int = 1
     target_draws: int = 1
     target_too_close: bool = False
+
+    def columns(self) -> dict[str, Any]:
+        """What rows say about the image, whatever is done to it."""
+        return {
+            "id": self.id,
+            "group": self.group or None,
+            "target": self.target_name,
+            "height": self.image.shape[1],
+            "width": self.image.shape[2],
+            "valid_pixels": int(self.valid.sum()),
+            "target_draw": self.target_draw,
+            "target_draws": self.target_draws,
+            "target_too_close": self.target_too_close,
+        }
+
+    def scores(self, preds: Tensor, classes: int, background: int | None) -> dict[str, Any]:
+        """`scoring.score_prediction` of a prediction (H, W)."""
+        return score_prediction(preds, self.truth, self.target, self.valid, classes, background, self.target_valid)
+
+    def success(self, judge: Criterion, preds: Tensor, targeted: bool, classes: int, background: int | None) -> bool:
+        """Whether the judge holds for a prediction (H, W), over the pixels that count for what the attack aims at."""
+        references = {"target": self.target[None], "truth": self.truth[None]}
+        judged = self.target_valid if targeted else self.valid
+        return bool(judge.holds(judge.score(preds[None], references, judged[None], classes, background)))
 
 
 class Session:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import Tensor
 
-    from benchmark.callbacks.plan import Plan
+    from benchmark.callbacks.plan import Attack, Plan
     from benchmark.data.datamodule import SegmentationData
     from benchmark.tracking.guarded_logger import GuardedLogger
 
@@ -58,6 +58,10 @@ def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
         raise
 
 
+Make = Callable[[DictConfig, str], Any]
+"""As `instantiate`: from a node and its place in the configuration to the object."""
+
+
 def build_data(cfg: DictConfig) -> "SegmentationData":
     """The data module of `data`."""
     return instantiate(cfg.data, "data")
@@ -65,18 +69,10 @@ def build_data(cfg: DictConfig) -> "SegmentationData":
 
 def build_plan(cfg: DictConfig) -> "Plan":
     """Attacks, targets and judge."""
-    from benchmark.callbacks.plan import Attack, Plan, expand
+    from benchmark.callbacks.plan import Plan
 
-    attacks: dict[str, Attack] = {}
-    budgets: Any = OmegaConf.to_object(cfg.budgets) if cfg.budgets is not None else None
-    for name, node in cfg.attacks.items():
-        options: Any = OmegaConf.to_container(node, resolve=True)
-        attack = Attack(**options | {"rule": instantiate(node.rule, f"attacks.{name}.rule")})
-        attacks[str(name)] = attack.with_budgets(budgets)
-    if budgets is not None and not any(attack.budgets for attack in attacks.values()):
-        raise InputError(f"budgets={budgets}: no attack of this run has a budget in norm inf; leave budgets out")
     return Plan(
-        attacks=expand(attacks),
+        attacks=build_attacks(cfg),
         target=instantiate(cfg.target, "target"),
         judge=instantiate(cfg.judge, "judge"),
         engine=OmegaConf.to_container(cfg.engine, resolve=True),  # type: ignore[arg-type]
@@ -85,8 +81,23 @@ def build_plan(cfg: DictConfig) -> "Plan":
     )
 
 
-def build_defences(cfg: DictConfig) -> "dict[str, Callable[[Tensor], Tensor]]":
-    """The input transforms `defence` asks for, by the names their columns get."""
+def build_attacks(cfg: DictConfig, make: Make = instantiate) -> "dict[str, Attack]":
+    """The attacks, one for each of their budgets, by the names their rows get; `make` makes their rules."""
+    from benchmark.callbacks.plan import Attack, expand
+
+    attacks: dict[str, Attack] = {}
+    budgets: Any = OmegaConf.to_object(cfg.budgets) if cfg.budgets is not None else None
+    for name, node in cfg.attacks.items():
+        options: Any = OmegaConf.to_container(node, resolve=True)
+        attack = Attack(**options | {"rule": make(node.rule, f"attacks.{name}.rule")})
+        attacks[str(name)] = attack.with_budgets(budgets)
+    if budgets is not None and not any(attack.budgets for attack in attacks.values()):
+        raise InputError(f"budgets={budgets}: no attack of this run has a budget in norm inf; leave budgets out")
+    return expand(attacks)
+
+
+def build_defences(cfg: DictConfig, make: Make = instantiate) -> "dict[str, Callable[[Tensor], Tensor]]":
+    """The input transforms `defence` asks for, by the names their columns get; `make` makes them."""
     defences = {}
     for name, node in (cfg.get("defences") or {}).items():
         # The names stand in columns beside those of the predictions every row has.
@@ -94,7 +105,7 @@ def build_defences(cfg: DictConfig) -> "dict[str, Callable[[Tensor], Tensor]]":
             raise InputError(
                 f"defences.{name}: call it something of small letters and digits, other than {', '.join(PREDICTIONS)}"
             )
-        defences[str(name)] = instantiate(node, f"defences.{name}")
+        defences[str(name)] = make(node, f"defences.{name}")
     return defences
 
 

@@ -1,5 +1,6 @@
 """A run: its configuration, its folder and what every command needs of both."""
 
+import hashlib
 import json
 import os
 import platform
@@ -108,8 +109,9 @@ class Context:
         # Last the configuration, because a folder that has it can be gone on with.
         save_text(self.folder / "splits.json", json.dumps(self.data.splits(), indent=1))
         (self.folder / "environment.json").unlink(missing_ok=True)
-        self.record()
-        save_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
+        text = OmegaConf.to_yaml(OmegaConf.create(self.config))
+        self.record(config_sha256=hashlib.sha256(text.encode()).hexdigest())
+        save_text(self.folder / "config.yaml", text)
 
     def environment(self) -> dict[str, Any]:
         """What environment.json says."""
@@ -170,7 +172,7 @@ class Context:
         return {
             "benchmark": __version__,
             "python": platform.python_version(),
-            "packages": {name: _version(name) for name in _PACKAGES},
+            "packages": package_versions(),
             "platform": platform.platform(),
             "processor": platform.processor() or platform.machine(),
             "cpus": os.cpu_count(),
@@ -218,6 +220,11 @@ def _name(folder: Path, run_name: str) -> str:
     if run_name in parts:
         return "/".join(parts[len(parts) - 1 - parts[::-1].index(run_name) :])
     return "/".join(parts[-2:])
+
+
+def package_versions() -> dict[str, str | None]:
+    """What a result may depend on -> its installed version, None if it is not there."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def _version(package: str) -> str | None:

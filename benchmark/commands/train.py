@@ -98,6 +98,4 @@ def _take_best(victim: "Victim", path: Path) -> None:
 def victim_name(context: Context, victim: "Victim") -> str:
     """What rows call the victim: architecture and encoder, or the factory of a user's own module."""
     factory = context.config["victim"].get("factory")
-    if factory is not None:
-        return str(factory)
-    return "_".join(str(victim.hparams[key]) for key in ("architecture", "encoder") if victim.hparams[key])
+    return victim.label if factory is None else str(factory)

@@ -29,9 +29,9 @@ FACTS = ("family", "norm", "eps", "targeted", "equal_norm")
 COSTS = ("steps", "forwards", "backwards", "passes", "zero_gradients", "seconds")
 
 SCORES = tuple(
-    name
-    for name in SCHEMA.names
-    if name.split("_")[0] in PREDICTIONS and name not in NORMS and not name.endswith("confusion_truth")
+    field.name
+    for field in SCHEMA
+    if field.name.split("_")[0] in PREDICTIONS and field.name not in NORMS and field.type == pa.float64()
 )
 
 _DEFENDED = re.compile(r"(clean_)?([a-z0-9]+)_(iou_(?:target|truth))")
@@ -42,6 +42,15 @@ class Summary(NamedTuple):
 
     attacks: list[dict[str, Any]]
     worst_case: list[dict[str, Any]]
+
+    def document(self) -> dict[str, Any]:
+        """What is written: the summary of one attack alone, of several {"attacks": [...], "worst_case": [...]}."""
+        return self.attacks[0] if len(self.attacks) == 1 else self._asdict()
+
+
+def make_summary(rows: pa.Table) -> Summary:
+    """Everything that rows (see `summarise`) are summarised to."""
+    return Summary(summarise(rows), _strict(worst_cases(rows)))
 
 
 def summarise(rows: pa.Table) -> list[dict[str, Any]]:
@@ -75,16 +84,10 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
 
 
 def write_summary(rows: pa.Table, path: Path) -> Summary:
-    """Write summary.json whole or not at all: the summary of one attack, or {"attacks": [...], "worst_case": [...]}."""
-    summary = summary_of(rows)
-    document = summary.attacks[0] if len(summary.attacks) == 1 else summary._asdict()
-    save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    """Write summary.json, `Summary.document`, whole or not at all."""
+    summary = make_summary(rows)
+    save_text(path, json.dumps(summary.document(), indent=2, allow_nan=False) + "\n")
     return summary
-
-
-def summary_of(rows: pa.Table) -> Summary:
-    """All that summary.json holds, from rows as `benchmark.records.read` returns them."""
-    return Summary(summarise(rows), _strict(worst_cases(rows)))
 
 
 def read_summary(path: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from benchmark import records
 from benchmark.errors import InputError
-from benchmark.report.aggregate import Summary, summary_of
+from benchmark.report.aggregate import Summary, make_summary
 from benchmark.report.cards import Card, read_card
 from benchmark.report.transfer import TRANSFER
 
@@ -94,7 +94,7 @@ def read_run(folder: Path) -> Run:
     label = ", ".join(dict.fromkeys(str(row["victim"]) for row in rows))
     config, environment = _read_config(folder / "config.yaml"), _read_json(folder / "environment.json")
     finished = not records.RECORDS.parts(folder)
-    return Run(folder, label, rows, traces, summary_of(table), config, environment, finished)
+    return Run(folder, label, rows, traces, make_summary(table), config, environment, finished)
 
 
 def _read_transfer(folder: Path) -> Transfer:

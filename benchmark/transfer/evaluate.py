@@ -15,7 +15,6 @@ from benchmark.errors import InputError
 from benchmark.network import Network, frozen
 from benchmark.records import group_rows
 from benchmark.run_folder import adversarial_path
-from benchmark.scoring import score_prediction
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like
 from benchmark.transfer.source import Source
@@ -91,12 +90,8 @@ class Evaluation:
         scores: dict[str, Any] = {}
         success = {}
         for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):
-            scored = score_prediction(predicted, case.truth, case.target, case.valid, *kind, case.target_valid)
-            scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
-            references = {"target": case.target[None], "truth": case.truth[None]}
-            judged = case.target_valid if row["targeted"] else case.valid
-            score = source.judge.score(predicted[None], references, judged[None], *kind)
-            success[prefix] = bool(source.judge.holds(score))
+            scores |= {f"{prefix}_{name}": value for name, value in case.scores(predicted, *kind).items()}
+            success[prefix] = case.success(source.judge, predicted, row["targeted"], *kind)
         return {
             **{name: row[name] for name in _KEPT},
             **{f"source_{name}": row[name] for name in _SOURCES_OWN},

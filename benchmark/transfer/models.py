@@ -27,12 +27,6 @@ class Model:
     victim: Victim
     given: bool
 
-    @property
-    def name(self) -> str:
-        """Architecture and encoder."""
-        found = (self.victim.hparams[key] for key in ("architecture", "encoder"))
-        return "_".join(str(value) for value in found if value)
-
     def judges(self, source: Source, sources: Sequence[Source]) -> bool:
         """Whether it is shown the pictures of a run: if asked for, or if it is the model of a run on the same data."""
         alike = (other for other in sources if other.fingerprint == source.fingerprint)
@@ -79,7 +73,7 @@ def labels(models: Sequence[Model], sources: Sequence[Source]) -> tuple[dict[str
 
     Architecture and encoder; where others have the same, the run's folder too, and then the beginning of the hash.
     """
-    known = {model.weights_sha256: (model.name, _folder_name(model.path)) for model in models}
+    known = {model.weights_sha256: (model.victim.label, _folder_name(model.path)) for model in models}
     attacked = {source.name: source.weights_sha256 or f"the model of {source.name}" for source in sources}
     for source in sources:
         known.setdefault(attacked[source.name], (str(source.rows[0]["victim"]), source.folder.resolve().name))

@@ -13,8 +13,13 @@ from benchmark.callbacks.session import Case, repeat_case, split_of
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
+from benchmark.faults import Fault, differing, row_place
+from benchmark.records import RECORDS, group_rows
 from benchmark.run_folder import adversarial_path
 from benchmark.targets import Target
+
+_DATA = "restore the data the run was made on"
+_PICTURE = "restore it or attack the image again"
 
 
 @dataclass(frozen=True)
@@ -47,22 +52,66 @@ class Source:
 
     def check(self) -> None:
         """Raise InputError, naming what differs, unless data, targets, judge and pictures are those of the rows."""
-        self._check_data()
-        for name, found in (("judge", str(self.judge)), ("split", self.data.test_split)):
-            if wrong := {row[name] for row in self.rows} - {found}:
-                raise InputError(
-                    f"{self.folder}: rows have {name} {wrong.pop()!r}, its config.yaml says {found!r}; "
-                    "put config.yaml back as the run wrote it"
-                )
+        for fault in self._faults():
+            raise InputError(f"{self.folder}: {fault}; {fault.cure}")
+
+    def _faults(self) -> Iterator[Fault]:
+        yield from self.data_faults()
+        by_id, absent = group_rows(self.rows, "id"), RECORDS.missing(self.folder)
+        for case in self.cases(sorted(by_id)):
+            facts = {name: value for name, value in self.facts(case).items() if name not in absent}
+            for row in by_id[case.id]:
+                yield from differing(row, facts)
+                yield from self.picture_faults(row)
+
+    def data_faults(self) -> Iterator[Fault]:
+        """What of the data is not as the run recorded it."""
+        name, found = self.data.name, self.data.splits()
+        for split in dict.fromkeys([*found, *self.splits]):
+            said, ids = self.splits.get(split), found.get(split, [])
+            recorded = said if isinstance(said, list) else []
+            if said != ids:
+                what = f"has {len(ids)} images of {name} now, other ones than the {len(recorded)} recorded"
+                yield Fault("splits.json", what, _DATA, split)
+        if (fingerprint := self.data.fingerprint()) != self.fingerprint:
+            what = (
+                f"the files or settings of data set {name} have changed (fingerprint {fingerprint[:12]}, "
+                f"recorded {self.fingerprint[:12]})"
+            )
+            yield Fault("environment.json", what, _DATA, "data_fingerprint")
+        known = set(self.data.test_ids())
         for row in self.rows:
-            self._check_picture(row)
-        drawn = {case.id: case.target_name for case in self.cases(sorted({row["id"] for row in self.rows}))}
-        for row in self.rows:
-            if row["target"] != drawn[row["id"]]:
-                raise InputError(
-                    f"{self.folder}: image {row['id']} was attacked towards {row['target']}, "
-                    f"its config.yaml now gives {drawn[row['id']]}; restore the target it was run with"
-                )
+            if row["id"] not in known:
+                yield Fault(row_place(row), f"data set {name} does not have this image", _DATA, "id")
+
+    def facts(self, case: Case) -> dict[str, Any]:
+        """Columns that say what was attacked and how it is judged, for an image."""
+        return {
+            "split": self.data.test_split,
+            "judge": str(self.judge),
+            "classes": self.data.classes,
+            "background": self.data.background,
+            **case.columns(),
+        }
+
+    def picture_faults(self, row: Mapping[str, Any]) -> Iterator[Fault]:
+        """Whether the saved picture is missing, no PNG, or of another size than the row says."""
+        path = adversarial_path(self.folder, row["attack"], row["id"])
+        place, column = row_place(row), str(path.relative_to(self.folder))
+        try:
+            with Image.open(path, formats=["PNG"]) as picture:
+                size = picture.size
+        except Exception as error:  # any bytes may come here, and Pillow raises many things at them
+            reason = getattr(error, "strerror", None) or "no PNG"
+            yield Fault(place, f"cannot be read ({reason})", _PICTURE, column)
+            return
+        if size != (row["width"], row["height"]):
+            what = f"has {size[0]} x {size[1]} pixels, its row says {row['width']} x {row['height']}"
+            yield Fault(place, what, _PICTURE, column)
+
+    def read_data(self) -> None:
+        """Decode the images; raises InputError if one cannot be read."""
+        _ = self._items
 
     def cases(self, ids: Sequence[str]) -> Iterator[Case]:
         """Image, truth and target of each id, as the rows have it."""
@@ -77,37 +126,3 @@ class Source:
         ids = self.data.test_ids()
         self.target.prepare(split_of(self.data, "test"))
         return self.data.test_dataloader().dataset, {image_id: index for index, image_id in enumerate(ids)}
-
-    def _check_data(self) -> None:
-        name = self.data.name
-        for split, ids in self.data.splits().items():
-            said = self.splits.get(split)
-            recorded = said if isinstance(said, list) else []
-            if recorded != ids:
-                raise InputError(
-                    f"{self.folder}: split {split} of {name} has {len(ids)} images now, other ones than the "
-                    f"{len(recorded)} recorded; restore the data the run was made on"
-                )
-        found = self.data.fingerprint()
-        if found != self.fingerprint:
-            raise InputError(
-                f"{self.folder}: the files or settings of data set {name} have changed (fingerprint {found[:12]}, "
-                f"recorded {self.fingerprint[:12]}); restore the data the run was made on"
-            )
-        if unknown := {row["id"] for row in self.rows} - set(self.data.test_ids()):
-            raise InputError(f"{self.folder}: rows of {min(unknown)}, which data set {name} does not have; restore it")
-
-    def _check_picture(self, row: Mapping[str, Any]) -> None:
-        path = adversarial_path(self.folder, row["attack"], row["id"])
-        try:
-            with Image.open(path) as picture:
-                size = picture.size
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read ({error.strerror or 'no picture'}); restore it or attack the image again"
-            ) from error
-        if size != (row["width"], row["height"]):
-            raise InputError(
-                f"{path}: has {size[0]} x {size[1]} pixels, its row says {row['width']} x {row['height']}; "
-                "restore the picture the run wrote"
-            )

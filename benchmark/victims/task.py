@@ -85,6 +85,11 @@ class Victim(pl.LightningModule):
         self.confusion = MulticlassConfusionMatrix(classes, ignore_index=VOID, validate_args=False)
         self.val_loss = MeanMetric()
 
+    @property
+    def label(self) -> str:
+        """Architecture and encoder: what rows call it."""
+        return "_".join(str(self.hparams[key]) for key in ("architecture", "encoder") if self.hparams[key])
+
     def configure_network(self, network: nn.Module | None) -> None:
         """Build the smp network the hyper-parameters name, or take the module given for architecture "python"."""
         own = self.hparams

@@ -1,5 +1,7 @@
 """Columns after an input transform, against transforms whose outcome can be seen at once."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,8 +17,8 @@ def _case(image_id: str = "a") -> Case:
     return Case(image_id, "", truth.float().expand(3, 8, 8), truth, 1 - truth, "other", valid, valid)
 
 
-def _predict(image: Tensor) -> Tensor:
-    return (image[0] > 0.5).long()
+def _scores(case: Case, image: Tensor) -> dict[str, Any]:
+    return case.scores((image[0] > 0.5).long(), 2, 0)
 
 
 def _invert(pixels: Tensor) -> Tensor:
@@ -31,7 +33,7 @@ def _halve(pixels: Tensor) -> Tensor:
 def test_the_file_goes_through_the_transform_before_it_is_predicted() -> None:
     case = _case()
     adv8 = 1 - case.image
-    defended = Defended({"inv": _invert, "up": _halve}, _predict, 2, 0)
+    defended = Defended({"inv": _invert, "up": _halve}, _scores)
     assert defended.columns(case, adv8) == pytest.approx(
         {
             **{"inv_iou_target": 0, "inv_iou_truth": 1, "clean_inv_iou_truth": 0},
@@ -43,11 +45,11 @@ def test_the_file_goes_through_the_transform_before_it_is_predicted() -> None:
 def test_the_clean_image_is_predicted_once_for_all_attacks() -> None:
     seen = []
 
-    def predict(image: Tensor) -> Tensor:
+    def scores(case: Case, image: Tensor) -> dict[str, Any]:
         seen.append(image)
-        return _predict(image)
+        return _scores(case, image)
 
-    defended = Defended({"inv": _invert}, predict, 2, 0)
+    defended = Defended({"inv": _invert}, scores)
     first, second = _case(), _case("b")
     columns = [defended.columns(first, first.image), defended.columns(first, 1 - first.image)]
     assert [found["clean_inv_iou_truth"] for found in columns] == [0, 0]
@@ -58,4 +60,4 @@ def test_the_clean_image_is_predicted_once_for_all_attacks() -> None:
 
 
 def test_none_asked_none_given() -> None:
-    assert Defended({}, _predict, 2, 0).columns(_case(), _case().image) == {}
+    assert Defended({}, _scores).columns(_case(), _case().image) == {}

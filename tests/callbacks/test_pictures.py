@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.callbacks.pictures import load_picture, save_picture
+from benchmark.callbacks.pictures import file_sha256, load_picture, save_picture
 from benchmark.errors import InputError
 from benchmark.pixels import round8
 
@@ -50,3 +50,15 @@ def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:900])
     with pytest.raises(InputError, match=r"image\.png: cannot be read"):
         load_picture(path)
+
+
+def test_another_format_under_the_name_of_a_png_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.new("RGB", (4, 4)).save(path, format="EPS")
+    with pytest.raises(InputError, match=r"image\.png: cannot be read \(no PNG that is whole\)"):
+        load_picture(path)
+
+
+def test_the_hash_is_of_the_files_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

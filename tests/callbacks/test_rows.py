@@ -1,5 +1,6 @@
 """A finished image as picture, trace and row, in that order."""
 
+import hashlib
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +92,9 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert row["adv8_l2"] == pytest.approx(rounded.double().norm().item())
     assert row["adv8_l2"] != pytest.approx(row["l2"], rel=1e-4)
     assert records.read(tmp_path).to_pylist() == [row]
-    assert adversarial_path(tmp_path, "asma", "im/1").name == "im%2F1.png"
+    path = adversarial_path(tmp_path, "asma", "im/1")
+    assert path.name == "im%2F1.png"
+    assert row["adv8_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert TRACES.read(tmp_path)["step"].to_pylist() == [0, 1, 2]
 
 

@@ -81,7 +81,26 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     """The root of a data=folder with six images and masks of 32 pixels."""
-    root = tmp_path / "pairs"
+    return _pairs(tmp_path / "pairs")
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on such a folder, `pairs` beside it: a small victim, two test images, three attacks, a transform.
+
+    pgd@8 has a success and a failure at a judge's value that so short a training and attack can reach.
+    """
+    folder = tmp_path_factory.mktemp("small")
+    data = ("data=folder", f"data.root={_pairs(folder / 'pairs')}", "data.size=32", "data.fractions=[.34,.33,.33]")
+    victim = ("victim.encoder=mobilenet_v2", "victim.options={decoder_channels:[32,16,8,8,4]}", "trainer.max_epochs=2")
+    attacks = ("attack=[asma,noise,pgd]", "+attacks.pgd.budgets=[8]", "attacks.noise.equal_norm=pgd")
+    judged = ("engine.max_passes=24", "judge.value=0.04")
+    out = ("defence=jpeg", "run.montage=0", f"run.dir={folder / 'run'}")
+    assert main(["run", "trainer=cpu", *data, *victim, *attacks, *judged, *out]) == 0
+    return folder / "run"
+
+
+def _pairs(root: Path) -> Path:
     for i in range(6):
         mask = np.zeros((32, 32), np.uint8)
         mask[4 + i : 20 + i, 6:20] = 255

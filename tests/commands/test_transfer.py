@@ -249,13 +249,13 @@ def test_a_victim_of_other_classes(declined, attacked: Path, other: Path, tmp_pa
 def test_a_missing_picture(declined, copied: Path) -> None:
     path = adversarial_path(copied, "pgd@8", "test_00002")
     path.unlink()
-    assert f"{path}: cannot be read (No such file or directory)" in declined(copied)
+    assert f"pgd@8 / test_00002: {path.relative_to(copied)}: cannot be read (No such file or" in declined(copied)
 
 
 def test_a_picture_of_another_size(declined, copied: Path) -> None:
     path = adversarial_path(copied, "pgd@8", "test_00002")
     Image.new("RGB", (32, 30)).save(path)
-    assert f"{path}: has 32 x 30 pixels, its row says 32 x 32" in declined(copied)
+    assert f"{path.relative_to(copied)}: has 32 x 30 pixels, its row says 32 x 32" in declined(copied)
 
 
 def test_a_picture_that_is_not_the_rows(declined, copied: Path) -> None:
@@ -267,11 +267,15 @@ def test_a_picture_that_is_not_the_rows(declined, copied: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("data.n_test", 5, "split test of synthetic has 5 images now, other ones than the 4 recorded"),
+        ("data.n_test", 5, "splits.json: test: has 5 images of synthetic now, other ones than the 4 recorded"),
         ("data.seed", 7, "the files or settings of data set synthetic have changed (fingerprint "),
-        ("data.test_split", "val", "rows of test_00000, which data set synthetic does not have"),
-        ("target.seed", 1, "was attacked towards other_image:test_0000"),
-        ("judge.value", 0.5, "rows have judge 'iou to target >= 0.2', its config.yaml says 'iou to target >= 0.5'"),
+        (
+            "data.test_split",
+            "val",
+            "pgd@32 / test_00000: id: data set synthetic does not have this image; restore the data",
+        ),
+        ("target.seed", 1, "test_00000: target: row says 'other_image:test_0000"),
+        ("judge.value", 0.5, "judge: row says 'iou to target >= 0.2', recomputed 'iou to target >= 0.5'"),
         ("data._target_", "shutil.rmtree", "only code of benchmark.data is run from a run's folder"),
         ("data._target_", "benchmark.data.files.Path", "only code of benchmark.data is run from a run's folder"),
         ("target._target_", "benchmark.victims.networks.build_from_factory", "only code of benchmark.targets is run"),
@@ -324,7 +328,7 @@ def test_a_run_that_lacks_a_section(declined, copied: Path, section: str) -> Non
 
 def test_a_split_that_is_no_list(declined, copied: Path) -> None:
     (copied / "splits.json").write_text('{"train": null}')
-    assert "split train of synthetic has 16 images now, other ones than the 0 recorded" in declined(copied)
+    assert "splits.json: train: has 16 images of synthetic now, other ones than the 0 recorded" in declined(copied)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "environment.json", "splits.json"])

@@ -11,7 +11,7 @@ from benchmark.transfer.models import Model, labels, load_models
 
 
 def _model(path: str, sha: str, architecture: str = "unet", given: bool = True) -> Model:
-    victim: Any = SimpleNamespace(hparams={"architecture": architecture, "encoder": "resnet18"})
+    victim: Any = SimpleNamespace(label=f"{architecture}_resnet18")
     return Model(Path(path), sha, victim, given)
 
 

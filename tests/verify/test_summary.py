@@ -1,0 +1,74 @@
+"""summary.json against the rows it was made from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from benchmark.records import SCHEMA
+from benchmark.report.aggregate import write_summary
+from benchmark.verify.summary import summary_faults
+
+KINDS = {"string": "x", "bool": True, "int64": 1, "double": 0.5}
+
+
+def _rows(attacks: str) -> pa.Table:
+    values = {field.name: KINDS.get(str(field.type), [3, 1, 0, 2]) for field in SCHEMA}
+    own = {"success_clean": False, "background": 0, "classes": 2, "equal_norm": None, "norm": "2"}
+    listed = [values | own | {"attack": attack, "id": str(i), "l2": i + 0.1} for attack in attacks for i in range(3)]
+    return pa.Table.from_pylist(listed, schema=SCHEMA)
+
+
+def _changed(folder: Path, *path: Any, value: Any) -> None:
+    document = json.loads((folder / "summary.json").read_text())
+    node = document
+    for part in path[:-1]:
+        node = node[part]
+    node[path[-1]] = value
+    (folder / "summary.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("attacks", ["a", "ab"])
+def test_what_was_written_is_found_again(tmp_path: Path, attacks: str) -> None:
+    write_summary(_rows(attacks), tmp_path / "summary.json")
+    assert list(summary_faults(tmp_path, _rows(attacks))) == []
+
+
+def test_a_number_that_the_rows_do_not_give_is_named(tmp_path: Path) -> None:
+    rows = _rows("ab")
+    write_summary(rows, tmp_path / "summary.json")
+    _changed(tmp_path, "attacks", 1, "l2", "median", value=7.0)
+    _changed(tmp_path, "attacks", 0, "success8_rate", value=None)
+    _changed(tmp_path, "worst_case", 0, "attacked", value=2)
+    _changed(tmp_path, "attacks", 0, "mine", value=1)
+    assert sorted(str(fault) for fault in summary_faults(tmp_path, rows)) == [
+        "summary.json: attacks.a.mine: is nothing that rows give",
+        "summary.json: attacks.a.success8_rate: says None, the rows give 1.0",
+        "summary.json: attacks.b.l2.median: says 7.0, the rows give 1.1",
+        "summary.json: worst_case.0.attacked: says 2, the rows give 3",
+    ]
+
+
+def test_what_only_a_later_version_knows_is_not_asked_for(tmp_path: Path) -> None:
+    write_summary(_rows("a"), tmp_path / "summary.json")
+    document = json.loads((tmp_path / "summary.json").read_text())
+    del document["l2"]["median"]
+    (tmp_path / "summary.json").write_text(json.dumps(document))
+    assert list(summary_faults(tmp_path, _rows("a"))) == []
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]"])
+def test_no_summary(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "summary.json").write_text(text)
+    (fault,) = summary_faults(tmp_path, _rows("a"))
+    assert str(fault).startswith("summary.json: ")
+
+
+def test_rows_that_cannot_be_summarised(tmp_path: Path) -> None:
+    write_summary(_rows("a"), tmp_path / "summary.json")
+    broken = pa.Table.from_pylist([row | {"backwards": None} for row in _rows("a").to_pylist()], schema=SCHEMA)
+    (fault,) = summary_faults(tmp_path, broken)
+    assert "cannot be computed from the rows (TypeError" in str(fault)

@@ -1,0 +1,82 @@
+"""Rows that are missing or there twice, and what traces say of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmark.records import RECORDS, SCHEMA, TRACES, Writer
+from benchmark.verify.implied import Trace
+from benchmark.verify.table import finished, kept_traces, table_faults
+
+
+def _row(image_id: str, attack: str = "asma", **values: Any) -> dict[str, Any]:
+    return dict.fromkeys(SCHEMA.names) | {"id": image_id, "attack": attack} | values
+
+
+def _written(folder: Path, rows: list[dict[str, Any]], schema: pa.Schema = SCHEMA) -> None:
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "records.parquet")
+
+
+def _faults(folder: Path, attacks: list[str] | None = None, ids: str = "ab") -> list[str]:
+    return [str(fault) for fault in table_faults(folder, RECORDS.read(folder).to_pylist(), attacks, list(ids))]
+
+
+def test_every_attack_has_every_image_once(tmp_path: Path) -> None:
+    _written(tmp_path, [_row("a"), _row("b"), _row("a", "pgd")])
+    assert finished(tmp_path)
+    assert _faults(tmp_path) == ["pgd / b: id: the row is missing"]
+    assert _faults(tmp_path, ["asma", "dag"], "a") == ["dag / a: id: the row is missing"]
+
+
+def test_a_run_that_goes_on_has_no_missing_rows(tmp_path: Path) -> None:
+    Writer(tmp_path, RECORDS).append([_row("a")])
+    assert not finished(tmp_path)
+    assert _faults(tmp_path) == []
+    RECORDS.merge(tmp_path)
+    Writer(tmp_path, RECORDS).append([_row("a", "pgd")])
+    assert not finished(tmp_path)
+    assert _faults(tmp_path) == []
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_two_rows_of_one_image(tmp_path: Path, steps: int) -> None:
+    _written(tmp_path, [_row("a", steps=1), _row("b"), _row("a", steps=steps)])
+    assert _faults(tmp_path) == ["asma / a: id: there are several rows of this attack and image"]
+
+
+def test_a_copy_that_an_interrupted_merge_left_is_no_fault_but_another_row_is(tmp_path: Path) -> None:
+    _written(tmp_path, [_row("a", l2=float("nan")), _row("b", steps=1)])
+    Writer(tmp_path, RECORDS).append([_row("a", l2=float("nan"))])
+    assert _faults(tmp_path) == []
+    Writer(tmp_path, RECORDS).append([_row("b", steps=2)])
+    assert _faults(tmp_path) == ["asma / b: id: there are several rows of this attack and image"]
+
+
+def test_columns_that_are_missing(tmp_path: Path) -> None:
+    old = pa.schema([field for field in SCHEMA if field.name not in ("adv8_sha256", "success8", "l2")])
+    _written(tmp_path, [_row("a"), _row("b")], old)
+    assert _faults(tmp_path) == [
+        "records.parquet: l2: the column is missing",
+        "records.parquet: success8: the column is missing",
+    ]
+
+
+def test_traces_end_and_have_the_norms_of_the_kept_step(tmp_path: Path) -> None:
+    assert kept_traces(tmp_path, [_row("a")]) == {}
+    points = [
+        *(("a", step, 0.1 * step, 0.01 * step) for step in range(4)),
+        *(("b", step, 1.0, 1.0) for step in (0, 5)),
+        *(("c", step, 1.0, 1.0) for step in (0, 1)),
+    ]
+    empty = dict.fromkeys(TRACES.schema.names)
+    traced = [empty | {"attack": "asma", "id": i, "step": s, "l2": l2, "linf": linf} for i, s, l2, linf in points]
+    Writer(tmp_path, TRACES).append(traced)
+    rows = [_row("a", kept_step=2), _row("b", kept_step=3), _row("c", kept_step=0), _row("d", kept_step=1)]
+    assert kept_traces(tmp_path, rows) == {
+        ("asma", "a"): Trace(3, 0.2, 0.02),
+        ("asma", "b"): Trace(5, None, None),
+        ("asma", "c"): Trace(1, None, None),
+    }
