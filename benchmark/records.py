@@ -29,7 +29,7 @@ _LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings 
 PREDICTIONS = ("clean", "adv", "adv8")
 """The clean image, the float32 result, and the 8-bit file."""
 
-NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l2", "adv8_linf", "adv8_psnr")
+NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l1", "adv8_l2", "adv8_linf", "adv8_psnr")
 """How visible the perturbation is: of the float32 result, and of the 8-bit file where rounding can matter."""
 
 _SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (

@@ -147,7 +147,7 @@ def make_row(
         "zero_gradients": finished.zero_gradients,
         "seconds": finished.seconds,
         **score_perturbation(case.image, finished.adv),
-        **{f"adv8_{name}": rounded[name] for name in ("l2", "linf", "psnr")},
+        **{f"adv8_{name}": rounded[name] for name in ("l1", "l2", "linf", "psnr")},
         **scores,
     }
 

@@ -60,8 +60,8 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     (`already_satisfied`), with Wilson intervals beside them; null if there are none. Costs and scores are over all
     images. Norms are over the `count` successes among the attacked, with `failures` beside them; `median_all` is the
     median over all attacked images with failures as infinitely visible, and null where that is not finite, as its
-    interval's bounds are; `median_all8` of l1, l2 and linf counts as failure what fails after rounding. The same for
-    `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95` and
+    interval's bounds are; `median_all8` of l1, l2 and linf is of the files, and counts as failure what fails as one.
+    The same for `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95` and
     `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results by
     the truth's share of the image, `by_target` those of erased targets apart, if there are others too, and
     `input_transforms`, if any were asked for, the scores after them. `targets_redrawn`, `targets_too_close` and

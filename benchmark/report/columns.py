@@ -48,11 +48,14 @@ def norm_column(rows: Rows) -> str:
 
 
 def cost_of_success(rows: Rows, name: str) -> NDArray[np.float64]:
-    """A norm column, or "success_passes", (N,): infinite where the 8-bit file failed.
+    """What each image's success took (N,): infinite where the 8-bit file failed.
 
-    A success that was not confirmed while the image was attacked is known when its last pass is done.
+    Of "l1", "l2" and "linf" the file's norm, so that saved bytes are enough to compute it again; rows of older runs,
+    which lack one, give that of the float32 result. Of "success_passes" the passes; a success that was not confirmed
+    while the image was attacked is known when its last pass is done.
     """
-    values = column(rows, name)
-    if name == "success_passes":
-        values = np.where(np.isnan(values), column(rows, "passes"), values)
+    values, instead = column(rows, name), "passes"
+    if name in NORM_COLUMNS.values():
+        values, instead = column(rows, f"adv8_{name}"), name
+    values = np.where(np.isnan(values), column(rows, instead), values)
     return np.where(flag(rows, "success8"), values, math.inf)

@@ -1,6 +1,6 @@
 """Rows to curves: which share of the attacked images succeeds within a norm, a number of passes, a budget.
 
-Success is that of the 8-bit file but over budgets, norms are those of the float32 result; a failure is never reached.
+Success and norms are those of the 8-bit file, but over budgets those of the float32 result; a failure is never reached.
 """
 
 import math

@@ -32,8 +32,8 @@ def describe(columns: Mapping[str, NDArray[np.float64]], groups: Sequence[object
 def describe_norms(rows: Rows, groups: Sequence[object]) -> dict[str, dict[str, Any]]:
     """Norms of the successes among the attacked images, and medians over all of these with failures as infinite.
 
-    `median_all` takes for a failure what the norm's own flag says; for l1, l2 and linf, `median_all8` takes for a
-    failure what failed as a file, as the headline success does.
+    `median_all` takes for a failure what the norm's own flag says; for l1, l2 and linf, `median_all8` is of the
+    files' norms and takes for a failure what failed as a file, as the headline success does.
     """
     attacked = ~flag(rows, "success_clean")
     flags = {name: "success8" if name.startswith("adv8_") else "success" for name in NORMS}

@@ -13,7 +13,7 @@ from benchmark.report.intervals import wilson
 def strata(rows: Rows, names: NDArray[np.str_], order: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Success, norm and scores of the rows of each name (N,), in this order, for the names that occur.
 
-    Norms are of the float32 result in the attack's own `norm`: `median_norm` of the files that succeed,
+    Norms are of the 8-bit file in the attack's own `norm`: `median_norm` of the files that succeed,
     `median_norm_all` of all attacked images with failures infinite.
     """
     chosen = {name: [row for row, its in zip(rows, names, strict=True) if its == name] for name in order}

@@ -17,7 +17,7 @@ from benchmark.maps import VOID, load_map
 from benchmark.run_folder import picture_path, prediction_path
 
 
-def picture_faults(folder: Path, row: Mapping[str, Any], case: Case) -> Iterator[Fault]:
+def picture_faults(folder: Path, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Fault]:
     """Of the clean image, truth and target, which have to be equal, and of the predictions, whose counts have to be.
 
     Runs of a version that saved none of them have no fault.
@@ -29,7 +29,7 @@ def picture_faults(folder: Path, row: Mapping[str, Any], case: Case) -> Iterator
         "truth": case.truth.masked_fill(~case.valid, VOID),
         "target": case.target.masked_fill(~case.target_valid, VOID),
     }
-    paths = {name: picture_path(folder, name, image) for name in ("clean", "truth", "target", "prediction")}  # type: ignore[arg-type]
+    paths = {name: picture_path(folder, name, image) for name in ("clean", "truth", "target", "prediction")}
     paths["predictions"] = prediction_path(folder, row["attack"], image)
     for name, path in paths.items():
         column = str(path.relative_to(folder))
@@ -40,7 +40,7 @@ def picture_faults(folder: Path, row: Mapping[str, Any], case: Case) -> Iterator
                 same = np.array_equal(load_map(path), expected[name].numpy())
             else:
                 prefix = "clean" if name == "prediction" else "adv8"
-                same = _counts(load_map(path), case, row["classes"]) == row[f"{prefix}_confusion_truth"]
+                same = _counts(load_map(path), case, classes) == row[f"{prefix}_confusion_truth"]
         except InputError as error:
             yield Fault(row_place(row), str(error), column=column)
             continue

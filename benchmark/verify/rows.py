@@ -22,7 +22,7 @@ from benchmark.verify.pictures import picture_faults
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.table import kept_traces
 
-_FILE_NORMS = ("l2", "linf", "psnr")
+_FILE_NORMS = ("l1", "l2", "linf", "psnr")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class RowChecks:
         data, attack = self._source.data, None
         target = score_target(case.truth, case.target, case.target_valid, data.classes, data.background)
         yield from self._expect(row, self._source.facts(case) | target | self._common)
-        yield from picture_faults(self._source.folder, row, case)
+        yield from picture_faults(self._source.folder, row, case, data.classes)
         yield from self._hold(row, [Relation("run", row["run"] == self._run, f"others say {self._run!r}")])
         if self._recorded.attacks is not None:
             attack = self._recorded.attacks.get(row["attack"])

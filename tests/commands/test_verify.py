@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmark import records
-from benchmark.callbacks.pictures import adversarial_path
 from benchmark.records import RECORDS, TRACES, Writer
+from benchmark.run_folder import adversarial_path
 
 PICKED = "pgd@8"
 

@@ -45,9 +45,13 @@ def test_success_by_passes_knows_the_latest_moment() -> None:
     assert found.share.tolist() == [0.25, 0.5, 0.75]
 
 
-def test_the_float_results_norm_counts_where_the_file_succeeds() -> None:
+def test_the_files_norm_counts_where_the_file_succeeds() -> None:
     rows = [row("a", l2=2.0, adv8_l2=2.5), row("b", l2=1.0, success=True, success8=False)]
-    assert cost_of_success(rows, "l2").tolist() == [2.0, math.inf]
+    assert cost_of_success(rows, "l2").tolist() == [2.5, math.inf]
+
+
+def test_older_rows_without_a_files_norm_give_the_float_results() -> None:
+    assert cost_of_success([row("a", l1=2.0, adv8_l1=None)], "l1").tolist() == [2.0]
 
 
 def _sweep() -> list[dict[str, Any]]:

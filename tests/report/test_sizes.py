@@ -28,8 +28,8 @@ def test_strata_are_shares_of_the_valid_pixels() -> None:
 def test_each_stratum_has_its_own_numbers() -> None:
     found = by_size(
         [
-            _sized("a", 4, norm="inf", linf=0.1, l2=7.0, adv8_iou_target=1.0, adv8_iou_truth=0.0),
-            _sized("b", 4, norm="inf", linf=0.3, l2=7.0, adv8_iou_target=0.5, adv8_iou_truth=0.5),
+            _sized("a", 4, norm="inf", linf=0.3, adv8_linf=0.1, l2=7.0, adv8_iou_target=1.0, adv8_iou_truth=0.0),
+            _sized("b", 4, norm="inf", linf=0.1, adv8_linf=0.3, l2=7.0, adv8_iou_target=0.5, adv8_iou_truth=0.5),
             _sized("c", 4, norm="inf", linf=0.9, success8=False, adv8_iou_target=0.0, adv8_iou_truth=1.0),
             _sized("d", 4, norm="inf", linf=0.0, success_clean=True, adv8_iou_target=0.0, adv8_iou_truth=1.0),
             _sized("e", 100, norm="inf", success8=False),
