@@ -61,9 +61,9 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     images. Norms are over the `count` successes among the attacked, with `failures` beside them; `median_all` is the
     median over all attacked images with failures as infinitely visible, and null where that is not finite, as its
     interval's bounds are; `median_all8` of l1, l2 and linf is of the files, and counts as failure what fails as one.
-    The same for `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95` and
-    `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results by
-    the truth's share of the image, `by_target` those of erased targets apart, if there are others too, and
+    The same for `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95`
+    and `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results
+    by the truth's share of the image, `by_target` those of erased targets apart, if there are others too, and
     `input_transforms`, if any were asked for, the scores after them. `targets_redrawn`, `targets_too_close` and
     `targets_erased` count images whose target had to be drawn again, was too close to the truth or to the clean
     prediction all the same, and shows no structure.
