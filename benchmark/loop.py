@@ -205,12 +205,13 @@ class Engine:
         batch.report = {}
         check_points(self.rule, batch.iterates, images)
         slots = Slots.fresh(batch, truths)
-        slots.best_score = self._referee.score(slots, logits)
+        preds = self.network.classes(logits)
+        slots.best_score = self._referee.score(slots, logits, preds=preds)
         slots.ended = self._limits.reached(steps, slots.forwards, slots.candidate, self.rule.passes_per_step)
         slots.waiting = slots.ended
         satisfied = self.judge.holds(slots.best_score)
         slots.succeeded(satisfied)
-        return slots, [Guest(*parts) for parts in zip(jobs, logits.argmax(1).cpu(), satisfied.tolist(), strict=True)]
+        return slots, [Guest(*parts) for parts in zip(jobs, preds.cpu(), satisfied.tolist(), strict=True)]
 
     def _join(self, slots: Slots, guests: list[Guest]) -> None:
         if guests:
@@ -256,10 +257,11 @@ class Engine:
         logits = asked.forward() if asked.logits is None else asked.logits
         awake = ~slots.waiting
         asked.finite &= is_finite(logits)
-        measured = slots.measure(logits.argmax(1), asked.loss)
+        preds = self.network.classes(logits)
+        measured = slots.measure(preds, asked.loss)
         batch.report = {}
         size = norms(batch.iterates - batch.images, self.rule.norm)
-        score = self._referee.score(slots, logits, size)
+        score = self._referee.score(slots, logits, size, preds)
         success = self.judge.holds(score)
         slots.judged(awake, success, score, size, self.judge.better, self._referee.gain)
         slots.advance(awake, following, before, asked, self._limits)

@@ -109,3 +109,12 @@ class Network:
             )
         logits = logits.to(self.dtype)
         return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """Predicted classes (B, h, w) of logits (B, K, h, w), as they are judged and scored.
+
+        The largest logit's, and then what the model's own `postprocess`, if it has one, makes of these maps.
+        """
+        preds = logits.argmax(1)
+        after = getattr(self._model, "postprocess", None)
+        return preds if after is None else after(preds)

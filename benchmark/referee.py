@@ -56,15 +56,18 @@ class Referee:
                 raise
         return torch.cat([self.predict(part) for part in points.chunk(2)])
 
-    def score(self, slots: Slots, logits: Tensor, size: Tensor | None = None) -> Tensor:
+    def score(self, slots: Slots, logits: Tensor, size: Tensor | None = None, preds: Tensor | None = None) -> Tensor:
         """Judged scores (B,) of logits (B, K, h, w), and the judge's worst where they are not finite.
+
+        `preds` (B, h, w) are the logits' classes, if they are known.
 
         So too where `size` (B,), the norm of the perturbation, is over the image's budget: a rule may pass through
         there, but neither succeed nor stay.
         """
         batch = slots.batch
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
-        score = self._judge.score(logits.argmax(1), references, batch.valid, batch.classes, batch.background)
+        preds = self._network.classes(logits) if preds is None else preds
+        score = self._judge.score(preds, references, batch.valid, batch.classes, batch.background)
         counts = is_finite(logits)
         if size is not None:
             counts = counts & (size <= batch.eps + _rounding(batch.eps))
@@ -126,7 +129,8 @@ class Referee:
 
     def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
         logits = self.predict(points)
-        return logits.argmax(1).cpu(), self._judge.holds(self.score(slots, logits)).tolist()
+        preds = self._network.classes(logits)
+        return preds.cpu(), self._judge.holds(self.score(slots, logits, preds=preds)).tolist()
 
     def _judge_again(self, slots: Slots, index: Tensor, points: Tensor, size: Tensor | None = None) -> Tensor:
         """Scores (n,) of points (n, C, H, W) of the images at `index`, counted as a pass."""

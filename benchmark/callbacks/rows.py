@@ -107,7 +107,7 @@ class RowWriter:
         """Classes (H, W) of an image (C, H, W), in full precision."""
         with torch.inference_mode(False), torch.no_grad():
             points = image[None].to(self._network.device, self._network.dtype)
-            return self._network(points, exact=True)[0].argmax(0).cpu()
+            return self._network.classes(self._network(points, exact=True))[0].cpu()
 
 
 def make_row(

@@ -159,9 +159,9 @@ class Session:
         job.check()
         network = next(iter(self.engines.values())).network
         with torch.inference_mode(False), torch.no_grad():
-            logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)[0].cpu()
-        job.check_against(logits)
-        return logits.argmax(0)
+            logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)
+        job.check_against(logits[0].cpu())
+        return network.classes(logits)[0].cpu()
 
     def _job(self, name: str, case: Case) -> Job:
         targeted = self._plan.attacks[name].rule.targeted

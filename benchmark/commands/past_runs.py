@@ -4,6 +4,7 @@ import json
 import pkgutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +48,17 @@ def open_sources(folders: Sequence[Path]) -> "list[Source]":
                 weights_sha256=environment.get("weights_sha256"),
                 checkpoints=[folder / "checkpoints" / "best.ckpt", *([] if given is None else [Path(given)])],
                 batch=config["engine"]["slots"],
+                deployment={key: config["victim"][key] for key in _deployed() if key in config["victim"]},
                 **made,
             )
         )
     return sources
+
+
+def _deployed() -> list[str]:
+    from benchmark.deployment import Deployment
+
+    return [field.name for field in fields(Deployment)]
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

@@ -128,7 +128,7 @@ def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor) -
 def _predict(network: Network, images: Tensor) -> Tensor:
     """Classes (B, H, W) on the CPU."""
     with torch.no_grad():
-        return network(images.to(network.device)).argmax(1).cpu()
+        return network.classes(network(images.to(network.device))).cpu()
 
 
 def _norm(delta: Tensor, norm: Any) -> float:
