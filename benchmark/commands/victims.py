@@ -50,7 +50,7 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
         "licence": licence or "unknown",
         "weights_sha256": tensors_sha256(weights),
         "checkpoint_sha256": checkpoint_sha256(checkpoint),
-        **provenance(checkpoint),
+        **provenance(checkpoint, tensors_sha256(weights)),
     }
     numbers = sum(tensor.numel() for tensor in weights.values())
     try:

@@ -37,6 +37,7 @@ def parts_of(config: Mapping[str, Any]) -> Parts:
     mine = HYPER_PARAMETERS - {"deployment"}
     if config.get("architecture") in adapters.names():
         mine = mine - {"options"}
+        config = {key: value for key, value in config.items() if key != "options" or value is not None}
     return Parts(
         {key: value for key, value in config.items() if key in mine},
         {key: value for key, value in config.items() if key in around},
@@ -58,7 +59,6 @@ def new_victim(*, classes: int, background: int | None, channels: int, **config:
     architecture = str(own.get("architecture"))
     network = None
     if architecture in adapters.names():
-        left = {key: value for key, value in left.items() if key != "options" or value is not None}
         network = adapters.make(architecture, left, channels, 1 if own.get("head") == "sigmoid" else classes)
     elif left:
         key = min(left)

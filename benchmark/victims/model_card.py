@@ -10,19 +10,24 @@ from benchmark import __version__
 _TRAINING = ("learning_rate", "weight_decay", "schedule")
 
 
-def provenance(checkpoint: Path) -> dict[str, Any]:
-    """What the run's folder around a checkpoint says of it: data and their fingerprint, seed, scores."""
+def provenance(checkpoint: Path, weights_sha256: str) -> dict[str, Any]:
+    """What the run's folder around a checkpoint says of it: data and their fingerprint, seed, scores.
+
+    Scores are those of these weights alone: of validation for the best checkpoint, of the test images for a victim that
+    the run has attacked.
+    """
     folder = checkpoint.resolve().parent.parent
     environment, summary = _json(folder / "environment.json"), _json(folder / "summary.json")
     found: dict[str, Any] = {name: environment.get(name) for name in ("data", "data_fingerprint", "seed")}
     trained = environment.get("trained")
-    if isinstance(trained, dict):
+    if isinstance(trained, dict) and checkpoint.name == "best.ckpt":
         found |= {"epochs": trained.get("epochs"), "val_iou": trained.get("val_iou")}
-    attacks = summary.get("attacks")
-    first = attacks[0] if isinstance(attacks, list) and attacks else {}
-    for name, key in (("test_iou", "clean_iou_truth"), ("test_dice", "clean_dice_truth")):
-        if isinstance(first, dict) and isinstance(first.get(key), dict):
-            found[name] = first[key].get("mean")
+    attacks = summary.get("attacks", [summary])
+    first = attacks[0] if isinstance(attacks, list) and attacks and isinstance(attacks[0], dict) else {}
+    if environment.get("weights_sha256") == weights_sha256 and first.get("split") == "test":
+        for name, key in (("test_iou", "clean_iou_truth"), ("test_dice", "clean_dice_truth")):
+            found[name] = first[key].get("mean") if isinstance(first.get(key), dict) else None
+        found["test_images"] = first.get("images")
     return {name: value for name, value in found.items() if isinstance(value, str | int | float)}
 
 
