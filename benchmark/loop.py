@@ -22,6 +22,7 @@ from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
 from benchmark.limits import Limits
 from benchmark.network import Network, Precision, frozen, is_finite, model_dtype, normalise_precision
+from benchmark.pixels import EIGHT, Grid
 from benchmark.referee import Keep, Referee
 from benchmark.slots import SUCCESS8, Slots
 from benchmark.telemetry import Measurements, Telemetry
@@ -52,6 +53,7 @@ class Engine:
         seed, name: what randomness is seeded by, beside the image's id.
         sync_every: steps between looks of the host at the device; None: 1 on a CPU, else 4.
         watch: called with the measurements of every step.
+        grid: of the files images are saved as; for others than 8 bits read "8-bit" as those.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Engine:
         name: str | None = None,
         sync_every: int | None = None,
         watch: Callable[[Measurements], None] | None = None,
+        grid: Grid = EIGHT,
     ) -> None:
         for option, value, least in (
             *(("max_steps", max_steps, 0), ("max_passes", max_passes, 1)),
@@ -98,7 +101,7 @@ class Engine:
         self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
         self.rule, self.slots, self.background = rule, slots, background
         self._class_pixels = None if class_pixels is None else tuple(float(count) for count in class_pixels)
-        self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm)
+        self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm, grid=grid)
         self._seed, self._name = seed, name or type(rule).__name__
         self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
         self._telemetry = Telemetry(watch)

@@ -10,7 +10,7 @@ from benchmark.attacks.base import Batch, Rule, norms
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Guest
 from benchmark.network import Network, is_finite
-from benchmark.pixels import round8
+from benchmark.pixels import EIGHT, Grid
 from benchmark.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
 
 Keep = Literal["best", "last", "score"]
@@ -27,6 +27,7 @@ class Referee:
         rule: whose norm, budget and sense (targeted or not) count.
         judge: what counts as success.
         stop, keep, confirm: as of `Engine`.
+        grid: of the files, to which images are rounded.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class Referee:
         stop: bool,
         keep: Keep,
         confirm: bool,
+        grid: Grid = EIGHT,
     ) -> None:
         self._network, self._rule, self._judge = network, rule, judge
-        self._stop, self._keep = stop, keep
+        self._stop, self._keep, self._grid = stop, keep, grid
         # By its score alone nothing is a success while the image is attacked, and there is nothing to confirm.
         self.confirms, self._tier = keep != "score", SUCCESS if confirm else SUCCESS8
         self._rounds = confirm and self.confirms
@@ -104,7 +106,7 @@ class Referee:
         steps = torch.where(by_success, kept_step, slots.batch.steps)
         self._verify(adv, slots.batch, [guest.job.id for guest in guests])
         preds, success = self._judged(slots, adv)
-        preds8, success8 = self._judged(slots, round8(adv))
+        preds8, success8 = self._judged(slots, self._grid.round(adv))
         counts = {
             **{"steps": steps, "kept_step": kept_step, "forwards": slots.forwards, "backwards": slots.backwards},
             **{"success_passes": slots.success_passes, "zero_gradients": slots.zero_gradients},
@@ -158,7 +160,7 @@ class Referee:
         ask = success & ((slots.tier[index] < SUCCESS8) | (size < slots.best_norm[index]))
         if self._rounds and ask.any():
             # Rounding may take an image a little over its budget; that is the file's matter, not the rule's.
-            confirmed = self._judge.holds(self._judge_again(slots, index[ask], round8(points[ask])))
+            confirmed = self._judge.holds(self._judge_again(slots, index[ask], self._grid.round(points[ask])))
             tier[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
         slots.promote(index, points, steps, score, tier, size, self._judge.better)
         slots.succeeded(slots.tier == SUCCESS8)

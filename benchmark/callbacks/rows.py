@@ -17,6 +17,7 @@ from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished
 from benchmark.maps import VOID, save_map
 from benchmark.network import Network
+from benchmark.pixels import EIGHT, Grid
 from benchmark.records import RECORDS, TRACES, Writer
 from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
 from benchmark.scoring import score_perturbation, score_prediction, score_target
@@ -59,6 +60,7 @@ class RowWriter:
         network: the frozen model that predicts the saved files.
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, for further columns of that name.
         rank: of this process, in the names of part files.
+        grid: of the files.
     """
 
     def __init__(
@@ -69,15 +71,17 @@ class RowWriter:
         network: Network,
         defences: Mapping[str, Callable[[Tensor], Tensor]],
         rank: int = 0,
+        grid: Grid = EIGHT,
     ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
         self._defended = Defended(defences, self._predict, common.classes, common.background)
+        self._grid = grid
         self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
         """Save pictures, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
         path = adversarial_path(self._folder, attack, case.id)
-        save_picture(finished.adv, path)
+        save_picture(finished.adv, path, self._grid)
         adv8 = load_picture(path)
         preds = self._predict(adv8)
         save_map(preds.numpy(), prediction_path(self._folder, attack, case.id))
@@ -101,7 +105,7 @@ class RowWriter:
         }
         for name, labels in maps.items():
             save_map(labels.numpy(), picture_path(self._folder, name, case.id))
-        save_picture(case.image, clean)
+        save_picture(case.image, clean, self._grid)
 
     def _predict(self, image: Tensor) -> Tensor:
         """Classes (H, W) of an image (C, H, W), in full precision."""

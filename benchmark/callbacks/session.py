@@ -15,6 +15,7 @@ from benchmark.engine import Engine, Measurements
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
 from benchmark.maps import VOID
+from benchmark.pixels import EIGHT, Grid
 from benchmark.targets import Chosen, Split, Target
 
 _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has the norm of its perturbation
@@ -56,6 +57,7 @@ class Session:
         watch: called with the attack's name and the measurements of every step.
         class_pixels: counts the training set's pixels of each class; called only if a rule weighs classes by them.
         done: (attack, id) -> row of what need not be attacked again.
+        grid: of the files that images are saved as.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Session:
         watch: Callable[[str, Measurements], None] | None = None,
         class_pixels: Callable[[], Sequence[float]] | None = None,
         done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+        grid: Grid = EIGHT,
     ) -> None:
         self._plan, self._done = plan, done or {}
         self._drawn = {image_id: row for (_, image_id), row in self._done.items()}
@@ -94,6 +97,7 @@ class Session:
                 seed=plan.seed,
                 name=name,
                 watch=None if watch is None else _named(watch, name),
+                grid=grid,
                 **plan.engine,
             )
             for name, attack in plan.attacks.items()

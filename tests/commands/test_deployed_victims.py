@@ -1,4 +1,4 @@
-"""Attacks on victims as they are deployed, end to end: rows are those of the whole pipeline, `transfer` repeats them."""
+"""Attacks on victims as they are deployed: rows are those of the whole pipeline, and `transfer` repeats them."""
 
 from collections.abc import Callable
 from pathlib import Path
