@@ -15,16 +15,19 @@ from benchmark.run_folder import adversarial_path, picture_path
 from benchmark.scoring import score_perturbation
 from benchmark.victims.loading import load_victim
 
-SHORT = ("trainer=cpu", "trainer.max_epochs=1", "data.size=32", "data.batch_size=2", "attacks.asma.max_steps=3")
+SHORT = (
+    *("trainer=cpu", "trainer.max_epochs=1", "data.size=32", "data.batch_size=2", "data.fractions=[0.5,0.25,0.25]"),
+    "attacks.asma.max_steps=3",
+)
 VICTIM = ("victim=unet", "victim.encoder=resnet18")
 
 
 def grey(root: Path, bits: int) -> Path:
-    """Six grey images of so many bits, whose levels do not fit 8, as 16-bit files, and their masks."""
+    """Eight grey images of so many bits, whose levels do not fit 8, as 16-bit files, and their masks."""
     rng = np.random.default_rng(bits)
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
-    for i in range(6):
+    for i in range(8):
         mask = np.zeros((40, 36), np.uint8)
         mask[6 + i : 24 + i, 8:22] = 255
         levels = rng.integers(0, 2**bits // 4, mask.shape) + (mask > 0) * (2**bits // 2)

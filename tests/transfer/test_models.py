@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from benchmark.deployment import Deployment
 from benchmark.errors import InputError
 from benchmark.transfer.models import Model, labels, load_models
 
 
 def _model(path: str, sha: str, architecture: str = "unet", given: bool = True) -> Model:
-    victim: Any = SimpleNamespace(hparams={"architecture": architecture, "encoder": "resnet18"})
+    victim: Any = SimpleNamespace(
+        hparams={"architecture": architecture, "encoder": "resnet18"}, deployment=Deployment()
+    )
     return Model(Path(path), sha, victim, given)
 
 
