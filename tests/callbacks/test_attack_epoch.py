@@ -12,6 +12,7 @@ from benchmark import records
 from benchmark.callbacks import rows
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
 from benchmark.errors import InputError, Terminated
+from benchmark.pixels import Grid
 from benchmark.ranks import Ranks
 from benchmark.sharding import Share
 
