@@ -17,6 +17,18 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
     return f", did you mean {nearest[0]}?" if nearest else ""
 
 
+def nearest_of(kind: str, name: str, known: Iterable[str], key: str) -> str:
+    """A message for an unknown name in the configuration's `key`, with the nearest of what there is."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4) or sorted(known)[:8]
+    return f"unknown {kind} {name!r} in {key}; nearest: {', '.join(near)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The error's type and the first line of its message, for messages that must stay on one line."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
 class ToldError(InputError):
     """Bad input that another process of the run has said already."""
 

@@ -22,6 +22,7 @@ from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
 from benchmark.limits import Limits
 from benchmark.network import Network, Precision, frozen, is_finite, model_dtype, normalise_precision
+from benchmark.pixels import EIGHT, Grid
 from benchmark.referee import Keep, Referee
 from benchmark.slots import SUCCESS8, Slots
 from benchmark.telemetry import Measurements, Telemetry
@@ -52,6 +53,7 @@ class Engine:
         seed, name: what randomness is seeded by, beside the image's id.
         sync_every: steps between looks of the host at the device; None: 1 on a CPU, else 4.
         watch: called with the measurements of every step.
+        grid: of the files images are saved as; for others than 8 bits read "8-bit" as those.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Engine:
         name: str | None = None,
         sync_every: int | None = None,
         watch: Callable[[Measurements], None] | None = None,
+        grid: Grid = EIGHT,
     ) -> None:
         for option, value, least in (
             *(("max_steps", max_steps, 0), ("max_passes", max_passes, 1)),
@@ -98,7 +101,7 @@ class Engine:
         self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
         self.rule, self.slots, self.background = rule, slots, background
         self._class_pixels = None if class_pixels is None else tuple(float(count) for count in class_pixels)
-        self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm)
+        self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm, grid=grid)
         self._seed, self._name = seed, name or type(rule).__name__
         self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
         self._telemetry = Telemetry(watch)
@@ -205,12 +208,13 @@ class Engine:
         batch.report = {}
         check_points(self.rule, batch.iterates, images)
         slots = Slots.fresh(batch, truths)
-        slots.best_score = self._referee.score(slots, logits)
+        preds = self.network.classes(logits)
+        slots.best_score = self._referee.score(slots, logits, preds=preds)
         slots.ended = self._limits.reached(steps, slots.forwards, slots.candidate, self.rule.passes_per_step)
         slots.waiting = slots.ended
         satisfied = self.judge.holds(slots.best_score)
         slots.succeeded(satisfied)
-        return slots, [Guest(*parts) for parts in zip(jobs, logits.argmax(1).cpu(), satisfied.tolist(), strict=True)]
+        return slots, [Guest(*parts) for parts in zip(jobs, preds.cpu(), satisfied.tolist(), strict=True)]
 
     def _join(self, slots: Slots, guests: list[Guest]) -> None:
         if guests:
@@ -256,10 +260,11 @@ class Engine:
         logits = asked.forward() if asked.logits is None else asked.logits
         awake = ~slots.waiting
         asked.finite &= is_finite(logits)
-        measured = slots.measure(logits.argmax(1), asked.loss)
+        preds = self.network.classes(logits)
+        measured = slots.measure(preds, asked.loss)
         batch.report = {}
         size = norms(batch.iterates - batch.images, self.rule.norm)
-        score = self._referee.score(slots, logits, size)
+        score = self._referee.score(slots, logits, size, preds)
         success = self.judge.holds(score)
         slots.judged(awake, success, score, size, self.judge.better, self._referee.gain)
         slots.advance(awake, following, before, asked, self._limits)

@@ -47,3 +47,13 @@ def load_map(path: Path) -> NDArray[np.uint8]:
             return np.array(picture, dtype=np.uint8)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
+
+
+def depth_of(picture: Image.Image, path: Path) -> int:
+    """Bits of the levels in a saved image: 8, or what a deeper one says. Raises InputError if it says nothing."""
+    if picture.mode in ("L", "RGB"):
+        return 8
+    said = str(picture.info.get("bits"))
+    if not (picture.mode.startswith("I") and said.isdecimal() and 8 < int(said) <= 16):
+        raise InputError(f"{path}: is no image that a run has saved (mode {picture.mode}); attack the image again")
+    return int(said)

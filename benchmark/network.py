@@ -114,3 +114,15 @@ class Network:
         """(K, h, w) on the CPU of one image (C, H, W) in [0, 1], in full precision: what rows are scored from."""
         with torch.inference_mode(False), torch.no_grad():
             return self(image[None].to(self.device, self.dtype), exact=True)[0].cpu()
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """Predicted classes (B, h, w) of logits (B, K, h, w), as they are judged and scored.
+
+        The largest logit's, and then what the model's own `postprocess`, if it has one, makes of these maps.
+        """
+        return self.postprocessed(logits.argmax(1))
+
+    def postprocessed(self, preds: Tensor) -> Tensor:
+        """Class maps (B, h, w) after the model's own `postprocess`, if it has one."""
+        after = getattr(self._model, "postprocess", None)
+        return preds if after is None else after(preds)

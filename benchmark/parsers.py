@@ -12,6 +12,8 @@ _CONFIGURED = """\
 configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/GROUP; `list` shows the names
   data=isic2018 data.root=PATH data.size=128        what is segmented
   victim=deeplabv3plus victim.encoder=resnet34      which network; victim.ckpt=PATH takes a trained one
+  victim=torchscript victim.program=model.ts        a network of yours; docs/own_models.md has the others
+  victim.transform=[jpeg] victim.window=256         what is done around it, in attack and judgement
   attack=asma attacks.asma.rule.tau=1e-5            which attack and its parameters
   defence=[jpeg,median]                             input transforms the files are also shown through
   trainer.max_epochs=60 engine.slots=16             how long, how many images at once
@@ -78,6 +80,16 @@ exit status: 0 all as recorded, 1 something differs, 2 a run that cannot be chec
 
 example
   python -m benchmark verify runs/unet/... --data-root PATH
+"""
+
+_VICTIMS = """\
+Exported are weights, hyper-parameters (architecture, classes, head, normalisation, what is around the network) and
+what the run's folder knows (data and their fingerprint, validation and test IoU), as safetensors with a model card,
+which cannot execute code. Imported is that, or a folder of save_pretrained of segmentation-models-pytorch.
+
+examples
+  python -m benchmark victims export runs/demo/.../checkpoints/best.ckpt unet_skin --licence cc-by-4.0
+  python -m benchmark victims import unet_skin --out unet_skin.ckpt
 """
 
 
@@ -191,6 +203,14 @@ def _add_verify(parser: Parser) -> None:
     parser.add_argument("--factory", metavar="MODULE:FUNCTION", help="makes the network, if it is one of your own")
 
 
+def _add_victims(parser: Parser) -> None:
+    parser.add_argument("action", metavar="export|import", help="to safetensors, or from them")
+    parser.add_argument("path", metavar="PATH", help="what to export or import, see below")
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="of export: a folder, or FILE.safetensors")
+    parser.add_argument("--out", metavar="CKPT", help="of import: the checkpoint to write")
+    parser.add_argument("--licence", metavar="TEXT", help="of export: the licence of the weights, for the card")
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -257,6 +277,13 @@ COMMANDS = {
         description="Load the checkpoint, the clean images and the saved adversarial files of runs, predict\n"
         "again and compare every column that can be made again, hashes, splits and the summary with what the runs say.",
         epilog=_VERIFY,
+    ),
+    "victims": Command(
+        "victims export CKPT FOLDER, victims import FILE --out CKPT: trained victims to hand on",
+        "benchmark.commands.victims:victims",
+        _add_victims,
+        usage="export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT",
+        epilog=_VICTIMS,
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

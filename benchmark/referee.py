@@ -10,7 +10,7 @@ from benchmark.attacks.base import Batch, Rule, norms
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Guest
 from benchmark.network import Network, is_finite
-from benchmark.pixels import round8
+from benchmark.pixels import EIGHT, Grid
 from benchmark.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
 
 Keep = Literal["best", "last", "score"]
@@ -27,6 +27,7 @@ class Referee:
         rule: whose norm, budget and sense (targeted or not) count.
         judge: what counts as success.
         stop, keep, confirm: as of `Engine`.
+        grid: of the files, to which images are rounded.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class Referee:
         stop: bool,
         keep: Keep,
         confirm: bool,
+        grid: Grid = EIGHT,
     ) -> None:
         self._network, self._rule, self._judge = network, rule, judge
-        self._stop, self._keep = stop, keep
+        self._stop, self._keep, self._grid = stop, keep, grid
         # By its score alone nothing is a success while the image is attacked, and there is nothing to confirm.
         self.confirms, self._tier = keep != "score", SUCCESS if confirm else SUCCESS8
         self._rounds = confirm and self.confirms
@@ -56,15 +58,18 @@ class Referee:
                 raise
         return torch.cat([self.predict(part) for part in points.chunk(2)])
 
-    def score(self, slots: Slots, logits: Tensor, size: Tensor | None = None) -> Tensor:
+    def score(self, slots: Slots, logits: Tensor, size: Tensor | None = None, preds: Tensor | None = None) -> Tensor:
         """Judged scores (B,) of logits (B, K, h, w), and the judge's worst where they are not finite.
+
+        `preds` (B, h, w) are the logits' classes, if they are known.
 
         So too where `size` (B,), the norm of the perturbation, is over the image's budget: a rule may pass through
         there, but neither succeed nor stay.
         """
         batch = slots.batch
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
-        score = self._judge.score(logits.argmax(1), references, batch.valid, batch.classes, batch.background)
+        preds = self._network.classes(logits) if preds is None else preds
+        score = self._judge.score(preds, references, batch.valid, batch.classes, batch.background)
         counts = is_finite(logits)
         if size is not None:
             counts = counts & (size <= batch.eps + _rounding(batch.eps))
@@ -101,7 +106,7 @@ class Referee:
         steps = torch.where(by_success, kept_step, slots.batch.steps)
         self._verify(adv, slots.batch, [guest.job.id for guest in guests])
         preds, success = self._judged(slots, adv)
-        preds8, success8 = self._judged(slots, round8(adv))
+        preds8, success8 = self._judged(slots, self._grid.round(adv))
         counts = {
             **{"steps": steps, "kept_step": kept_step, "forwards": slots.forwards, "backwards": slots.backwards},
             **{"success_passes": slots.success_passes, "zero_gradients": slots.zero_gradients},
@@ -126,7 +131,8 @@ class Referee:
 
     def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
         logits = self.predict(points)
-        return logits.argmax(1).cpu(), self._judge.holds(self.score(slots, logits)).tolist()
+        preds = self._network.classes(logits)
+        return preds.cpu(), self._judge.holds(self.score(slots, logits, preds=preds)).tolist()
 
     def _judge_again(self, slots: Slots, index: Tensor, points: Tensor, size: Tensor | None = None) -> Tensor:
         """Scores (n,) of points (n, C, H, W) of the images at `index`, counted as a pass."""
@@ -154,7 +160,7 @@ class Referee:
         ask = success & ((slots.tier[index] < SUCCESS8) | (size < slots.best_norm[index]))
         if self._rounds and ask.any():
             # Rounding may take an image a little over its budget; that is the file's matter, not the rule's.
-            confirmed = self._judge.holds(self._judge_again(slots, index[ask], round8(points[ask])))
+            confirmed = self._judge.holds(self._judge_again(slots, index[ask], self._grid.round(points[ask])))
             tier[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
         slots.promote(index, points, steps, score, tier, size, self._judge.better)
         slots.succeeded(slots.tier == SUCCESS8)

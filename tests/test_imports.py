@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
 ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
-BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring", "maps", "run_folder"}
+BESIDE_THE_ENGINE = {"data", "victims", "adapters", "deployment", "targets", "scoring", "maps", "run_folder"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "faults": set(),
@@ -26,6 +26,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sharding": {"ranks"},
     "pixels": set(),
     "defences": set(),
+    "weights": set(),
+    "deployment": {"defences", "pixels"},
+    "adapters": {"deployment", "weights"},
     "criterion": MEASURES,
     "jobs": MEASURES,
     "network": MEASURES,
@@ -38,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loop": RULES | {"asked", "limits", "slots", "telemetry", "referee"},
     "engine": ENGINE - {"engine"},
     "data": {"maps"},
-    "victims": {"metrics", "saving"},
+    "victims": {"adapters", "deployment", "metrics", "saving"},
     "targets": {"data", "maps", "metrics", "records"},
     "checking": {"data", "report"},
     "scoring": {"metrics"},

@@ -1,5 +1,7 @@
 """What is kept of an attacked image, what counts as success, and what is refused as a result."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_models import (
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import Criterion, Finished, attack
+from benchmark.pixels import Grid
 
 
 def norm(image: Finished) -> float:
@@ -29,7 +32,7 @@ def coarse(points: Tensor) -> Tensor:
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 def test_running_on_never_returns_a_larger_norm(monkeypatch: pytest.MonkeyPatch, outputs: int, rounding: str) -> None:
     if rounding == "coarse":
-        monkeypatch.setattr("benchmark.referee.round8", coarse)
+        monkeypatch.setattr(Grid, "round", lambda grid, points: coarse(points))
     network = smooth_network(outputs)
     jobs = mixed_jobs(network)
     for rule in (QUICK, SignSteps(momentum=0.9), ThreePasses()):
@@ -42,7 +45,7 @@ def test_running_on_never_returns_a_larger_norm(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_success_that_fails_its_confirmation_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.referee.round8", lambda points: points.flip(2, 3))
+    monkeypatch.setattr(Grid, "round", lambda grid, points: points.flip(2, 3))
     network = smooth_network()
     jobs = mixed_jobs(network)[1:3]
     unconfirmed = run(network, QUICK, jobs)
@@ -65,7 +68,7 @@ def test_a_confirmed_success_wins_over_a_smaller_unconfirmed_one(monkeypatch: py
         changed = (points - first.job.image).flatten(1).norm(dim=1) > norm(first) * 1.1
         return torch.where(changed.view(-1, 1, 1, 1), points, points.flip(2, 3))
 
-    monkeypatch.setattr("benchmark.referee.round8", spoil_small_changes)
+    monkeypatch.setattr(Grid, "round", lambda grid, points: spoil_small_changes(points))
     (image,) = run(network, QUICK, [first.job])
     assert image.success8
     assert norm(image) > norm(first) * 1.1
@@ -236,3 +239,41 @@ def test_budgets_are_verified_up_to_rounding(seed: int) -> None:
         labels = 1 - network(images).argmax(1)
     result = attack(network, images, labels, OnTheSphere(), max_steps=1, keep="last")
     assert (result.adv - images).abs().sum().item() == pytest.approx(1000, rel=1e-5)
+
+
+@pytest.mark.parametrize("bits", [9, 12])
+def test_files_of_other_depths_are_rounded_to_theirs(bits: int) -> None:
+    network = smooth_network()
+    images = run(network, QUICK, mixed_jobs(network), grid=Grid(bits), judge=Criterion("apsr", value=0.99))
+    levels = 2**bits - 1
+    for image in images:
+        file = ((image.adv * levels).round().float() / levels).to(image.adv)
+        assert torch.equal(network(file[None]).argmax(1)[0], image.adv8_preds)
+
+
+class Inverted(torch.nn.Module):
+    """A network whose predictions are handed on the other way round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = smooth_network()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)
+
+    def postprocess(self, preds: Tensor) -> Tensor:
+        return 1 - preds
+
+
+def test_what_is_judged_is_the_prediction_after_post_processing() -> None:
+    plain, inverted = smooth_network(), Inverted()
+    rule = SignSteps(targeted=True)
+    for job in mixed_jobs(plain)[:2]:
+        turned = replace(job, labels=torch.where(job.labels < 2, 1 - job.labels, job.labels))
+        (image,) = run(inverted, rule, [turned], max_steps=0)
+        (same,) = run(plain, rule, [job], max_steps=0)
+        assert torch.equal(image.clean_preds, 1 - same.clean_preds)
+        assert torch.equal(image.adv_preds, 1 - same.adv_preds)
+        assert (image.success_clean, image.success8) == (same.success_clean, same.success8)
+    (image,) = run(inverted, QUICK, [replace(job, labels=1 - plain(job.image[None]).argmax(1)[0], valid=None)])
+    assert image.success_clean, "the network alone says the opposite of the labels"

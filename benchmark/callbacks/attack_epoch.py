@@ -13,6 +13,7 @@ from benchmark.callbacks.progress import AttackProgress
 from benchmark.callbacks.rows import RowWriter, common_to
 from benchmark.callbacks.session import Session, split_of
 from benchmark.errors import InputError
+from benchmark.pixels import Grid
 from benchmark.ranks import Ranks
 from benchmark.records import RECORDS
 
@@ -73,13 +74,20 @@ class AttackEpoch(pl.Callback):
             self._progress.watch if self._show else None,
             data.class_pixels,
             self._done,
+            Grid(data.bits),
         )
         self._session.__enter__()
         # Every engine holds the model in the same precision, so any of them can predict the files.
         network = next(iter(self._session.engines.values())).network
         common = common_to(data, data.test_split, self._run, self._victim, self._plan)
         self._writer = RowWriter(
-            self._folder, common, self._plan.attacks, network, self._plan.defences, self._ranks.rank
+            self._folder,
+            common,
+            self._plan.attacks,
+            network,
+            self._plan.defences,
+            self._ranks.rank,
+            Grid(data.bits),
         )
 
     def on_test_batch_end(

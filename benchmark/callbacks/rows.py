@@ -16,6 +16,7 @@ from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished
 from benchmark.maps import VOID, save_map
 from benchmark.network import Network
+from benchmark.pixels import EIGHT, Grid
 from benchmark.records import RECORDS, TRACES, Writer
 from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
 from benchmark.scoring import score_perturbation, score_target
@@ -58,6 +59,7 @@ class RowWriter:
         network: the frozen model that predicts the saved files.
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, for further columns of that name.
         rank: of this process, in the names of part files.
+        grid: of the files.
     """
 
     def __init__(
@@ -68,15 +70,17 @@ class RowWriter:
         network: Network,
         defences: Mapping[str, Callable[[Tensor], Tensor]],
         rank: int = 0,
+        grid: Grid = EIGHT,
     ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
         self._defended = Defended(defences, self._scores)
+        self._grid = grid
         self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
         """Save pictures, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
         path = adversarial_path(self._folder, attack, case.id)
-        save_picture(finished.adv, path)
+        save_picture(finished.adv, path, self._grid)
         adv8 = load_picture(path)
         preds = self._predict(adv8)
         save_map(preds.numpy(), prediction_path(self._folder, attack, case.id))
@@ -100,11 +104,11 @@ class RowWriter:
         }
         for name, labels in maps.items():
             save_map(labels.numpy(), picture_path(self._folder, name, case.id))
-        save_picture(case.image, clean)
+        save_picture(case.image, clean, self._grid)
 
     def _predict(self, image: Tensor) -> Tensor:
         """Classes (H, W) of an image (C, H, W), in full precision."""
-        return self._network.logits(image).argmax(0)
+        return self._network.classes(self._network.logits(image)[None])[0]
 
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
         return case.scores(self._predict(image), self._common.classes, self._common.background)

@@ -16,6 +16,7 @@ from benchmark.engine import Engine, Measurements
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
 from benchmark.maps import VOID
+from benchmark.pixels import EIGHT, Grid
 from benchmark.scoring import score_prediction
 from benchmark.targets import Chosen, Split, Target
 
@@ -82,6 +83,7 @@ class Session:
         watch: called with the attack's name and the measurements of every step.
         class_pixels: counts the training set's pixels of each class; called only if a rule weighs classes by them.
         done: (attack, id) -> row of what need not be attacked again.
+        grid: of the files that images are saved as.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Session:
         watch: Callable[[str, Measurements], None] | None = None,
         class_pixels: Callable[[], Sequence[float]] | None = None,
         done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+        grid: Grid = EIGHT,
     ) -> None:
         self._plan, self._done = plan, done or {}
         self._drawn = {image_id: row for (_, image_id), row in self._done.items()}
@@ -120,6 +123,7 @@ class Session:
                 seed=plan.seed,
                 name=name,
                 watch=None if watch is None else _named(watch, name),
+                grid=grid,
                 **plan.engine,
             )
             for name, attack in plan.attacks.items()
@@ -185,9 +189,9 @@ class Session:
         job.check()
         network = next(iter(self.engines.values())).network
         with torch.inference_mode(False), torch.no_grad():
-            logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)[0].cpu()
-        job.check_against(logits)
-        return logits.argmax(0)
+            logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)
+        job.check_against(logits[0].cpu())
+        return network.classes(logits)[0].cpu()
 
     def _job(self, name: str, case: Case) -> Job:
         targeted = self._plan.attacks[name].rule.targeted

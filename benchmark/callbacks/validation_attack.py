@@ -9,7 +9,7 @@ from benchmark.callbacks.attack_epoch import refuse_unsuitable
 from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.rows import common_to, make_row
 from benchmark.callbacks.session import Session, split_of
-from benchmark.pixels import round8
+from benchmark.pixels import Grid
 from benchmark.ranks import Ranks
 from benchmark.records import SCHEMA
 from benchmark.report.aggregate import summarise
@@ -43,11 +43,12 @@ class ValidationAttack(pl.Callback):
         dataset = data.val_dataloader().dataset
         common = common_to(data, "val", "", "", self._plan)
         rows: list[dict[str, Any]] = []
-        with Session(self._plan, pl_module, split_of(data, "val"), class_pixels=data.class_pixels) as session:
+        grid, split = Grid(data.bits), split_of(data, "val")
+        with Session(self._plan, pl_module, split, class_pixels=data.class_pixels, grid=grid) as session:
             for i in range(self._ranks.rank, min(self._images, len(dataset)), self._ranks.size):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):
-                adv8 = round8(finished.adv.float())
+                adv8 = grid.round(finished.adv.float())
                 columns = self._plan.attacks[name].columns(name)
                 rows.append(make_row(common, columns, finished, case, adv8, finished.adv8_preds))
         shares = self._ranks.gather(f"validation attack at step {trainer.global_step}", rows)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 def attack(cfg: DictConfig, ranks: Ranks) -> None:
-    """Attack the victim of victim.ckpt, or a user's own module (victim=python) as it is, and show the result."""
+    """Attack the victim of victim.ckpt, or a network of the user's own (an adapter's) as it is, and show the result."""
+    from benchmark import adapters
+
     context = open_context(cfg, ranks)
-    own_module = cfg.victim.get("factory") is not None
-    if cfg.victim.ckpt is None and not own_module:
+    if cfg.victim.ckpt is None and cfg.victim.architecture not in adapters.names():
         raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
     victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
     rehearse(context, victim, fits=False, attacks=True)
@@ -41,11 +42,11 @@ def load_victim(context: Context) -> "Victim":
     """The victim of victim.ckpt, which has to fit the data and what the command line says of it."""
     from hydra.core.hydra_config import HydraConfig
 
-    from benchmark.victims.loading import load_victim
+    from benchmark.victims.loading import load_victim, parts_of
 
     cfg, data = context.cfg.victim, context.data
-    own = {"factory": cfg.get("factory"), "options": context.config["victim"]["options"]}
-    victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, **own)
+    _, around, own = parts_of({key: value for key, value in context.config["victim"].items() if key != "ckpt"})
+    victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, deployment=around, **own)
     for override in HydraConfig.get().overrides.task:
         key = override.lstrip("+").split("=")[0]
         name = "architecture" if key == "victim" else key.removeprefix("victim.")
@@ -60,10 +61,10 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[GuardedLogg
     from benchmark.callbacks.attack_epoch import AttackEpoch
     from benchmark.callbacks.progress import TrainingProgress
     from benchmark.sharding import Share
-    from benchmark.victims.loading import checkpoint_sha256, weights_sha256
+    from benchmark.victims.hashes import checkpoint_sha256, victim_sha256
 
     checkpoint = checkpoint_of(context) or context.folder / "checkpoints" / "best.ckpt"
-    weights = weights_sha256(victim)
+    weights = victim_sha256(victim)
     check_victim(context.folder, context.environment(), weights)
     context.record(
         checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None, weights_sha256=weights

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,9 +69,16 @@ def open_run(folder: Path, data_root: str | None = None) -> Past:
         weights_sha256=environment.get("weights_sha256"),
         checkpoints=[folder / "checkpoints" / "best.ckpt", *([] if given is None else [Path(given)])],
         batch=config["engine"]["slots"],
+        deployment={key: config["victim"][key] for key in _deployed() if key in config["victim"]},
         **{section: make_past(path, OmegaConf.create(config[section]), section) for section in _MADE},
     )
     return Past(source, config, environment)
+
+
+def _deployed() -> list[str]:
+    from benchmark.deployment import Deployment
+
+    return [field.name for field in fields(Deployment)]
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

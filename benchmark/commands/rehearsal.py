@@ -7,6 +7,7 @@ from benchmark.callbacks.session import Session, split_of
 from benchmark.commands.build import build_trainer
 from benchmark.commands.context import Context
 from benchmark.errors import InputError
+from benchmark.pixels import Grid
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -51,5 +52,8 @@ def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
     data = context.data
     dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
     images = split_of(data, split)
-    with Session(context.plan, victim, images, class_pixels=data.class_pixels) as session:
+    grid = Grid(data.bits)
+    if grid.bits > 8 and (context.plan.defences or victim.deployment.transform):
+        raise InputError(f"data.bits={grid.bits}: input transforms are of 8-bit images; leave them out")
+    with Session(context.plan, victim, images, class_pixels=data.class_pixels, grid=grid) as session:
         session.check(dataset[index] for index in range(len(images.ids)))

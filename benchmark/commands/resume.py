@@ -12,6 +12,8 @@ from benchmark.commands.conf import assigned, assignment
 from benchmark.errors import InputError
 from benchmark.report.settings import FREE, flat, is_in
 
+_CODE = ("_target_", "factory", "program")  # in assignments that choose code to run
+
 # What only the training depends on, which may be over.
 _TRAINING = ("trainer", "training", "victim.learning_rate", "victim.weight_decay", "victim.schedule")
 
@@ -38,7 +40,7 @@ def resumed_overrides(given: Sequence[str]) -> list[str]:
         again |= {key for key in FREE if key.startswith("trainer.")}
     kept = [str(one) for one in saved if _key(str(one)) not in again]
     for one in kept:
-        if "_target_" in one or "factory" in one:
+        if any(word in one for word in _CODE):
             raise InputError(f"{folder}: was run with {one}, which names code to run; give it again")
     return [*kept, *given, assignment("run.dir", folder)]
 

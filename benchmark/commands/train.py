@@ -1,7 +1,7 @@
 """`train`: make a victim."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -32,18 +32,32 @@ def train(cfg: DictConfig, ranks: Ranks) -> None:
 
 def new_victim(context: Context) -> "Victim":
     """An untrained victim that fits the data."""
-    from benchmark.victims.loading import new_victim
-    from benchmark.victims.task import Victim
+    from benchmark.deployment import Deployment
+    from benchmark.victims.loading import new_victim, parts_of
 
     data = context.data
     options = {key: value for key, value in context.config["victim"].items() if key != "ckpt"}
-    check_arguments(Victim, {key: value for key, value in options.items() if key != "factory"}, "victim")
+    own, around, left = parts_of(options)
+    _check_keys(own, left)
+    check_arguments(Deployment, around, "victim")
     try:
         return new_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"victim: {' '.join(str(error).split())}") from error
+
+
+def _check_keys(own: dict[str, Any], left: dict[str, Any]) -> None:
+    """Raise InputError for a key of the victim's section that neither the victim nor its adapter takes."""
+    from benchmark import adapters
+    from benchmark.victims.task import Victim
+
+    if own.get("architecture") not in adapters.names():
+        check_arguments(Victim, own | left, "victim")
+        return
+    check_arguments(Victim, own, "victim")
+    check_arguments(adapters.maker(own["architecture"]), left, "victim")
 
 
 def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogger]") -> Path:
@@ -96,6 +110,12 @@ def _take_best(victim: "Victim", path: Path) -> None:
 
 
 def victim_name(context: Context, victim: "Victim") -> str:
-    """What rows call the victim: architecture and encoder, or the factory of a user's own module."""
-    factory = context.config["victim"].get("factory")
-    return victim.label if factory is None else str(factory)
+    """What rows call the victim: architecture and encoder, or the network of a user's own; and what is around it."""
+    from benchmark import adapters
+
+    own, architecture = context.config["victim"], victim.hparams["architecture"]
+    if architecture not in adapters.names():
+        return victim.label
+    which = str(own[adapters.needed(architecture)[0]])
+    name = which if architecture == "python" else f"{architecture}_{Path(which).stem}"
+    return name + victim.deployment.label()

@@ -27,20 +27,20 @@ class Loading(TypedDict, total=False):
     augment: bool
     test_split: str
     cache_mb: int
+    channels: int
 
 
 class SegmentationData(pl.LightningDataModule):
     """Loaders over a source, all images at size x size (the aspect ratio is not kept).
 
-    Items are as `SegmentationDataset` says; images are on the 8-bit grid, training ones too. `test_split`: the split
-    `trainer.test` attacks; "val" tunes an attack without touching test images. Images are decoded once if all of them
-    take at most `cache_mb` MiB at that size, else at every access.
-    Attributes: `source`, `name`, `classes`, `background`, `class_names`, `channels`, `size`; `test_share`, which of
-    the test images `test_dataloader` yields in this process (None: all of them). Each of several processes trains on a
-    share of its own, as equal as can be, and validates on one.
+    Items are as `SegmentationDataset` says; images are on the grid of the source's `bits`, training ones too.
+    `test_split`: the split `trainer.test` attacks; "val" tunes an attack without touching test images. Images are
+    decoded once if all of them take at most `cache_mb` MiB at that size, else at every access. `channels`: 3, or 1 for
+    images that are grey.
+    Attributes: `source`, `name`, `classes`, `background`, `class_names`, `channels`, `bits`, `size`; `test_share`,
+    which of the test images `test_dataloader` yields in this process (None: all of them). Each of several processes
+    trains on a share of its own, as equal as can be, and validates on one.
     """
-
-    channels = 3
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class SegmentationData(pl.LightningDataModule):
         seed: int = 0,
         test_split: str = "test",
         cache_mb: int = 2048,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
@@ -61,6 +62,11 @@ class SegmentationData(pl.LightningDataModule):
                 raise InputError(f"data.{key}={value}: must be at least {least}")
         if test_split not in ("test", "val"):
             raise InputError(f"data.test_split={test_split!r}: must be 'test' or 'val'")
+        if channels not in (1, 3):
+            raise InputError(f"data.channels={channels!r}: must be 3, or 1 for grey images")
+        self.channels, self.bits = channels, getattr(source, "bits", 8)
+        if self.bits > 8 and channels != 1:
+            raise InputError(f"data.bits={self.bits}: such images have one channel; give data.channels=1")
         self.source, self.size, self.batch_size, self.num_workers = source, size, batch_size, num_workers
         self.augment, self.seed, self.test_split = augment, seed, test_split
         self.name = source.name
@@ -70,7 +76,7 @@ class SegmentationData(pl.LightningDataModule):
             if not self._ids[split]:
                 raise InputError(f"data set {self.name}: split {split!r} has no images; every split needs at least one")
         images = sum(map(len, self._ids.values()))
-        self._cache = images * size * size * (self.channels + 1) <= cache_mb * 2**20
+        self._cache = images * size * size * (4 if self.bits == 8 else 7) <= cache_mb * 2**20
         self._decoded: dict[str, DecodedSplit] = {}
         self.test_share: Sampler[int] | None = None
 
@@ -89,8 +95,9 @@ class SegmentationData(pl.LightningDataModule):
         return list(self._ids[self.test_split])
 
     def fingerprint(self) -> str:
-        """SHA-256 over what determines every pixel of the val and test items: the source and the size."""
-        return hashlib.sha256(f"{self.source.fingerprint()} {self.size}".encode()).hexdigest()
+        """SHA-256 over what determines every pixel of the val and test items: the source, the size and the channels."""
+        further = "" if self.channels == 3 else f" {self.channels}"
+        return hashlib.sha256(f"{self.source.fingerprint()} {self.size}{further}".encode()).hexdigest()
 
     def mask(self, id: str, split: str = "test") -> Tensor:
         """(H,W) int64, the mask that the (not augmented) item of that id has, with `VOID` where it is not valid.
@@ -145,7 +152,9 @@ class SegmentationData(pl.LightningDataModule):
             raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
         split = self.test_split if split == "test" else split
         if split not in self._decoded:
-            self._decoded[split] = DecodedSplit(self.source, split, self._ids[split], self.size, self._cache)
+            self._decoded[split] = DecodedSplit(
+                self.source, split, self._ids[split], self.size, self._cache, self.channels, self.bits
+            )
         return self._decoded[split]
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader:

@@ -21,8 +21,11 @@ QUIET = 200  # up to so many images are decoded without a progress bar
 class DecodedSplit:
     """One split's images at size x size: decoded once if `cache`, else at every access."""
 
-    def __init__(self, source: Source, split: str, ids: list[str], size: int, cache: bool) -> None:
+    def __init__(
+        self, source: Source, split: str, ids: list[str], size: int, cache: bool, channels: int = 3, bits: int = 8
+    ) -> None:
         self.source, self.split, self.ids, self.size = source, split, ids, size
+        self.channels, self.highest = channels, 2**bits - 1
         self.position = {id: index for index, id in enumerate(ids)}
         self._cached: list[Sample] | None = self._decode_all() if cache else None
         if not any(self._has_foreground(self[index].mask) for index in range(len(ids))):
@@ -39,6 +42,8 @@ class DecodedSplit:
 
     def _decode(self, id: str) -> Sample:
         sample = self.source.read(self.split, id)
+        if self.channels == 1 and np.any(sample.image != sample.image[:, :, :1]):
+            raise InputError(f"{self.source.name} {self.split} {id}: has colours; data.channels=1 is for grey images")
         image, mask = resize(sample.image, sample.mask, self.size)
         return sample._replace(image=image, mask=mask)
 
@@ -59,8 +64,9 @@ class DecodedSplit:
 
 
 class SegmentationDataset(Dataset):
-    """Items of a split: {"image": (3,H,W) float32 k/255, "mask": (H,W) int64, "valid": (H,W) bool, "id", "group"}.
+    """Items of a split: {"image": (C,H,W) float32 k/255, "mask": (H,W) int64, "valid": (H,W) bool, "id", "group"}.
 
+    C is 3, or 1 for grey images; of other than 8 bits it is k/(2^bits - 1).
     The mask is 0 where `valid` is False. With `augmented`, items are keyed (epoch, index) as `EpochSampler` yields
     them, and their augmentation depends on nothing but seed and key; a plain index means epoch 0.
     """
@@ -77,10 +83,16 @@ class SegmentationDataset(Dataset):
         epoch, index = (0, key) if isinstance(key, int) else key
         image, mask, id, group = self.split[index]
         if self.pipeline is not None:
-            image, mask = augment(self.pipeline, image, mask, self.seed, epoch, index)
+            image, mask = augment(self.pipeline, image, mask, self.seed, epoch, index, self.split.highest)
         labels, valid = labels_and_valid(mask)
-        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return {"image": pixels.float() / 255, "mask": labels, "valid": valid, "id": id, "group": group}
+        planes = image[:, :, : self.split.channels].transpose(2, 0, 1).astype(np.float32)
+        return {
+            "image": torch.from_numpy(planes) / self.split.highest,
+            "mask": labels,
+            "valid": valid,
+            "id": id,
+            "group": group,
+        }
 
 
 class EpochSampler(Sampler):

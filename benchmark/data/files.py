@@ -109,8 +109,10 @@ class PairedFiles:
     """A source over `pairs`, one dictionary per split; masks follow the declared encoding.
 
     groups: patient or sequence of an id, if known. Sub-classes find the files, and say in `decode` how they are read if
-    that is not one mask per image; hashing them is the same for every layout.
+    that is not one mask per image; hashing them is the same for every layout. `bits` are those of the images.
     """
+
+    bits = 8
 
     def __init__(
         self,
@@ -139,11 +141,13 @@ class PairedFiles:
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
         """The image (H,W,3) and its mask (H,W) of classes, from its files."""
         (mask,) = masks
-        return read_pair(image, mask, self.encoding)
+        return read_pair(image, mask, self.encoding, self.bits)
 
     def fingerprint(self) -> str:
         """SHA-256 over split, id and the files' bytes, and over the encoding."""
         digest = hashlib.sha256(json.dumps(sorted(self.encoding.items())).encode())
+        if self.bits != 8:
+            digest.update(f"{self.bits} bits".encode())
         for split in SPLITS:
             for id in sorted(self.pairs[split]):
                 digest.update(json.dumps([split, id]).encode())

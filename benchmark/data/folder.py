@@ -29,7 +29,7 @@ class Folder(PairedFiles):
     encoding: file value -> class (None: {0: 0, 255: 1}). ignore: file value of pixels that do not count.
     classes: by default the largest class of the encoding plus one. background: its index, None if every class counts.
     splits: folder of the split files, relative to `root` or absolute; None: `splits`, if there is one.
-    fractions: of train, val and test otherwise.
+    fractions: of train, val and test otherwise. bits: of the images, 8, or up to 16 for 16-bit grey files.
     """
 
     def __init__(
@@ -45,7 +45,10 @@ class Folder(PairedFiles):
         splits: str | None = None,
         fractions: Sequence[float] = FRACTIONS,
         split_seed: int = 0,
+        bits: int = 8,
     ) -> None:
+        if type(bits) is not int or not 8 <= bits <= 16:
+            raise InputError(f"data.bits={bits!r}: must be 8 to 16")
         if not isinstance(encoding, Mapping | None):
             raise InputError(f"data.encoding={encoding!r}: is no mapping; quote it, 'data.encoding={{0:0,255:1}}'")
         declared = dict(encoding if encoding is not None else BINARY)
@@ -63,6 +66,7 @@ class Folder(PairedFiles):
             raise InputError(f"data.class_names={list(names)}: names for {classes} classes are needed")
         pairs = _find(folder, images, masks, splits, fractions, split_seed)
         super().__init__(folder.resolve().name, names, pairs, check_encoding(declared, classes), background=background)
+        self.bits = bits
 
 
 def _find(
@@ -129,12 +133,13 @@ def datamodule(
     splits: str | None = None,
     fractions: Sequence[float] = FRACTIONS,
     split_seed: int = 0,
+    bits: int = 8,
     **loading: Unpack["Loading"],
 ) -> "SegmentationData":
     """`SegmentationData` over a `Folder`; what `conf/data/folder.yaml` instantiates."""
     from benchmark.data.datamodule import SegmentationData
 
     source = Folder(
-        root, images, masks, encoding, classes, class_names, background, ignore, splits, fractions, split_seed
+        root, images, masks, encoding, classes, class_names, background, ignore, splits, fractions, split_seed, bits
     )
     return SegmentationData(source, size=size, seed=seed, **loading)

@@ -17,13 +17,15 @@ SIXTEEN_BIT_GRAY = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 Encoding = dict[int, int]  # value in the file -> class index, or VOID
 
 
-def read_image(path: Path) -> np.ndarray:
-    """The picture as (H,W,3) uint8 RGB, turned upright by its EXIF orientation.
+def read_image(path: Path, bits: int = 8) -> np.ndarray:
+    """The picture as (H,W,3) uint8 RGB, turned upright by its EXIF orientation; of more `bits` uint16, and grey.
 
     Gray is repeated over the channels, palettes are looked up, an alpha channel that is opaque everywhere is dropped.
     Raises InputError for unreadable files and for what 8-bit RGB cannot hold (transparency, 16 bits, CMYK, ...).
     """
     picture = _open(path)
+    if bits > 8:
+        return np.repeat(_deep(picture, path, bits)[:, :, None], 3, axis=2)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         lowest = picture.getchannel("A").getextrema()[0]
@@ -70,9 +72,9 @@ def read_values(path: Path) -> np.ndarray:
     return _mask_values(_open(path), path)
 
 
-def read_pair(image_path: Path, mask_path: Path, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(image_path: Path, mask_path: Path, encoding: Encoding, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """`read_image` and `read_mask`, which must agree in size."""
-    image, mask = read_image(image_path), read_mask(mask_path, encoding)
+    image, mask = read_image(image_path, bits), read_mask(mask_path, encoding)
     check_size(image, image_path, mask, mask_path)
     return image, mask
 
@@ -140,8 +142,21 @@ def _eight_bits(gray: np.ndarray, path: Path) -> np.ndarray:
         return (gray // 257).astype(np.uint8)
     raise InputError(
         f"{path}: 16-bit gray levels {gray.min()}..{gray.max()} do not fit 8 bits without loss; "
-        "choose an intensity window and save it as 8-bit PNG"
+        "give data=folder with data.bits=16 data.channels=1, or choose an intensity window and save it as 8-bit PNG"
     )
+
+
+def _deep(picture: Image.Image, path: Path, bits: int) -> np.ndarray:
+    """The (H,W) levels of a 16-bit grey file as uint16."""
+    if picture.mode not in SIXTEEN_BIT_GRAY:
+        raise InputError(f"{path}: has colour mode {picture.mode}; data.bits={bits} needs 16-bit grey files")
+    gray = np.asarray(picture)
+    if gray.min() < 0 or gray.max() >= 2**bits:
+        raise InputError(
+            f"{path}: has levels {gray.min()}..{gray.max()}, data.bits={bits} are 0..{2**bits - 1}; "
+            "declare the depth they have"
+        )
+    return gray.astype(np.uint16)
 
 
 def _mask_values(picture: Image.Image, path: Path) -> np.ndarray:

@@ -12,8 +12,8 @@ SPLITS = ("train", "val", "test")
 class Sample(NamedTuple):
     """One image as a source yields it, at its own size.
 
-    image: (H,W,3) uint8 RGB. mask: (H,W) uint8 class indices, `VOID` where no class is known. group: patient or
-    sequence the image belongs to, "" if unknown.
+    image: (H,W,3) uint8 RGB, or uint16 levels of the source's `bits`. mask: (H,W) uint8 class indices, `VOID` where no
+    class is known. group: patient or sequence the image belongs to, "" if unknown.
     """
 
     image: np.ndarray
@@ -29,6 +29,7 @@ class Source(Protocol):
     classes: int
     background: int | None  # index of the class that is no object, if the data set has one
     class_names: tuple[str, ...]
+    # There may be `bits`, of the images' levels, 8 to 16; without it they are 8.
 
     def splits(self) -> dict[str, list[str]]:
         """The ids of each of `SPLITS`, in file order; ids are unique in a split and usable as file names."""

@@ -13,25 +13,21 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else its import asks t
 
 
 def resize(image: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image (H,W,3) and mask (H,W), both uint8, at size x size; the aspect ratio is not kept.
+    """Image (H,W,3) uint8 or uint16 and mask (H,W) uint8, at size x size; the aspect ratio is not kept.
 
-    The image is averaged over areas where both sides shrink, interpolated linearly otherwise, and stays uint8, so that
-    it is on the 8-bit grid; the mask takes the nearest pixel's class.
+    The image is averaged over areas where both sides shrink, interpolated linearly otherwise, and keeps its type, so
+    that it is on its grid; the mask takes the nearest pixel's class.
     """
     if image.shape[:2] == (size, size):
         return image, mask
-    import albumentations as A
     import cv2
 
     shrinks = min(image.shape[:2]) >= size
-    # Built per call: albumentations objects hold state, and images are decoded in several threads.
-    resized = A.Resize(
-        size,
-        size,
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-        mask_interpolation=cv2.INTER_NEAREST_EXACT,
-    )(image=image, mask=mask)
-    return resized["image"], resized["mask"]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return (
+        cv2.resize(image, (size, size), interpolation=interpolation),
+        cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT),
+    )
 
 
 def training_pipeline() -> "A.Compose":
@@ -60,12 +56,18 @@ def training_pipeline() -> "A.Compose":
 
 
 def augment(
-    pipeline: "A.Compose", image: np.ndarray, mask: np.ndarray, seed: int, epoch: int, index: int
+    pipeline: "A.Compose", image: np.ndarray, mask: np.ndarray, seed: int, epoch: int, index: int, highest: int = 255
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image and mask after a draw that depends on (seed, epoch, index) alone: not on worker, order or batch."""
+    """Image and mask after a draw that depends on (seed, epoch, index) alone: not on worker, order or batch.
+
+    `highest` is the image's level of 1; albumentations takes deeper images than 8 bits as floating point.
+    """
     words = np.random.SeedSequence([seed, epoch, index])
     # One shared state, not `set_random_seed`: that gives every transform the same stream, so that all of them would
     # be applied or skipped together.
     pipeline.set_random_state(np.random.default_rng(words), random.Random(int(words.generate_state(1)[0])))
-    result = pipeline(image=image, mask=mask)
-    return result["image"], result["mask"]
+    if highest == 255:
+        result = pipeline(image=image, mask=mask)
+        return result["image"], result["mask"]
+    result = pipeline(image=image.astype(np.float32) / highest, mask=mask)
+    return np.round(result["image"].clip(0, 1) * highest).astype(image.dtype), result["mask"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.errors import InputError
-from benchmark.maps import load_map
+from benchmark.maps import depth_of, load_map
 from benchmark.records import file_name
 from benchmark.report.curves import families
 from benchmark.report.figures import MontageItem
@@ -24,12 +24,13 @@ def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
         row: one of its rows.
     """
     attack, image_id = row["attack"], row["id"]
-    image, adv = load_pixels(picture_path(run, "clean", image_id)), load_pixels(adversarial_path(run, attack, image_id))
+    paths = picture_path(run, "clean", image_id), adversarial_path(run, attack, image_id)
+    (image, highest), (adv, _) = (_load_levels(path) for path in paths)
     return MontageItem.of_row(
         row,
-        image=image,
-        adv=adv,
-        delta=(adv.astype(np.float64) - image) / 255,
+        image=_to_look_at(image, highest),
+        adv=_to_look_at(adv, highest),
+        delta=(adv.astype(np.float64) - image) / highest,
         truth=load_map(picture_path(run, "truth", image_id)),
         target=load_map(picture_path(run, "target", image_id)),
         clean_pred=load_map(picture_path(run, "prediction", image_id)),
@@ -48,10 +49,19 @@ def montage_paths(run: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Pat
 
 
 def load_pixels(path: Path) -> NDArray[np.uint8]:
-    """(H, W, C) with 1 or 3 channels. Raises InputError if it cannot be read."""
+    """(H, W, C) with 1 or 3 channels, deeper images as 8 bits. Raises InputError if it cannot be read."""
+    return _to_look_at(*_load_levels(path))
+
+
+def _load_levels(path: Path) -> tuple[NDArray[np.int64], int]:
+    """The levels (H, W, C) of an image, and that of 1."""
     try:
         with Image.open(path) as picture:
-            pixels = np.array(picture, dtype=np.uint8)
+            levels, bits = np.array(picture).astype(np.int64), depth_of(picture, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return levels[:, :, None] if levels.ndim == 2 else levels, 2**bits - 1
+
+
+def _to_look_at(levels: NDArray[np.int64], highest: int) -> NDArray[np.uint8]:
+    return np.round(levels * (255 / highest)).astype(np.uint8)

@@ -13,6 +13,7 @@ from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.session import Case
 from benchmark.errors import InputError
 from benchmark.network import Network, frozen
+from benchmark.pixels import Grid
 from benchmark.records import group_rows
 from benchmark.run_folder import adversarial_path
 from benchmark.transfer.models import Model
@@ -68,7 +69,7 @@ class Evaluation:
             chosen = [place[row["id"]] for row in members]
             shown = [cases[index] for index in chosen]
             files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
-            noise = _control(members, files, images[chosen])
+            noise = _control(members, files, images[chosen], Grid(self.source.data.bits))
             for label, network in networks.items():
                 preds = (clean[label][chosen], _predict(network, files), _predict(network, noise))
                 yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
@@ -114,16 +115,16 @@ class Evaluation:
         }
 
 
-def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor) -> Tensor:
+def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor, grid: Grid) -> Tensor:
     """Noise as files, of the norm the attack is about; attacks about sparse changes are compared in L2."""
     seeds = [image_seed(row["seed"], f"noise like {row['attack']}", row["id"]) for row in rows]
-    return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2)
+    return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2, grid)
 
 
 def _predict(network: Network, images: Tensor) -> Tensor:
     """Classes (B, H, W) on the CPU."""
     with torch.no_grad():
-        return network(images.to(network.device)).argmax(1).cpu()
+        return network.classes(network(images.to(network.device))).cpu()
 
 
 def _norm(delta: Tensor, norm: Any) -> float:

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.errors import InputError
 from benchmark.transfer.source import Source
-from benchmark.victims.loading import OwnNetworkError, load_victim, weights_sha256
+from benchmark.victims.hashes import victim_sha256
+from benchmark.victims.loading import OwnNetworkError, load_victim
 from benchmark.victims.task import Victim
 
 
@@ -17,7 +19,7 @@ class Model:
 
     Attributes:
         path: of its checkpoint.
-        weights_sha256: by which it is known again as the model of a run.
+        weights_sha256: by which it is known again as the model of a run; see `victim_sha256`.
         victim: in eval mode.
         given: whether it was asked for, and not only found with a run.
     """
@@ -94,15 +96,15 @@ def _folder_name(checkpoint: Path) -> str:
     return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem
 
 
-def _load(path: Path, classes: int, channels: int, given: bool) -> Model:
+def _load(path: Path, classes: int, channels: int, given: bool, deployment: Mapping[str, Any] | None = None) -> Model:
     try:
-        victim = load_victim(path, classes=classes, channels=channels)
+        victim = load_victim(path, classes=classes, channels=channels, deployment=deployment)
     except OwnNetworkError as error:
         cure = "; leave it out" if given else ""
         raise InputError(
             f"{path} is of a network of your own, which transfer cannot rebuild and show pictures yet{cure}"
         ) from error
-    return Model(path, weights_sha256(victim), victim, given)
+    return Model(path, victim_sha256(victim), victim, given)
 
 
 def _model_of(source: Source, classes: int, channels: int) -> Model | str:
@@ -112,7 +114,7 @@ def _model_of(source: Source, classes: int, channels: int) -> Model | str:
         if not path.is_file():
             continue
         try:
-            model = _load(path, classes, channels, given=False)
+            model = _load(path, classes, channels, given=False, deployment=source.deployment)
         except InputError as error:
             reason = str(error)
             continue

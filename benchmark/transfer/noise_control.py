@@ -7,27 +7,28 @@ from torch import Tensor
 
 from benchmark.attacks.base import norms
 from benchmark.attacks.draws import normal, uniform
-from benchmark.pixels import from_uint8, to_uint8
+from benchmark.pixels import EIGHT, Grid
 
 _HALVINGS = 40  # of an interval of length 1: far below what moves one more pixel to the next grey value
 
 
-def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "inf"]) -> Tensor:
-    """Images plus noise, clipped and rounded to 8 bits, at the distance of `files` from the images.
+def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "inf"], grid: Grid = EIGHT) -> Tensor:
+    """Images plus noise, clipped and rounded as files are, at the distance of `files` from the images.
 
     Gaussian noise for norm 2, uniform noise for "inf", scaled image by image. What is equal is the norm after clipping
     and rounding: exactly for "inf", for 2 as nearly as one more pixel at the next grey value allows.
 
     Args:
-        files, images: (B, C, H, W) in [0, 1] on the 8-bit grid.
+        files, images: (B, C, H, W) in [0, 1] on the grid.
         seeds: (B,) int64, of the draws.
         norm: in which they are equal.
+        grid: of the files.
 
     Returns:
-        (B, C, H, W) float32 in [0, 1] on the 8-bit grid.
+        (B, C, H, W) float32 in [0, 1] on the grid.
     """
-    clean = to_uint8(images).double()
-    budget = norms(to_uint8(files).double() - clean, norm)
+    clean = grid.to_levels(images).double()
+    budget = norms(grid.to_levels(files).double() - clean, norm)
     drawn = normal(seeds, images.shape[1:], dtype=torch.float64)
     if norm == "inf":
         drawn = 2 * uniform(seeds, images.shape[1:], dtype=torch.float64) - 1
@@ -35,18 +36,18 @@ def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "i
     low, high = torch.zeros_like(budget), torch.ones_like(budget)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        inside = norms(_noisy(clean, drawn, middle) - clean, norm) <= budget
+        inside = norms(_noisy(clean, drawn, middle, grid) - clean, norm) <= budget
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
     # Where even the largest scale is within the budget, the upper end was never tried.
     high = high.clamp(max=1 - 2.0**-_HALVINGS)
-    below, above = _noisy(clean, drawn, low), _noisy(clean, drawn, high)
+    below, above = _noisy(clean, drawn, low, grid), _noisy(clean, drawn, high, grid)
     nearer = (norms(above - clean, norm) - budget).abs() < (norms(below - clean, norm) - budget).abs()
-    return from_uint8(torch.where(_wide(nearer, clean), above, below))
+    return grid.from_levels(torch.where(_wide(nearer, clean), above, below))
 
 
-def _noisy(clean: Tensor, drawn: Tensor, u: Tensor) -> Tensor:
-    """Grey values 0..255 as float64."""
-    return (clean + drawn * _wide(u / (1 - u), drawn)).round().clamp(0, 255)
+def _noisy(clean: Tensor, drawn: Tensor, u: Tensor, grid: Grid) -> Tensor:
+    """Levels as float64."""
+    return (clean + drawn * _wide(u / (1 - u), drawn)).round().clamp(0, grid.highest)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A finished run whose saved pictures are shown to other models: whether everything is as it was when it ran."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Source:
         fingerprint: of the data, as recorded.
         weights_sha256: of the attacked model; None where the run recorded none.
         checkpoints: where that model may be found.
+        deployment: what its configuration puts around the model, other than what the checkpoint says.
         batch: images to predict at once, as many as the run attacked at once.
     """
 
@@ -49,6 +50,7 @@ class Source:
     weights_sha256: str | None
     checkpoints: Sequence[Path]
     batch: int
+    deployment: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise InputError, naming what differs, unless data, targets, judge and pictures are those of the rows."""

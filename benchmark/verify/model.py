@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmark import adapters
 from benchmark.errors import InputError
 from benchmark.faults import Fault
 from benchmark.transfer.source import Source
-from benchmark.victims.loading import OwnNetworkError, checkpoint_sha256, load_victim, new_victim, weights_sha256
-from benchmark.victims.task import PYTHON, Victim
+from benchmark.victims.hashes import checkpoint_sha256, weights_sha256
+from benchmark.victims.loading import OwnNetworkError, load_victim, new_victim
+from benchmark.victims.task import Victim
 
 _FORM = ("head", "mean", "std", "stride")  # what of the configuration a network of one's own is used with
 _CURE = "give --ckpt the checkpoint the run attacked"
@@ -38,6 +40,9 @@ def load_attacked(
     Raises:
         InputError: no checkpoint, or one that cannot be used although it is the run's.
     """
+    kind = config.get("architecture")
+    if kind in adapters.names() and kind != "python":
+        raise InputError(f"{source.folder}: attacked a network of victim={kind}, which verify cannot make again yet")
     if config.get("factory") is not None and factory is None:
         raise InputError(
             f"{source.folder}: attacked a network of your own, {config['factory']}; give --factory MODULE:FUNCTION, "
@@ -80,7 +85,9 @@ def _file_faults(path: Path, environment: Mapping[str, Any]) -> Iterator[Fault]:
 def _from_file(source: Source, path: Path, factory: str | None) -> Victim:
     data = source.data
     try:
-        return load_victim(path, classes=data.classes, channels=data.channels, factory=factory)
+        own: dict[str, Any] = {} if factory is None else {"factory": factory}
+        own |= {"classes": data.classes, "channels": data.channels, "deployment": source.deployment}
+        return load_victim(path, **own)
     except OwnNetworkError as error:
         raise InputError(
             f"{path} is of a network of your own; give --factory MODULE:FUNCTION, which makes it"
@@ -94,8 +101,9 @@ def _from_factory(source: Source, config: Mapping[str, Any], factory: str | None
         background=data.background,
         channels=data.channels,
         factory=factory,
-        architecture=PYTHON,
+        architecture="python",
         encoder=None,
         **{key: config.get(key) for key in _FORM},
+        **source.deployment,
     )
     return victim.eval()

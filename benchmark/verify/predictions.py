@@ -45,7 +45,8 @@ class Predictions:
         return spread([case.scores(preds, *self._kind) for preds in self._readings(case, image)])
 
     def _readings(self, case: Case, image: Tensor) -> list[Tensor]:
-        return readings(self._network.logits(image), [case.truth, case.target])
+        found = readings(self._network.logits(image), [case.truth, case.target])
+        return [self._network.postprocessed(preds[None])[0] for preds in found]
 
     @property
     def _kind(self) -> tuple[int, int | None]:

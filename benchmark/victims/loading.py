@@ -1,52 +1,78 @@
 """Victims from a configuration and from checkpoints, without ever executing what a checkpoint holds."""
 
-import hashlib
 import inspect
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from benchmark.errors import InputError
-from benchmark.victims.networks import build_from_factory, first_line
-from benchmark.victims.task import PYTHON, Victim
+from benchmark import adapters
+from benchmark.deployment import Deployment
+from benchmark.errors import InputError, first_line
+from benchmark.victims.task import Victim
 
-_HYPER_PARAMETERS = frozenset(inspect.signature(Victim).parameters) - {"network"}
+HYPER_PARAMETERS = frozenset(inspect.signature(Victim).parameters) - {"network"}
 
 
 class OwnNetworkError(InputError):
     """The checkpoint holds the weights of a network that only a factory of the user's can build."""
 
 
-def new_victim(
-    *,
-    classes: int,
-    background: int | None,
-    channels: int,
-    factory: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    **config: Any,
-) -> Victim:
-    """Make an untrained victim, or wrap the module a user's own factory returns.
+class Parts(NamedTuple):
+    """A configuration's victim section, without `ckpt`, by whom its keys are for."""
+
+    victim: dict[str, Any]
+    deployment: dict[str, Any]
+    own: dict[str, Any]
+
+
+def parts_of(config: Mapping[str, Any]) -> Parts:
+    """Keys of `Victim`, of `Deployment`, and what is left for the adapter, `options` included if it is one's."""
+    around = {field.name for field in fields(Deployment)}
+    mine = HYPER_PARAMETERS - {"deployment"}
+    if config.get("architecture") in adapters.names():
+        mine = mine - {"options"}
+        config = {key: value for key, value in config.items() if key != "options" or value is not None}
+    return Parts(
+        {key: value for key, value in config.items() if key in mine},
+        {key: value for key, value in config.items() if key in around},
+        {key: value for key, value in config.items() if key not in mine | around},
+    )
+
+
+def new_victim(*, classes: int, background: int | None, channels: int, **config: Any) -> Victim:
+    """Make an untrained victim, or wrap the module that an adapter makes.
 
     Args:
         classes, background, channels: of the data.
-        factory: "package.module:function" for architecture "python", called with `options`.
-        options: further keyword arguments of the architecture, or the factory's.
-        config: the other keys of conf/victim, without `ckpt`.
+        config: the keys of conf/victim, without `ckpt`.
 
     Raises:
         InputError: a value that cannot be used, or weights that are not finite.
     """
-    network, options = _python_network(config.get("architecture"), factory, dict(options or {}))
+    own, around, left = parts_of(config)
+    architecture = str(own.get("architecture"))
+    network = None
+    if architecture in adapters.names():
+        network = adapters.make(architecture, left, channels, 1 if own.get("head") == "sigmoid" else classes)
+    elif left:
+        key = min(left)
+        raise InputError(f"victim.{key}={left[key]}: architecture {architecture!r} takes no such key")
     victim = Victim(
-        classes=classes, background=background, channels=channels, options=options, network=network, **config
+        classes=classes,
+        background=background,
+        channels=channels,
+        network=network,
+        deployment=Deployment().but(around).plain(),
+        **own,
     )
-    check_finite(victim, f"victim.factory={factory}" if factory else "the new victim")
+    source = [f"victim.{key}={left[key]}" for key in adapters.needed(architecture)] if network else ["the new victim"]
+    check_finite(victim, source[0])
     return victim
 
 
@@ -55,64 +81,67 @@ def load_victim(
     *,
     classes: int | None = None,
     channels: int | None = None,
-    factory: str | None = None,
-    options: Mapping[str, Any] | None = None,
+    deployment: Mapping[str, Any] | None = None,
+    **own: Any,
 ) -> Victim:
     """Load a trained victim, in eval mode on the CPU; nothing is downloaded, no code of the checkpoint runs.
 
     Args:
         path: checkpoint written by Lightning for a `Victim`.
         classes, channels: of the data it will be used on; None: whatever the checkpoint has.
-        factory, options: what builds the network of an architecture "python"; unused for others. From the caller's
-            configuration, because a checkpoint must not choose code to import.
+        deployment: what is done around the network other than what the checkpoint says; None in it says nothing.
+        own: what an adapter builds the network from; unused for others. From the caller's configuration, because a
+            checkpoint must not choose code to run.
 
     Raises:
         InputError: no such file, not a checkpoint of a victim, or one that does not fit the data; `OwnNetworkError` if
-            it is of an architecture "python" and there is no factory.
+            it is of a network that only an adapter can build, and its keys are not given.
     """
-    path = Path(path)
-    checkpoint = _read(path)
-    own, weights = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
-    if not isinstance(own, dict) or not isinstance(weights, dict) or not own.keys() <= _HYPER_PARAMETERS:
-        raise InputError(f"{path} is a checkpoint of something else than a victim; give one that `train` wrote")
+    saved, weights = read_checkpoint(path)
     for name, needed in (("classes", classes), ("channels", channels)):
-        if needed is not None and own.get(name) != needed:
+        if needed is not None and saved.get(name) != needed:
             raise InputError(
-                f"{path} was trained on {own.get(name)} {name}, the data have {needed}; "
+                f"{path} was trained on {saved.get(name)} {name}, the data have {needed}; "
                 "choose the data it was trained on or train a victim for these"
             )
-    victim = _rebuild(path, own, factory, dict(options or {}))
+    return rebuilt(saved, weights, Path(path), deployment, **own)
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A checkpoint's hyper-parameters and weights. Raises InputError if it is none of a victim."""
+    checkpoint = _read(Path(path))
+    saved, weights = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
+    if not isinstance(saved, dict) or not isinstance(weights, dict) or not saved.keys() <= HYPER_PARAMETERS:
+        raise InputError(f"{path} is a checkpoint of something else than a victim; give one that `train` wrote")
+    return saved, weights
+
+
+def is_adapted(saved: Mapping[str, Any]) -> bool:
+    """Whether hyper-parameters are of a network that only an adapter can build."""
+    return str(saved.get("architecture")) in adapters.names()
+
+
+def rebuilt(
+    saved: Mapping[str, Any],
+    weights: Mapping[str, Any],
+    path: Path,
+    deployment: Mapping[str, Any] | None = None,
+    **own: Any,
+) -> Victim:
+    """The victim of these hyper-parameters and weights, in eval mode; `path` says in errors where they are from.
+
+    The rest as of `load_victim`.
+    """
+    victim = _rebuild(path, dict(saved), deployment or {}, own)
     try:
         victim.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} holds weights that do not fit its {own['architecture']}: {_keys_apart(victim, weights)}; "
+            f"{path} holds weights that do not fit its {saved['architecture']}: {_keys_apart(victim, weights)}; "
             "give the checkpoint of that network"
         ) from error
     check_finite(victim, str(path))
     return victim.eval()
-
-
-def checkpoint_sha256(path: str | Path) -> str:
-    """SHA-256 of the file, in hexadecimal.
-
-    Raises:
-        InputError: no such file.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read checkpoint {path}: {error.strerror}; check victim.ckpt") from error
-
-
-def weights_sha256(module: nn.Module) -> str:
-    """SHA-256 over the names, types, shapes and bytes of a module's parameters and buffers, in hexadecimal."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def check_finite(network: nn.Module, where: str = "the victim") -> None:
@@ -120,19 +149,6 @@ def check_finite(network: nn.Module, where: str = "the victim") -> None:
     for name, value in network.state_dict().items():
         if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
             raise InputError(f"{where} has NaN or infinite values in {name}; train it again or use another checkpoint")
-
-
-def _python_network(
-    architecture: Any, factory: str | None, options: dict[str, Any]
-) -> tuple[nn.Module | None, dict[str, Any]]:
-    """The module a factory makes (None for smp's), and the options left for the victim to pass on."""
-    if architecture != PYTHON:
-        if factory is not None:
-            raise InputError(f"victim.factory={factory} goes with victim=python, found architecture {architecture!r}")
-        return None, options
-    if not factory:
-        raise InputError("victim=python needs victim.factory=package.module:function, which returns the network")
-    return build_from_factory(factory, options), {}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -165,20 +181,23 @@ def _refusal(path: Path, message: str) -> str:
     )
 
 
-def _rebuild(path: Path, own: dict[str, Any], factory: str | None, options: dict[str, Any]) -> Victim:
+def _rebuild(path: Path, saved: dict[str, Any], deployment: Mapping[str, Any], own: dict[str, Any]) -> Victim:
     # Encoder weights are in the checkpoint: asking for pretrained ones again would only reach for the network.
-    own = own | {"encoder_weights": None}
-    python = own.get("architecture") == PYTHON
-    if python and not factory:
-        raise OwnNetworkError(
-            f"{path} is of a network of your own; give victim=python victim.factory=package.module:function"
-        )
-    network = build_from_factory(factory, options) if python and factory else None
+    saved = saved | {"encoder_weights": None}
+    architecture, adapted = str(saved.get("architecture")), is_adapted(saved)
+    if adapted and any(own.get(key) is None for key in adapters.needed(architecture)):
+        keys = " ".join(f"victim.{key}=..." for key in adapters.needed(architecture))
+        raise OwnNetworkError(f"{path} is of a network of your own; give victim={architecture} {keys}")
     try:
-        return Victim(network=network, **own)
+        around = Deployment.of(saved.get("deployment") or {}).but(deployment)
+        network = None
+        if adapted:
+            outputs = 1 if saved.get("head") == "sigmoid" else saved["classes"]
+            network = adapters.make(architecture, own, saved["channels"], outputs)
+        return Victim(network=network, **saved | {"deployment": around.plain()})
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise InputError(f"{path} has hyper-parameters no victim has ({first_line(error)})") from error
 
 

@@ -1,14 +1,11 @@
-"""Build a network from its hyper-parameters: one of segmentation-models-pytorch, or what a user's function makes."""
+"""Build a network of segmentation-models-pytorch from its hyper-parameters."""
 
-import difflib
-import importlib
 import inspect
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
 
-from benchmark.errors import InputError
+from benchmark.errors import InputError, first_line, nearest_of
 
 # Set by the victim itself, or (aux_params, activation) making the network return something other than logits.
 _NOT_OPTIONS = {
@@ -23,12 +20,6 @@ _NOT_OPTIONS = {
 }
 _PROBE_SECONDS = 5.0
 _TIMM = "tu-"  # smp's prefix for encoders of timm
-
-
-def first_line(error: BaseException) -> str:
-    """The error's type and the first line of its message, for messages that must stay on one line."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
 def build_network(
@@ -57,13 +48,13 @@ def build_network(
 
     known = smp.MODEL_ARCHITECTURES_MAPPING
     if architecture not in known:
-        raise InputError(_unknown("architecture", architecture, known, "victim.architecture"))
+        raise InputError(nearest_of("architecture", architecture, known, "victim.architecture"))
     _check_encoder(encoder)
     allowed = inspect.signature(known[architecture].__init__).parameters.keys() - _NOT_OPTIONS
     for name in options:
         # Others would reach timm (whose checkpoint_path unpickles a file) or be swallowed without a word.
         if name not in allowed:
-            raise InputError(_unknown(f"option of {architecture}", name, allowed, "victim.options"))
+            raise InputError(nearest_of(f"option of {architecture}", name, allowed, "victim.options"))
     if encoder_weights is not None:
         _fetch_encoder_weights(encoder, encoder_weights)
     try:
@@ -83,49 +74,9 @@ def build_network(
         ) from error
 
 
-def build_from_factory(factory: str, options: dict[str, Any]) -> nn.Module:
-    """Import `factory` ("package.module:function"), call it with `options`, return the module it makes.
-
-    This runs the user's code: `factory` must come from the user's own configuration, never from a checkpoint.
-
-    Raises:
-        InputError: nothing of that name, the import or the call fails, or the result is not a torch module.
-    """
-    module_name, colon, function_name = factory.partition(":")
-    if not (module_name and colon and function_name):
-        raise InputError(f"victim.factory={factory!r} is not of the form package.module:function")
-    function = _import_function(factory, module_name, function_name)
-    try:
-        network = function(**options)
-    except Exception as error:  # the user's code may raise anything
-        raise InputError(
-            f"victim.factory={factory} failed when called with {options}: {first_line(error)}; check victim.options"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise InputError(
-            f"victim.factory={factory} returned {type(network).__name__}, expected the network, a torch.nn.Module"
-        )
-    return network
-
-
 def network_stride(network: nn.Module) -> int:
     """The number that height and width must be multiples of for an smp network; 1 where nothing is declared."""
     return int(getattr(getattr(network, "encoder", None), "output_stride", 1))
-
-
-def _import_function(factory: str, module_name: str, function_name: str) -> Callable[..., object]:
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # importing runs the user's code, which may raise anything
-        raise InputError(
-            f"victim.factory={factory}: importing {module_name} failed: {first_line(error)}; "
-            "run from the folder that holds it or add that to PYTHONPATH"
-        ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        found = [name for name in vars(module) if callable(getattr(module, name))]
-        raise InputError(_unknown(f"function of {module_name}", function_name, found, "victim.factory"))
-    return function
 
 
 def _check_encoder(encoder: str) -> None:
@@ -136,12 +87,7 @@ def _check_encoder(encoder: str) -> None:
     if encoder in encoders or (encoder.startswith(_TIMM) and timm.is_model(encoder.removeprefix(_TIMM))):
         return
     names = [_TIMM + name for name in timm.list_models()] if encoder.startswith(_TIMM) else encoders
-    raise InputError(_unknown("encoder", encoder, names, "victim.encoder"))
-
-
-def _unknown(kind: str, name: str, known: Iterable[str], key: str) -> str:
-    nearest = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4) or sorted(known)[:8]
-    return f"unknown {kind} {name!r} in {key}; nearest: {', '.join(nearest)}"
+    raise InputError(nearest_of("encoder", encoder, names, "victim.encoder"))
 
 
 def _fetch_encoder_weights(encoder: str, weights: str) -> None:
@@ -177,7 +123,7 @@ def _hub_place(encoder: str, weights: str) -> tuple[str, str, list[str]]:
         return config.hf_hub_id, "main", ["model.safetensors"]
     known = encoders[encoder]["pretrained_settings"]
     if weights not in known:
-        raise InputError(_unknown(f"weights of {encoder}", weights, known, "victim.encoder_weights"))
+        raise InputError(nearest_of(f"weights of {encoder}", weights, known, "victim.encoder_weights"))
     # smp reads the configuration as well
     return known[weights]["repo_id"], known[weights]["revision"], ["config.json", "model.safetensors"]
 

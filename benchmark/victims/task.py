@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from benchmark import metrics
+from benchmark import adapters, metrics
+from benchmark.deployment import Deployment
 from benchmark.errors import InputError
 from benchmark.victims.losses import VOID, SegmentationLoss
 from benchmark.victims.networks import build_network, network_stride
 
 HEADS = ("softmax", "sigmoid")
 SCHEDULES = ("one_cycle", "cosine", "none")
-PYTHON = "python"  # the architecture of networks that come from a user's own function
 
 _IMAGENET_MEAN, _IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
@@ -26,21 +26,22 @@ class Victim(pl.LightningModule):
     """Segmentation network that takes images in [0, 1] of any size.
 
     Args:
-        architecture: name of an smp architecture, or "python" for the module given as `network`.
-        encoder: name of an smp encoder; unused for "python".
+        architecture: name of an smp architecture, or of an adapter ("python", ...) for the module given as `network`.
+        encoder: name of an smp encoder; unused for adapters.
         encoder_weights: None or the name of pretrained weights, such as "imagenet".
         classes: number of classes of the data, at least 2.
         head: "softmax", one logit per class, or "sigmoid", one logit, positive for class 1 (two classes only).
         channels: of the images.
         background: the class that is not foreground in validation IoU and Dice; None: all are foreground.
         mean, std: per channel, on the [0, 1] scale. None: ImageNet's for three channels, .5 for other numbers;
-            0 and 1 for "python", whose module is taken as it is.
+            0 and 1 for adapters, whose modules are taken as they are.
         stride: images are padded to multiples of it. None: what the network declares (smp's do), else 1.
         options: further keyword arguments of the smp architecture.
         learning_rate, weight_decay: AdamW's; the rate is the highest of the schedule.
         schedule: "one_cycle", "cosine" or "none", over the optimizer's steps.
-        network: the module for architecture "python". Given as an object and not saved as a hyper-parameter, so that
-            no checkpoint can name code to import.
+        deployment: what is done around the network, as keywords of `Deployment`; None: nothing.
+        network: the module for the architecture of an adapter. Given as an object and not saved as a hyper-parameter,
+            so that no checkpoint can name code to import.
 
     Raises:
         InputError: a value out of range, an unknown name, or pretrained weights that cannot be had.
@@ -65,17 +66,22 @@ class Victim(pl.LightningModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         schedule: str = "one_cycle",
+        deployment: Mapping[str, Any] | None = None,
         network: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        mean, std = _statistics(mean, std, channels, taken_as_is=architecture == PYTHON)
+        mean, std = _statistics(mean, std, channels, taken_as_is=architecture in adapters.names())
         options = dict(options or {})
+        around = Deployment.of(deployment or {})
+        around.check_against(classes, background)
+        deployment = around.plain()
         _check_outputs(classes, head, background, stride)
         _check_training(learning_rate, weight_decay, schedule)
         # Reads this frame's locals, so what is saved are the resolved, plain values. The logger gets the run's whole
         # configuration elsewhere.
         self.save_hyperparameters(ignore=["network"], logger=False)
         self.outputs = classes if head == "softmax" else 1
+        self.deployment = around
         self.configure_network(network)
         self.stride = stride or network_stride(self.network)
         for name, values in (("mean", mean), ("std", std)):
@@ -87,17 +93,17 @@ class Victim(pl.LightningModule):
 
     @property
     def label(self) -> str:
-        """Architecture and encoder: what rows call it."""
-        return "_".join(str(self.hparams[key]) for key in ("architecture", "encoder") if self.hparams[key])
+        """Architecture and encoder, and what is around them: what rows call it."""
+        found = (self.hparams[key] for key in ("architecture", "encoder"))
+        return "_".join(str(value) for value in found if value) + self.deployment.label()
 
     def configure_network(self, network: nn.Module | None) -> None:
-        """Build the smp network the hyper-parameters name, or take the module given for architecture "python"."""
+        """Build the smp network the hyper-parameters name, or take the module given for an adapter's architecture."""
         own = self.hparams
-        if own["architecture"] == PYTHON:
+        if own["architecture"] in adapters.names():
             if network is None:
-                raise InputError(
-                    "victim of architecture python has no network; give victim.factory=package.module:function"
-                )
+                key = adapters.needed(own["architecture"])[0]
+                raise InputError(f"victim of architecture {own['architecture']} has no network; give victim.{key}")
             self.network = network
             return
         if network is not None:
@@ -114,7 +120,20 @@ class Victim(pl.LightningModule):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1]; K = 1 for a sigmoid head.
+        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1], as deployed; K = 1 for a sigmoid head.
+
+        Raises:
+            InputError: the images' channels or the network's output do not fit the hyper-parameters.
+        """
+        return self.deployment.logits(self.network_logits, images)
+
+    def postprocess(self, preds: Tensor) -> Tensor:
+        """The maps (B, H, W) of predicted classes as they are handed on, after post-processing."""
+        own = self.hparams
+        return self.deployment.predictions(preds, own["classes"], own["background"])
+
+    def network_logits(self, images: Tensor) -> Tensor:
+        """The network's logits (B, K, H, W) of images (B, C, H, W) in [0, 1], with nothing else around it.
 
         Normalised, padded at the bottom and right by repeating the border to multiples of the stride, logits cropped.
 
@@ -162,7 +181,7 @@ class Victim(pl.LightningModule):
         # Weighted by images: the shares of several processes differ.
         self.val_loss.update(self.loss(logits, batch["mask"], batch["valid"]), len(batch["image"]))
         preds = (logits > 0)[:, 0].long() if self.outputs == 1 else logits.argmax(1)
-        self.confusion.update(preds, batch["mask"].masked_fill(~batch["valid"], VOID))
+        self.confusion.update(self.postprocess(preds), batch["mask"].masked_fill(~batch["valid"], VOID))
 
     def on_validation_epoch_end(self) -> None:
         """Log IoU and Dice of the foreground and pixel accuracy over all validation pixels."""

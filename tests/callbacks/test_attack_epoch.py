@@ -12,6 +12,7 @@ from benchmark import records
 from benchmark.callbacks import rows
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
 from benchmark.errors import InputError, Terminated
+from benchmark.pixels import Grid
 from benchmark.ranks import Ranks
 from benchmark.sharding import Share
 
@@ -70,10 +71,10 @@ def test_a_failure_keeps_what_is_done_and_frees_the_victim(
 ) -> None:
     save = rows.save_picture
 
-    def full_disk(image, path: Path) -> None:
+    def full_disk(image, path: Path, grid: Grid) -> None:
         if path.stem == IDS[3]:
             raise OSError("no space left")
-        save(image, path)
+        save(image, path, grid)
 
     monkeypatch.setattr(rows, "save_picture", full_disk)
     before = _state(victim)

@@ -117,7 +117,7 @@ def test_all_that_was_seen_lies_beside_the_row(tmp_path: Path) -> None:
 def test_success8_is_judged_on_what_lies_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = _case()
     save = rows.save_picture
-    monkeypatch.setattr(rows, "save_picture", lambda adv, path: save(case.image, path))
+    monkeypatch.setattr(rows, "save_picture", lambda adv, path, grid: save(case.image, path, grid))
     row = _writer(tmp_path).write("asma", _finished(case, case.target.float().expand(3, 8, 8)), case)
     assert (row["success"], row["success8"]) == (True, False)
     assert (row["adv_iou_target"], row["adv8_iou_target"]) == (1, 0)

@@ -15,7 +15,8 @@ from benchmark import records
 from benchmark.data.synthetic import datamodule
 from benchmark.run_folder import Picture, adversarial_path
 from benchmark.scoring import score_prediction
-from benchmark.victims.loading import checkpoint_sha256, load_victim
+from benchmark.victims.hashes import checkpoint_sha256
+from benchmark.victims.loading import load_victim
 
 SMOKE = ("experiment=smoke", "trainer=cpu", "engine.precision=64")
 TEST_IDS = [f"test_{i:05d}" for i in range(4)]

@@ -18,7 +18,8 @@ from benchmark.data.synthetic import datamodule
 from benchmark.report.transfer import TRANSFER, TRANSFER_SCHEMA
 from benchmark.run_folder import adversarial_path
 from benchmark.scoring import score_prediction
-from benchmark.victims.loading import load_victim, weights_sha256
+from benchmark.victims.hashes import weights_sha256
+from benchmark.victims.loading import load_victim
 
 SMOKE = ("experiment=smoke", "trainer=cpu")
 JUDGE = 0.2  # of an IoU, which so short a training and attack can reach

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from benchmark.errors import InputError
 from benchmark.victims import networks
-from benchmark.victims.loading import check_finite, checkpoint_sha256, load_victim, new_victim
+from benchmark.victims.hashes import checkpoint_sha256
+from benchmark.victims.loading import check_finite, load_victim, new_victim
 
 SMALL: dict[str, Any] = {
     "architecture": "unet",
@@ -276,8 +277,8 @@ def test_python_checkpoint_is_not_built_by_lightning_either(checkpoint: Path, fa
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"architecture": "python"}, "victim=python needs victim.factory"),
-        ({"factory": "json:loads"}, "victim.factory=json:loads goes with victim=python, found architecture 'unet'"),
+        ({"architecture": "python", "options": {}}, "victim=python needs victim.factory"),
+        ({"factory": "json:loads"}, "victim.factory=json:loads: architecture 'unet' takes no such key"),
     ],
 )
 def test_new_victim_with_factory_and_architecture_apart(config: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from benchmark.errors import InputError
 from benchmark.victims import networks
-from benchmark.victims.networks import build_from_factory, build_network, network_stride
+from benchmark.victims.networks import build_network, network_stride
 
 RESNET18: dict[str, Any] = {"encoder": "resnet18", "encoder_weights": None, "channels": 3, "outputs": 2, "options": {}}
 
@@ -66,45 +66,3 @@ def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *place, **revision: "/cache/file")
     monkeypatch.setattr(networks, "_probe_hub", unreachable)
     networks._fetch_encoder_weights("resnet18", "imagenet")
-
-
-@pytest.fixture
-def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "broken_networks.py").write_text("raise OSError('disc\\non fire')\n")
-    (tmp_path / "user_networks.py").write_text(
-        "from torch import nn\n"
-        "NUMBER = 3\n"
-        "def network(width):\n    return nn.Conv2d(3, width, 1)\n"
-        "def nothing():\n    return None\n"
-        "def failing():\n    raise RuntimeError('out of ideas')\n"
-    )
-
-
-@pytest.mark.usefixtures("user_module")
-def test_factory_is_called_with_its_options() -> None:
-    network = build_from_factory("user_networks:network", {"width": 4})
-    assert isinstance(network, torch.nn.Conv2d)
-    assert network.out_channels == 4
-    assert network_stride(network) == 1
-
-
-@pytest.mark.usefixtures("user_module")
-@pytest.mark.parametrize(
-    ("factory", "message"),
-    [
-        ("user_networks", "not of the form package.module:function"),
-        ("user_networks:", "not of the form package.module:function"),
-        ("absent_networks:network", "importing absent_networks failed: ModuleNotFoundError.*PYTHONPATH"),
-        ("broken_networks:network", "importing broken_networks failed: OSError: disc"),
-        ("user_networks:netwrok", "unknown function of user_networks 'netwrok'.*nearest: network"),
-        ("user_networks:NUMBER", "unknown function of user_networks 'NUMBER'"),
-        ("user_networks:network", r"failed when called with \{\}: TypeError.*width.*victim.options"),
-        ("user_networks:failing", "failed when called.*out of ideas"),
-        ("user_networks:nothing", "returned NoneType, expected"),
-    ],
-)
-def test_unusable_factory_is_one_line(factory: str, message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        build_from_factory(factory, {})
-    assert len(str(caught.value).splitlines()) == 1

@@ -7,7 +7,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from own_networks import WRITERS
 
+from benchmark import adapters
 from benchmark.victims.loading import new_victim
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -15,23 +17,16 @@ NAMES = sorted(path.stem for path in (CONF / "victim").glob("[!_]*.yaml"))
 # Neither side a multiple of any stride.
 HEIGHT, WIDTH = 50, 37
 
-FACTORY = """
-from torch import nn
-
-def network(width=4):
-    return nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, 3, 1))
-"""
-
 
 @pytest.fixture(params=NAMES)
 def config(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    overrides = []
-    if request.param == "python":
-        (tmp_path / "contract_network.py").write_text(FACTORY)
+    keys: dict[str, Any] = {}
+    if request.param in adapters.names():
         monkeypatch.syspath_prepend(tmp_path)
-        overrides = ["victim.factory=contract_network:network"]
+        keys = WRITERS[request.param](tmp_path)
     with initialize_config_dir(str(CONF), version_base=None):
-        composed = compose(f"victim/{request.param}", overrides)
+        composed = compose(f"victim/{request.param}")
+    composed.victim.update(keys)
     plain: Any = OmegaConf.to_container(composed.victim, resolve=True, throw_on_missing=True)
     assert plain.pop("ckpt") is None
     return plain
@@ -68,5 +63,5 @@ def test_victim_first_line_cites_its_source() -> None:
     assert {"unet", "unetplusplus", "deeplabv3", "deeplabv3plus", "fpn", "pspnet", "segformer", "python"} <= set(NAMES)
     # Some papers are not on arXiv.
     uncited = [name for name, line in lines.items() if "arXiv" not in line and "doi 10." not in line]
-    assert uncited == ["python"]
+    assert set(uncited) == set(adapters.names()) - {"nnunet"}
     assert [name for name, line in lines.items() if not line.startswith("# ")] == []

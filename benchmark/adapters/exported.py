@@ -1,0 +1,113 @@
+"""A file of torch.export.save (.pt2).
+
+The file is a program, and its reader computes the sizes it has written down, as expressions: load only what you would
+run. It is named in the configuration alone, never by a checkpoint or a run's folder. Objects beyond tensors, which
+torch would unpickle, are refused before it reads the file.
+"""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.errors import InputError, first_line
+
+
+def network(program: str) -> nn.Module:
+    """The module of the file `program`, on the CPU.
+
+    Raises:
+        InputError: no such file, none of torch.export, or one that holds pickled objects.
+    """
+    path = Path(program)
+    if not path.is_file():
+        raise InputError(f"victim.program={program}: no such file")
+    try:
+        refuse_pickles(path)
+        exported = torch.export.load(path)
+    except InputError:
+        raise
+    except Exception as error:  # any bytes may come here, and torch's readers raise many things at them
+        raise InputError(
+            f"victim.program={program}: is no program that this torch can read ({first_line(error)}); give what "
+            f"torch.export.save of torch {torch.__version__.partition('+')[0]} or a little older wrote"
+        ) from error
+    return Exported(exported, program)
+
+
+class Exported(nn.Module):
+    """An exported program called with any number of images, whatever batch it was exported for."""
+
+    def __init__(self, exported: torch.export.ExportedProgram, name: str) -> None:
+        super().__init__()
+        inputs = [node for node in exported.graph.nodes if node.name in exported.graph_signature.user_inputs]
+        shape = inputs[0].meta["val"].shape if len(inputs) == 1 else ()
+        if len(shape) != 4:
+            raise InputError(f"victim.program={name}: takes something else than one batch of images (B, C, H, W)")
+        batch, _, *size = (side if isinstance(side, int) else None for side in shape)
+        self._batch, self._size, self._name = batch, size, name
+        self.program = exported.module()
+
+    def train(self, mode: bool = True) -> "Exported":
+        """The program is what it was exported as; it cannot be switched."""
+        self.training = mode
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the images (B, C, H, W), in batches of the size the program was exported for."""
+        found = list(images.shape[-2:])
+        wanted = [side if fixed is None else fixed for side, fixed in zip(found, self._size, strict=True)]
+        if found != wanted:
+            raise InputError(
+                f"victim.program={self._name}: was exported for images of {wanted[0]} x {wanted[1]} (height x width), "
+                f"found {found[0]} x {found[1]}; give 'victim.resize=[{wanted[0]},{wanted[1]}]', or export it with "
+                "dynamic_shapes"
+            )
+        if self._batch is None:
+            logits: Tensor = self.program(images)
+            return logits
+        parts = images.split(self._batch)
+        return torch.cat([self.program(self._filled(part))[: len(part)] for part in parts])
+
+    def _filled(self, part: Tensor) -> Tensor:
+        missing = (self._batch or 0) - len(part)
+        return part if missing <= 0 else torch.cat([part, part[-1:].expand(missing, -1, -1, -1)])
+
+
+def refuse_pickles(path: Path) -> None:
+    """Raise InputError if the archive holds anything that torch.export.load would unpickle beyond plain tensors."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {_within(name): archive.read(name) for name in archive.namelist()}
+    if "archive_format" not in contents:
+        raise InputError(f"victim.program={path}: is of an older format, or none of torch.export; export it again")
+    for name, content in contents.items():
+        if name.endswith("_config.json"):
+            _check_payloads(path, name, json.loads(content), contents)
+        elif name.endswith(".pt") and content:
+            _check_tensors(path, name, content)
+
+
+def _within(name: str) -> str:
+    """A member's place below the archive's own folder."""
+    return str(PurePosixPath(*PurePosixPath(name).parts[1:]))
+
+
+def _check_payloads(path: Path, name: str, config: Any, contents: dict[str, bytes]) -> None:
+    for payload in config["config"].values():
+        member = f"{PurePosixPath(name).parent}/{payload['path_name']}"
+        if not PurePosixPath(member).name.startswith(("weight_", "tensor_")):
+            raise InputError(f"victim.program={path}: holds the pickled object {member}, which could execute code")
+        if payload["use_pickle"]:
+            _check_tensors(path, member, contents[member])
+
+
+def _check_tensors(path: Path, name: str, content: bytes) -> None:
+    try:
+        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"victim.program={path}: {name} holds more than tensors and could execute code") from error

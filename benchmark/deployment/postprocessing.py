@@ -1,0 +1,96 @@
+"""Clean-up of predicted maps: no part of any gradient, but of every prediction that is judged.
+
+Components are 8-connected, and what is removed becomes background.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.errors import InputError
+
+Labels = NDArray[np.int64]
+
+
+class Step:
+    """Changes a map (H, W) of classes in place; `name`: by which `victim.postprocess` asks for it."""
+
+    name: ClassVar[str]
+
+    def __call__(self, labels: Labels, label: int, background: int) -> None:
+        """Change the pixels of one class, which is not the background."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LargestComponent(Step):
+    """Of each class only the largest component stays; of equally large ones the first from the top left."""
+
+    name = "largest_component"
+
+    def __call__(self, labels: Labels, label: int, background: int) -> None:
+        parts, sizes = _components(labels == label)
+        if len(sizes) > 1:
+            labels[(parts > 0) & (parts != 1 + int(sizes.argmax()))] = background
+
+
+@dataclass(frozen=True)
+class RemoveSmall(Step):
+    """Components of fewer pixels are removed.
+
+    Args:
+        pixels: at least 1.
+    """
+
+    name = "remove_small"
+    pixels: int = 16
+
+    def __post_init__(self) -> None:
+        if not self.pixels >= 1:
+            raise InputError(f"victim.postprocess: remove_small: pixels={self.pixels}: must be at least 1")
+
+    def __call__(self, labels: Labels, label: int, background: int) -> None:
+        parts, sizes = _components(labels == label)
+        small = np.concatenate([[False], sizes < self.pixels])
+        labels[small[parts]] = background
+
+
+@dataclass(frozen=True)
+class FillHoles(Step):
+    """Background that a class surrounds becomes that class; other classes in there stay."""
+
+    name = "fill_holes"
+
+    def __call__(self, labels: Labels, label: int, background: int) -> None:
+        from scipy.ndimage import binary_fill_holes
+
+        filled = binary_fill_holes(labels == label)
+        labels[filled & (labels == background)] = label
+
+
+def steps() -> dict[str, type[Step]]:
+    """What there is, by name."""
+    return {kind.name: kind for kind in Step.__subclasses__()}
+
+
+def postprocess(preds: Tensor, chosen: list[Step], classes: int, background: int) -> Tensor:
+    """The maps (B, H, W) of classes after the chosen steps, each for one class after the other; int64."""
+    maps = preds.cpu().numpy().copy()
+    for labels in maps:
+        for step in chosen:
+            for label in range(classes):
+                if label != background and (labels == label).any():
+                    step(labels, label, background)
+    return torch.from_numpy(maps).to(preds.device)
+
+
+def _components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Each pixel's component from 1, 0 outside, and the components' sizes."""
+    from scipy.ndimage import label
+
+    parts, count = label(mask, structure=np.ones((3, 3)))
+    return parts, np.bincount(parts.ravel(), minlength=count + 1)[1:]
