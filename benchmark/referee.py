@@ -5,7 +5,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
+from benchmark import metrics
 from benchmark.attacks.base import Batch, Rule, norms
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Guest
@@ -14,6 +16,9 @@ from benchmark.pixels import round8
 from benchmark.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
 
 Keep = Literal["best", "last", "score"]
+
+JUDGING = "attack: judging"
+"""What profilers see of the passes that judge, confirm and report."""
 
 # Confirming costs a pass: a rule whose norm falls at every step would spend a third of its passes on that.
 _GAIN = 0.95
@@ -49,7 +54,7 @@ class Referee:
     def predict(self, points: Tensor) -> Tensor:
         """Logits in full precision, in as many parts as the memory needs."""
         try:
-            with torch.no_grad():
+            with torch.no_grad(), record_function(JUDGING):
                 return self._network(points, exact=True)
         except torch.OutOfMemoryError:
             if len(points) == 1:
@@ -64,7 +69,7 @@ class Referee:
         """
         batch = slots.batch
         references = {"target": batch.labels, "truth": slots.truth if self._rule.targeted else batch.labels}
-        score = self._judge.score(logits.argmax(1), references, batch.valid, batch.classes, batch.background)
+        score = self._judge.score(metrics.predicted(logits), references, batch.valid, batch.classes, batch.background)
         counts = is_finite(logits)
         if size is not None:
             counts = counts & (size <= batch.eps + _rounding(batch.eps))
@@ -126,7 +131,7 @@ class Referee:
 
     def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
         logits = self.predict(points)
-        return logits.argmax(1).cpu(), self._judge.holds(self.score(slots, logits)).tolist()
+        return metrics.predicted(logits).cpu(), self._judge.holds(self.score(slots, logits)).tolist()
 
     def _judge_again(self, slots: Slots, index: Tensor, points: Tensor, size: Tensor | None = None) -> Tensor:
         """Scores (n,) of points (n, C, H, W) of the images at `index`, counted as a pass."""

@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "defences": set(),
     "criterion": MEASURES,
     "jobs": MEASURES,
-    "network": MEASURES,
+    "folding": set(),
+    "network": MEASURES | {"folding"},
     "attacks": MEASURES,
     "asked": RULES,
     "limits": set(),
@@ -45,9 +46,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": {"records", "maps", "report"},
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
+    "bench": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
     "commands": ENGINE
     | BESIDE_THE_ENGINE
-    | {"checking", "report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
+    | {"bench", "checking", "report", "tracking", "callbacks", "transfer", "ranks", "sharding"},
     "parsers": set(),
     "__main__": {"parsers", "commands"},
     "__init__": set(),

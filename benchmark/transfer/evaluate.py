@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark import metrics
 from benchmark.attacks.base import image_seed, norms
 from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.session import Case
@@ -128,7 +129,7 @@ def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor) -
 def _predict(network: Network, images: Tensor) -> Tensor:
     """Classes (B, H, W) on the CPU."""
     with torch.no_grad():
-        return network(images.to(network.device)).argmax(1).cpu()
+        return metrics.predicted(network(images.to(network.device), exact=True)).cpu()
 
 
 def _norm(delta: Tensor, norm: Any) -> float:
