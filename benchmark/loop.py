@@ -48,7 +48,7 @@ class Engine:
         confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
             pass each time); False: a success in float is enough.
         precision: of the passes (64, 32, "tf32", "bf16", 16); None: the model's own.
-        channels_last, fold, compiled: how the passes are made, see `Network`, as is precision; not read of a shared one.
+        channels_last, fold, compiled: how passes are made, see `Network`; like precision not read with a shared one.
         background: the class that is not foreground, if any.
         class_pixels: how often each class occurs in the training set, for rules that weigh classes by it.
         seed, name: what randomness is seeded by, beside the image's id.

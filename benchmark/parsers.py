@@ -193,7 +193,7 @@ def _add_bench(parser: Parser) -> None:
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="(5)")
     what = "wall, or cpu: processor time, for one thread on a busy machine (wall)"
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)
-    what = "how long until the judge holds, for the first attack against ASMA as commonly written, stopped by an oracle"
+    what = "how long the attacks take until the judge holds; ASMA as commonly written is stopped by an oracle"
     parser.add_argument("--until", action="store_true", help=what)
     parser.add_argument(
         "--memory", type=int, nargs="+", metavar="N", help="peak memory of attacking N images, for each"

@@ -26,7 +26,7 @@ class ASMAPolyak(Rule):
         momentum: how much of the last step comes again, in [0, 1).
     """
 
-    relax: float = 0.5
+    relax: float = 1.0
     momentum: float = 0.5
 
     def __post_init__(self) -> None:

@@ -3,7 +3,8 @@
 import copy
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -94,9 +95,7 @@ class Bench:
         outcomes: dict[str, Any] = {}
 
         def attack(name: str) -> int:
-            plan = Plan(
-                **{**vars(self.plan), "attacks": {name: self.plan.attacks[name]}},
-            )
+            plan = replace(self.plan, attacks={name: self.plan.attacks[name]})
             done = [finished for _, finished, _ in epoch.attacked(plan, self.model, self.data, self.items)]
             outcomes[name] = {
                 "success8": sum(one.success8 for one in done),
@@ -110,10 +109,12 @@ class Bench:
             common.run(trained, images, targets, tau, beta, numbers)
             return len(images)
 
-        work = {name: (lambda name=name: attack(name)) for name in self.plan.attacks} | {"common": loop}
+        work = {name: partial(attack, name) for name in self.plan.attacks} | {"common": loop}
         found = rates(work, self.repeats, self.clock, self.device)
         outcomes["common"] = {
-            "median_l2": Spread.of([float((adv[0] - own).norm()) for (_, adv), own in zip(oracle, images)]).median,
+            "median_l2": Spread.of(
+                [float((adv[0] - own).norm()) for (_, adv), own in zip(oracle, images, strict=True)]
+            ).median,
             "steps": sorted(numbers),
             "passes": 3 * sum(numbers),
         }

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def bench(
     overrides: Sequence[str],
     *,
-    json: bool,
-    steps: int,
-    images: int | None,
-    repeats: int,
-    clock: str,
-    until: bool,
-    memory: Sequence[int] | None,
+    json: bool = False,
+    steps: int = 30,
+    images: int | None = None,
+    repeats: int = 5,
+    clock: str = "wall",
+    until: bool = False,
+    memory: Sequence[int] | None = None,
     config_dir: Path | None = None,
 ) -> int:
     """Measure and print; see `bench --help`. Raises InputError for a configuration or a number that cannot be used."""
