@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from benchmark.attacks.base import Batch, Loss
 from benchmark.network import Network, is_finite
+
+PASSES = "attack: passes"
+"""What profilers see of a rule's passes."""
 
 
 class Asked:
@@ -22,7 +26,7 @@ class Asked:
         self.zero = torch.zeros_like(batch.steps)
 
     def forward(self, points: Tensor | None = None) -> Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), record_function(PASSES), self._network.stepping():
             logits = self._network(self._iterates if points is None else points)
         self.forwards += 1
         if points is None:
@@ -31,12 +35,16 @@ class Asked:
 
     def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
         leaf = (self._iterates if points is None else points).detach().requires_grad_()
-        logits = self._network(leaf)
-        losses = loss(logits, leaf)
-        if losses.shape != (len(leaf),):
-            raise ValueError(f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images; give one loss per image")
-        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
-        logits = logits.detach()
+        with record_function(PASSES), self._network.stepping():
+            logits = self._network(leaf)
+            losses = loss(logits, leaf)
+            if losses.shape != (len(leaf),):
+                found = f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images"
+                raise ValueError(f"{found}; give one loss per image")
+            (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        gradient, logits = gradient.contiguous(), logits.detach()
+        if self._network.overwrites:
+            gradient = gradient.clone()
         self.forwards += 1
         self.backwards += 1
         self.loss = losses.detach()

@@ -21,7 +21,7 @@ from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
 from benchmark.limits import Limits
-from benchmark.network import Network, Precision, frozen, is_finite, model_dtype, normalise_precision
+from benchmark.network import Network, Precision, frozen, is_finite
 from benchmark.pixels import EIGHT, Grid
 from benchmark.referee import Keep, Referee
 from benchmark.slots import SUCCESS8, Slots
@@ -32,7 +32,7 @@ class Engine:
     """Runs one rule against one model; a context manager, inside of which the model is frozen.
 
     Args:
-        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1.
+        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1; or a `Network` that several engines share.
         rule: the update rule.
         judge: what counts as success.
         max_steps: at most this many updates per image; None: as many as `max_passes` allows.
@@ -47,7 +47,8 @@ class Engine:
             score whatever its norm, for which `stop` must be False; nothing is confirmed on the way.
         confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
             pass each time); False: a success in float is enough.
-        precision: of the passes (64, 32, "bf16", 16); None: the model's own.
+        precision: of the passes (64, 32, "tf32", "bf16", 16); None: the model's own.
+        channels_last, fold, compiled: how passes are made, see `Network`; like precision not read with a shared one.
         background: the class that is not foreground, if any.
         class_pixels: how often each class occurs in the training set, for rules that weigh classes by it.
         seed, name: what randomness is seeded by, beside the image's id.
@@ -58,7 +59,7 @@ class Engine:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: nn.Module | Network,
         rule: Rule,
         *,
         judge: Criterion | None = None,
@@ -69,6 +70,9 @@ class Engine:
         keep: Keep = "best",
         confirm: bool = True,
         precision: Precision | None = None,
+        channels_last: bool = True,
+        fold: bool = True,
+        compiled: bool = False,
         background: int | None = 0,
         class_pixels: Sequence[float] | None = None,
         seed: int = 0,
@@ -92,11 +96,9 @@ class Engine:
         self.judge = judge or Criterion()
         if not rule.targeted and self.judge.reference == "target":
             raise InputError(f"judge '{self.judge}' needs a target but the rule is untargeted; judge against the truth")
-        dtype = model_dtype(model)
-        if dtype not in (torch.float32, torch.float64):
-            raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
-        own: Precision = 64 if dtype == torch.float64 else 32
-        self.network = Network(model, own if precision is None else normalise_precision(precision))
+        self.network: Network = (
+            model if isinstance(model, Network) else Network(model, precision, channels_last, fold, compiled)
+        )
         # In reduced precision a success is judged again before it is confirmed.
         self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
         self.rule, self.slots, self.background = rule, slots, background
@@ -105,7 +107,7 @@ class Engine:
         self._seed, self._name = seed, name or type(rule).__name__
         self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
         self._telemetry = Telemetry(watch)
-        self._model, self._stack = model, ExitStack()
+        self._stack = ExitStack()
         self._queue: deque[Job] = deque()
         self._parked: list[tuple[Slots, list[Guest]]] = []
         self._slots: Slots | None = None
@@ -114,7 +116,8 @@ class Engine:
         self._since_sync = 0
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(frozen(self._model, self.network.dtype))
+        self._stack.enter_context(frozen(self.network.model, self.network.dtype))
+        self.network.forget()
         return self
 
     def __exit__(self, *error: object) -> None:

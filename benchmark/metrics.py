@@ -13,6 +13,14 @@ from torch import Tensor
 _EXACT_FLOAT32_COUNT = 2**24
 
 
+def predicted(logits: Tensor) -> Tensor:
+    """The class of the largest logit, the first of equals; (B, K, H, W) -> (B, H, W) int64.
+
+    That is `argmax(1)`, which on CPUs takes ten times as long as finding the maximum too.
+    """
+    return logits.max(1).indices
+
+
 def confusion(preds: Tensor, labels: Tensor, valid: Tensor | None, classes: int) -> Tensor:
     """Count pixels by class.
 

@@ -1,27 +1,29 @@
 """A model held still while it is attacked, and given back exactly as it was."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from benchmark import metrics
 from benchmark.errors import InputError
+from benchmark.folding import Weights, fast_weights
 
-Precision = Literal[64, 32, "bf16", 16]
+Precision = Literal[64, 32, "tf32", "bf16", 16]
 """What the forward and backward passes of an attack run in; the perturbation is float32 (float64 for 64) throughout."""
 
-_AUTOCAST = {"bf16": torch.bfloat16, 16: torch.float16}
+AUTOCAST = {"bf16": torch.bfloat16, 16: torch.float16}
 
 
 def normalise_precision(precision: object) -> Precision:
-    """64, 32, "bf16" or 16 from their usual spellings; raises InputError for anything else."""
-    spellings: dict[str, Precision] = {"64": 64, "32": 32, "bf16": "bf16", "16": 16}
+    """64, 32, "tf32", "bf16" or 16 from their usual spellings; raises InputError for anything else."""
+    spellings: dict[str, Precision] = {"64": 64, "32": 32, "tf32": "tf32", "bf16": "bf16", "16": 16}
     try:
         return spellings[str(precision)]
     except KeyError:
-        raise InputError(f"engine.precision={precision}: not one of 64, 32, bf16, 16") from None
+        raise InputError(f"engine.precision={precision}: not one of 64, 32, tf32, bf16, 16") from None
 
 
 def model_dtype(model: nn.Module) -> torch.dtype:
@@ -61,7 +63,7 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
         with torch.inference_mode(False):
             for tensor, original in tensors:
                 tensor.data = original.to(dtype)
-        with _full_float32():
+        with _float32_products("highest"):
             yield
     finally:
         for tensor, original in tensors:
@@ -73,10 +75,11 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
 
 
 @contextmanager
-def _full_float32() -> Iterator[None]:
+def _float32_products(how: Literal["highest", "high"]) -> Iterator[None]:
+    """What GPUs multiply float32 with: "highest" is float32, "high" TF32."""
     products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision(how)
+    torch.backends.cudnn.allow_tf32 = how == "high"
     try:
         yield
     finally:
@@ -85,29 +88,66 @@ def _full_float32() -> Iterator[None]:
 
 
 class Network:
-    """The attacked model as the engine calls it: two or more logits, in full precision whatever the passes run in."""
+    """The attacked model as the engine calls it: two or more logits, in full precision whatever the passes run in.
 
-    def __init__(self, model: nn.Module, precision: Precision) -> None:
-        self._model = model
-        self.reduced = precision in _AUTOCAST
+    What is judged and reported (`exact`) always goes through the model as it was given. The passes that rules ask for
+    go through faster equivalents of it, which differ by rounding; with precision 64 they too go through the model.
+
+    Args:
+        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1.
+        precision: of the passes; None: the model's own.
+        channels_last: lay images and weights out channels-last.
+        fold: fold batch norms into their convolutions.
+        compiled: run the passes through `torch.compile`, on a GPU with CUDA graphs.
+
+    Raises:
+        InputError: a precision there is not, a model in a reduced one.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        precision: Precision | None = None,
+        channels_last: bool = True,
+        fold: bool = True,
+        compiled: bool = False,
+    ) -> None:
+        own = model_dtype(model)
+        if own not in (torch.float32, torch.float64):
+            raise InputError(f"the model's parameters are {own}; attack it in float32 and set the engine's precision")
+        if precision is None:
+            precision = 64 if own == torch.float64 else 32
+        precision = normalise_precision(precision)
+        self.model = model
+        self.reduced = precision not in (64, 32)
         self.dtype = torch.float64 if precision == 64 else torch.float32
         self.device = model_device(model)
-        self._autocast = _AUTOCAST.get(precision, torch.bfloat16)
+        self._autocast, self._tf32 = AUTOCAST.get(precision), precision == "tf32"
+        # In float64 results are exact, which is worth more than time.
+        self._channels_last = channels_last and precision != 64
+        self._fold = fold and precision != 64
+        self._fast: Weights | None = None
+        mode = "reduce-overhead" if self.device.type == "cuda" else "default"
+        self._step = torch.compile(model, mode=mode) if compiled else model
+        # CUDA graphs write every result to the same place.
+        self.overwrites = compiled
+
+    def forget(self) -> None:
+        """Make the faster weights anew at the next pass; for when the model's own may have changed."""
+        self._fast = None
 
     def __call__(self, points: Tensor, exact: bool = False) -> Tensor:
-        """Logits (B, K, h, w), K ≥ 2, for points (B, C, H, W) in [0, 1]; `exact`: never in reduced precision.
+        """Logits (B, K, h, w), K ≥ 2, for points (B, C, H, W) in [0, 1]; `exact`: as the model itself computes them.
 
         A one-logit head z is read as (−z/2, +z/2), which has the same prediction and the same probabilities.
         """
-        with torch.autocast(self.device.type, dtype=self._autocast, enabled=self.reduced and not exact):
-            # A copy, because models that normalise in place exist.
-            logits = self._model(points.clone())
+        logits = self._exact(points) if exact else self._quick(points)
         if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(points):
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise InputError(
                 f"the model returned {found} for images {tuple(points.shape)}; logits (B,K,H,W) are needed"
             )
-        logits = logits.to(self.dtype)
+        logits = logits.to(self.dtype, memory_format=torch.contiguous_format)
         return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits
 
     def logits(self, image: Tensor) -> Tensor:
@@ -120,9 +160,31 @@ class Network:
 
         The largest logit's, and then what the model's own `postprocess`, if it has one, makes of these maps.
         """
-        return self.postprocessed(logits.argmax(1))
+        return self.postprocessed(metrics.predicted(logits))
 
     def postprocessed(self, preds: Tensor) -> Tensor:
         """Class maps (B, h, w) after the model's own `postprocess`, if it has one."""
-        after = getattr(self._model, "postprocess", None)
+        after = getattr(self.model, "postprocess", None)
         return preds if after is None else after(preds)
+
+    @contextmanager
+    def stepping(self) -> Iterator[None]:
+        """Around forward and backward passes that are not exact."""
+        with _float32_products("high") if self._tf32 else nullcontext():
+            yield
+
+    def _exact(self, points: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):
+            # A copy, because models that normalise in place exist.
+            return self.model(points.clone())
+
+    def _quick(self, points: Tensor) -> Tensor:
+        if self._fast is None:
+            with torch.autocast(self.device.type, enabled=False):
+                self._fast = fast_weights(self.model, points[:1].detach(), self._fold, self._channels_last)
+        with (
+            self._fast.in_place(),
+            torch.autocast(self.device.type, self._autocast or torch.bfloat16, enabled=self._autocast is not None),
+        ):
+            logits = self._step(self._fast.laid_out(points))
+        return logits.clone() if self.overwrites and isinstance(logits, Tensor) else logits

@@ -58,6 +58,19 @@ examples
 """
 
 
+_BENCH = """\
+Measured in turns: the engine with telemetry and rows; the bare limit, forward passes and input gradients and nothing
+else, of the same batch, layout and precision; and ASMA as it is commonly written, image by image. Given are medians
+over repeats with the lowest and the highest, peak memory, where the engine's time goes, and how many slots suit the
+device. Without victim.ckpt an untrained network is measured, which is as fast.
+
+examples
+  python -m benchmark bench victim=unet data.size=128 engine.slots=8
+  python -m benchmark bench data=isic2018 data.root=PATH victim.ckpt=CKPT engine.precision=bf16 --json
+  python -m benchmark bench data=isic2018 data.root=PATH victim.ckpt=CKPT --until     time to the target, not per step
+"""
+
+
 _DATA = """\
 Read are all images and masks, also where some cannot be. Found are unreadable files, masks that do not go with their
 images, undeclared values, images that are there twice (by pixels, and by a perceptual hash), patients in two splits,
@@ -211,6 +224,22 @@ def _add_victims(parser: Parser) -> None:
     parser.add_argument("--licence", metavar="TEXT", help="of export: the licence of the weights, for the card")
 
 
+def _add_bench(parser: Parser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, as of `run`")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps of every image (30)")
+    parser.add_argument("--images", type=int, metavar="N", help="how many; by default twice the slots")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="(5)")
+    what = "wall, or cpu: processor time, for one thread on a busy machine (wall)"
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)
+    what = "how long the attacks take until the judge holds; ASMA as commonly written is stopped by an oracle"
+    parser.add_argument("--until", action="store_true", help=what)
+    parser.add_argument(
+        "--memory", type=int, nargs="+", metavar="N", help="peak memory of attacking N images, for each"
+    )
+    _add_config_dir(parser)
+
+
 def _add_list(parser: Parser) -> None:
     parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
     _add_config_dir(parser)
@@ -284,6 +313,13 @@ COMMANDS = {
         _add_victims,
         usage="export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT",
         epilog=_VICTIMS,
+    ),
+    "bench": Command(
+        "how fast attacks are on this machine, where the time goes, how many slots suit it",
+        "benchmark.commands.bench:bench",
+        _add_bench,
+        usage="[KEY=VALUE ...] [--json] [--until] [--memory N ...]",
+        epilog=_BENCH,
     ),
     "list": Command(
         "attacks, victims, data sets, targets and experiments, one line each",

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from benchmark.attacks.base import Batch, Rule, norms
 from benchmark.criterion import Criterion
@@ -14,6 +15,9 @@ from benchmark.pixels import EIGHT, Grid
 from benchmark.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
 
 Keep = Literal["best", "last", "score"]
+
+JUDGING = "attack: judging"
+"""What profilers see of the passes that judge, confirm and report."""
 
 # Confirming costs a pass: a rule whose norm falls at every step would spend a third of its passes on that.
 _GAIN = 0.95
@@ -51,7 +55,7 @@ class Referee:
     def predict(self, points: Tensor) -> Tensor:
         """Logits in full precision, in as many parts as the memory needs."""
         try:
-            with torch.no_grad():
+            with torch.no_grad(), record_function(JUDGING):
                 return self._network(points, exact=True)
         except torch.OutOfMemoryError:
             if len(points) == 1:

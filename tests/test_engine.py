@@ -50,7 +50,7 @@ def test_no_images_no_results() -> None:
         ({"slots": 0}, "slots=0: must be at least 1"),
         ({"sync_every": 0}, "sync_every=0: must be at least 1"),
         ({"keep": "first"}, "keep='first': must be 'best', 'last' or 'score'"),
-        ({"precision": "fp8"}, "engine.precision=fp8: not one of 64, 32, bf16, 16"),
+        ({"precision": "fp8"}, "engine.precision=fp8: not one of 64, 32, tf32, bf16, 16"),
         ({"judge": Criterion("iou", "truth")}, "image 0: the judge 'iou to truth >= 0.95' needs the truth"),
         ({"ids": ["a", "a"]}, "ids: 1 different ones for 2 images"),
         ({"valid": torch.ones(1, 8, 8, dtype=torch.bool)}, "valid: 1 for 2 images"),

@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "adapters": {"deployment", "weights"},
     "criterion": MEASURES,
     "jobs": MEASURES,
-    "network": MEASURES,
+    "folding": set(),
+    "network": MEASURES | {"folding"},
     "attacks": MEASURES,
     "asked": RULES,
     "limits": set(),
@@ -50,9 +51,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks", "faults"},
     "verify": ENGINE | BESIDE_THE_ENGINE | {"report", "callbacks", "transfer", "faults"},
+    "bench": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
     "commands": ENGINE
     | BESIDE_THE_ENGINE
-    | {"checking", "report", "tracking", "callbacks", "transfer", "verify", "faults", "ranks", "sharding"},
+    | {"bench", "checking", "report", "tracking", "callbacks", "transfer", "verify", "faults", "ranks", "sharding"},
     "parsers": set(),
     "__main__": {"parsers", "commands"},
     "__init__": set(),

@@ -215,8 +215,16 @@ def test_models_that_return_something_else(output: Callable[[Tensor], Any], mess
 
 
 def test_precisions_as_they_are_spelled() -> None:
-    assert [normalise_precision(p) for p in (64, "64", 32, "bf16", 16, "16")] == [64, 64, 32, "bf16", 16, 16]
-    with pytest.raises(InputError, match=r"engine\.precision=8: not one of 64, 32, bf16, 16"):
+    assert [normalise_precision(p) for p in (64, "64", 32, "tf32", "bf16", 16, "16")] == [
+        64,
+        64,
+        32,
+        "tf32",
+        "bf16",
+        16,
+        16,
+    ]
+    with pytest.raises(InputError, match=r"engine\.precision=8: not one of 64, 32, tf32, bf16, 16"):
         normalise_precision(8)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.attacks.losses import margin
 from benchmark.attacks.proximal import proximal_linf_box
@@ -146,7 +147,7 @@ class ALMAProx(Rule):
     def _raise_penalties(self, logits: Tensor, constraints: Tensor, kept: Tensor, batch: Batch) -> None:
         """Raise ρ, every `check_every` steps, of the pixels at which nothing has become better."""
         state, steps = batch.state, batch.steps.view(-1, 1, 1)
-        at_label = logits.argmax(1) == batch.labels
+        at_label = metrics.predicted(logits) == batch.labels
         fooled = state["pixel_fooled"] | (at_label if self.targeted else ~at_label)
         check = (steps > 0) & ((steps + 1) % self.check_every == 0)
         better = torch.where(kept, constraints, 0) <= self.improvement * state["checked"]

@@ -95,7 +95,7 @@ class APGD(Budgeted):
         return phase_at(steps, batch.max_steps, self.shrinking, batch.eps.dtype)
 
     def _fooled(self, logits: Tensor, batch: Batch) -> Tensor:
-        return (logits.argmax(1) == batch.labels) == self.targeted
+        return (metrics.predicted(logits) == batch.labels) == self.targeted
 
     def _remember(self, batch: Batch, phase: Phase, gradient: Tensor, loss: Tensor) -> None:
         """Take note of the current iterates: the best of the phase so far, and whether the last update helped."""

@@ -101,12 +101,12 @@ class ASMA(Rule):
         """J of the class docstring for each image; logits (B, K, h, w), points (B, C, H, W) -> (B,)."""
         pull = batch.valid
         if self.adaptive_mask:
-            pull = pull & (logits.argmax(1) != batch.labels)
+            pull = pull & (metrics.predicted(logits) != batch.labels)
         towards = logits.gather(1, batch.labels.unsqueeze(1)).squeeze(1)
         return (towards * pull).flatten(1).sum(1) - (points - batch.images).square().flatten(1).sum(1)
 
     def _counts(self, logits: Tensor, batch: Batch) -> Tensor:
-        return metrics.confusion(logits.argmax(1), batch.labels, batch.valid, batch.classes)
+        return metrics.confusion(metrics.predicted(logits), batch.labels, batch.valid, batch.classes)
 
     def _overlap(self, counts: Tensor, batch: Batch) -> Tensor:
         return metrics.iou(counts, batch.background if self.iou == "foreground" else None)

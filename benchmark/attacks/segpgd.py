@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from benchmark import metrics
 from benchmark.attacks.base import Batch
 from benchmark.attacks.budgeted import ProjectedSteps
 from benchmark.attacks.losses import cross_entropy
@@ -22,6 +23,6 @@ class SegPGD(ProjectedSteps):
     relative_step: float = 0.01 * 255 / 8
 
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
-        fooled = (logits.argmax(1) == batch.labels) == self.targeted
+        fooled = (metrics.predicted(logits) == batch.labels) == self.targeted
         late = (batch.steps.to(logits.dtype) / (2 * batch.max_steps)).view(-1, 1, 1)
         return torch.where(fooled, late, 1 - late) * cross_entropy(logits, batch.labels)

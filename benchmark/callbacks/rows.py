@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from torch.profiler import record_function
 
 from benchmark.callbacks.defended import Defended
 from benchmark.callbacks.pictures import file_sha256, load_picture, save_picture
@@ -22,6 +23,9 @@ from benchmark.run_folder import Picture, adversarial_path, picture_path, predic
 from benchmark.scoring import score_perturbation, score_target
 
 _TRACE_POINTS = 200
+
+ROWS = "attack: rows"
+"""What profilers see of pictures and rows."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class RowWriter:
 
     def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
         """Save pictures, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
+        with record_function(ROWS):
+            return self._write(attack, finished, case)
+
+    def _write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
         path = adversarial_path(self._folder, attack, case.id)
         save_picture(finished.adv, path, self._grid)
         adv8 = load_picture(path)

@@ -16,10 +16,12 @@ from benchmark.engine import Engine, Measurements
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Job
 from benchmark.maps import VOID
+from benchmark.network import Network
 from benchmark.pixels import EIGHT, Grid
 from benchmark.scoring import score_prediction
 from benchmark.targets import Chosen, Split, Target
 
+_PASSES = ("precision", "channels_last", "fold", "compiled")
 _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has the norm of its perturbation
 
 
@@ -105,17 +107,21 @@ class Session:
         wanted = any(attack.rule.wants_class_pixels for attack in plan.attacks.values())
         counts = class_pixels() if wanted and class_pixels is not None else None
         # Given a number of passes, every attack gets just that, whatever its own number of steps.
-        passes = plan.engine.get("max_passes")
+        budget = plan.engine.get("max_passes")
         for name, attack in plan.attacks.items():
             # The clean image, a step, a confirmation, the judgement of what it leads to, and another confirmation.
-            if passes is not None and passes < (least := 4 + attack.rule.passes_per_step):
-                raise InputError(f"engine.max_passes={passes}: allows {name} no step; give at least {least}")
+            if budget is not None and budget < (least := 4 + attack.rule.passes_per_step):
+                raise InputError(f"engine.max_passes={budget}: allows {name} no step; give at least {least}")
+        passes = {name: value for name, value in plan.engine.items() if name in _PASSES}
+        options = {name: value for name, value in plan.engine.items() if name not in _PASSES}
+        # One for all, so that the weights that make its passes fast are there once.
+        network = Network(model, **passes)
         self.engines = {
             name: Engine(
-                model,
+                network,
                 attack.rule,
                 judge=plan.judge,
-                max_steps=attack.max_steps if passes is None else None,
+                max_steps=attack.max_steps if budget is None else None,
                 stop=attack.stop,
                 keep=attack.keep,
                 background=split.background,
@@ -124,7 +130,7 @@ class Session:
                 name=name,
                 watch=None if watch is None else _named(watch, name),
                 grid=grid,
-                **plan.engine,
+                **options,
             )
             for name, attack in plan.attacks.items()
         }

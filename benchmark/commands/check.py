@@ -32,6 +32,9 @@ class _Engine:
     precision: int | str
     sync_every: int | None
     max_passes: int | None
+    channels_last: bool
+    fold: bool
+    compiled: bool
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor, g
 def _predict(network: Network, images: Tensor) -> Tensor:
     """Classes (B, H, W) on the CPU."""
     with torch.no_grad():
-        return network.classes(network(images.to(network.device))).cpu()
+        return network.classes(network(images.to(network.device), exact=True)).cpu()
 
 
 def _norm(delta: Tensor, norm: Any) -> float:

@@ -1,0 +1,63 @@
+"""Rates of several contenders, measured in turns, so that whatever else the machine does meets all of them."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+Clock = Callable[[], float]
+
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
+"""Seconds: on the wall, or of processor time, which a busy machine distorts less; for CPUs with one thread only."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of one number over the repeats."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        return cls(statistics.median(values), min(values), max(values))
+
+
+def rates(
+    contenders: Mapping[str, Callable[[], int]], repeats: int, clock: Clock, device: torch.device
+) -> dict[str, list[float]]:
+    """Units per second of each contender in each repeat.
+
+    Each is called once before anything is measured, and then in turns, forwards and backwards, so that a drift of the
+    machine favours none.
+
+    Args:
+        contenders: name -> does some work and says how many units it was.
+        repeats: at least 1.
+        clock: seconds.
+        device: whose queue has to be empty before the clock is read.
+    """
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for work in contenders.values():
+        work()
+    for repeat in range(repeats):
+        for name in list(contenders) if repeat % 2 == 0 else list(contenders)[::-1]:
+            _wait(device)
+            begun = clock()
+            units = contenders[name]()
+            _wait(device)
+            found[name].append(units / (clock() - begun))
+    return found
+
+
+def ratio(rates: Mapping[str, list[float]], one: str, other: str) -> Spread:
+    """How many times as fast one is as the other: repeat by repeat, then the median of those."""
+    return Spread.of([a / b for a, b in zip(rates[one], rates[other], strict=True)])
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
