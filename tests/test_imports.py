@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
 ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
-BESIDE_THE_ENGINE = {"data", "victims", "targets", "scoring", "maps", "run_folder"}
+BESIDE_THE_ENGINE = {"windows", "data", "victims", "targets", "scoring", "maps", "run_folder"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "metrics": set(),
@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ranks": set(),
     "sharding": {"ranks"},
     "pixels": set(),
+    "windows": set(),
     "defences": set(),
     "criterion": MEASURES,
     "jobs": MEASURES,
@@ -37,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loop": RULES | {"asked", "limits", "slots", "telemetry", "referee"},
     "engine": ENGINE - {"engine"},
     "data": {"maps"},
-    "victims": {"metrics", "saving"},
+    "victims": {"metrics", "saving", "windows"},
     "targets": {"data", "maps", "metrics", "records"},
     "checking": {"data", "report"},
     "scoring": {"metrics"},

@@ -14,7 +14,7 @@ class Defended:
 
     Args:
         defences: name -> transform of an 8-bit image (C, H, W) uint8 into another.
-        predict: image (C, H, W) in [0, 1] -> classes (H, W).
+        predict: image (C, H, W) in [0, 1] -> classes (h, w), of the model's window.
         classes, background: of the data.
     """
 
@@ -43,4 +43,4 @@ class Defended:
 
     def _scores(self, name: str, case: Case, image: Tensor) -> dict[str, float]:
         preds = self._predict(from_uint8(self._defences[name](to_uint8(image))))
-        return score_prediction(preds, case.truth, case.target, case.valid, *self._kind, case.target_valid)
+        return score_prediction(case.placed(preds), case.truth, case.target, case.valid, *self._kind, case.target_valid)

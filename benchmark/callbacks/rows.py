@@ -80,7 +80,7 @@ class RowWriter:
         save_picture(finished.adv, path)
         adv8 = load_picture(path)
         preds = self._predict(adv8)
-        save_map(preds.numpy(), prediction_path(self._folder, attack, case.id))
+        save_map(case.placed(preds).numpy(), prediction_path(self._folder, attack, case.id))
         self._save_case(case, finished.clean_preds)
         columns = self._attacks[attack].columns(attack)
         row = make_row(self._common, columns, finished, case, adv8, preds)
@@ -97,14 +97,14 @@ class RowWriter:
         maps: dict[Picture, Tensor] = {
             "truth": case.truth.masked_fill(~case.valid, VOID),
             "target": case.target.masked_fill(~case.target_valid, VOID),
-            "prediction": clean_preds,
+            "prediction": case.placed(clean_preds),
         }
         for name, labels in maps.items():
             save_map(labels.numpy(), picture_path(self._folder, name, case.id))
         save_picture(case.image, clean)
 
     def _predict(self, image: Tensor) -> Tensor:
-        """Classes (H, W) of an image (C, H, W), in full precision."""
+        """Classes (h, w) of an image (C, H, W), in full precision."""
         with torch.inference_mode(False), torch.no_grad():
             points = image[None].to(self._network.device, self._network.dtype)
             return self._network(points, exact=True)[0].argmax(0).cpu()
@@ -120,15 +120,15 @@ def make_row(
         attack: the columns that describe the attack, see `Attack.columns`.
         finished, case: the image, before and after.
         adv8: (C, H, W) the 8-bit image.
-        adv8_preds: (H, W) its prediction.
+        adv8_preds: (h, w) its prediction, of the model's window.
     """
     maps, kind = (case.truth, case.target, case.valid), (common.classes, common.background)
     scores: dict[str, Any] = {}
     for prefix, preds in (("clean", finished.clean_preds), ("adv", finished.adv_preds), ("adv8", adv8_preds)):
-        scored = score_prediction(preds, *maps, *kind, case.target_valid)
+        scored = score_prediction(case.placed(preds), *maps, *kind, case.target_valid)
         scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
-    references = {"target": case.target[None], "truth": case.truth[None]}
-    judged = case.valid if finished.job.valid is None else finished.job.valid
+    references = {name: case.cropped(each)[None] for name, each in (("target", case.target), ("truth", case.truth))}
+    judged = case.cropped(case.valid) if finished.job.valid is None else finished.job.valid
     score8 = common.judge.score(adv8_preds[None], references, judged[None], *kind)
     rounded = score_perturbation(case.image, adv8)
     return {

@@ -19,6 +19,8 @@ from benchmark.scoring import score_prediction
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like
 from benchmark.transfer.source import Source
+from benchmark.victims.task import Victim
+from benchmark.windows import window_of
 
 _KEPT = (
     *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "id", "group", "target", "judge"),
@@ -63,7 +65,8 @@ class Evaluation:
         self, cases: Sequence[Case], rows: Sequence[Mapping[str, Any]], networks: Mapping[str, Network]
     ) -> Iterator[list[dict[str, Any]]]:
         images = torch.stack([case.image for case in cases])
-        clean = {label: _predict(network, images) for label, network in networks.items()}
+        victims = {label: model.victim for label, model in self.models.items()}
+        clean = {label: _predict(victims[label], network, images) for label, network in networks.items()}
         place = {case.id: index for index, case in enumerate(cases)}
         for members in group_rows(rows, "attack").values():
             chosen = [place[row["id"]] for row in members]
@@ -71,7 +74,8 @@ class Evaluation:
             files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
             noise = _control(members, files, images[chosen])
             for label, network in networks.items():
-                preds = (clean[label][chosen], _predict(network, files), _predict(network, noise))
+                seen = (_predict(victims[label], network, shown_as) for shown_as in (files, noise))
+                preds = (clean[label][chosen], *seen)
                 yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
@@ -88,13 +92,16 @@ class Evaluation:
     ) -> dict[str, Any]:
         source, model = self.source, self.models[label]
         kind = (source.data.classes, source.data.background)
+        # A model of smaller output is judged where it says something.
+        inside = window_of(model.victim, *case.truth.shape).inside((*case.truth.shape,))
+        valid, aimed = case.valid & inside, case.target_valid & inside
         scores: dict[str, Any] = {}
         success = {}
         for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):
-            scored = score_prediction(predicted, case.truth, case.target, case.valid, *kind, case.target_valid)
+            scored = score_prediction(predicted, case.truth, case.target, valid, *kind, aimed)
             scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
             references = {"target": case.target[None], "truth": case.truth[None]}
-            judged = case.target_valid if row["targeted"] else case.valid
+            judged = aimed if row["targeted"] else valid
             score = source.judge.score(predicted[None], references, judged[None], *kind)
             success[prefix] = bool(source.judge.holds(score))
         return {
@@ -116,6 +123,7 @@ class Evaluation:
             "noise8_l2": _norm(noise - case.image, 2),
             "noise8_linf": _norm(noise - case.image, "inf"),
             **scores,
+            "valid_pixels": int(valid.sum()),
         }
 
 
@@ -125,10 +133,12 @@ def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor) -
     return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2)
 
 
-def _predict(network: Network, images: Tensor) -> Tensor:
-    """Classes (B, H, W) on the CPU."""
+def _predict(victim: Victim, network: Network, images: Tensor) -> Tensor:
+    """Classes (B, H, W) on the CPU, 0 where the model says nothing."""
     with torch.no_grad():
-        return network(images.to(network.device)).argmax(1).cpu()
+        preds = network(images.to(network.device)).argmax(1).cpu()
+    size = (*images.shape[-2:],)
+    return window_of(victim, *size).place(preds, size, fill=0)
 
 
 def _norm(delta: Tensor, norm: Any) -> float:
