@@ -186,6 +186,11 @@ def _add_report(parser: Parser) -> None:
     parser.add_argument("--title", metavar="TEXT", help="of the page")
 
 
+def _add_convert(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="what torch.save has written of the network, or its state dict")
+    parser.add_argument("--out", required=True, metavar="CKPT", help="the checkpoint to write, for victim.ckpt")
+
+
 def _add_export(parser: Parser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")
     parser.add_argument("--card", required=True, metavar="FILE", help="the JSON file to write")
@@ -281,6 +286,14 @@ COMMANDS = {
         usage="RUN --card FILE [--attack NAME]",
         description="Write a card: success, scores, norms and costs of one attack with intervals and curves, and what\n"
         "they were measured on: victim, data, parameters, versions, machine, hashes. `report` takes cards.",
+    ),
+    "convert": Command(
+        "the ASMA authors' released checkpoint as one that victim.ckpt takes",
+        "benchmark.commands.convert:convert",
+        _add_convert,
+        usage="FILE --out CKPT",
+        description="Read the pickled network of github.com/utkuozbulak/adaptive-segmentation-mask-attack without\n"
+        "executing anything that the file says, and write it as a victim's checkpoint.",
     ),
     "dashboard": Command(
         "a workspace and a report at Weights & Biases that compare attacks and runs",

@@ -27,3 +27,12 @@ def isic_root() -> Path:
     if not root.is_dir():
         pytest.skip("no sample of real images beside the checkout")
     return root
+
+
+@pytest.fixture(scope="session")
+def rim_one_root() -> Path:
+    """The two RIM-ONE images of the ASMA paper's public code, which lie beside the checkout or nowhere."""
+    root = SHARED_DATA / "rimone-asma-samples"
+    if not root.is_dir():
+        pytest.skip("no sample of real images beside the checkout")
+    return root

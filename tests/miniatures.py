@@ -123,6 +123,17 @@ def rim_one_dl(root: Path) -> Miniature:
     return Miniature(truth, splits)
 
 
+def rim_one_samples(root: Path) -> Miniature:
+    """At the full size, which the cut is for; masks smoothed around 20."""
+    truth: dict[str, np.ndarray] = {}
+    for seed, id in enumerate(("G_1_L_1", "G_2_R_1"), 1):
+        mask = box(seed, 569, 428)
+        truth[id] = mask[70:478, 10:418]
+        save(root / "image_samples" / f"{id}.png", picture(seed, mask))
+        save(root / "mask_samples" / f"{id}.png", np.uint8(20) + np.uint8(235) * mask)
+    return Miniature(truth, {split: list(truth) for split in ("train", "val", "test")})
+
+
 def drishti_gs1(root: Path) -> Miniature:
     truth: dict[str, np.ndarray] = {}
     splits: dict[str, list[str]] = {"train+val": [], "test": []}
@@ -275,7 +286,18 @@ def _of_isic(year: int) -> Callable[[Path], Miniature]:
 WRITERS: dict[str, Callable[[Path], Miniature]] = {f"isic{year}": _of_isic(year) for year in (2016, 2017, 2018)} | {
     function.__name__: function  # type: ignore[attr-defined]
     for function in (
-        *(rim_one_r3, rim_one_dl, drishti_gs1, refuge, ph2, kvasir_seg, cvc_clinicdb, medsegbench, pascal_voc),
+        *(
+            rim_one_r3,
+            rim_one_dl,
+            rim_one_samples,
+            drishti_gs1,
+            refuge,
+            ph2,
+            kvasir_seg,
+            cvc_clinicdb,
+            medsegbench,
+            pascal_voc,
+        ),
         *(cityscapes, folder),
     )
 }

@@ -10,8 +10,16 @@ from miniatures import OPTIONS, WRITERS
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.attacks.base import Rule
+from benchmark.callbacks.hardening import Hardening
 from benchmark.callbacks.plan import Attack
-from benchmark.commands.build import build_data, build_defences, build_plan, build_trainer, instantiate
+from benchmark.commands.build import (
+    build_data,
+    build_defences,
+    build_hardening,
+    build_plan,
+    build_trainer,
+    instantiate,
+)
 from benchmark.commands.check import check_config
 from benchmark.commands.conf import conf_folder, groups, headline, names
 from benchmark.commands.processes import missing_processes
@@ -96,6 +104,17 @@ def test_every_target_is_made(compose_config, tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize("name", names("judge"))
 def test_every_judge_is_made(compose_config, name: str) -> None:
     assert isinstance(instantiate(compose_config(f"judge={name}").judge, "judge"), Criterion)
+
+
+@pytest.mark.parametrize("name", names("hardening"))
+def test_every_hardening_is_made(compose_config, name: str) -> None:
+    made = build_hardening(compose_config(f"hardening={name}"))
+    assert made is None if name == "none" else isinstance(made, Hardening)
+
+
+def test_a_share_without_an_attack_to_train_on(compose_config) -> None:
+    with pytest.raises(InputError, match=r"hardening\.share: no attack to train on; choose one"):
+        build_hardening(compose_config("hardening.share=0.5"))
 
 
 @pytest.mark.parametrize("name", names("defence"))

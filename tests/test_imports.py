@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
 ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
-BESIDE_THE_ENGINE = {"data", "victims", "adapters", "deployment", "targets", "scoring", "maps", "run_folder"}
+BESIDE_THE_ENGINE = {
+    *("windows", "data", "victims", "adapters", "deployment", "targets", "scoring", "maps", "run_folder"),
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "faults": set(),
@@ -25,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ranks": set(),
     "sharding": {"ranks"},
     "pixels": set(),
+    "windows": set(),
     "defences": set(),
     "weights": set(),
     "deployment": {"defences", "pixels"},
@@ -42,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loop": RULES | {"asked", "limits", "slots", "telemetry", "referee"},
     "engine": ENGINE - {"engine"},
     "data": {"maps"},
-    "victims": {"adapters", "deployment", "metrics", "saving"},
+    "victims": {"adapters", "deployment", "metrics", "saving", "windows"},
     "targets": {"data", "maps", "metrics", "records"},
     "checking": {"data", "report"},
     "scoring": {"metrics"},

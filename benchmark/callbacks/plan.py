@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -11,6 +11,9 @@ from benchmark.criterion import Criterion
 from benchmark.errors import InputError, did_you_mean
 from benchmark.referee import Keep
 from benchmark.targets import Target
+
+Perturb = Literal["image", "input"]
+"""What a perturbation may cover: the image's own pixels, or all of what the network is given, padding included."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Plan:
         engine: further options of `Engine`: slots, precision, sync_every, max_passes.
         seed: of random starts.
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, which the files are also shown through.
+        perturb: what a perturbation may cover, see `session.with_padding`.
     """
 
     attacks: Mapping[str, Attack]
@@ -73,6 +77,11 @@ class Plan:
     engine: Mapping[str, Any]
     seed: int
     defences: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    perturb: Perturb = "image"
+
+    def __post_init__(self) -> None:
+        if self.perturb not in get_args(Perturb):
+            raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:

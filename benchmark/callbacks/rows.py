@@ -91,7 +91,7 @@ class RowWriter:
         save_picture(finished.adv, path, self._grid)
         adv8 = load_picture(path)
         preds = self._predict(adv8)
-        save_map(preds.numpy(), prediction_path(self._folder, attack, case.id))
+        save_map(case.placed(preds).numpy(), prediction_path(self._folder, attack, case.id))
         self._save_case(case, finished.clean_preds)
         columns = self._attacks[attack].columns(attack)
         row = make_row(self._common, columns, finished, case, adv8, preds)
@@ -108,7 +108,7 @@ class RowWriter:
         maps: dict[Picture, Tensor] = {
             "truth": case.truth.masked_fill(~case.valid, VOID),
             "target": case.target.masked_fill(~case.target_valid, VOID),
-            "prediction": clean_preds,
+            "prediction": case.placed(clean_preds),
         }
         for name, labels in maps.items():
             save_map(labels.numpy(), picture_path(self._folder, name, case.id))
@@ -132,7 +132,7 @@ def make_row(
         attack: the columns that describe the attack, see `Attack.columns`.
         finished, case: the image, before and after.
         adv8: (C, H, W) the 8-bit image.
-        adv8_preds: (H, W) its prediction.
+        adv8_preds: (h, w) its prediction, of the model's window.
     """
     kind = (common.classes, common.background)
     scores: dict[str, Any] = {}

@@ -20,6 +20,7 @@ from benchmark.network import Network
 from benchmark.pixels import EIGHT, Grid
 from benchmark.scoring import score_prediction
 from benchmark.targets import Chosen, Split, Target
+from benchmark.windows import Window, window_of
 
 _PASSES = ("precision", "channels_last", "fold", "compiled")
 _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has the norm of its perturbation
@@ -29,7 +30,8 @@ _COLUMN: dict[Any, str] = {1: "l1", 2: "l2", "inf": "linf"}  # where a row has t
 class Case:
     """What is attacked: image (C, H, W) in [0, 1]; truth, target (H, W) int64; valid, target_valid (H, W) bool.
 
-    `valid` are the pixels whose truth is known, `target_valid` those of them that the target says something about. How
+    `valid` are the pixels whose truth is known and that the model says something about, all of them in its `window`
+    (None: the whole image); `target_valid` those of them that the target says something about. How
     the target was come by is in `target_name`, `target_draw`, `target_draws` and `target_too_close`, see
     `targets.Chosen`.
     """
@@ -45,6 +47,17 @@ class Case:
     target_draw: int = 1
     target_draws: int = 1
     target_too_close: bool = False
+    window: Window | None = None
+
+    def cropped(self, labels: Tensor) -> Tensor:
+        """A map (H, W) as the model's output has it, (h, w)."""
+        return labels if self.window is None else self.window.crop(labels)
+
+    def placed(self, preds: Tensor, fill: int = VOID) -> Tensor:
+        """What the model says (h, w), as a map of the image's size (H, W) with `fill` where it says nothing."""
+        if self.window is None or preds.shape == self.truth.shape:
+            return preds
+        return self.window.place(preds, (*self.truth.shape,), fill)
 
     def columns(self) -> dict[str, Any]:
         """What rows say about the image, whatever is done to it."""
@@ -61,14 +74,15 @@ class Case:
         }
 
     def scores(self, preds: Tensor, classes: int, background: int | None) -> dict[str, Any]:
-        """`scoring.score_prediction` of a prediction (H, W)."""
-        return score_prediction(preds, self.truth, self.target, self.valid, classes, background, self.target_valid)
+        """`scoring.score_prediction` of a prediction (h, w)."""
+        maps = (self.placed(preds), self.truth, self.target, self.valid)
+        return score_prediction(*maps, classes, background, self.target_valid)
 
     def success(self, judge: Criterion, preds: Tensor, targeted: bool, classes: int, background: int | None) -> bool:
-        """Whether the judge holds for a prediction (H, W), over the pixels that count for what the attack aims at."""
+        """Whether the judge holds for a prediction (h, w), over the pixels that count for what the attack aims at."""
         references = {"target": self.target[None], "truth": self.truth[None]}
         judged = self.target_valid if targeted else self.valid
-        return bool(judge.holds(judge.score(preds[None], references, judged[None], classes, background)))
+        return bool(judge.holds(judge.score(self.placed(preds)[None], references, judged[None], classes, background)))
 
 
 class Session:
@@ -98,7 +112,7 @@ class Session:
         done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
         grid: Grid = EIGHT,
     ) -> None:
-        self._plan, self._done = plan, done or {}
+        self._plan, self._model, self._done = plan, model, done or {}
         self._drawn = {image_id: row for (_, image_id), row in self._done.items()}
         self._cases: dict[str, Case] = {}
         self._left: dict[str, int] = {}
@@ -148,8 +162,10 @@ class Session:
         asked = [name for name in self.engines if (name, item["id"]) not in self._done]
         if not asked:
             return
+        item = framed(item, self._model)
         target, row = self._plan.target, self._drawn.get(item["id"])
         case = make_case(item, target, self._predict(item)) if row is None else repeat_case(item, target, row)
+        case = self._covered(case)
         self._cases[case.id] = case
         self._left[case.id] = len(asked)
         for name in asked:
@@ -166,7 +182,7 @@ class Session:
         """
         classes, aims = None, not any(attack.rule.targeted for attack in self._plan.attacks.values())
         for item in items:
-            case = make_case(item, self._plan.target)
+            case = self._covered(make_case(framed(item, self._model), self._plan.target))
             aims = aims or bool(((case.target != case.truth) & case.target_valid).any())
             for name, engine in self.engines.items():
                 job = self._job(name, case)
@@ -191,18 +207,24 @@ class Session:
         """
         if self._plan.target.max_iou is None:
             return None
-        job = Job(item["id"], item["image"].cpu(), item["mask"].cpu(), item["valid"].cpu())
+        window = item["window"] or Window.whole(*item["mask"].shape)
+        labels, valid = (window.crop(item[name].cpu()) for name in ("mask", "valid"))
+        job = Job(item["id"], item["image"].cpu(), labels, valid)
         job.check()
         network = next(iter(self.engines.values())).network
         with torch.inference_mode(False), torch.no_grad():
             logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)
         job.check_against(logits[0].cpu())
-        return network.classes(logits)[0].cpu()
+        # Whatever stands outside the window, nobody looks there: no pixel is valid.
+        return window.place(network.classes(logits)[0].cpu(), item["mask"].shape, fill=0)
+
+    def _covered(self, case: Case) -> Case:
+        return with_padding(case, self._model) if self._plan.perturb == "input" else case
 
     def _job(self, name: str, case: Case) -> Job:
         targeted = self._plan.attacks[name].rule.targeted
         labels, valid = (case.target, case.target_valid) if targeted else (case.truth, case.valid)
-        return Job(case.id, case.image, labels, valid, case.truth)
+        return Job(case.id, case.image, case.cropped(labels), case.cropped(valid), case.cropped(case.truth))
 
     def run(self, drain: bool) -> Iterator[tuple[str, Finished, Case]]:
         """Work until all are done or, drain=False, until every attack has a free slot; yields what has finished."""
@@ -235,6 +257,33 @@ class Session:
                 self.engines[other].submit(replace(self._job(other, case), eps=eps))
 
 
+def framed(item: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
+    """A data set's item with the model's "window" in it (None: all of the image), outside of which nothing is valid."""
+    size = (*item["mask"].shape,)
+    window = window_of(model, *size)
+    if window == Window.whole(*size):
+        return {**item, "window": None}
+    return {**item, "valid": item["valid"] & window.inside(size).to(item["valid"].device), "window": window}
+
+
+def with_padding(case: Case, model: nn.Module) -> Case:
+    """The case of what the model itself makes of the image by padding; the same where it does not pad.
+
+    Attacked like that, the perturbation covers the padding too, norms are of the padded image, and that is what is
+    saved; the model does not pad it again. Maps get pixels that do not count.
+    """
+    height, width = case.truth.shape
+    frame = getattr(model, "frame", None)
+    if frame is None or not any(padding := frame(height, width).padding):
+        return case
+    left, _, top, _ = padding
+    image = model.pad(case.image[None])[0]  # type: ignore[operator]
+    own, size = Window(top, left, height, width), (*image.shape[-2:],)
+    names = ("truth", "target", "valid", "target_valid")
+    maps: dict[str, Any] = {name: own.place(getattr(case, name), size, fill=0) for name in names}
+    return replace(case, image=image, window=window_of(model, *size), **maps)
+
+
 def split_of(data: SegmentationData, split: str) -> Split:
     """What targets need to know of a data set's split."""
     ids = data.test_ids() if split == "test" else data.splits()[split]
@@ -257,7 +306,8 @@ def repeat_case(item: Mapping[str, Any], target: Target, row: Mapping[str, Any])
 def _case(item: Mapping[str, Any], chosen: Chosen) -> Case:
     truth, valid, aims = item["mask"].cpu(), item["valid"].cpu(), chosen.mask != VOID
     maps = (truth, chosen.mask.masked_fill(~aims, 0), chosen.name, valid, valid & aims)
-    return Case(item["id"], item["group"], item["image"].cpu(), *maps, chosen.draw, chosen.draws, chosen.too_close)
+    how = (chosen.draw, chosen.draws, chosen.too_close, item.get("window"))
+    return Case(item["id"], item["group"], item["image"].cpu(), *maps, *how)
 
 
 def _named(watch: Callable[[str, Measurements], None], name: str) -> Callable[[Measurements], None]:

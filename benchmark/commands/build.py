@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import Tensor
 
+    from benchmark.callbacks.hardening import Hardening
     from benchmark.callbacks.plan import Attack, Plan
     from benchmark.data.datamodule import SegmentationData
     from benchmark.tracking.guarded_logger import GuardedLogger
@@ -78,7 +79,21 @@ def build_plan(cfg: DictConfig) -> "Plan":
         engine=OmegaConf.to_container(cfg.engine, resolve=True),  # type: ignore[arg-type]
         seed=cfg.seed,
         defences=build_defences(cfg),
+        perturb=cfg.perturb,
     )
+
+
+def build_hardening(cfg: DictConfig) -> "Hardening | None":
+    """What `hardening` asks for; None for training on clean images."""
+    from benchmark.callbacks.hardening import Hardening
+
+    options: Any = OmegaConf.to_container(cfg.hardening, resolve=True)
+    if "rule" not in options:
+        if options["share"]:
+            raise InputError("hardening.share: no attack to train on; choose one, such as hardening=pgd_at")
+        return None
+    rule = instantiate(cfg.hardening.rule, "hardening.rule")
+    return Hardening(**options | {"rule": rule})
 
 
 def build_attacks(cfg: DictConfig, make: Make = instantiate) -> "dict[str, Attack]":

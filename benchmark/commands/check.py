@@ -20,6 +20,8 @@ class _Root:
     trainer: Mapping[str, Any]
     engine: Mapping[str, Any]
     sharding: str
+    perturb: str
+    hardening: Mapping[str, Any]
     training: Mapping[str, Any]
     run: Mapping[str, Any]
     loggers: Mapping[str, Any]
@@ -42,6 +44,14 @@ class _Training:
     patience: int
     attack_every: int
     attack_images: int
+
+
+@dataclass(frozen=True)
+class _Hardening:
+    rule: Mapping[str, Any]
+    share: float
+    max_steps: int
+    warmup_epochs: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     _check(_Root, config, "", optional=("loggers", "defences"))
     _check(_Engine, config["engine"], "engine")
     _check(_Training, config["training"], "training")
+    _check(_Hardening, config["hardening"], "hardening", optional=("rule", "max_steps", "warmup_epochs"))
     _check(_Run, config["run"], "run")
     for name, node in config["attacks"].items():
         if "rule" not in node:

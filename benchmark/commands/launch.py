@@ -202,6 +202,11 @@ def _refuse_unknown(overrides: Sequence[str]) -> None:
             raise InputError(f"{override}: names no {key}; {key} is one of {', '.join(names(key))}")
         for name in re.findall(r"[\w.-]+", value):
             if name not in names(key):
+                if key == "defence" and name in names("hardening"):
+                    raise InputError(
+                        f"{override}: a victim is trained against attacks by hardening={name}; defence= names input "
+                        "transforms the files are also shown through"
+                    )
                 near = did_you_mean(name, names(key))
                 raise InputError(
                     f"{override}: there is no {key} {name!r}{near}; {key} is one of {', '.join(names(key))}"

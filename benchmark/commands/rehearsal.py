@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
 from benchmark.callbacks.session import Session, split_of
-from benchmark.commands.build import build_trainer
+from benchmark.commands.build import build_hardening, build_trainer
 from benchmark.commands.context import Context
 from benchmark.errors import InputError
 from benchmark.pixels import Grid
@@ -27,6 +27,7 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
     trainer = build_trainer(context.cfg, context.folder, [], [], context.ranks)
     refuse_unsuitable(trainer)
     if fits:
+        build_hardening(context.cfg)
         _rehearse_training(context, trainer)
         if context.cfg.training.attack_every:
             _rehearse_attack(context, victim, "val")

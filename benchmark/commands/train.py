@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from benchmark.commands.arguments import check_arguments
-from benchmark.commands.build import build_trainer
+from benchmark.commands.build import build_hardening, build_trainer
 from benchmark.commands.context import Context, open_context
 from benchmark.commands.rehearsal import rehearse
 from benchmark.errors import InputError
@@ -64,6 +64,7 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogge
     """Fit, or go on with it; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
     from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
+    from benchmark.callbacks.hardening import MONITOR, AdversarialTraining
     from benchmark.callbacks.progress import TrainingProgress
     from benchmark.callbacks.validation_attack import ValidationAttack
 
@@ -71,16 +72,21 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogge
     if context.environment().get("trained"):
         _take_best(victim, folder / "best.ckpt")
         return folder / "best.ckpt"
+    hardening = build_hardening(context.cfg)
+    monitor = "val/iou" if hardening is None else MONITOR
     checkpoint = ModelCheckpoint(
         folder,
         filename="best",
-        monitor="val/iou",
+        monitor=monitor,
         mode="max",
         save_last=True,
         enable_version_counter=False,
     )
-    stopping = EarlyStopping("val/iou", mode="max", patience=settings.patience)
+    stopping = EarlyStopping(monitor, mode="max", patience=settings.patience)
     callbacks: list[pl.Callback] = [checkpoint, stopping, TrainingProgress()]
+    if hardening is not None:
+        # Before those that look at what it logs.
+        callbacks.insert(0, AdversarialTraining(hardening, context.cfg.seed, context.data.background))
     if settings.attack_every:
         callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images, context.ranks))
     trainer = build_trainer(context.cfg, context.folder, loggers, callbacks, context.ranks)
@@ -96,8 +102,9 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogge
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
     path = Path(checkpoint.best_model_path)
     _take_best(victim, path)
-    context.record(trained={"epochs": trainer.current_epoch, "val_iou": float(checkpoint.best_model_score or 0)})
-    print(f"trained {trainer.current_epoch} epochs; best val/iou {float(checkpoint.best_model_score or 0):.3f}: {path}")
+    best = float(checkpoint.best_model_score or 0)
+    context.record(trained={"epochs": trainer.current_epoch, monitor.replace("/", "_"): best})
+    print(f"trained {trainer.current_epoch} epochs; best {monitor} {best:.3f}: {path}")
     return path
 
 

@@ -101,7 +101,10 @@ class Deployment:
             raise InputError("victim.postprocess: the data have no background to put in place of what is removed")
 
     def logits(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1]; `network` gives logits of the size of its images."""
+        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1]; `network` gives logits of the size of its images.
+
+        Without `resize` and `window` they may be of a part of them, as `network` has it.
+        """
         size = (images.shape[-2], images.shape[-1])
         images = in_front(images, self._transforms)
         if self._working_size is not None:
@@ -111,7 +114,8 @@ class Deployment:
         else:
             overlap = 0.5 if self.overlap is None else self.overlap
             logits = slide(network, images, self._window_size, overlap, self.weighting or "gaussian")
-        logits = _interpolated(logits, size)
+        if self._working_size is not None:
+            logits = _interpolated(logits, size)
         return logits if self.threshold is None else _shifted(logits, self.threshold)
 
     def predictions(self, preds: Tensor, classes: int, background: int | None) -> Tensor:

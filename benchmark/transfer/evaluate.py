@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,8 @@ from benchmark.run_folder import adversarial_path
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like
 from benchmark.transfer.source import Source
+from benchmark.victims.task import Victim
+from benchmark.windows import window_of
 
 _KEPT = (
     *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "id", "group", "target", "judge"),
@@ -63,7 +65,8 @@ class Evaluation:
         self, cases: Sequence[Case], rows: Sequence[Mapping[str, Any]], networks: Mapping[str, Network]
     ) -> Iterator[list[dict[str, Any]]]:
         images = torch.stack([case.image for case in cases])
-        clean = {label: _predict(network, images) for label, network in networks.items()}
+        victims = {label: model.victim for label, model in self.models.items()}
+        clean = {label: _predict(victims[label], network, images) for label, network in networks.items()}
         place = {case.id: index for index, case in enumerate(cases)}
         for members in group_rows(rows, "attack").values():
             chosen = [place[row["id"]] for row in members]
@@ -71,7 +74,8 @@ class Evaluation:
             files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
             noise = _control(members, files, images[chosen], Grid(self.source.data.bits))
             for label, network in networks.items():
-                preds = (clean[label][chosen], _predict(network, files), _predict(network, noise))
+                seen = (_predict(victims[label], network, shown_as) for shown_as in (files, noise))
+                preds = (clean[label][chosen], *seen)
                 yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
@@ -88,11 +92,14 @@ class Evaluation:
     ) -> dict[str, Any]:
         source, model = self.source, self.models[label]
         kind = (source.data.classes, source.data.background)
+        # A model of smaller output is judged where it says something.
+        inside = window_of(model.victim, *case.truth.shape).inside((*case.truth.shape,))
+        judged = replace(case, valid=case.valid & inside, target_valid=case.target_valid & inside, window=None)
         scores: dict[str, Any] = {}
         success = {}
         for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):
-            scores |= {f"{prefix}_{name}": value for name, value in case.scores(predicted, *kind).items()}
-            success[prefix] = case.success(source.judge, predicted, row["targeted"], *kind)
+            scores |= {f"{prefix}_{name}": value for name, value in judged.scores(predicted, *kind).items()}
+            success[prefix] = judged.success(source.judge, predicted, row["targeted"], *kind)
         return {
             **{name: row[name] for name in _KEPT},
             **{f"source_{name}": row[name] for name in _SOURCES_OWN},
@@ -112,6 +119,7 @@ class Evaluation:
             "noise8_l2": _norm(noise - case.image, 2),
             "noise8_linf": _norm(noise - case.image, "inf"),
             **scores,
+            "valid_pixels": int(judged.valid.sum()),
         }
 
 
@@ -121,10 +129,12 @@ def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor, g
     return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2, grid)
 
 
-def _predict(network: Network, images: Tensor) -> Tensor:
-    """Classes (B, H, W) on the CPU."""
+def _predict(victim: Victim, network: Network, images: Tensor) -> Tensor:
+    """Classes (B, H, W) on the CPU, 0 where the model says nothing."""
     with torch.no_grad():
-        return network.classes(network(images.to(network.device), exact=True)).cpu()
+        preds = network.classes(network(images.to(network.device), exact=True)).cpu()
+    size = (*images.shape[-2:],)
+    return window_of(victim, *size).place(preds, size, fill=0)
 
 
 def _norm(delta: Tensor, norm: Any) -> float:

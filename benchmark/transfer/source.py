@@ -1,21 +1,24 @@
 """A finished run whose saved pictures are shown to other models: whether everything is as it was when it ran."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.session import Case, repeat_case, split_of
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.faults import Fault, differing, row_place
+from benchmark.maps import VOID, load_map
 from benchmark.records import RECORDS, group_rows
-from benchmark.run_folder import adversarial_path
+from benchmark.run_folder import Picture, adversarial_path, picture_path
 from benchmark.targets import Target
 
 _DATA = "restore the data the run was made on"
@@ -120,7 +123,20 @@ class Source:
         dataset, position = self._items
         rows = {row["id"]: row for row in self.rows}
         for image_id in ids:
-            yield repeat_case(dataset[position[image_id]], self.target, rows[image_id])
+            item, row = dataset[position[image_id]], rows[image_id]
+            case = repeat_case(item, self.target, row)
+            if int(item["valid"].sum()) != row["valid_pixels"] or item["mask"].shape != (row["height"], row["width"]):
+                case = self._as_saved(case)
+            yield case
+
+    def _as_saved(self, case: Case) -> Case:
+        """The case of a model that shows but a window of its input, from the pictures: the rows are about these."""
+        paths: dict[Picture, Path] = {name: picture_path(self.folder, name, case.id) for name in ("truth", "target")}
+        truth, target = (torch.from_numpy(load_map(path)).long() for path in paths.values())
+        image = load_picture(picture_path(self.folder, "clean", case.id))
+        valid, aims = truth != VOID, target != VOID
+        truth, target = truth.masked_fill(~valid, 0), target.masked_fill(~aims, 0)
+        return replace(case, image=image, truth=truth, target=target, valid=valid, target_valid=aims)
 
     @cached_property
     def _items(self) -> tuple[Dataset, dict[str, int]]:

@@ -51,6 +51,9 @@ def picture_faults(folder: Path, row: Mapping[str, Any], case: Case, classes: in
 def _counts(labels: Any, case: Case, classes: int) -> list[int] | None:
     """Flattened counts [labelled, predicted] of a saved prediction; None where it is no map of this image."""
     preds: Tensor = torch.from_numpy(labels.astype(np.int64))
-    if preds.shape != case.truth.shape or int(preds.max()) >= classes:
+    if preds.shape != case.truth.shape:
+        return None
+    preds = preds.masked_fill(~case.valid, 0)  # where nobody looks a model of smaller output says nothing
+    if int(preds.max()) >= classes:
         return None
     return metrics.confusion(preds[None], case.truth[None], case.valid[None], classes)[0].flatten().tolist()

@@ -7,9 +7,11 @@ from torch import Tensor
 
 from benchmark.callbacks.defended import Defended
 from benchmark.callbacks.session import Case
+from benchmark.maps import VOID
 from benchmark.network import Network
 from benchmark.transfer.source import Source
 from benchmark.verify.ties import readings, spread
+from benchmark.windows import window_of
 
 
 class Predictions:
@@ -45,8 +47,10 @@ class Predictions:
         return spread([case.scores(preds, *self._kind) for preds in self._readings(case, image)])
 
     def _readings(self, case: Case, image: Tensor) -> list[Tensor]:
-        found = readings(self._network.logits(image), [case.truth, case.target])
-        return [self._network.postprocessed(preds[None])[0] for preds in found]
+        size = (*case.truth.shape,)
+        window = window_of(self._network.model, *size)
+        found = readings(self._network.logits(image), [window.crop(case.truth), window.crop(case.target)])
+        return [window.place(self._network.postprocessed(preds[None])[0], size, VOID) for preds in found]
 
     @property
     def _kind(self) -> tuple[int, int | None]:

@@ -18,6 +18,7 @@ _NOT_OPTIONS = {
     "activation",
     "aux_params",
 }
+VALID_UNET = "unet_valid"
 _PROBE_SECONDS = 5.0
 _TIMM = "tu-"  # smp's prefix for encoders of timm
 
@@ -31,7 +32,7 @@ def build_network(
     outputs: int,
     options: dict[str, Any],
 ) -> nn.Module:
-    """Build an architecture of segmentation-models-pytorch.
+    """Build an architecture of segmentation-models-pytorch, or `VALID_UNET`, which that lacks.
 
     Args:
         architecture: its name as `smp.create_model` takes it, such as "unet".
@@ -44,11 +45,13 @@ def build_network(
     Raises:
         InputError: an unknown name or option, or pretrained weights that cannot be had.
     """
+    if architecture == VALID_UNET:
+        return _build_valid_unet(channels, outputs, options)
     import segmentation_models_pytorch as smp
 
     known = smp.MODEL_ARCHITECTURES_MAPPING
     if architecture not in known:
-        raise InputError(nearest_of("architecture", architecture, known, "victim.architecture"))
+        raise InputError(nearest_of("architecture", architecture, [*known, VALID_UNET], "victim.architecture"))
     _check_encoder(encoder)
     allowed = inspect.signature(known[architecture].__init__).parameters.keys() - _NOT_OPTIONS
     for name in options:
@@ -72,6 +75,15 @@ def build_network(
             f"cannot build {architecture} with encoder {encoder}, weights {encoder_weights}, {channels} input channels "
             f"and options {options}: {first_line(error)}; choose another victim.encoder or change victim.options"
         ) from error
+
+
+def _build_valid_unet(channels: int, outputs: int, options: dict[str, Any]) -> nn.Module:
+    from benchmark.victims.unet_valid import ValidUNet
+
+    for name in options:
+        if name != "widths":
+            raise InputError(nearest_of(f"option of {VALID_UNET}", name, ["widths"], "victim.options"))
+    return ValidUNet(channels, outputs, **options)
 
 
 def network_stride(network: nn.Module) -> int:

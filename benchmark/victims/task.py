@@ -15,6 +15,7 @@ from benchmark.deployment import Deployment
 from benchmark.errors import InputError
 from benchmark.victims.losses import VOID, SegmentationLoss
 from benchmark.victims.networks import build_network, network_stride
+from benchmark.windows import Frame, Window
 
 HEADS = ("softmax", "sigmoid")
 SCHEDULES = ("one_cycle", "cosine", "none")
@@ -36,6 +37,7 @@ class Victim(pl.LightningModule):
         mean, std: per channel, on the [0, 1] scale. None: ImageNet's for three channels, .5 for other numbers;
             0 and 1 for adapters, whose modules are taken as they are.
         stride: images are padded to multiples of it. None: what the network declares (smp's do), else 1.
+        input_size: smaller images are first padded to that many pixels, evenly on all sides. None: not.
         options: further keyword arguments of the smp architecture.
         learning_rate, weight_decay: AdamW's; the rate is the highest of the schedule.
         schedule: "one_cycle", "cosine" or "none", over the optimizer's steps.
@@ -62,6 +64,7 @@ class Victim(pl.LightningModule):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         stride: int | None = None,
+        input_size: int | None = None,
         options: Mapping[str, Any] | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
@@ -75,7 +78,10 @@ class Victim(pl.LightningModule):
         around = Deployment.of(deployment or {})
         around.check_against(classes, background)
         deployment = around.plain()
-        _check_outputs(classes, head, background, stride)
+        _check_outputs(classes, head, background)
+        for name, value in (("stride", stride), ("input_size", input_size)):
+            if value is not None and value < 1:
+                raise InputError(f"victim.{name}={value} must be at least 1, or null")
         _check_training(learning_rate, weight_decay, schedule)
         # Reads this frame's locals, so what is saved are the resolved, plain values. The logger gets the run's whole
         # configuration elsewhere.
@@ -132,10 +138,42 @@ class Victim(pl.LightningModule):
         own = self.hparams
         return self.deployment.predictions(preds, own["classes"], own["background"])
 
-    def network_logits(self, images: Tensor) -> Tensor:
-        """The network's logits (B, K, H, W) of images (B, C, H, W) in [0, 1], with nothing else around it.
+    def frame(self, height: int, width: int) -> Frame:
+        """How an image H × W is padded for the network, and which part of that the network's output is of.
 
-        Normalised, padded at the bottom and right by repeating the border to multiples of the stride, logits cropped.
+        Padded evenly up to `input_size`, then at the bottom and right to multiples of the stride: what is padded
+        already is not padded again. The output is the input's centre where the network is a module with a method
+        `output_size(H, W)` that says (h, w); of others it has the input's size.
+
+        Raises:
+            InputError: the network takes no input of that size, or returns less than it on one side only.
+        """
+        lacking = [max((self.hparams["input_size"] or 0) - side, 0) for side in (height, width)]
+        (top, bottom), (left, right) = ((each // 2, each - each // 2) for each in lacking)
+        bottom += -(height + lacking[0]) % self.stride
+        right += -(width + lacking[1]) % self.stride
+        inputs = (height + top + bottom, width + left + right)
+        said = getattr(self.network, "output_size", None)
+        outputs = inputs if said is None else said(*inputs)
+        margins = [have - shown for have, shown in zip(inputs, outputs, strict=True)]
+        if any(margin < 0 or margin % 2 for margin in margins):
+            raise InputError(f"the victim's network has an output {outputs} that is no centre of its input {inputs}")
+        return Frame((left, right, top, bottom), Window(margins[0] // 2, margins[1] // 2, *outputs))
+
+    def window(self, height: int, width: int) -> Window:
+        """The part of an image H × W that the logits are of."""
+        return self.frame(height, width).shown(height, width)
+
+    def pad(self, images: Tensor) -> Tensor:
+        """What the network is given for images (..., C, H, W): their border repeated. Padded ones come back as such."""
+        padding = self.frame(*images.shape[-2:]).padding
+        return F.pad(images, padding, mode="replicate") if any(padding) else images
+
+    def network_logits(self, images: Tensor) -> Tensor:
+        """The network's logits (B, K, h, w) of images (B, C, H, W) in [0, 1]; K = 1 for a sigmoid head.
+
+        Padded, normalised, and of the logits those that are of the image itself: (h, w) = (H, W) for all networks but
+        those whose output is smaller than their input, see `window`.
 
         Raises:
             InputError: the images' channels or the network's output do not fit the hyper-parameters.
@@ -146,26 +184,28 @@ class Victim(pl.LightningModule):
                 f"the victim takes images (B, {channels}, H, W), found shape {tuple(images.shape)}; "
                 "use data of that many channels or train a victim for these"
             )
-        height, width = images.shape[-2:]
-        bottom, right = -height % self.stride, -width % self.stride
-        inputs = (images - self.mean) / self.std
-        if bottom or right:
-            inputs = F.pad(inputs, (0, right, 0, bottom), mode="replicate")
-        logits = self.network(inputs)
+        size = images.shape[-2:]
+        frame = self.frame(*size)
+        logits = self.network((self.pad(images) - self.mean) / self.std)
         if isinstance(logits, Mapping):  # as torchvision's segmentation networks return them
             logits = logits.get("out")
-        expected = (images.shape[0], self.outputs, height + bottom, width + right)
+        expected = (images.shape[0], self.outputs, frame.output.height, frame.output.width)
         if not isinstance(logits, Tensor) or logits.shape != expected:
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise InputError(
                 f"the victim's network returned {found}, expected logits of shape {expected}; "
                 "set data.classes, victim.head and victim.stride to match it or wrap it so that it does"
             )
-        return logits[..., :height, :width]
+        return frame.cut(logits, *size)
+
+    def _windowed(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Mask and valid (B, h, w) where there are logits."""
+        window = self.window(*batch["image"].shape[-2:])
+        return window.crop(batch["mask"]), window.crop(batch["valid"])
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy plus Dice loss of {"image", "mask", "valid"}."""
-        loss = self.loss(self(batch["image"]), batch["mask"], batch["valid"])
+        loss = self.loss(self(batch["image"]), *self._windowed(batch))
         size = len(batch["image"])
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
@@ -177,11 +217,11 @@ class Victim(pl.LightningModule):
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Add the batch to the validation loss and to the table of counts."""
-        logits = self(batch["image"])
+        logits, (mask, valid) = self(batch["image"]), self._windowed(batch)
         # Weighted by images: the shares of several processes differ.
-        self.val_loss.update(self.loss(logits, batch["mask"], batch["valid"]), len(batch["image"]))
+        self.val_loss.update(self.loss(logits, mask, valid), len(batch["image"]))
         preds = (logits > 0)[:, 0].long() if self.outputs == 1 else logits.argmax(1)
-        self.confusion.update(self.postprocess(preds), batch["mask"].masked_fill(~batch["valid"], VOID))
+        self.confusion.update(self.postprocess(preds), mask.masked_fill(~valid, VOID))
 
     def on_validation_epoch_end(self) -> None:
         """Log IoU and Dice of the foreground and pixel accuracy over all validation pixels."""
@@ -237,7 +277,7 @@ def _statistics(
     return chosen[0], chosen[1]
 
 
-def _check_outputs(classes: int, head: str, background: int | None, stride: int | None) -> None:
+def _check_outputs(classes: int, head: str, background: int | None) -> None:
     if classes < 2:
         raise InputError(f"a victim needs at least 2 classes, found {classes}; count the background as one")
     if head not in HEADS:
@@ -248,8 +288,6 @@ def _check_outputs(classes: int, head: str, background: int | None, stride: int 
         raise InputError(
             f"background class {background} is not one of {classes} classes; use 0 to {classes - 1} or null"
         )
-    if stride is not None and stride < 1:
-        raise InputError(f"victim.stride={stride} must be at least 1, or null to derive it")
 
 
 def _check_training(learning_rate: float, weight_decay: float, schedule: str) -> None:

@@ -26,6 +26,7 @@ from benchmark.data.ph2 import PH2
 from benchmark.data.refuge import Refuge
 from benchmark.data.rim_one_dl import RimOneDL
 from benchmark.data.rim_one_r3 import RimOneR3
+from benchmark.data.rim_one_samples import RimOneSamples
 from benchmark.data.source import SPLITS
 from benchmark.errors import InputError
 
@@ -33,6 +34,7 @@ SOURCES: dict[str, Callable[..., Any]] = {
     **{f"isic{year}": lambda root, year=year, **options: ISIC(root, year, **options) for year in (2016, 2017, 2018)},
     "rim_one_r3": RimOneR3,
     "rim_one_dl": RimOneDL,
+    "rim_one_samples": RimOneSamples,
     "drishti_gs1": DrishtiGS1,
     "refuge": Refuge,
     "ph2": PH2,

@@ -1,0 +1,167 @@
+"""What `torch.save` has written of a whole module, as names and tensors; nothing that a file names is imported or run.
+
+A pickle is a program that makes objects by calling what it names. Here a name is looked up in a short table of
+stand-ins that only hold what they are given, and one that is not there ends the reading; so a file can bring about
+mappings, lists, plain values, empty objects with attributes, and tensors. torch's own safe reader (`weights_only`) does
+not do: it refuses the files from before torch 1.6, in which modules carry their source code.
+"""
+
+import math
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+_MAGIC = 0x1950A86A20F9469CFC6C  # of the format before archives
+_DTYPES = {"FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16}
+_LAYERS = ("conv.Conv2d", "conv.ConvTranspose2d", "activation.ReLU", "pooling.MaxPool2d", "container.Sequential")
+
+
+class Inert:
+    """Stands for a module, or for a function modules of old referred to: made of nothing, holds what it is given."""
+
+
+class RefusedError(Exception):
+    """The file names something beyond the table; `name` says what."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: torch.dtype
+
+
+class _View(NamedTuple):
+    """A tensor whose numbers have not been read yet."""
+
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def read_module(path: Path, network: str) -> dict[str, Tensor]:
+    """Name -> tensor of a pickled module's parameters, or of a pickled state dict; empty if it is neither.
+
+    Args:
+        path: the file, an archive or of the format before those.
+        network: name of the module's own class, whatever module it was written in.
+
+    Raises:
+        RefusedError: it names something else.
+        OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError, ...: it is no such file or is damaged.
+    """
+    if zipfile.is_zipfile(path):
+        found, contents = _from_archive(path, network)
+    else:
+        found, contents = _from_stream(path, network)
+    views = dict(_parameters(found, "")) if isinstance(found, Inert) else found
+    if not isinstance(views, Mapping):
+        return {}
+    return {str(name): _tensor(view, contents) for name, view in views.items() if isinstance(view, _View)}
+
+
+class _Reader(pickle.Unpickler):
+    """Knows the names of the table and no others. Overridden here are the only two ways out of a pickle."""
+
+    def __init__(self, file: Any, network: str) -> None:
+        super().__init__(file, encoding="utf-8")
+        self._network = network
+        self.dtypes: dict[str, torch.dtype] = {}  # of storages by key, which old files say nowhere else
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a name stands for; raises RefusedError."""
+        full = f"{module}.{name}"
+        if full in _TABLE:
+            return _TABLE[full]
+        if module in ("torch", "torch.cuda") and name in _DTYPES:
+            return _DTYPES[name]
+        if name == self._network:
+            return Inert
+        raise RefusedError(full)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Old files keep the source code of classes here, which nobody needs, and all of them their storages."""
+        kind, *rest = pid
+        if kind == "module" and rest[0] is Inert:
+            return Inert
+        if kind == "storage" and isinstance(rest[0], torch.dtype):
+            self.dtypes[str(rest[1])] = rest[0]
+            return _Storage(str(rest[1]), rest[0])
+        raise RefusedError(f"a persistent {kind}")
+
+
+def _view(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> _View:
+    return _View(storage, offset, size, stride)
+
+
+def _first(data: Any, *_: Any) -> Any:
+    return data
+
+
+_TABLE: dict[str, Callable[..., Any]] = {
+    "collections.OrderedDict": OrderedDict,
+    **dict.fromkeys(("builtins.set", "__builtin__.set"), set),
+    "torch._utils._rebuild_tensor": _view,
+    "torch._utils._rebuild_tensor_v2": _view,
+    "torch._utils._rebuild_parameter": _first,
+    "torch.nn.parameter.Parameter": _first,
+    "torch.nn.backends.thnn._get_thnn_function_backend": Inert,
+    **{f"torch.nn.modules.{name}": Inert for name in _LAYERS},
+}
+
+
+def _from_archive(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        (place,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+        found = _Reader(BytesIO(archive.read(place)), network).load()
+        stored = f"{place.removesuffix('.pkl')}/"
+        names = [name for name in archive.namelist() if name.startswith(stored)]
+        return found, {name.removeprefix(stored): archive.read(name) for name in names}
+
+
+def _from_stream(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
+    with path.open("rb") as file:
+        if _Reader(file, network).load() != _MAGIC:
+            raise ValueError("not a file of torch.save")
+        _Reader(file, network).load(), _Reader(file, network).load()  # protocol, system
+        reader = _Reader(file, network)
+        found = reader.load()
+        contents = {}
+        for key in _Reader(file, network).load():
+            (count,) = struct.unpack("<q", file.read(8))
+            contents[str(key)] = file.read(count * reader.dtypes[str(key)].itemsize)
+        return found, contents
+
+
+def _parameters(module: Inert, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in _members(module, "_parameters"):
+        yield f"{prefix}{name}", value
+    for name, child in _members(module, "_modules"):
+        if isinstance(child, Inert):
+            yield from _parameters(child, f"{prefix}{name}.")
+
+
+def _members(module: Inert, kind: str) -> list[tuple[Any, Any]]:
+    members = vars(module).get(kind)
+    return list(members.items()) if isinstance(members, Mapping) else []
+
+
+def _tensor(view: _View, contents: Mapping[str, bytes]) -> Tensor:
+    """The numbers of a view; raises ValueError where they are not all there."""
+    numbers = torch.frombuffer(bytearray(contents[view.storage.key]), dtype=view.storage.dtype)
+    size, stride = tuple(map(int, view.size)), tuple(map(int, view.stride))
+    last = view.offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))
+    if view.offset < 0 or min(size, default=1) < 1 or min(stride, default=0) < 0 or last >= len(numbers):
+        raise ValueError(f"a tensor of {math.prod(size)} numbers, of which not all are there")
+    return numbers.as_strided(size, stride, view.offset).clone()
