@@ -8,7 +8,7 @@ from benchmark import adapters
 from benchmark.errors import InputError
 from benchmark.faults import Fault
 from benchmark.transfer.source import Source
-from benchmark.victims.hashes import checkpoint_sha256, weights_sha256
+from benchmark.victims.hashes import checkpoint_sha256, victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim, new_victim
 from benchmark.victims.task import Victim
 
@@ -61,7 +61,7 @@ def load_attacked(
         if not faults:
             raise
         return Attacked(None, None, [*faults, Fault("checkpoint", f"cannot be loaded: {error}", _CURE)])
-    found, said = weights_sha256(victim), environment.get("weights_sha256")
+    found, said = victim_sha256(victim), environment.get("weights_sha256")
     if found != said:
         what = f"environment.json says {said}, those of {path or factory} are {found}"
         faults.append(Fault("checkpoint", what, _CURE, "weights_sha256"))

@@ -411,7 +411,7 @@ def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
         ("attacks", None, "attacks cannot be made again ("),
         ("attacks.pgd.rule._target_", "benchmark.attacks.nope.PGD", "is no class or function there is"),
         ("attacks.pgd.rule._target_", "benchmark.attacks.draws.draw", "attacks cannot be made again ("),
-        ("engine.precision", 8, "engine.precision=8: not one of 64, 32, bf16, 16"),
+        ("engine.precision", 8, "engine.precision=8: not one of 64, 32, tf32, bf16, 16"),
     ],
 )
 def test_a_configuration_that_makes_nothing(command, spoilt: Path, key: str, value: Any, said: str) -> None:
