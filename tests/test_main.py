@@ -66,7 +66,8 @@ def test_list_shows_every_name_with_its_headline(capsys: pytest.CaptureFixture[s
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
-        *("attack=", "victim=", "data=", "target=", "experiment=", "defence=", "judge=", "logger=", "trainer=")
+        *("attack=", "victim=", "data=", "target=", "experiment=", "defence=", "hardening=", "judge="),
+        *("logger=", "trainer="),
     ]
     for group in groups():
         for name, path in names(group).items():
