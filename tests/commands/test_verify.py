@@ -96,7 +96,7 @@ def test_a_run_is_as_it_was_recorded(command, small_run: Path) -> None:
     outcome = command("verify", small_run)
     assert outcome.status == 0, outcome
     assert outcome.out == (
-        f"{small_run}: as recorded; 6 rows: 40 columns recomputed, 23 of the float32 result and its cost held against "
+        f"{small_run}: as recorded; 6 rows: 46 columns recomputed, 23 of the float32 result and its cost held against "
         "bounds and each other, not checked: nonfinite_gradient\n"
     )
     assert "note:" not in outcome.err
