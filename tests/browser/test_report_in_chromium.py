@@ -100,7 +100,7 @@ def test_a_single_image_by_keyboard_alone(tab: Any, real_runs: list[Path]) -> No
     shown = tab(real_runs[0] / "report.html")
     shown.locator("#cards a").first.focus()
     shown.keyboard.press("Enter")
-    assert shown.locator("#detail[open]").count() == 1
+    shown.wait_for_selector("#detail[open]")
     ids = _shown_ids(shown)
     assert shown.inner_text("#detail-title").startswith(ids[0])
     shown.keyboard.press("ArrowRight")
@@ -114,13 +114,14 @@ def test_a_single_image_by_keyboard_alone(tab: Any, real_runs: list[Path]) -> No
     assert float(columns["l2"]) == pytest.approx(row["l2"], rel=1e-3)
     assert columns["steps"] == str(row["steps"])
     shown.keyboard.press("Escape")
-    assert shown.locator("#detail[open]").count() == 0
-    assert shown.evaluate("document.activeElement.getAttribute('href')").endswith(ids[0])
+    shown.wait_for_selector("#detail", state="hidden")
+    shown.wait_for_function(f"(document.activeElement.getAttribute('href') || '').endsWith({json.dumps(ids[0])})")
 
 
 def test_the_slider_goes_from_clean_to_adversarial(tab: Any, real_runs: list[Path]) -> None:
     shown = tab(real_runs[0] / "report.html")
     shown.locator("#cards a").first.click()
+    shown.wait_for_selector("#detail[open]")
     upper = shown.locator("#blend img").nth(1)
     sources = [one.get_attribute("src") for one in shown.locator("#blend img").all()]
     assert [source.split("/")[0] for source in sources] == ["pictures", "adversarial"], "lossless files, full size"
@@ -139,10 +140,10 @@ def test_an_image_has_an_address_of_its_own(tab: Any, comparison: Path) -> None:
     shown = tab(comparison)
     link = shown.locator("#cards a").nth(3).get_attribute("href")
     again = tab(comparison, address=link)
-    assert again.locator("#detail[open]").count() == 1
+    again.wait_for_selector("#detail[open]")
     assert again.get_attribute("#permalink", "href") == link
     again.click("#close")
-    assert "#" not in again.url
+    again.wait_for_function("location.hash === ''")
 
 
 def test_one_run_against_another(tab: Any, comparison: Path, real_runs: list[Path]) -> None:
