@@ -135,7 +135,9 @@ class Context:
         """What an interrupted run has brought about."""
         if records.RECORDS.exists(self.folder):
             rows = records.read(self.folder).num_rows
-            return f"{rows} rows are kept; {self._go_on()}"
+            # Another process may be writing its last one.
+            least = "at least " if self.ranks.size > 1 else ""
+            return f"{least}{rows} rows are kept; {self._go_on()}"
         checkpoint = self.folder / "checkpoints" / "best.ckpt"
         if checkpoint.exists():
             return f"the best victim so far is kept, {checkpoint}; {self._go_on()}"

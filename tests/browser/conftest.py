@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,13 @@ class Tab:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.page, name)
+
+    def until(self, expression: str, seconds: float = 20) -> None:
+        """Wait for an expression to hold. Playwright's own polling is evaluated in the page, which its policy forbids."""
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, f"never came true: {expression}"
+            self.page.wait_for_timeout(50)
 
     def scroll_through(self) -> None:
         """So that everything that waits to be seen is drawn."""

@@ -104,9 +104,9 @@ def test_a_single_image_by_keyboard_alone(tab: Any, real_runs: list[Path]) -> No
     ids = _shown_ids(shown)
     assert shown.inner_text("#detail-title").startswith(ids[0])
     shown.keyboard.press("ArrowRight")
-    shown.wait_for_function(f"document.getElementById('detail-title').textContent.startsWith({json.dumps(ids[1])})")
+    shown.until(f"document.getElementById('detail-title').textContent.startsWith({json.dumps(ids[1])})")
     shown.keyboard.press("ArrowLeft")
-    shown.wait_for_function(f"document.getElementById('detail-title').textContent.startsWith({json.dumps(ids[0])})")
+    shown.until(f"document.getElementById('detail-title').textContent.startsWith({json.dumps(ids[0])})")
     columns = dict(
         zip(shown.locator("#columns th").all_inner_texts(), shown.locator("#columns td").all_inner_texts(), strict=True)
     )
@@ -115,7 +115,7 @@ def test_a_single_image_by_keyboard_alone(tab: Any, real_runs: list[Path]) -> No
     assert columns["steps"] == str(row["steps"])
     shown.keyboard.press("Escape")
     shown.wait_for_selector("#detail", state="hidden")
-    shown.wait_for_function(f"(document.activeElement.getAttribute('href') || '').endsWith({json.dumps(ids[0])})")
+    shown.until(f"(document.activeElement.getAttribute('href') || '').endsWith({json.dumps(ids[0])})")
 
 
 def test_the_slider_goes_from_clean_to_adversarial(tab: Any, real_runs: list[Path]) -> None:
@@ -143,7 +143,7 @@ def test_an_image_has_an_address_of_its_own(tab: Any, comparison: Path) -> None:
     again.wait_for_selector("#detail[open]")
     assert again.get_attribute("#permalink", "href") == link
     again.click("#close")
-    again.wait_for_function("location.hash === ''")
+    again.until("location.hash === ''")
 
 
 def test_one_run_against_another(tab: Any, comparison: Path, real_runs: list[Path]) -> None:
@@ -167,9 +167,7 @@ def test_mailed_without_its_folder_the_page_still_has_its_pictures(
     alone.write_bytes((real_runs[0] / "report.html").read_bytes())
     shown = tab(alone)
     shown.locator("#cards a").first.click()
-    shown.wait_for_function(
-        "[...document.querySelectorAll('#detail img')].every((one) => one.complete && one.naturalWidth > 0)"
-    )
+    shown.until("[...document.querySelectorAll('#detail img')].every((one) => one.complete && one.naturalWidth > 0)")
     assert shown.locator("#blend img").count() == 2
     assert all(one.get_attribute("src").startswith("data:image/") for one in shown.locator("#blend img").all())
 
