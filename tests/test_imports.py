@@ -58,7 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": ENGINE
     | BESIDE_THE_ENGINE
     | {"bench", "checking", "report", "tracking", "callbacks", "transfer", "verify", "faults", "ranks", "sharding"},
-    "parsers": set(),
+    "help_texts": set(),
+    "parsers": {"help_texts"},
     "__main__": {"parsers", "commands"},
     "__init__": set(),
 }

@@ -9,9 +9,10 @@ from typing import Any
 from torch import nn
 
 from benchmark.attacks.asma import ASMA
+from benchmark.callbacks.cases import Case, split_of
 from benchmark.callbacks.plan import Attack, Plan
 from benchmark.callbacks.rows import RowWriter, common_to
-from benchmark.callbacks.session import Case, Session, split_of
+from benchmark.callbacks.session import Session
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine import Engine, Finished, Job, Measurements
 

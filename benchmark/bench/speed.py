@@ -17,8 +17,8 @@ from benchmark.bench.measure import CLOCKS, Spread, rates, ratio
 from benchmark.bench.memory import peak_mib
 from benchmark.bench.profile import shares
 from benchmark.bench.suggest import rates_by_slots, suggest
+from benchmark.callbacks.cases import make_case, split_of
 from benchmark.callbacks.plan import Plan
-from benchmark.callbacks.session import make_case, split_of
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine import Criterion
 from benchmark.network import frozen, model_device, normalise_precision

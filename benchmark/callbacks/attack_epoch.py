@@ -8,10 +8,11 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 
+from benchmark.callbacks.cases import split_of
 from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.progress import AttackProgress
 from benchmark.callbacks.rows import RowWriter, common_to
-from benchmark.callbacks.session import Session, split_of
+from benchmark.callbacks.session import Session
 from benchmark.errors import InputError
 from benchmark.pixels import Grid
 from benchmark.ranks import Ranks

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmark.callbacks.session import Case
+from benchmark.callbacks.cases import Case
 from benchmark.pixels import from_uint8, to_uint8
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 from torch.profiler import record_function
 
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.defended import Defended
 from benchmark.callbacks.pictures import file_sha256, load_picture, save_picture
 from benchmark.callbacks.plan import Attack, Plan
-from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.jobs import Finished

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
+from benchmark.callbacks.cases import split_of
 from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.rows import common_to, make_row
-from benchmark.callbacks.session import Session, split_of
+from benchmark.callbacks.session import Session
 from benchmark.pixels import Grid
 from benchmark.ranks import Ranks
 from benchmark.records import SCHEMA

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
-from benchmark.callbacks.session import Session, split_of
+from benchmark.callbacks.cases import split_of
+from benchmark.callbacks.session import Session
 from benchmark.commands.build import build_hardening, build_trainer
 from benchmark.commands.context import Context
 from benchmark.errors import InputError

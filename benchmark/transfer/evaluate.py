@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import image_seed, norms
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.pictures import load_picture
-from benchmark.callbacks.session import Case
 from benchmark.errors import InputError
 from benchmark.network import Network, frozen
 from benchmark.pixels import Grid

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from benchmark.callbacks.cases import Case, repeat_case, split_of
 from benchmark.callbacks.pictures import load_picture
-from benchmark.callbacks.session import Case, repeat_case, split_of
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.plan import Attack
-from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.records import PREDICTIONS
 from benchmark.report.columns import NORM_COLUMNS

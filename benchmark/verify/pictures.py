@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.pictures import load_picture
-from benchmark.callbacks.session import Case
 from benchmark.errors import InputError
 from benchmark.faults import Fault, row_place
 from benchmark.maps import VOID, load_map

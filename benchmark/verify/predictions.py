@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.defended import Defended
-from benchmark.callbacks.session import Case
 from benchmark.maps import VOID
 from benchmark.network import Network
 from benchmark.transfer.source import Source

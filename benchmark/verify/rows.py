@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.pictures import file_sha256, load_picture
 from benchmark.callbacks.plan import Attack
-from benchmark.callbacks.session import Case
 from benchmark.errors import InputError
 from benchmark.faults import Fault, differing, row_place
 from benchmark.records import RECORDS

@@ -51,7 +51,7 @@ class Tab:
         return getattr(self.page, name)
 
     def until(self, expression: str, seconds: float = 20) -> None:
-        """Wait for an expression to hold. Playwright's own polling is evaluated in the page, which its policy forbids."""
+        """Wait for an expression to hold; Playwright's own polling needs what the page's policy forbids."""
         end = time.monotonic() + seconds
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, f"never came true: {expression}"

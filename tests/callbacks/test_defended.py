@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.defended import Defended
-from benchmark.callbacks.session import Case
 
 
 def _case(image_id: str = "a") -> Case:

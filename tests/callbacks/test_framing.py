@@ -12,10 +12,11 @@ from benchmark import records
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.dag import DAG
 from benchmark.attacks.pgd import PGD
+from benchmark.callbacks.cases import framed, make_case, split_of, with_padding
 from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.plan import Attack, Plan
 from benchmark.callbacks.rows import RowWriter, common_to
-from benchmark.callbacks.session import Session, framed, make_case, split_of, with_padding
+from benchmark.callbacks.session import Session
 from benchmark.criterion import Criterion
 from benchmark.data.synthetic import datamodule
 from benchmark.errors import InputError

@@ -7,8 +7,9 @@ from benchmark.attacks.asma import ASMA
 from benchmark.attacks.base import norms
 from benchmark.attacks.noise import Noise
 from benchmark.attacks.projected import Projected
+from benchmark.callbacks.cases import split_of
 from benchmark.callbacks.plan import Attack, Plan, expand
-from benchmark.callbacks.session import Session, split_of
+from benchmark.callbacks.session import Session
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.targets import OtherImage

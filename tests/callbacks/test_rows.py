@@ -13,10 +13,10 @@ from torch import nn
 from benchmark import records
 from benchmark.attacks.asma import ASMA
 from benchmark.callbacks import rows
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.pictures import load_picture
 from benchmark.callbacks.plan import Attack
 from benchmark.callbacks.rows import Common, RowWriter, trace_rows
-from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.jobs import Finished, Job
 from benchmark.maps import VOID, load_map

@@ -7,8 +7,9 @@ import torch
 
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.pgd import PGD
+from benchmark.callbacks.cases import make_case, repeat_case, split_of
 from benchmark.callbacks.plan import Attack
-from benchmark.callbacks.session import Session, make_case, repeat_case, split_of
+from benchmark.callbacks.session import Session
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Job

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.attacks.pgd import PGD
+from benchmark.callbacks.cases import Case
 from benchmark.callbacks.plan import Attack
-from benchmark.callbacks.session import Case
 from benchmark.criterion import Criterion
 from benchmark.pixels import round8
 from benchmark.scoring import score_perturbation
