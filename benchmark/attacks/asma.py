@@ -10,12 +10,14 @@ from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
 # With scale="auto": the root mean square of the first update; β/τ; how often τ falls, to which part of where it began;
-# how much higher every next time begins.
+# by how much it is raised, how many steps at most, when a later round begins, and which loss of IoU ends that.
 FIRST_STEP = 0.25 / 255
 BETA_PER_TAU = 10.0
 ROUNDS = 3
 FALL = 0.1
-LOUDER = 1.3
+RAISE = 1.25
+RAISES = 20
+SHAKEN = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,16 @@ class ASMA(Rule):
     With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, and the steps it may take
     are three rounds of large steps that become small. With D the number of values of the image and N = max_steps,
 
-        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 1.3^r · 10^(−f),    β_n = 10 τ_n,    3n/N = r + f, r whole, f < 1,
+        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 1.25^k · 10^(−f),    β_n = 10 τ_n,    3n/N = r + f, r whole, f < 1,
 
     so that the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution,
     the network, its logit scale or its gradients; β/τ is the published one. Steps of one size go to and fro in the end,
     winning some pixels and losing others, and the IoU stands still; it rises again as they become smaller. An image
-    that settles short of its target is shaken up by the next round, which goes on where this one ended with steps three
-    tenths larger. They are small enough to reach the target at a small norm, if they arrive, and only images that would
-    otherwise fail see the largest. The gradient is the first step's own: calibration costs no pass.
+    that settles short of its target is shaken up by the next round, which goes on where this one ended. How large steps
+    must be to do that differs from network to network: k, 0 in the first round, grows by one with every step of a later
+    round until the IoU has fallen a tenth below that at which the round began, for 20 steps at most, and stays. So the
+    steps are small enough to reach the target at a small norm, if they arrive, and only images that would otherwise
+    fail see larger ones. The gradient is the first step's own: calibration costs no pass.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
@@ -84,7 +88,7 @@ class ASMA(Rule):
         if self.two_pass:
             batch.state["overlap"] = zeros
         if self.scale == "auto":
-            batch.state["first_tau"] = zeros
+            batch.state |= {"top_tau": zeros, "round_iou": zeros, "raises": zeros}
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
@@ -115,25 +119,28 @@ class ASMA(Rule):
         """α_n (B,) float64, from the IoU (B,)."""
         tau, beta = torch.full_like(overlap, self.tau), torch.full_like(overlap, self.beta)
         if self.scale == "auto":
-            tau = self._calibrated(gradient, batch)
+            tau = self._calibrated(gradient, overlap, batch)
             beta = BETA_PER_TAU * tau
             batch.report["tau"] = tau
         # The first step takes τ whatever the clean image's IoU is.
         adapted = beta * overlap.masked_fill(batch.steps == 0, 0) + tau
         return adapted if self.dynamic_multiplier else tau
 
-    def _calibrated(self, gradient: Tensor, batch: Batch) -> Tensor:
-        """τ_n (B,) float64; 0 where the first gradient is, because no multiplier would help."""
+    def _calibrated(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
+        """τ_n (B,) float64, from the IoU (B,); 0 where the first gradient is, because no multiplier would help."""
         length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
         own = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
-        first = torch.where(batch.steps == 0, own, batch.state["first_tau"])
-        batch.state["first_tau"] = first
         thirds = ROUNDS * batch.steps
         # Where no step is allowed the multiplier is still asked for.
         most = max(1, batch.max_steps)
-        louder = LOUDER ** (thirds // most).double()
-        fallen = FALL ** (thirds % most / most).double()
-        return first * louder * fallen
+        begins = (thirds % most < ROUNDS) & (batch.steps > 0)
+        began = torch.where(begins, overlap, batch.state["round_iou"])
+        left = batch.state["raises"].masked_fill(overlap < began - SHAKEN, 0)
+        top = torch.where((left > 0) & ~begins, RAISE * batch.state["top_tau"], batch.state["top_tau"])
+        top = torch.where(batch.steps == 0, own, top)
+        left = (left - 1).clamp(min=0).masked_fill(begins, RAISES)
+        batch.state |= {"top_tau": top, "round_iou": began, "raises": left}
+        return top * FALL ** (thirds % most / most).double()
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)

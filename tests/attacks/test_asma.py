@@ -10,7 +10,7 @@ from tiny_models import TwoPixels, random_images, smooth_network
 from torch import Tensor, nn
 
 from benchmark import metrics
-from benchmark.attacks.asma import ASMA, BETA_PER_TAU, FALL, FIRST_STEP, LOUDER, ROUNDS
+from benchmark.attacks.asma import ASMA, BETA_PER_TAU, FALL, FIRST_STEP, RAISE, ROUNDS
 from benchmark.engine import AttackResult, attack
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "asma_published.safetensors"
@@ -195,19 +195,33 @@ class Scripted(nn.Module):
         return self.scale * torch.cat([grey, grey + inside - 0.5], 1)
 
 
-@pytest.mark.parametrize("steps", [9, 30])
-def test_auto_takes_tau_from_the_first_gradient_and_lets_it_fall_in_rounds(steps: int) -> None:
-    network = Scripted([2, *[2, 6, 4] * steps])
+@pytest.mark.parametrize(
+    ("columns", "raises"),
+    [
+        # The third step of a round ends it.
+        ([2] * 10, [[0, 0, 0], [0, 1, 2], [2, 3, 4]]),
+        # 20 are the most; a fall in the first round is nothing to it.
+        ([2, 2] + [4] * 20 + [2] * 100, [[0] * 30, [*range(20), *[20] * 10], [*range(20, 40), *[40] * 10]]),
+        # The IoU falls by an eighth in the eighth step of the second round, and comes back.
+        ([2, 2] + [4] * 36 + [3] + [4] * 60, [[0] * 30, [0, *range(1, 7), *[6] * 23], [*range(6, 26), *[26] * 10]]),
+        # What it falls below is what the round began with, not the highest since; rising is no falling.
+        ([2, 2] + [6] * 30 + [4] * 30 + [7, 6] * 20, [[0] * 30, [0] * 30, [*range(20), *[20] * 10]]),
+    ],
+)
+def test_auto_takes_tau_from_the_first_gradient_and_lets_it_fall_in_rounds(
+    columns: list[int], raises: list[list[int]]
+) -> None:
+    steps, third = ROUNDS * len(raises[0]), len(raises[0])
+    network = Scripted(columns)
     images, labels = torch.full((1, 3, 8, 8), 0.4, dtype=torch.float64), torch.ones(1, 8, 8).long()
     result = attack(network, images, labels, ASMA(scale="auto"), max_steps=steps, stop=False, keep="last")
     trace = result.finished[0].trace
     # The 48 pixels that are not yet at the target pull with 1/3 in each channel.
     first = FIRST_STEP * math.sqrt(192) / math.sqrt(48 * 3 / 9)
-    third = steps // ROUNDS
-    expected = [first * LOUDER**r * FALL ** (i / third) for r in range(ROUNDS) for i in range(third)]
+    expected = [first * RAISE**k * FALL ** (i / third) for in_round in raises for i, k in enumerate(in_round)]
     assert [step["tau"] for step in trace] == pytest.approx(expected)
     overlaps = [0, *(step["iou"] for step in trace[1:])]
-    assert set(overlaps[1:]) == {2 / 8, 4 / 8, 6 / 8}
+    assert overlaps[1:] == [count / 8 for count in (columns + columns[-1:] * steps)[2 : steps + 1]]
     multipliers = [tau * (1 + BETA_PER_TAU * overlap) for tau, overlap in zip(expected, overlaps, strict=True)]
     assert [step["multiplier"] for step in trace] == pytest.approx(multipliers)
     assert result.forwards.tolist() == [1 + steps + 1], "calibration costs no pass"
@@ -220,8 +234,8 @@ def test_auto_begins_its_last_round_before_the_steps_run_out_whatever_limits_the
             smooth_network(), images, labels, ASMA(scale="auto"), stop=False, keep="last", confirm=False, **limits
         )
         taus = [step["tau"] for step in result.finished[0].trace]
-        rises = sum(later > sooner for sooner, later in itertools.pairwise(taus))
-        assert rises == ROUNDS - 1
+        # A round begins ten times as high as the one before has ended.
+        assert sum(later > 5 * sooner for sooner, later in itertools.pairwise(taus)) == ROUNDS - 1
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
