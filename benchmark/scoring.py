@@ -50,8 +50,12 @@ def score_target(
 
 def score_perturbation(image: Tensor, adv: Tensor) -> dict[str, Any]:
     """Norms of adv − image and similarity, in float64; both (C, H, W) in [0, 1]."""
-    image, adv = image.double()[None], adv.double()[None]
-    delta = adv - image
+    return score_norms(image, adv) | {"ssim": metrics.ssim(image.double()[None], adv.double()[None]).item()}
+
+
+def score_norms(image: Tensor, adv: Tensor) -> dict[str, Any]:
+    """Norms of adv − image in float64; both (C, H, W) in [0, 1]."""
+    delta = adv.double()[None] - image.double()[None]
     return {
         "l0": metrics.l0(delta).double().item(),
         "l1": metrics.l1(delta).item(),
@@ -59,5 +63,4 @@ def score_perturbation(image: Tensor, adv: Tensor) -> dict[str, Any]:
         "linf": metrics.linf(delta).item(),
         "rms": metrics.rms(delta).item(),
         "psnr": metrics.psnr(delta).item(),
-        "ssim": metrics.ssim(image, adv).item(),
     }

@@ -20,7 +20,7 @@ from benchmark.network import Network
 from benchmark.pixels import EIGHT, Grid
 from benchmark.records import RECORDS, TRACES, Writer
 from benchmark.run_folder import Picture, adversarial_path, picture_path, prediction_path
-from benchmark.scoring import score_perturbation, score_target
+from benchmark.scoring import score_norms, score_perturbation, score_target
 
 _TRACE_POINTS = 200
 
@@ -139,7 +139,7 @@ def make_row(
     for prefix, preds in (("clean", finished.clean_preds), ("adv", finished.adv_preds), ("adv8", adv8_preds)):
         scored = case.scores(preds, *kind)
         scores |= {f"{prefix}_{name}": value for name, value in scored.items()}
-    rounded = score_perturbation(case.image, adv8)
+    rounded = score_norms(case.image, adv8)
     return {
         **vars(common),
         "judge": str(common.judge),
