@@ -15,11 +15,11 @@ from benchmark.maps import VOID, load_map
 from benchmark.run_folder import adversarial_path, picture_path, prediction_path
 
 EXPERIMENTS = ("paper_glaucoma", "paper_isic")
-# A quarter of the paper's pixels along each side and of its channels: minutes on two cores, not days. Documented in
+# A quarter of the paper's pixels along each side and half of its channels: minutes on two cores, not days. Documented in
 # docs/paper.md, word for word.
 QUARTER = (
-    *("data.size=102", "victim.input_size=284", "victim.options.widths=[8,16,32,64,128]", "victim.learning_rate=2e-3"),
-    *("trainer.max_epochs=150", "trainer.check_val_every_n_epoch=5"),
+    *("data.size=102", "victim.input_size=284", "victim.options.widths=[16,32,64,128,256]"),
+    "trainer.check_val_every_n_epoch=50",
     *("attack=[asma]", "attacks.asma.rule.tau=1e-5", "attacks.asma.rule.beta=1e-4", "judge.value=0.9"),
 )
 
@@ -73,9 +73,6 @@ def test_the_pictures_go_through(command, rim_one_root: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    run=False, strict=False, reason="not met: no victim yet that has learned both pictures; docs/paper.md"
-)
 def test_each_picture_is_given_the_others_mask(command, rim_one_root: Path, tmp_path: Path) -> None:
     """Trained on augmented crops of both, each attacked towards the other's mask: IoU of the file at least .9."""
     run = tmp_path / "run"
@@ -89,4 +86,4 @@ def test_each_picture_is_given_the_others_mask(command, rim_one_root: Path, tmp_
     for row in rows:
         assert row["adv8_iou_target"] >= 0.9, row["id"]
         assert row["clean_iou_target"] < 0.5
-        assert row["clean_iou_truth"] > 0.5
+        assert row["clean_iou_truth"] > 0.8
