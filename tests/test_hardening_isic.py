@@ -8,7 +8,7 @@ from hardening_table import COLUMNS, _table, compare
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(run=False, strict=False, reason="not measured yet: three hardened victims; docs/hardening.md")
+@pytest.mark.parallel
 def test_it_helps_against_white_box_ensemble_and_transfer(isic_root: Path, tmp_path: Path) -> None:
     table = compare(isic_root, tmp_path, ["run.montage=0"])
     print(table)

@@ -15,7 +15,7 @@ from benchmark.maps import VOID, load_map
 from benchmark.run_folder import adversarial_path, picture_path, prediction_path
 
 EXPERIMENTS = ("paper_glaucoma", "paper_isic")
-# A quarter of the paper's pixels along each side and half of its channels: minutes on two cores, not days. Documented in
+# A quarter of the paper's pixels along each side, half of its channels: minutes on two cores, not days. Documented in
 # docs/paper.md, word for word.
 QUARTER = (
     *("data.size=102", "victim.input_size=284", "victim.options.widths=[16,32,64,128,256]"),
@@ -73,6 +73,7 @@ def test_the_pictures_go_through(command, rim_one_root: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parallel
 def test_each_picture_is_given_the_others_mask(command, rim_one_root: Path, tmp_path: Path) -> None:
     """Trained on augmented crops of both, each attacked towards the other's mask: IoU of the file at least .9."""
     run = tmp_path / "run"
