@@ -58,6 +58,7 @@ examples
   python -m benchmark bench victim=unet data.size=128 engine.slots=8
   python -m benchmark bench data=isic2018 data.root=PATH victim.ckpt=CKPT engine.precision=bf16 --json
   python -m benchmark bench data=isic2018 data.root=PATH victim.ckpt=CKPT --until     time to the target, not per step
+  python -m benchmark bench data=isic2018 data.root=PATH victim=unet --training
 """
 
 DATA = """\

@@ -142,6 +142,8 @@ def _add_bench(parser: Parser) -> None:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)
     what = "how long the attacks take until the judge holds; ASMA as commonly written is stopped by an oracle"
     parser.add_argument("--until", action="store_true", help=what)
+    what = "images per second of training as `train` does it, beside a loop written by hand"
+    parser.add_argument("--training", action="store_true", help=what)
     parser.add_argument(
         "--memory", type=int, nargs="+", metavar="N", help="peak memory of attacking N images, for each"
     )

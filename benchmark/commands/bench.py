@@ -24,6 +24,7 @@ def bench(
     repeats: int = 5,
     clock: str = "wall",
     until: bool = False,
+    training: bool = False,
     memory: Sequence[int] | None = None,
     config_dir: Path | None = None,
 ) -> int:
@@ -38,6 +39,8 @@ def bench(
             raise InputError(f"--{option} {value}: must be at least 1")
     if memory:
         found = _memory(list(overrides), memory, steps, config_dir)
+    elif training:
+        found = _training(list(overrides), repeats, config_dir)
     else:
         found = _measured(list(overrides), steps, images, repeats, clock, until, config_dir)
     _print(found, json)
@@ -68,6 +71,23 @@ def _measured(
             raise InputError("--until compares with ASMA's loop: let attack=asma be the first, and judge=iou_target")
         return found | {"until": own.until(tau, beta, first.max_steps)}
     return found | own.steps(steps) | {"slots": own.slots()}
+
+
+def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> dict[str, Any]:
+    from tempfile import TemporaryDirectory
+
+    from benchmark.bench.speed import machine
+    from benchmark.bench.training import compare
+
+    cfg = _composed(overrides, config_dir)
+    data, victim = _made(cfg)
+    epochs = 3
+    setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, "size": data.size} | {
+        **{"batch_size": data.batch_size, "epochs": epochs, "repeats": repeats},
+    }
+    with TemporaryDirectory() as folder:
+        compared = compare(cfg, data, victim, epochs, repeats, Path(folder))
+    return {"machine": machine(next(victim.parameters()).device), "setting": setting, "training": compared}
 
 
 def _memory(overrides: list[str], counts: Sequence[int], steps: int, config_dir: Path | None) -> dict[str, Any]:

@@ -38,6 +38,14 @@ def test_until_the_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(found["outcomes"]["asma"]["steps"]) == 3
 
 
+def test_training_beside_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    found = measured(capsys, "--training")
+    assert list(found) == ["machine", "setting", "training"]
+    rates = {name: spread["median"] for name, spread in found["training"]["images_per_second"].items()}
+    assert rates.keys() == {"lightning", "bare"}
+    assert found["training"]["ratios"]["lightning/bare"]["median"] == pytest.approx(rates["lightning"] / rates["bare"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,0 +1,84 @@
+"""Training through Lightning, as `train` does, beside the loop one would write by hand."""
+
+import copy
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+import torch
+
+from benchmark.bench.measure import Spread, in_turns, ratio
+from benchmark.callbacks.progress import TrainingProgress
+from benchmark.commands.build import build_trainer
+from benchmark.data.datamodule import SegmentationData
+from benchmark.ranks import Ranks
+from benchmark.victims.task import Victim
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+class Stopwatch(pl.Callback):
+    """Times the epochs of one fit, from the first epoch's start to the last one's end.
+
+    Attributes:
+        seconds: of all epochs.
+        images: that were trained on.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self.images, self._begun = 0.0, 0, 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._begun = self._begun or time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, number: int
+    ) -> None:
+        self.images += len(batch["image"])
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.seconds = time.perf_counter() - self._begun
+
+
+def compare(
+    cfg: "DictConfig", data: SegmentationData, victim: Victim, epochs: int, repeats: int, folder: Path
+) -> dict[str, Any]:
+    """Images per second of both, from the same data loader, without validation and checkpoints; wall clock."""
+    data.setup("fit")
+
+    def lightning() -> float:
+        watch = Stopwatch()
+        without = {"limit_val_batches": 0, "num_sanity_val_steps": 0, "enable_checkpointing": False}
+        trainer = build_trainer(
+            cfg, folder, [], [TrainingProgress(), watch], Ranks(), max_epochs=epochs, **without, logger=False
+        )
+        trainer.fit(copy.deepcopy(victim).train(), datamodule=data)
+        return watch.images / watch.seconds
+
+    found = in_turns({"lightning": lightning, "bare": lambda: _bare(data, victim, epochs)}, repeats)
+    return {
+        "images_per_second": {name: asdict(Spread.of(values)) for name, values in found.items()},
+        "ratios": {"lightning/bare": asdict(ratio(found, "lightning", "bare"))},
+    }
+
+
+def _bare(data: SegmentationData, victim: Victim, epochs: int) -> float:
+    """Images per second of forward pass, loss, backward pass and optimizer, and nothing else."""
+    model, images = copy.deepcopy(victim).train(), 0
+    device = next(model.parameters()).device
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    loader = data.train_dataloader()
+    begun = time.perf_counter()
+    for _ in range(epochs):
+        for batch in loader:
+            points, labels, valid = (batch[name].to(device) for name in ("image", "mask", "valid"))
+            optimizer.zero_grad()
+            model.loss(model(points), labels, valid).backward()
+            optimizer.step()
+            images += len(points)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return images / (time.perf_counter() - begun)
