@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from benchmark.attacks.base import Batch, Loss
-from benchmark.network import Network, is_finite
+from benchmark.network import Network, largest
 
 PASSES = "attack: passes"
 """What profilers see of a rule's passes."""
@@ -48,8 +48,9 @@ class Asked:
         self.forwards += 1
         self.backwards += 1
         self.loss = losses.detach()
-        self.finite = self.finite & is_finite(gradient)
-        self.zero = self.zero + (gradient == 0).flatten(1).all(1)
+        size = largest(gradient)
+        self.finite = self.finite & size.isfinite()
+        self.zero = self.zero + (size == 0)
         if points is None:
             self.logits = logits
         return logits, gradient

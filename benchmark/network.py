@@ -38,7 +38,13 @@ def model_device(model: nn.Module) -> torch.device:
 
 def is_finite(values: Tensor) -> Tensor:
     """Whether all values of an image are finite; (B, ...) -> (B,) bool."""
-    return values.isfinite().flatten(1).all(1)
+    # The largest is NaN where one of them is.
+    return largest(values).isfinite()
+
+
+def largest(values: Tensor) -> Tensor:
+    """The largest absolute value of each image; (B, ...) -> (B,)."""
+    return values.flatten(1).abs().amax(1)
 
 
 @contextmanager

@@ -133,5 +133,5 @@ def image_seed(seed: int, attack: str, image_id: str, restart: int = 0) -> int:
 
 def norms(delta: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
     """‖δ‖ per image; (B, C, H, W) -> (B,)."""
-    order = float("inf") if norm == "inf" else float(norm)
-    return torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)
+    values = delta.flatten(1)
+    return values.abs().amax(1) if norm == "inf" else torch.linalg.vector_norm(values, ord=float(norm), dim=1)

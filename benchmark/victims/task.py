@@ -220,7 +220,7 @@ class Victim(pl.LightningModule):
         logits, (mask, valid) = self(batch["image"]), self._windowed(batch)
         # Weighted by images: the shares of several processes differ.
         self.val_loss.update(self.loss(logits, mask, valid), len(batch["image"]))
-        preds = (logits > 0)[:, 0].long() if self.outputs == 1 else logits.argmax(1)
+        preds = (logits > 0)[:, 0].long() if self.outputs == 1 else metrics.predicted(logits)
         self.confusion.update(self.postprocess(preds), mask.masked_fill(~valid, VOID))
 
     def on_validation_epoch_end(self) -> None:
