@@ -136,7 +136,9 @@ def _add_bench(parser: Parser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, as of `run`")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps of every image (30)")
-    parser.add_argument("--images", type=int, metavar="N", help="how many; by default twice the slots")
+    parser.add_argument(
+        "--images", type=int, metavar="N", help="how many; by default all slots are filled once or twice"
+    )
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="(5)")
     what = "wall, or cpu: processor time, for one thread on a busy machine (wall)"
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)

@@ -57,7 +57,7 @@ def _measured(
     data, victim = _made(cfg)
     plan = build_plan(cfg)
     dataset: Any = data.test_dataloader().dataset
-    count = len(dataset) if until and images is None else min(images or 2 * plan.engine["slots"], len(dataset))
+    count = len(dataset) if until and images is None else _count(images, plan.engine["slots"], len(dataset))
     own = Bench(plan, victim, data, [dataset[place] for place in range(count)], repeats, clock)
     setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, "size": data.size} | {
         **plan.engine,
@@ -71,6 +71,13 @@ def _measured(
             raise InputError("--until compares with ASMA's loop: let attack=asma be the first, and judge=iou_target")
         return found | {"until": own.until(tau, beta, first.max_steps)}
     return found | own.steps(steps) | {"slots": own.slots()}
+
+
+def _count(asked: int | None, slots: int, available: int) -> int:
+    """How many images to measure: as asked, else what fills all slots once or twice."""
+    if asked is not None or available < slots:
+        return min(asked or available, available)
+    return slots * min(2, available // slots)
 
 
 def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchmark.__main__ import main
+from benchmark.commands.bench import _count
 
 TINY = ["data.size=32", "data.n_train=2", "data.n_val=2", "data.n_test=3", "engine.slots=2", "trainer=cpu"]
 
@@ -36,6 +37,17 @@ def test_until_the_target(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["ratios"].keys() == {"asma/common", "asma_polyak/common"}
     assert found["outcomes"]["common"]["passes"] == 3 * sum(found["outcomes"]["common"]["steps"])
     assert len(found["outcomes"]["asma"]["steps"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "slots", "available", "count"),
+    [
+        *[(None, 8, 100, 16), (None, 8, 16, 16), (None, 8, 10, 8), (None, 8, 5, 5)],
+        *[(3, 8, 100, 3), (30, 8, 10, 10), (4, 8, 2, 2)],
+    ],
+)
+def test_no_slot_is_idle_unless_asked_for(asked: int | None, slots: int, available: int, count: int) -> None:
+    assert _count(asked, slots, available) == count
 
 
 def test_training_beside_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None:
