@@ -10,14 +10,15 @@ from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, Rule, norms
 
 # With scale="auto": the root mean square of the first update; β/τ; how often τ falls, to which part of where it began;
-# by how much it is raised, how many steps at most, when a later round begins, and which loss of IoU ends that.
+# by how much it is raised, how many steps at most, when a later round begins, and which loss of IoU, as a part of what
+# the image lacked, ends that.
 FIRST_STEP = 0.25 / 255
 BETA_PER_TAU = 10.0
 ROUNDS = 3
 FALL = 0.1
 RAISE = 1.25
 RAISES = 20
-SHAKEN = 0.1
+SHAKEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ASMA(Rule):
     winning some pixels and losing others, and the IoU stands still; it rises again as they become smaller. An image
     that settles short of its target is shaken up by the next round, which goes on where this one ended. How large steps
     must be to do that differs from network to network: k, 0 in the first round, grows by one with every step of a later
-    round until the IoU has fallen a tenth below that at which the round began, for 20 steps at most, and stays. So the
+    round, for 20 steps at most, until the image lacks half as much IoU again as when the round began, and stays. So the
     steps are small enough to reach the target at a small norm, if they arrive, and only images that would otherwise
     fail see larger ones. The gradient is the first step's own: calibration costs no pass.
 
@@ -135,7 +136,7 @@ class ASMA(Rule):
         most = max(1, batch.max_steps)
         begins = (thirds % most < ROUNDS) & (batch.steps > 0)
         began = torch.where(begins, overlap, batch.state["round_iou"])
-        left = batch.state["raises"].masked_fill(overlap < began - SHAKEN, 0)
+        left = batch.state["raises"].masked_fill(overlap < began - SHAKEN * (1 - began), 0)
         top = torch.where((left > 0) & ~begins, RAISE * batch.state["top_tau"], batch.state["top_tau"])
         top = torch.where(batch.steps == 0, own, top)
         left = (left - 1).clamp(min=0).masked_fill(begins, RAISES)

@@ -202,9 +202,13 @@ class Scripted(nn.Module):
         ([2] * 10, [[0, 0, 0], [0, 1, 2], [2, 3, 4]]),
         # 20 are the most; a fall in the first round is nothing to it.
         ([2, 2] + [4] * 20 + [2] * 100, [[0] * 30, [*range(20), *[20] * 10], [*range(20, 40), *[40] * 10]]),
-        # The IoU falls by an eighth in the eighth step of the second round, and comes back.
-        ([2, 2] + [4] * 36 + [3] + [4] * 60, [[0] * 30, [0, *range(1, 7), *[6] * 23], [*range(6, 26), *[26] * 10]]),
-        # What it falls below is what the round began with, not the highest since; rising is no falling.
+        # An image that lacks half may lose a quarter; in the eighth step of the second round it loses more for once.
+        ([2, 2] + [4] * 36 + [2] + [4] * 60, [[0] * 30, [*range(20), *[20] * 10], [*range(20, 40), *[40] * 10]]),
+        ([2, 2] + [4] * 36 + [1] + [4] * 60, [[0] * 30, [0, *range(1, 7), *[6] * 23], [*range(6, 26), *[26] * 10]]),
+        # An image that lacks a quarter may lose an eighth.
+        ([2, 2] + [6] * 36 + [5] + [6] * 60, [[0] * 30, [*range(20), *[20] * 10], [*range(20, 40), *[40] * 10]]),
+        ([2, 2] + [6] * 36 + [4] + [6] * 60, [[0] * 30, [0, *range(1, 7), *[6] * 23], [*range(6, 26), *[26] * 10]]),
+        # What counts is what the round began with, not the highest since; rising is no falling.
         ([2, 2] + [6] * 30 + [4] * 30 + [7, 6] * 20, [[0] * 30, [0] * 30, [*range(20), *[20] * 10]]),
     ],
 )
