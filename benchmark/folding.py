@@ -1,16 +1,20 @@
 """Weights as the passes of an attack like them: batch norms folded into their convolutions, channels last.
 
+With them comes a faster gradient of a strided first layer, see `strided`.
+
 Folded are pairs where the convolution's output goes into the batch norm and nowhere else, which the autograd graph of
 one pass shows. The model itself is untouched: the other weights are in place only while a pass through them is made.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from benchmark.strided import StridedConvolution, suits
 
 Pair = tuple[nn.Conv2d, nn.BatchNorm2d]
 
@@ -19,10 +23,10 @@ _ROUNDING = 1000
 
 
 class Weights:
-    """Parameters that stand in for a model's own, and batch norms that are passed over, inside of `in_place`."""
+    """Parameters and methods that stand in for a model's own inside of `in_place`; batch norms are passed over."""
 
-    def __init__(self, model: nn.Module, pairs: list[Pair], channels_last: bool) -> None:
-        self._skipped = [norm for _, norm in pairs]
+    def __init__(self, model: nn.Module, pairs: list[Pair], channels_last: bool, strided: bool = False) -> None:
+        self._methods: list[tuple[nn.Module, Callable[[Tensor], Tensor]]] = [(norm, _same) for _, norm in pairs]
         self.channels_last = channels_last
         norms: dict[nn.Module, nn.BatchNorm2d] = dict(pairs)
         own: list[tuple[nn.Module, str, nn.Parameter | None]] = []
@@ -33,6 +37,9 @@ class Weights:
             weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
             if channels_last:
                 weight = weight.detach().contiguous(memory_format=torch.channels_last)
+            if strided and suits(module) and _is_plain(module):
+                assert not isinstance(module.padding, str)
+                self._methods.append((module, StridedConvolution(weight.detach(), bias, module.padding[0])))
             for name, value in (("weight", weight), ("bias", bias)):
                 if value is not None and value is not module._parameters[name]:
                     own.append((module, name, module._parameters[name]))
@@ -45,14 +52,14 @@ class Weights:
         try:
             for (module, name, _), parameter in zip(self._own, self._other, strict=True):
                 module._parameters[name] = parameter
-            for norm in self._skipped:
-                norm.__dict__["forward"] = _same
+            for module, method in self._methods:
+                module.__dict__["forward"] = method
             yield
         finally:
             for module, name, own in self._own:
                 module._parameters[name] = own
-            for norm in self._skipped:
-                norm.__dict__.pop("forward", None)
+            for module, _ in self._methods:
+                module.__dict__.pop("forward", None)
 
     def laid_out(self, points: Tensor) -> Tensor:
         """A copy of points (B, C, H, W) as these weights like it; a copy, because some models normalise in place."""
@@ -67,13 +74,13 @@ def fast_weights(model: nn.Module, points: Tensor, fold: bool, channels_last: bo
     Args:
         model: images (B, C, H, W) in [0, 1] -> logits.
         points: (B, C, H, W), on which it is tried out.
-        fold: whether batch norms are to be folded.
+        fold: whether batch norms are to be folded, and strided first layers to get their faster gradient.
         channels_last: whether images and the convolutions' weights are to be laid out so.
     """
     pairs = foldable(model, points) if fold else []
-    if not any(_is_plain(module) for module in model.modules()) or not (pairs or channels_last):
+    if not any(_is_plain(module) for module in model.modules()) or not (fold or channels_last):
         return Weights(model, [], False)
-    for weights in (Weights(model, pairs, channels_last), Weights(model, [], channels_last)):
+    for weights in (Weights(model, pairs, channels_last, fold), Weights(model, [], channels_last)):
         if _agree(model, points, weights):
             return weights
     return Weights(model, [], False)

@@ -8,6 +8,7 @@ from tiny_models import random_images
 from torch import Tensor, nn
 
 from benchmark.folding import fast_weights, foldable
+from benchmark.strided import StridedConvolution
 
 
 class Net(nn.Module):
@@ -111,3 +112,29 @@ def test_a_model_that_cannot_take_channels_last_gets_none() -> None:
 
     weights = fast_weights(Net(views), random_images(2), fold=True, channels_last=True)
     assert not weights.channels_last
+
+
+def test_a_strided_first_layer_has_the_gradient_of_the_model() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 7, stride=2, padding=3), nn.BatchNorm2d(4), nn.Tanh(), nn.Upsample(scale_factor=2)
+    )
+    net = net.double().eval().requires_grad_(False)
+    net[1].running_mean += 0.3
+    images = random_images(2)
+    weights = fast_weights(net, images, fold=True, channels_last=True)
+    leaf, other = images.clone().requires_grad_(), images.clone().requires_grad_()
+    expected = net(leaf)
+    with weights.in_place():
+        assert isinstance(net[0].forward, StridedConvolution)
+        found = net(weights.laid_out(other))
+    assert not isinstance(net[0].forward, StridedConvolution)
+    assert torch.allclose(found, expected)
+    gradients = [torch.autograd.grad(o.square().sum(), i)[0] for o, i in ((expected, leaf), (found, other))]
+    assert torch.allclose(*gradients)
+
+
+def test_without_folding_it_stays_as_it_is() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 7, stride=2, padding=3)).double().requires_grad_(False)
+    weights = fast_weights(net, random_images(1), fold=False, channels_last=True)
+    with weights.in_place():
+        assert "forward" not in net[0].__dict__
