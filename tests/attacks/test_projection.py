@@ -84,7 +84,8 @@ def test_in_range_in_budget_and_nearest(drawn: tuple[Tensor, Tensor, Tensor], dt
         assert found.dtype == dtype
         assert found.min() >= 0
         assert found.max() <= 1
-        assert (norms(found.double() - images, norm) <= eps + 1e-7).all()
+        # float32 rounds each value; more than this the engine would not let pass.
+        assert (norms(found.double() - images, norm) <= eps + 1e-6 * max(1, eps)).all()
         alone = [
             project(points[i : i + 1].to(dtype), images[i : i + 1].to(dtype), eps[i : i + 1], norm)
             for i in range(len(eps))
