@@ -85,7 +85,7 @@ def test_in_range_in_budget_and_nearest(drawn: tuple[Tensor, Tensor, Tensor], dt
         assert found.min() >= 0
         assert found.max() <= 1
         # float32 rounds each value; more than this the engine would not let pass.
-        assert (norms(found.double() - images, norm) <= eps + 1e-6 * max(1, eps)).all()
+        assert (norms(found.double() - images, norm) <= eps + 1e-6 * eps.clamp(min=1)).all()
         alone = [
             project(points[i : i + 1].to(dtype), images[i : i + 1].to(dtype), eps[i : i + 1], norm)
             for i in range(len(eps))
