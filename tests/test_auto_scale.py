@@ -26,7 +26,8 @@ pytestmark = [
 IMAGES, MAX_STEPS = 10, 300
 GRID = [(tau, beta) for tau in (1e-5, 1e-4, 1e-3) for beta in (1e-4, 1e-3, 1e-2)]
 # MONAI's, without pretraining or batch norm, as a third kind beside two of segmentation-models-pytorch's.
-CHOICE = {"segresnet": ["victim=monai", "victim.network_class=SegResNet", "victim.stride=8"]}
+SEGRESNET = "SegResNet"
+CHOICE = {"segresnet": ["victim=monai", f"victim.network_class={SEGRESNET}", "victim.stride=8"]}
 # Three architectures at two sizes; MA-Net at 64 pixels has one logit. None of them was used to make the rule.
 VICTIMS = [
     (architecture, size, "sigmoid" if (architecture, size) == ("manet", 64) else "softmax")
@@ -60,7 +61,7 @@ def test_auto_does_as_well_as_the_best_of_a_grid(architecture: str, size: int, h
     options = [*choice, f"victim.head={head}", f"data.size={size}", f"seed={seed}"]
     training = ["data.n_train=96", "data.n_val=16", "trainer.max_epochs=20", "trainer=cpu", f"run.dir={tmp_path}/run"]
     assert main(["train", "data=synthetic", *options, *training]) == 0
-    victim = load_victim(tmp_path / "run" / "checkpoints" / "best.ckpt")
+    victim = load_victim(tmp_path / "run" / "checkpoints" / "best.ckpt", network_class=SEGRESNET)
     data = datamodule(n_train=2, n_val=2, n_test=IMAGES, size=size, seed=seed)
     data.setup("test")
     target = OtherImage(seed)
