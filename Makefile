@@ -28,7 +28,7 @@ test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
 test-slow: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and parallel" --timeout 2400 -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and parallel" --timeout 3600 -n auto --dist worksteal
 	$(BIN)/python -m pytest -m "slow and not parallel" --timeout 1500
 
 lint: $(INSTALLED)
