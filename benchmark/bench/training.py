@@ -2,22 +2,17 @@
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from benchmark.bench.measure import Spread, in_turns, ratio
 from benchmark.callbacks.progress import TrainingProgress
-from benchmark.commands.build import build_trainer
 from benchmark.data.datamodule import SegmentationData
-from benchmark.ranks import Ranks
 from benchmark.victims.task import Victim
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 
 class Stopwatch(pl.Callback):
@@ -44,17 +39,22 @@ class Stopwatch(pl.Callback):
 
 
 def compare(
-    cfg: "DictConfig", data: SegmentationData, victim: Victim, epochs: int, repeats: int, folder: Path
+    make_trainer: Callable[..., pl.Trainer], data: SegmentationData, victim: Victim, epochs: int, repeats: int
 ) -> dict[str, Any]:
-    """Images per second of both, from the same data loader, without validation and checkpoints; wall clock."""
+    """Images per second of both, from the same data loader, without validation and checkpoints; wall clock.
+
+    Args:
+        make_trainer: (callbacks, **options of a Trainer) -> the Trainer that `train` would have.
+        data, victim: what is trained.
+        epochs: of one measurement.
+        repeats: of both.
+    """
     data.setup("fit")
 
     def lightning() -> float:
         watch = Stopwatch()
         without = {"limit_val_batches": 0, "num_sanity_val_steps": 0, "enable_checkpointing": False}
-        trainer = build_trainer(
-            cfg, folder, [], [TrainingProgress(), watch], Ranks(), max_epochs=epochs, **without, logger=False
-        )
+        trainer = make_trainer([TrainingProgress(), watch], max_epochs=epochs, **without)
         trainer.fit(copy.deepcopy(victim).train(), datamodule=data)
         return watch.images / watch.seconds
 

@@ -85,6 +85,8 @@ def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> di
 
     from benchmark.bench.speed import machine
     from benchmark.bench.training import compare
+    from benchmark.commands.build import build_trainer
+    from benchmark.ranks import Ranks
 
     cfg = _composed(overrides, config_dir)
     data, victim = _made(cfg)
@@ -93,7 +95,11 @@ def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> di
         **{"batch_size": data.batch_size, "epochs": epochs, "repeats": repeats},
     }
     with TemporaryDirectory() as folder:
-        compared = compare(cfg, data, victim, epochs, repeats, Path(folder))
+
+        def make_trainer(callbacks: Any, **options: Any) -> Any:
+            return build_trainer(cfg, Path(folder), [], callbacks, Ranks(), **options)
+
+        compared = compare(make_trainer, data, victim, epochs, repeats)
     return {"machine": machine(next(victim.parameters()).device), "setting": setting, "training": compared}
 
 
