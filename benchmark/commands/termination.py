@@ -17,6 +17,7 @@ GRACE = 8.0  # seconds a process may take to end by itself
 _PARENT_PAUSE = 1.0  # seconds between two looks for the process that started this one
 
 _terminated = threading.Event()
+_answered = threading.Event()  # a Trainer has seen that it is to end
 
 
 @contextmanager
@@ -24,7 +25,8 @@ def terminable(orphans: bool = False) -> Iterator[None]:
     """In the block SIGTERM raises Terminated, as Ctrl-C raises KeyboardInterrupt; only in the main thread.
 
     A process that does not get to that, because it waits for another one in a call that cannot be interrupted, is ended
-    after `GRACE` seconds all the same: rows are written whole or not at all.
+    after `GRACE` seconds all the same: rows are written whole or not at all. Python may also lose an exception that a
+    signal raises, in a destructor for example: a KeyboardInterrupt that has ended nothing by then is raised again.
 
     Args:
         orphans: whether the end of the process that started this one is a SIGTERM too.
@@ -33,6 +35,7 @@ def terminable(orphans: bool = False) -> Iterator[None]:
         yield
         return
     _terminated.clear()
+    _answered.clear()
     before = signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, handler)
     reader, writer = os.pipe()
@@ -65,6 +68,9 @@ class OwnTermination(pl.Callback):
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._take()
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        _answered.set()
+
     def _take(self) -> None:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is not handler:
             signal.signal(signal.SIGTERM, handler)
@@ -73,7 +79,9 @@ class OwnTermination(pl.Callback):
 def _watch_signals(reader: int) -> None:
     with open(reader, "rb", buffering=0) as numbers:
         while (number := numbers.read(1)) and number[0] != signal.SIGTERM:
-            pass
+            lost = number[0] == signal.SIGINT and not select.select([numbers], [], [], GRACE)[0]
+            if lost and not _answered.is_set():
+                os.kill(os.getpid(), signal.SIGINT)
         if not number:
             return
         end = time.monotonic() + GRACE

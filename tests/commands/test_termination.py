@@ -45,6 +45,35 @@ def test_it_is_raised_once_and_the_handler_before_comes_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_an_interrupt_that_is_lost_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(termination, "GRACE", 0.2)
+
+    def lost() -> None:
+        with terminable():
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+            except KeyboardInterrupt:
+                pass
+            time.sleep(5)
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lost()
+    assert time.monotonic() - begun < 4
+
+
+def test_an_interrupt_that_a_trainer_has_seen_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(termination, "GRACE", 0.2)
+    with terminable():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        except KeyboardInterrupt as error:
+            OwnTermination().on_exception(None, None, error)  # type: ignore[arg-type]
+        time.sleep(1)  # as a logger that has much to send
+
+
 def test_lightning_s_handler_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with terminable():
