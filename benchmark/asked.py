@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from benchmark import metrics
 from benchmark.attacks.base import Batch, Loss
-from benchmark.network import Network, largest
+from benchmark.network import Network
 
 PASSES = "attack: passes"
 """What profilers see of a rule's passes."""
@@ -48,7 +49,7 @@ class Asked:
         self.forwards += 1
         self.backwards += 1
         self.loss = losses.detach()
-        size = largest(gradient)
+        size = metrics.linf(gradient)
         self.finite = self.finite & size.isfinite()
         self.zero = self.zero + (size == 0)
         if points is None:

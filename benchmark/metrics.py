@@ -123,7 +123,7 @@ def l2(delta: Tensor) -> Tensor:
 
 
 def linf(delta: Tensor) -> Tensor:
-    """Largest absolute change; (B, C, H, W) -> (B,)."""
+    """Largest absolute change, NaN where one of them is; (B, ...) -> (B,)."""
     return delta.flatten(1).abs().amax(1)
 
 
@@ -151,7 +151,7 @@ def ssim(images: Tensor, adv: Tensor) -> Tensor:
 
 
 def _ssim(images: Tensor, adv: Tensor) -> Tensor:
-    """Equal to torchmetrics', which does not take the window apart into rows and columns and is ten times slower."""
+    """Equal to torchmetrics', which does not take the window apart into rows and columns and is several times slower."""
     maps = torch.cat([images, adv, images.square(), adv.square(), images * adv])
     mean, adv_mean, square, adv_square, product = _blurred(maps).chunk(5)
     variance, adv_variance = ((square - mean**2).clamp(min=0), (adv_square - adv_mean**2).clamp(min=0))

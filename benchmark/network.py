@@ -39,12 +39,7 @@ def model_device(model: nn.Module) -> torch.device:
 def is_finite(values: Tensor) -> Tensor:
     """Whether all values of an image are finite; (B, ...) -> (B,) bool."""
     # The largest is NaN where one of them is.
-    return largest(values).isfinite()
-
-
-def largest(values: Tensor) -> Tensor:
-    """The largest absolute value of each image; (B, ...) -> (B,)."""
-    return values.flatten(1).abs().amax(1)
+    return metrics.linf(values).isfinite()
 
 
 @contextmanager

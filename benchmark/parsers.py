@@ -136,19 +136,18 @@ def _add_bench(parser: Parser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, as of `run`")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps of every image (30)")
-    parser.add_argument(
-        "--images", type=int, metavar="N", help="how many; by default all slots are filled once or twice"
-    )
+    what = "how many; by default all slots are filled once or twice"
+    parser.add_argument("--images", type=int, metavar="N", help=what)
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="(5)")
     what = "wall, or cpu: processor time, for one thread on a busy machine (wall)"
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)
     what = "how long the attacks take until the judge holds; ASMA as commonly written is stopped by an oracle"
-    parser.add_argument("--until", action="store_true", help=what)
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--until", action="store_true", help=what)
     what = "images per second of training as `train` does it, beside a loop written by hand"
-    parser.add_argument("--training", action="store_true", help=what)
-    parser.add_argument(
-        "--memory", type=int, nargs="+", metavar="N", help="peak memory of attacking N images, for each"
-    )
+    instead.add_argument("--training", action="store_true", help=what)
+    what = "peak memory of attacking N images, for each"
+    instead.add_argument("--memory", type=int, nargs="+", metavar="N", help=what)
     _add_config_dir(parser)
 
 
@@ -240,7 +239,7 @@ COMMANDS = {
         "how fast attacks are on this machine, where the time goes, how many slots suit it",
         "benchmark.commands.bench:bench",
         _add_bench,
-        usage="[KEY=VALUE ...] [--json] [--until] [--memory N ...]",
+        usage="[KEY=VALUE ...] [--json] [--until | --training | --memory N ...]",
         epilog=help_texts.BENCH,
     ),
     "list": Command(

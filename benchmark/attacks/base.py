@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from benchmark import metrics
 from benchmark.errors import InputError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -133,5 +134,6 @@ def image_seed(seed: int, attack: str, image_id: str, restart: int = 0) -> int:
 
 def norms(delta: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
     """‖δ‖ per image; (B, C, H, W) -> (B,)."""
-    values = delta.flatten(1)
-    return values.abs().amax(1) if norm == "inf" else torch.linalg.vector_norm(values, ord=float(norm), dim=1)
+    if norm == "inf":
+        return metrics.linf(delta)
+    return torch.linalg.vector_norm(delta.flatten(1), ord=float(norm), dim=1)

@@ -43,10 +43,10 @@ def rates(
     """
 
     def timed(work: Callable[[], int]) -> float:
-        _wait(device)
+        wait(device)
         begun = clock()
         units = work()
-        _wait(device)
+        wait(device)
         return units / (clock() - begun)
 
     return in_turns({name: partial(timed, work) for name, work in contenders.items()}, repeats)
@@ -68,6 +68,7 @@ def ratio(rates: Mapping[str, list[float]], one: str, other: str) -> Spread:
     return Spread.of([a / b for a, b in zip(rates[one], rates[other], strict=True)])
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

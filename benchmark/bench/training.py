@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from benchmark.bench.measure import Spread, in_turns, ratio
+from benchmark.bench.measure import Spread, in_turns, ratio, wait
 from benchmark.callbacks.progress import TrainingProgress
 from benchmark.data.datamodule import SegmentationData
 from benchmark.victims.task import Victim
@@ -35,6 +35,7 @@ class Stopwatch(pl.Callback):
         self.images += len(batch["image"])
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        wait(task.device)
         self.seconds = time.perf_counter() - self._begun
 
 
@@ -79,6 +80,5 @@ def _bare(data: SegmentationData, victim: Victim, epochs: int) -> float:
             model.loss(model(points), labels, valid).backward()
             optimizer.step()
             images += len(points)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    wait(device)
     return images / (time.perf_counter() - begun)

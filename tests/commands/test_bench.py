@@ -64,6 +64,7 @@ def test_training_beside_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None
         (["--steps", "0"], "--steps 0: must be at least 1"),
         (["--memory", "0"], "--memory 0: must be at least 1"),
         (["engine.fold=maybe"], "engine.fold='maybe': must be true or false"),
+        (["--until", "--training"], "not allowed with argument --until"),
         (["--until", "attack=pgd"], "let attack=asma be the first"),
     ],
 )
