@@ -151,7 +151,7 @@ def ssim(images: Tensor, adv: Tensor) -> Tensor:
 
 
 def _ssim(images: Tensor, adv: Tensor) -> Tensor:
-    """Equal to torchmetrics', which does not take the window apart into rows and columns and is several times slower."""
+    """Equal to torchmetrics', which does not take the window apart into rows and columns and is far slower."""
     maps = torch.cat([images, adv, images.square(), adv.square(), images * adv])
     mean, adv_mean, square, adv_square, product = _blurred(maps).chunk(5)
     variance, adv_variance = ((square - mean**2).clamp(min=0), (adv_square - adv_mean**2).clamp(min=0))
