@@ -7,18 +7,8 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
+from benchmark.attacks import asma_scale
 from benchmark.attacks.base import Batch, Query, Rule, norms
-
-# With scale="auto": the root mean square of the first update; β/τ; how often τ falls, to which part of where it began;
-# by how much it is raised, how many steps at most, when a later round begins, and which loss of IoU, as a part of what
-# the image lacked, ends that.
-FIRST_STEP = 0.25 / 255
-BETA_PER_TAU = 10.0
-ROUNDS = 3
-FALL = 0.1
-RAISE = 1.25
-RAISES = 20
-SHAKEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,13 @@ class ASMA(Rule):
     must be to do that differs from network to network: k, 0 in the first round, grows by one with every step of a later
     round, for 20 steps at most, until the image lacks half as much IoU again as when the round began, and stays. So the
     steps are small enough to reach the target at a small norm, if they arrive, and only images that would otherwise
-    fail see larger ones. The gradient is the first step's own: calibration costs no pass.
+    fail see larger ones.
+
+    Smaller steps still would have kept nearer to the steepest way, to a smaller norm, but no step knows it before the
+    target is reached. With `stop: false` an image that has succeeded therefore tries again from the clean image, with
+    τ half as large as it began last and in one round twice as long, as long as there are steps: up to the try that
+    does not succeed below .95 of the smallest norm so far. The gradient at the clean image is kept, so that neither
+    calibration nor a new beginning costs a pass of its own.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
@@ -85,19 +81,26 @@ class ASMA(Rule):
         return 3 if self.two_pass else 2
 
     def start(self, batch: Batch) -> Tensor:
-        zeros = torch.zeros_like(batch.steps, dtype=torch.float64)
         if self.two_pass:
-            batch.state["overlap"] = zeros
+            batch.state["overlap"] = torch.zeros_like(batch.steps, dtype=torch.float64)
         if self.scale == "auto":
-            batch.state |= {"top_tau": zeros, "round_iou": zeros, "raises": zeros}
+            asma_scale.start(batch)
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         logits, gradient = query.gradient(lambda logits, points: self.objective(logits, points, batch))
         overlap = batch.state["overlap"] if self.two_pass else self._overlap(self._counts(logits, batch), batch)
-        multiplier = self._multiplier(gradient, overlap, batch).to(batch.images.dtype)
+        tau, beta = torch.full_like(overlap, self.tau), torch.full_like(overlap, self.beta)
+        first, points = batch.steps == 0, batch.iterates
+        if self.scale == "auto":
+            tau, first, points, gradient = asma_scale.scaled(gradient, overlap, batch)
+            beta = asma_scale.BETA_PER_TAU * tau
+            batch.report["tau"] = tau
+        # The first step takes τ whatever the clean image's IoU is.
+        adapted = beta * overlap.masked_fill(first, 0) + tau
+        multiplier = (adapted if self.dynamic_multiplier else tau).to(points.dtype)
         batch.report["multiplier"] = multiplier
-        unclamped = batch.iterates + multiplier.view(-1, 1, 1, 1) * gradient
+        unclamped = points + multiplier.view(-1, 1, 1, 1) * gradient
         if self.two_pass:
             self._look_again(unclamped, batch, query)
         return unclamped.clamp(0, 1)
@@ -115,33 +118,6 @@ class ASMA(Rule):
 
     def _overlap(self, counts: Tensor, batch: Batch) -> Tensor:
         return metrics.iou(counts, batch.background if self.iou == "foreground" else None)
-
-    def _multiplier(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
-        """α_n (B,) float64, from the IoU (B,)."""
-        tau, beta = torch.full_like(overlap, self.tau), torch.full_like(overlap, self.beta)
-        if self.scale == "auto":
-            tau = self._calibrated(gradient, overlap, batch)
-            beta = BETA_PER_TAU * tau
-            batch.report["tau"] = tau
-        # The first step takes τ whatever the clean image's IoU is.
-        adapted = beta * overlap.masked_fill(batch.steps == 0, 0) + tau
-        return adapted if self.dynamic_multiplier else tau
-
-    def _calibrated(self, gradient: Tensor, overlap: Tensor, batch: Batch) -> Tensor:
-        """τ_n (B,) float64, from the IoU (B,); 0 where the first gradient is, because no multiplier would help."""
-        length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
-        own = (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
-        thirds = ROUNDS * batch.steps
-        # Where no step is allowed the multiplier is still asked for.
-        most = max(1, batch.max_steps)
-        begins = (thirds % most < ROUNDS) & (batch.steps > 0)
-        began = torch.where(begins, overlap, batch.state["round_iou"])
-        left = batch.state["raises"].masked_fill(overlap < began - SHAKEN * (1 - began), 0)
-        top = torch.where((left > 0) & ~begins, RAISE * batch.state["top_tau"], batch.state["top_tau"])
-        top = torch.where(batch.steps == 0, own, top)
-        left = (left - 1).clamp(min=0).masked_fill(begins, RAISES)
-        batch.state |= {"top_tau": top, "round_iou": began, "raises": left}
-        return top * FALL ** (thirds % most / most).double()
 
     def _look_again(self, unclamped: Tensor, batch: Batch, query: Query) -> None:
         counts = self._counts(query.forward(unclamped), batch)

@@ -10,7 +10,8 @@ from tiny_models import TwoPixels, random_images, smooth_network
 from torch import Tensor, nn
 
 from benchmark import metrics
-from benchmark.attacks.asma import ASMA, BETA_PER_TAU, FALL, FIRST_STEP, RAISE, ROUNDS
+from benchmark.attacks.asma import ASMA
+from benchmark.attacks.asma_scale import BETA_PER_TAU, FALL, FIRST_STEP, RAISE, ROUNDS
 from benchmark.engine import AttackResult, attack
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "asma_published.safetensors"
