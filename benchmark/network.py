@@ -156,6 +156,10 @@ class Network:
         with torch.inference_mode(False), torch.no_grad():
             return self(image[None].to(self.device, self.dtype), exact=True)[0].cpu()
 
+    def preds(self, image: Tensor) -> Tensor:
+        """Classes (h, w) on the CPU of one image (C, H, W) in [0, 1], in full precision."""
+        return self.classes(self.logits(image)[None])[0]
+
     def classes(self, logits: Tensor) -> Tensor:
         """Predicted classes (B, h, w) of logits (B, K, h, w), as they are judged and scored.
 

@@ -1,6 +1,7 @@
 """What is measured of the project itself: an attack epoch, from data sets' items to rows on disk."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,15 +40,17 @@ def attacked(
     ):
         network = next(iter(session.engines.values())).network
         common = common_to(data, split, "bench", "victim", plan)
-        writer = RowWriter(Path(folder), common, plan.attacks, network, plan.defences)
-        for item in items:
-            session.submit(item)
-            for done in session.run(drain=False):
+        writer = RowWriter(Path(folder), common, plan.attacks, network, plan.defences, beside=plan.beside)
+        with closing(writer):
+            for item in items:
+                session.submit(item)
+                for done in session.run(drain=False):
+                    writer.write(*done)
+                    yield done
+            for done in session.run(drain=True):
                 writer.write(*done)
                 yield done
-        for done in session.run(drain=True):
-            writer.write(*done)
-            yield done
+            writer.rest()
 
 
 def image_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item]) -> int:

@@ -1,7 +1,7 @@
 """The attack epoch: every image of the test loop is attacked, and ends as one row."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark.callbacks.cases import split_of
 from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.progress import AttackProgress
-from benchmark.callbacks.rows import RowWriter, common_to
+from benchmark.callbacks.rows import Row, RowWriter, common_to
 from benchmark.callbacks.session import Session
 from benchmark.errors import InputError
 from benchmark.pixels import Grid
@@ -89,6 +89,7 @@ class AttackEpoch(pl.Callback):
             self._plan.defences,
             self._ranks.rank,
             Grid(data.bits),
+            self._plan.beside,
         )
 
     def on_test_batch_end(
@@ -107,6 +108,7 @@ class AttackEpoch(pl.Callback):
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._work(drain=True)
+        self._note(self._writer.rest())
         seconds = time.monotonic() - self._begun
         own = {"images": self._images, "image_steps": self._image_steps, "seconds": seconds}
         ended = time.monotonic()
@@ -123,20 +125,21 @@ class AttackEpoch(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         # An end that was asked for, by a signal: what has finished by then is not lost.
         if self._session is not None and not isinstance(exception, Exception):
-            for name, finished, case in self._session.finished():
-                self._write(name, finished, case)
+            for done in self._session.finished():
+                self._note(self._writer.write(*done))
+            self._note(self._writer.rest())
         self._close()
 
     def _work(self, drain: bool) -> None:
         assert self._session is not None
-        for name, finished, case in self._session.run(drain):
-            self._write(name, finished, case)
+        for done in self._session.run(drain):
+            self._note(self._writer.write(*done))
 
-    def _write(self, name: str, finished: Any, case: Any) -> None:
-        row = self._writer.write(name, finished, case)
-        self._images += 1
-        self._image_steps += finished.steps
-        self._progress.done(row, self._ranks.count("rows"))
+    def _note(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._images += 1
+            self._image_steps += row["steps"]
+            self._progress.done(row, self._ranks.count("rows"))
 
     def _check_complete(self) -> None:
         if missing := self._expected - RECORDS.keys(self._folder):
@@ -146,6 +149,7 @@ class AttackEpoch(pl.Callback):
     def _close(self) -> None:
         if self._session is not None:
             self._session.__exit__()
+            self._writer.close()
             self._progress.close()
             self._session = None
 

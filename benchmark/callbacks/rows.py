@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from benchmark.beside import Beside
 from benchmark.callbacks.cases import Case
 from benchmark.callbacks.defended import Defended
 from benchmark.callbacks.pictures import file_sha256, load_picture, save_picture
@@ -23,6 +26,9 @@ from benchmark.run_folder import Picture, adversarial_path, picture_path, predic
 from benchmark.scoring import score_norms, score_perturbation, score_target
 
 _TRACE_POINTS = 200
+_AHEAD = 32  # finished images, two floats a value each, that may wait for the disk
+
+Row = dict[str, Any]
 
 ROWS = "attack: rows"
 """What profilers see of pictures and rows."""
@@ -54,16 +60,18 @@ def common_to(data: SegmentationData, split: str, run: str, victim: str, plan: P
 
 
 class RowWriter:
-    """Writes finished images into a run's folder.
+    """Writes finished images into a run's folder; to be closed at the end.
 
     Args:
         folder: of the run.
         common: to all rows.
         attacks: by name.
-        network: the frozen model that predicts the saved files.
+        network: the frozen model that predicts what the defences make of an image.
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, for further columns of that name.
         rank: of this process, in the names of part files.
         grid: of the files.
+        beside: whether a thread of its own saves and scores while the caller goes on; None: unless the network is on a
+            CPU, all of whose cores an attack can use.
     """
 
     def __init__(
@@ -75,30 +83,48 @@ class RowWriter:
         defences: Mapping[str, Callable[[Tensor], Tensor]],
         rank: int = 0,
         grid: Grid = EIGHT,
+        beside: bool | None = None,
     ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
         self._defended = Defended(defences, self._scores)
         self._grid = grid
+        beside = network.device.type != "cpu" if beside is None else beside
+        self._work: Beside[Row] = Beside(_AHEAD if beside else 0)
         self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
-    def write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
-        """Save pictures, trace and row, in this order; returns the row, whose 8-bit columns are the saved file's."""
-        with record_function(ROWS):
-            return self._write(attack, finished, case)
+    def write(self, attack: str, finished: Finished, case: Case) -> list[Row]:
+        """Save pictures, trace and row, in this order; returns the rows that are complete and have not been returned.
 
-    def _write(self, attack: str, finished: Finished, case: Case) -> dict[str, Any]:
-        path = adversarial_path(self._folder, attack, case.id)
-        save_picture(finished.adv, path, self._grid)
-        adv8 = load_picture(path)
-        preds = self._predict(adv8)
-        save_map(case.placed(preds).numpy(), prediction_path(self._folder, attack, case.id))
-        self._save_case(case, finished.clean_preds)
-        columns = self._attacks[attack].columns(attack)
-        row = make_row(self._common, columns, finished, case, adv8, preds)
-        row |= {"adv8_sha256": file_sha256(path)} | self._defended.columns(case, adv8)
-        self._traces.append(trace_rows(attack, finished))
-        self._rows.append([row])
-        return row
+        The model makes no pass while anything is saved: the 8-bit columns are of `finished.adv8_preds`, and the file is
+        read again to see that it holds the very image those were predicted from.
+        """
+        adv8 = self._grid.from_levels(self._grid.to_levels(finished.adv))
+        further = self._defended.columns(case, adv8)
+        return self._work.do(partial(self._save, attack, finished, case, adv8, further))
+
+    def rest(self) -> list[Row]:
+        """Wait until everything is saved; returns the rows that have not been returned."""
+        return self._work.rest()
+
+    def close(self) -> None:
+        """Save what is left to be saved, even if something else has failed."""
+        self._work.close()
+
+    @torch.no_grad()
+    def _save(self, attack: str, finished: Finished, case: Case, adv8: Tensor, further: Row) -> Row:
+        with record_function(ROWS):
+            path = adversarial_path(self._folder, attack, case.id)
+            save_picture(finished.adv, path, self._grid)
+            if not torch.equal(load_picture(path), adv8):
+                raise RuntimeError(f"{path}: does not hold the image that was written")
+            preds = finished.adv8_preds
+            save_map(case.placed(preds).numpy(), prediction_path(self._folder, attack, case.id))
+            self._save_case(case, finished.clean_preds)
+            row = make_row(self._common, self._attacks[attack].columns(attack), finished, case, adv8, preds)
+            row |= {"adv8_sha256": file_sha256(path)} | further
+            self._traces.append(trace_rows(attack, finished))
+            self._rows.append([row])
+            return row
 
     def _save_case(self, case: Case, clean_preds: Tensor) -> None:
         """What is the same for all attacks; last the clean image, which says that all of it is there."""
@@ -114,12 +140,8 @@ class RowWriter:
             save_map(labels.numpy(), picture_path(self._folder, name, case.id))
         save_picture(case.image, clean, self._grid)
 
-    def _predict(self, image: Tensor) -> Tensor:
-        """Classes (H, W) of an image (C, H, W), in full precision."""
-        return self._network.classes(self._network.logits(image)[None])[0]
-
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
-        return case.scores(self._predict(image), self._common.classes, self._common.background)
+        return case.scores(self._network.preds(image), self._common.classes, self._common.background)
 
 
 def make_row(

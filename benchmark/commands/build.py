@@ -72,14 +72,17 @@ def build_plan(cfg: DictConfig) -> "Plan":
     """Attacks, targets and judge."""
     from benchmark.callbacks.plan import Plan
 
+    engine: Any = OmegaConf.to_container(cfg.engine, resolve=True)
+    beside = engine.pop("beside", None)  # older runs have none
     return Plan(
         attacks=build_attacks(cfg),
         target=instantiate(cfg.target, "target"),
         judge=instantiate(cfg.judge, "judge"),
-        engine=OmegaConf.to_container(cfg.engine, resolve=True),  # type: ignore[arg-type]
+        engine=engine,
         seed=cfg.seed,
         defences=build_defences(cfg),
         perturb=cfg.perturb,
+        beside=beside,
     )
 
 

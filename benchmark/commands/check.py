@@ -37,6 +37,7 @@ class _Engine:
     channels_last: bool
     fold: bool
     compiled: bool
+    beside: bool | None
 
 
 @dataclass(frozen=True)

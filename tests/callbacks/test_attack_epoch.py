@@ -1,8 +1,10 @@
 """The attack epoch under a real test loop."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ import torch.distributed as dist
 from benchmark import records
 from benchmark.callbacks import rows
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
+from benchmark.callbacks.rows import RowWriter
 from benchmark.errors import InputError, Terminated
 from benchmark.pixels import Grid
 from benchmark.ranks import Ranks
@@ -138,19 +141,23 @@ def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tm
     assert found == {(name, image_id) for name in ("one", "two") for image_id in IDS} - done.keys()
 
 
-def test_an_end_by_signal_keeps_what_has_finished(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", [False, True])
+def test_an_end_by_signal_keeps_what_has_finished(
+    victim, data, plan, make_trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
     """Images that have ended together are handed out one by one; the signal may come after the first."""
     plan.engine["slots"] = 5
-    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
-    write, written = epoch._write, []
+    epoch = AttackEpoch(replace(plan, beside=beside), tmp_path, "run", "victim", progress=False)
+    write, written = RowWriter.write, []
 
-    def first_only(*finished) -> None:
-        write(*finished)
+    def first_only(self: RowWriter, *finished: Any) -> list[rows.Row]:
+        found = write(self, *finished)
         written.append(finished)
         if len(written) == 1:
             raise Terminated
+        return found
 
-    epoch._write = first_only  # type: ignore[method-assign]
+    monkeypatch.setattr(RowWriter, "write", first_only)
     with pytest.raises(Terminated):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
     assert records.read(tmp_path).num_rows == len(written) > 1

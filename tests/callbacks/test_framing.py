@@ -61,7 +61,7 @@ def _written(folder: Path, plan: Plan, victim: Victim, images) -> list[dict]:
         writer = RowWriter(folder, common_to(images, "test", "run", "v", plan), plan.attacks, network, {})
         for i in range(3):
             session.submit(dataset[i])
-        return [writer.write(*done) for done in session.run(drain=True)]
+        return [row for done in session.run(drain=True) for row in writer.write(*done)]
 
 
 @pytest.mark.parametrize(("perturb", "side"), [("image", SIZE), ("input", INPUT)])

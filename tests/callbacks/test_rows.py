@@ -61,19 +61,19 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
     return Finished(job, adv, *preds, False, True, True, steps, steps, steps + 2, steps, None, 0.5, 0, False, trace)
 
 
-def _writer(folder: Path) -> RowWriter:
+def _writer(folder: Path, beside: bool | None = None) -> RowWriter:
     common, attacks = (
         Common("r", "v", "d", "test", 7, Criterion(), 2, 0),
         {"asma": Attack(ASMA()), "two": Attack(ASMA())},
     )
-    return RowWriter(folder, common, attacks, Network(_Threshold(), 64), {})
+    return RowWriter(folder, common, attacks, Network(_Threshold(), 64), {}, beside=beside)
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     case = _case("patient")
     # The threshold is at 127.5: 127.6 is above it also when rounded, 127.4 below.
     adv = _blocks(torch.tensor([[127.4 / 255, 0.0], [127.6 / 255, 1.0]])).expand(3, 8, 8)
-    row = _writer(tmp_path).write("asma", _finished(case, adv), case)
+    (row,) = _writer(tmp_path).write("asma", _finished(case, adv), case)
     assert (row["run"], row["victim"], row["data"], row["attack"], row["id"]) == ("r", "v", "d", "asma", "im/1")
     assert (row["group"], row["target"], row["judge"]) == ("patient", "other_image:im2", "iou to target >= 0.95")
     assert (row["height"], row["width"], row["classes"], row["background"], row["valid_pixels"]) == (8, 8, 2, 0, 64)
@@ -114,18 +114,43 @@ def test_all_that_was_seen_lies_beside_the_row(tmp_path: Path) -> None:
     assert torch.equal(load_picture(picture_path(tmp_path, "clean", "im/1")), case.image)
 
 
-def test_success8_is_judged_on_what_lies_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_row_for_a_file_that_holds_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = _case()
     save = rows.save_picture
     monkeypatch.setattr(rows, "save_picture", lambda adv, path, grid: save(case.image, path, grid))
-    row = _writer(tmp_path).write("asma", _finished(case, case.target.float().expand(3, 8, 8)), case)
+    with pytest.raises(RuntimeError, match=r"im%2F1\.png: does not hold the image that was written"):
+        _writer(tmp_path).write("asma", _finished(case, case.target.float().expand(3, 8, 8)), case)
+    assert not RECORDS.exists(tmp_path)
+
+
+def test_success8_is_judged_on_the_rounded_image(tmp_path: Path) -> None:
+    case = _case()
+    finished = replace(_finished(case, case.target.float().expand(3, 8, 8)), adv8_preds=case.truth)
+    (row,) = _writer(tmp_path).write("asma", finished, case)
     assert (row["success"], row["success8"]) == (True, False)
     assert (row["adv_iou_target"], row["adv8_iou_target"]) == (1, 0)
 
 
+def test_a_thread_beside_writes_the_same(tmp_path: Path) -> None:
+    case = _case()
+    finished = [_finished(case, case.image, steps) for steps in (1, 2)]
+    names = ("asma", "two")
+    beside = _writer(tmp_path / "beside", beside=True)
+    for name, one in zip(names, finished, strict=True):
+        beside.write(name, one, case)
+    beside.close()
+    plain = _writer(tmp_path / "plain")
+    for name, one in zip(names, finished, strict=True):
+        plain.write(name, one, case)
+    for table in (RECORDS, TRACES):
+        assert table.read(tmp_path / "beside").equals(table.read(tmp_path / "plain"))
+    files = [sorted(p.relative_to(f) for p in f.rglob("*.png")) for f in (tmp_path / "beside", tmp_path / "plain")]
+    assert files[0] == files[1]
+
+
 def test_an_unknown_group_is_null(tmp_path: Path) -> None:
     case = _case()
-    row = _writer(tmp_path).write("asma", _finished(case, case.image), case)
+    (row,) = _writer(tmp_path).write("asma", _finished(case, case.image), case)
     assert row["group"] is None
 
 
