@@ -15,8 +15,9 @@ from typing import Self, get_args
 import torch
 from torch import Tensor, nn
 
+from benchmark.admission import Admission
 from benchmark.asked import Asked
-from benchmark.attacks.base import Batch, Rule, check_points, image_seed, norms
+from benchmark.attacks.base import Rule, check_points, norms
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
 from benchmark.jobs import Finished, Guest, Job
@@ -101,10 +102,13 @@ class Engine:
         )
         # In reduced precision a success is judged again before it is confirmed.
         self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
-        self.rule, self.slots, self.background = rule, slots, background
-        self._class_pixels = None if class_pixels is None else tuple(float(count) for count in class_pixels)
+        self.rule, self.slots = rule, slots
         self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm, grid=grid)
-        self._seed, self._name = seed, name or type(rule).__name__
+        self._admit = Admission(
+            *(self.network, rule, self.judge, self._referee, self._limits, background),
+            None if class_pixels is None else tuple(float(count) for count in class_pixels),
+            *(seed, name or type(rule).__name__),
+        )
         self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
         self._telemetry = Telemetry(watch)
         self._stack = ExitStack()
@@ -180,44 +184,9 @@ class Engine:
                 self._parked.append((slots.pick(slice(free, None)), guests[free:]))
             self._join(slots.pick(slice(free)), guests[:free])
         while self._queue and (free := self.slots - self.active) > 0:
-            slots, guests = self._admit([self._queue.popleft() for _ in range(min(free, len(self._queue)))])
+            jobs = [self._queue.popleft() for _ in range(min(free, len(self._queue)))]
+            slots, guests = self._admit(jobs, [guest.job for guest in self._guests])
             self._join(*self._dismiss(slots, guests, self._referee.dismiss_clean(slots)))
-
-    def _admit(self, jobs: Sequence[Job]) -> tuple[Slots, list[Guest]]:
-        """Put images onto the device and judge them clean."""
-        shapes = {tuple(job.image.shape) for job in [*jobs, *(guest.job for guest in self._guests)]}
-        if len(shapes) > 1:
-            raise InputError(f"images of different shapes in one attack: {sorted(shapes)}; resize them to one size")
-        device = self.network.device
-        images = torch.stack([job.image for job in jobs]).to(device, self.network.dtype)
-        logits = self._referee.predict(images)
-        for job, scores in zip(jobs, logits, strict=True):
-            job.check_against(scores)
-        valid = torch.stack([torch.ones_like(j.labels, dtype=torch.bool) if j.valid is None else j.valid for j in jobs])
-        valid = valid.to(device)
-        labels = torch.stack([job.labels for job in jobs]).to(device, torch.int64).masked_fill(~valid, 0)
-        truths = torch.stack([job.labels if job.truth is None else job.truth for job in jobs])
-        truths = truths.to(device, torch.int64).masked_fill(~valid, 0)
-        seeds = torch.tensor([image_seed(self._seed, self._name, job.id) for job in jobs], device=device)
-        own = float("inf") if self.rule.eps is None else self.rule.eps
-        eps = torch.tensor([own if job.eps is None else job.eps for job in jobs], dtype=torch.float64).to(images)
-        steps = torch.zeros_like(seeds)
-        max_steps = self._limits.planned(self.rule.passes_per_step)
-        batch = Batch(
-            *(images, images, labels, valid, steps, max_steps, seeds, logits.shape[1], self.background),
-            *(eps, torch.full_like(eps, float("inf")), steps.bool(), self._class_pixels),
-        )
-        batch.iterates = self.rule.start(batch)
-        batch.report = {}
-        check_points(self.rule, batch.iterates, images)
-        slots = Slots.fresh(batch, truths)
-        preds = self.network.classes(logits)
-        slots.best_score = self._referee.score(slots, logits, preds=preds)
-        slots.ended = self._limits.reached(steps, slots.forwards, slots.candidate, self.rule.passes_per_step)
-        slots.waiting = slots.ended
-        satisfied = self.judge.holds(slots.best_score)
-        slots.succeeded(satisfied)
-        return slots, [Guest(*parts) for parts in zip(jobs, preds.cpu(), satisfied.tolist(), strict=True)]
 
     def _join(self, slots: Slots, guests: list[Guest]) -> None:
         if guests:
