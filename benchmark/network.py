@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.errors import InputError
-from benchmark.folding import Weights, fast_weights
+from benchmark.stand_ins import StandIns, stand_ins
 
 Precision = Literal[64, 32, "tf32", "bf16", 16]
 """What the forward and backward passes of an attack run in; the perturbation is float32 (float64 for 64) throughout."""
@@ -127,7 +127,7 @@ class Network:
         # In float64 results are exact, which is worth more than time.
         self._channels_last = channels_last and precision != 64
         self._fold = fold and precision != 64
-        self._fast: Weights | None = None
+        self._fast: StandIns | None = None
         mode = "reduce-overhead" if self.device.type == "cuda" else "default"
         self._step = torch.compile(model, mode=mode) if compiled else model
         # CUDA graphs write every result to the same place.
@@ -186,7 +186,7 @@ class Network:
     def _quick(self, points: Tensor) -> Tensor:
         if self._fast is None:
             with torch.autocast(self.device.type, enabled=False):
-                self._fast = fast_weights(self.model, points[:1].detach(), self._fold, self._channels_last)
+                self._fast = stand_ins(self.model, points[:1].detach(), self._fold, self._channels_last)
         with (
             self._fast.in_place(),
             torch.autocast(self.device.type, self._autocast or torch.bfloat16, enabled=self._autocast is not None),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # A module (or a folder of them) and all it may import of the project, beside itself and benchmark.errors.
 MEASURES = {"metrics", "records", "pixels", "saving"}
 RULES = MEASURES | {"criterion", "jobs", "network", "attacks"}
-ENGINE = RULES | {"asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
+ENGINE = RULES | {"admission", "asked", "limits", "slots", "telemetry", "referee", "loop", "engine"}
 BESIDE_THE_ENGINE = {
     *("windows", "data", "victims", "adapters", "deployment", "targets", "scoring", "maps", "run_folder"),
 }
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run_folder": {"records"},
     "ranks": set(),
     "sharding": {"ranks"},
+    "beside": set(),
     "pixels": set(),
     "windows": set(),
     "defences": set(),
@@ -35,15 +36,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "criterion": MEASURES,
     "jobs": MEASURES,
     "strided": set(),
-    "folding": {"strided"},
-    "network": MEASURES | {"folding"},
+    "convolutions": set(),
+    "enlarging": set(),
+    "folding": set(),
+    "stand_ins": {"convolutions", "enlarging", "folding", "strided"},
+    "network": MEASURES | {"stand_ins"},
     "attacks": MEASURES,
     "asked": RULES,
     "limits": set(),
     "slots": RULES | {"asked", "limits"},
     "telemetry": RULES,
     "referee": RULES | {"slots"},
-    "loop": RULES | {"asked", "limits", "slots", "telemetry", "referee"},
+    "admission": RULES | {"limits", "slots", "referee"},
+    "loop": RULES | {"admission", "asked", "limits", "slots", "telemetry", "referee"},
     "engine": ENGINE - {"engine"},
     "data": {"maps"},
     "victims": {"adapters", "deployment", "metrics", "saving", "windows"},
@@ -52,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoring": {"metrics"},
     "report": {"metrics", "records", "saving", "maps", "run_folder"},
     "tracking": {"records", "maps", "report"},
-    "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks"},
+    "callbacks": ENGINE | BESIDE_THE_ENGINE | {"report", "ranks", "beside"},
     "transfer": ENGINE | BESIDE_THE_ENGINE | {"callbacks", "faults"},
     "verify": ENGINE | BESIDE_THE_ENGINE | {"report", "callbacks", "transfer", "faults"},
     "bench": ENGINE | BESIDE_THE_ENGINE | {"callbacks"},
