@@ -106,7 +106,7 @@ def test_a_value_that_can_be_made_again(run, attack: str, name: str) -> None:
         ("adv_pixel_acc_target", lambda v: 1.5, "adv_pixel_acc_target"),
         ("adv_pixel_acc_truth", lambda v: v - 1e-6, "adv_pixel_acc_truth"),
         ("adv_dice_truth", lambda v: v + 1e-6, "adv_dice_truth"),
-        ("adv_confusion_truth", lambda v: [v[0] + 1, v[1] - 1, *v[2:]], "adv_iou_truth"),
+        ("adv_confusion_truth", lambda v: [*v[:2], v[2] - 1, v[3] + 1], "adv_iou_truth"),
         ("adv_confusion_truth", lambda v: [v[0] + 1, *v[1:]], "adv_confusion_truth"),
     ],
 )
