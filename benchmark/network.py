@@ -98,7 +98,7 @@ class Network:
         model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1.
         precision: of the passes; None: the model's own.
         channels_last: lay images and weights out channels-last.
-        fold: fold batch norms into their convolutions, and take the gradient of a strided first layer the faster way.
+        fold: fold batch norms into their convolutions, and let layers compute only what matters, see `stand_ins`.
         compiled: run the passes through `torch.compile`, on a GPU with CUDA graphs.
 
     Raises:
