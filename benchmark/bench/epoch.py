@@ -59,9 +59,9 @@ def image_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Seq
 
 
 def engine_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item], slots: int) -> int:
-    """As many copies of items as there are slots, a few steps each, nothing written; returns image-steps."""
+    """As many copies of items as there are slots, a dozen steps each, nothing written; returns image-steps."""
     with Engine(
-        model, STEADY, max_steps=4, stop=False, **{**plan.engine, "slots": slots, "max_passes": None}
+        model, STEADY, max_steps=12, stop=False, **{**plan.engine, "slots": slots, "max_passes": None}
     ) as engine:
         for place in range(slots):
             item = items[place % len(items)]

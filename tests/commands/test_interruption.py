@@ -17,8 +17,10 @@ from benchmark.run_folder import adversarial_path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def attack_in_progress(trained: Path, tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[str], Path]]]:
+@pytest.fixture(params=["false", "true"], ids=["by one thread", "rows beside it"])
+def attack_in_progress(
+    trained: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], tuple[subprocess.Popen[str], Path]]]:
     """Starts an attack of many images that end one by one, and returns when two of them have ended."""
     started: list[subprocess.Popen[str]] = []
 
@@ -33,7 +35,7 @@ def attack_in_progress(trained: Path, tmp_path: Path) -> Iterator[Callable[[], t
                 f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}",
             ),
             *("attacks.asma.stop=false", "attacks.asma.max_steps=15", "engine.slots=1", "data.n_test=300"),
-            f"run.dir={folder}",
+            *(f"engine.beside={request.param}", f"run.dir={folder}"),
         ]
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmark", *arguments],
