@@ -24,10 +24,19 @@ class Convolution:
         weight: (O, C / groups, K, L).
         bias: (O,) or None.
         channels_last: the layout; else as it comes.
+        dtype: of the weights, where passes are made in a reduced one.
     """
 
-    def __init__(self, module: nn.Conv2d, weight: Tensor, bias: Tensor | None, channels_last: bool) -> None:
+    def __init__(
+        self,
+        module: nn.Conv2d,
+        weight: Tensor,
+        bias: Tensor | None,
+        channels_last: bool,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         assert not isinstance(module.padding, str)
+        weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
         self._weight, self._bias, self._channels_last = weight, bias, channels_last
         self._stride, self._dilation, self._groups = module.stride, module.dilation, module.groups
         self._padding = (*module.padding,)
@@ -35,8 +44,7 @@ class Convolution:
 
     def __call__(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, O, h, w)."""
-        if self._channels_last:
-            features = features.contiguous(memory_format=torch.channels_last)
+        features = laid_out(features, self._channels_last)
         axes = zip(features.shape[2:], self._weight.shape[2:], self._stride, self._padding, self._dilation, strict=True)
         margins = (0, 0) if self._dilation == (1, 1) else tuple(idle_taps(*axis) for axis in axes)
         padding = [p - m * d for p, m, d in zip(self._padding, margins, self._dilation, strict=True)]
@@ -47,9 +55,13 @@ class Convolution:
         if margins not in self._cropped:
             (top, left), (height, width) = margins, self._weight.shape[2:]
             kept = self._weight[:, :, top : height - top, left : width - left]
-            layout = torch.channels_last if self._channels_last else torch.contiguous_format
-            self._cropped[margins] = kept.contiguous(memory_format=layout)
+            self._cropped[margins] = laid_out(kept.contiguous(), self._channels_last)
         return self._cropped[margins]
+
+
+def laid_out(values: Tensor, channels_last: bool) -> Tensor:
+    """The same (B, C, H, W) in the layout, or as they are."""
+    return values.contiguous(memory_format=torch.channels_last) if channels_last else values
 
 
 def idle_taps(length: int, taps: int, stride: int, padding: int, dilation: int) -> int:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark.convolutions import laid_out
+
 _BLOCKS = {
     "segmentation_models_pytorch.decoders.unet.decoder.UnetDecoderBlock",
     "segmentation_models_pytorch.decoders.unetplusplus.decoder.DecoderBlock",
@@ -48,11 +50,19 @@ class EnlargingBlock:
         weight: (O, C, 3, 3), of the enlarged channels first and of those that are joined to them.
         bias: (O,) or None.
         channels_last: the layout of features and weights; else as they come.
+        dtype: of the weights, where passes are made in a reduced one.
     """
 
-    def __init__(self, block: nn.Module, weight: Tensor, bias: Tensor | None, channels_last: bool) -> None:
-        self._block, self._weight, self._bias = block, weight, bias
-        self._layout = torch.channels_last if channels_last else torch.preserve_format
+    def __init__(
+        self,
+        block: nn.Module,
+        weight: Tensor,
+        bias: Tensor | None,
+        channels_last: bool,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self._block, self._weight, self._channels_last, self._dtype = block, weight, channels_last, dtype
+        self._bias = None if bias is None else bias.to(dtype)
         self._parts: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, features: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -66,10 +76,10 @@ class EnlargingBlock:
         if sizes != [2 * side for side in features.shape[2:]]:
             return type(self._block).forward(self._block, features, *args, **kwargs)
         transposed, rest = self._split(features.shape[1])
-        features = features.contiguous(memory_format=self._layout)
+        features = laid_out(features, self._channels_last)
         found = F.conv_transpose2d(features, transposed, self._bias, stride=2, padding=1)
         if joined is not None:
-            found = found + F.conv2d(joined.contiguous(memory_format=self._layout), rest, padding=1)
+            found = found + F.conv2d(laid_out(joined, self._channels_last), rest, padding=1)
         block: Any = self._block
         for module in list(block.conv1)[1:]:
             found = module(found)
@@ -79,10 +89,14 @@ class EnlargingBlock:
     def _split(self, channels: int) -> tuple[Tensor, Tensor]:
         """Weights for so many enlarged channels, transposed, and for the others."""
         if channels not in self._parts:
-            layout = self._layout if self._layout is torch.channels_last else torch.contiguous_format
-            parts = (enlarging(self._weight[:, :channels]), self._weight[:, channels:])
-            self._parts[channels] = tuple(part.contiguous(memory_format=layout) for part in parts)  # type: ignore[assignment]
+            self._parts[channels] = (
+                self._made(enlarging(self._weight[:, :channels])),
+                self._made(self._weight[:, channels:]),
+            )
         return self._parts[channels]
+
+    def _made(self, weight: Tensor) -> Tensor:
+        return laid_out(weight.to(self._dtype).contiguous(), self._channels_last)
 
 
 def enlarging(weight: Tensor) -> Tensor:

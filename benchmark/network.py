@@ -186,7 +186,7 @@ class Network:
     def _quick(self, points: Tensor) -> Tensor:
         if self._fast is None:
             with torch.autocast(self.device.type, enabled=False):
-                self._fast = stand_ins(self.model, points[:1].detach(), self._fold, self._channels_last)
+                self._fast = stand_ins(self.model, points[:1].detach(), self._fold, self._channels_last, self._autocast)
         with (
             self._fast.in_place(),
             torch.autocast(self.device.type, self._autocast or torch.bfloat16, enabled=self._autocast is not None),

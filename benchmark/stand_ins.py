@@ -27,9 +27,17 @@ class StandIns:
         pairs: what is folded.
         channels_last: the layout.
         methods: whether modules get other methods, too.
+        dtype: of these methods' weights, if passes are made in a reduced one.
     """
 
-    def __init__(self, model: nn.Module, pairs: list[Pair], channels_last: bool, methods: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        pairs: list[Pair],
+        channels_last: bool,
+        methods: bool = False,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         self._methods: list[tuple[nn.Module, Callable[..., Tensor]]] = [(norm, _same) for _, norm in pairs]
         self.channels_last = channels_last
         norms: dict[nn.Module, nn.BatchNorm2d] = dict(pairs)
@@ -42,7 +50,7 @@ class StandIns:
             weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
             if channels_last:
                 weight = weight.detach().contiguous(memory_format=torch.channels_last)
-            laid_out[module] = (weight.detach(), None if bias is None else bias.detach(), channels_last)
+            laid_out[module] = (weight.detach(), None if bias is None else bias.detach(), channels_last, dtype)
             for name, value in (("weight", weight), ("bias", bias)):
                 if value is not None and value is not module._parameters[name]:
                     own.append((module, name, module._parameters[name]))
@@ -73,7 +81,9 @@ class StandIns:
         return points.clone(memory_format=torch.channels_last if self.channels_last else torch.preserve_format)
 
 
-def stand_ins(model: nn.Module, points: Tensor, fold: bool, channels_last: bool) -> StandIns:
+def stand_ins(
+    model: nn.Module, points: Tensor, fold: bool, channels_last: bool, dtype: torch.dtype | None = None
+) -> StandIns:
     """What stands in for a model's own in eval mode, its parameters needing no gradient.
 
     Whatever moves a logit by more than rounding does, or is more than the model can take, is left out.
@@ -83,13 +93,15 @@ def stand_ins(model: nn.Module, points: Tensor, fold: bool, channels_last: bool)
         points: (B, C, H, W), on which it is tried out.
         fold: whether batch norms are to be folded, and modules to do what they do in the fastest way.
         channels_last: whether images and the convolutions' weights are to be laid out so.
+        dtype: what passes are made in, if that is reduced; weights are tried out before they are rounded to it.
     """
     pairs = foldable(model, points) if fold else []
     if not any(is_plain(module) for module in model.modules()) or not (fold or channels_last):
         return StandIns(model, [], False)
-    for made in (StandIns(model, pairs, channels_last, fold), StandIns(model, [], channels_last)):
+    for own, methods in ((pairs, fold), ([], False)):
+        made = StandIns(model, own, channels_last, methods)
         if _agree(model, points, made):
-            return made
+            return made if dtype is None else StandIns(model, own, channels_last, methods, dtype)
     return StandIns(model, [], False)
 
 
@@ -111,7 +123,7 @@ def _agree(model: nn.Module, points: Tensor, made: StandIns) -> bool:
 
 
 def _method(module: nn.Module, laid_out: dict[nn.Module, tuple[Any, ...]]) -> Callable[..., Tensor] | None:
-    """What does faster what the module does, if anything; `laid_out` are a convolution's weight, bias and layout."""
+    """What does the same faster, if anything; `laid_out` are each convolution's weight, bias, layout and dtype."""
     if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
         return None
     if (first := enlarging.first_convolution(module)) is not None and is_plain(first):
@@ -119,8 +131,8 @@ def _method(module: nn.Module, laid_out: dict[nn.Module, tuple[Any, ...]]) -> Ca
     if not isinstance(module, nn.Conv2d) or not is_plain(module):
         return None
     if strided.suits(module):
-        weight, bias, _ = laid_out[module]
-        return strided.StridedConvolution(weight, bias, int(module.padding[0]))
+        weight, bias, _, dtype = laid_out[module]
+        return strided.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
     return convolutions.Convolution(module, *laid_out[module]) if convolutions.suits(module) else None
 
 

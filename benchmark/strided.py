@@ -38,9 +38,11 @@ class StridedConvolution:
         weight: (O, C, K, K).
         bias: (O,) or None.
         padding: on each side.
+        dtype: of the weights, where passes are made in a reduced one.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, padding: int) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, padding: int, dtype: torch.dtype | None = None) -> None:
+        weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
         self._weight, self._bias, self._padding = weight, bias, padding
         outputs, channels, size, _ = weight.shape
         ahead = -(-padding // 2)

@@ -74,3 +74,10 @@ def test_other_blocks_are_left_alone(why: str) -> None:
     elif why == "empty":
         block = DecoderBlock(3, 2, 0)
     assert first_convolution(block) is None
+
+
+def test_features_that_are_no_block_of_memory() -> None:
+    block = UnetDecoderBlock(3, 0, 4).double().eval().requires_grad_(False)
+    features = torch.rand(4, 5, 2, 3).double().permute(2, 3, 0, 1)
+    found = _standing_in(block)(features, 8, 10)
+    assert torch.allclose(found, block(features, 8, 10))

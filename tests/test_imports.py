@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": MEASURES,
     "strided": set(),
     "convolutions": set(),
-    "enlarging": set(),
+    "enlarging": {"convolutions"},
     "folding": set(),
     "stand_ins": {"convolutions", "enlarging", "folding", "strided"},
     "network": MEASURES | {"stand_ins"},

@@ -187,3 +187,23 @@ def test_the_layout_is_kept_where_a_network_loses_it() -> None:
     made = stand_ins(model, images, fold=True, channels_last=True)
     with made.in_place():
         assert model(made.laid_out(images)).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", ["Unet", "DeepLabV3Plus"])
+def test_weights_are_rounded_once_for_passes_in_reduced_precision(name: str) -> None:
+    torch.manual_seed(0)
+    model = trained(getattr(smp, name)("resnet18", encoder_weights=None, classes=2)).float()
+    images = random_images(2, 64).float()
+    made = stand_ins(model, images, fold=True, channels_last=True, dtype=torch.bfloat16)
+    expected = model(images)
+    leaf = images.clone().requires_grad_()
+    with made.in_place(), torch.autocast("cpu", torch.bfloat16):
+        methods = [module.__dict__.get("forward") for module in model.modules()]
+        found = model(made.laid_out(leaf))
+    weights = [method._weight.dtype for method in methods if isinstance(method, Convolution | StridedConvolution)]
+    assert set(weights) == {torch.bfloat16}
+    assert (found.float() - expected).abs().max() < 0.05 * expected.abs().max()
+    (gradient,) = torch.autograd.grad(found.float().sum(), leaf)
+    (own,) = torch.autograd.grad(model(leaf).sum(), leaf)
+    assert gradient.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(gradient.flatten(), own.flatten(), 0) > 0.95
