@@ -68,7 +68,7 @@ class AttackEpoch(pl.Callback):
             len(self._expected - self._done.keys()), disable=not (self._show and self._ranks.first)
         )
         self._begun, self._images, self._image_steps = time.monotonic(), 0, 0
-        self._session = Session(
+        session = Session(
             self._plan,
             pl_module,
             split_of(data, "test"),
@@ -77,9 +77,8 @@ class AttackEpoch(pl.Callback):
             self._done,
             Grid(data.bits),
         )
-        self._session.__enter__()
-        # Every engine holds the model in the same precision, so any of them can predict the files.
-        network = next(iter(self._session.engines.values())).network
+        # Every engine holds the model in the same precision, so any of them can predict images for it.
+        network = next(iter(session.engines.values())).network
         common = common_to(data, data.test_split, self._run, self._victim, self._plan)
         self._writer = RowWriter(
             self._folder,
@@ -91,6 +90,8 @@ class AttackEpoch(pl.Callback):
             Grid(data.bits),
             self._plan.beside,
         )
+        self._session = session
+        session.__enter__()
 
     def on_test_batch_end(
         self,
@@ -124,11 +125,13 @@ class AttackEpoch(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         # An end that was asked for, by a signal: what has finished by then is not lost.
-        if self._session is not None and not isinstance(exception, Exception):
-            for done in self._session.finished():
-                self._note(self._writer.write(*done))
-            self._note(self._writer.rest())
-        self._close()
+        try:
+            if self._session is not None and not isinstance(exception, Exception):
+                for done in self._session.finished():
+                    self._note(self._writer.write(*done))
+                self._note(self._writer.rest())
+        finally:
+            self._close()
 
     def _work(self, drain: bool) -> None:
         assert self._session is not None
