@@ -1,6 +1,5 @@
 """`bench`: how fast attacks are on this machine."""
 
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -106,13 +105,18 @@ def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> di
 def _memory(overrides: list[str], counts: Sequence[int], steps: int, config_dir: Path | None) -> dict[str, Any]:
     from benchmark.bench.memory import in_own_process
 
-    _made(_composed(overrides, config_dir))  # what is wrong with the input is said here, not in another process
+    # What is wrong with the input is said here, not in another process.
+    data, _ = _made(_composed(overrides, config_dir))
+    if (most := max(counts)) > (there := len(data.test_ids())):
+        raise InputError(
+            f"--memory {most}: data={data.name} has {there} test images; give data with more, or ask for less"
+        )
     peaks = {str(count): in_own_process(peak_of, overrides, count, steps, config_dir) for count in counts}
     return {"setting": {"overrides": overrides, "steps": steps}, "peak_mib": peaks}
 
 
 def peak_of(overrides: list[str], count: int, steps: int, config_dir: Path | None) -> float:
-    """Peak memory in MiB of attacking so many images, made when it is their turn."""
+    """Peak memory in MiB of attacking so many of the images, read when it is their turn."""
     from benchmark.bench import epoch
     from benchmark.bench.memory import peak_mib
     from benchmark.commands.build import build_plan
@@ -121,13 +125,8 @@ def peak_of(overrides: list[str], count: int, steps: int, config_dir: Path | Non
     cfg = _composed(overrides, config_dir)
     data, victim = _made(cfg)
     dataset: Any = data.test_dataloader().dataset
-
-    def items() -> Iterator[dict[str, Any]]:
-        for number in itertools.islice(itertools.count(), count):
-            item = dataset[number % len(dataset)]
-            yield item | {"id": item["id"] if number < len(dataset) else f"{item['id']} again {number}"}
-
-    for _ in epoch.attacked(epoch.steady(build_plan(cfg), steps), victim, data, items()):
+    items = (dataset[place] for place in range(count))
+    for _ in epoch.attacked(epoch.steady(build_plan(cfg), steps), victim, data, items):
         pass
     return peak_mib(model_device(victim))
 
