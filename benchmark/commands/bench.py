@@ -108,9 +108,7 @@ def _memory(overrides: list[str], counts: Sequence[int], steps: int, config_dir:
     # What is wrong with the input is said here, not in another process.
     data, _ = _made(_composed(overrides, config_dir))
     if (most := max(counts)) > (there := len(data.test_ids())):
-        raise InputError(
-            f"--memory {most}: data={data.name} has {there} test images; give data with more, or ask for less"
-        )
+        raise InputError(f"--memory {most}: data={data.name} has {there} test images; ask for less or give other data")
     peaks = {str(count): in_own_process(peak_of, overrides, count, steps, config_dir) for count in counts}
     return {"setting": {"overrides": overrides, "steps": steps}, "peak_mib": peaks}
 

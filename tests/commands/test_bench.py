@@ -58,11 +58,18 @@ def test_training_beside_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None
     assert found["training"]["ratios"]["lightning/bare"]["median"] == pytest.approx(rates["lightning"] / rates["bare"])
 
 
+def test_memory_by_number_of_images(capsys: pytest.CaptureFixture[str]) -> None:
+    found = measured(capsys, "--memory", "1", "3")
+    assert found["peak_mib"].keys() == {"1", "3"}
+    assert min(found["peak_mib"].values()) > 100
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--steps", "0"], "--steps 0: must be at least 1"),
         (["--memory", "0"], "--memory 0: must be at least 1"),
+        (["--memory", "2", "4"], "--memory 4: data=synthetic has 3 test images"),
         (["engine.fold=maybe"], "engine.fold='maybe': must be true or false"),
         (["--until", "--training"], "not allowed with argument --until"),
         (["--until", "attack=pgd"], "let attack=asma be the first"),
