@@ -133,18 +133,11 @@ class Referee:
     def _stopped(self, slots: Slots) -> Tensor:
         return (slots.tier == SUCCESS8) & self._stop
 
-    def _judged(self, slots: Slots, points: Tensor) -> tuple[list[Tensor], list[bool]]:
-        """Predictions (h, w) on the CPU and whether the judge holds for each.
-
-        Image by image: of what is reported, not even the rounding may depend on which images ended at the same time.
-        """
-        preds, held = [], []
-        for i in range(len(slots)):
-            logits = self.predict(points[i : i + 1])
-            found = self._network.classes(logits)
-            preds.append(found[0].cpu())
-            held += self._judge.holds(self.score(slots.pick(slice(i, i + 1)), logits, preds=found)).tolist()
-        return preds, held
+    def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
+        """Predictions (B, h, w) on the CPU and whether the judge holds for each."""
+        logits = self.predict(points)
+        preds = self._network.classes(logits)
+        return preds.cpu(), self._judge.holds(self.score(slots, logits, preds=preds)).tolist()
 
     def _judge_again(self, slots: Slots, index: Tensor, points: Tensor, size: Tensor | None = None) -> Tensor:
         """Scores (n,) of points (n, C, H, W) of the images at `index`, counted as a pass."""
