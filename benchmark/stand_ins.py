@@ -43,14 +43,14 @@ class StandIns:
         norms: dict[nn.Module, nn.BatchNorm2d] = dict(pairs)
         own: list[tuple[nn.Module, str, nn.Parameter | None]] = []
         other: list[nn.Parameter] = []
-        laid_out: dict[nn.Module, tuple[Any, ...]] = {}
+        weights: dict[nn.Module, tuple[Any, ...]] = {}
         for module in model.modules():
             if type(module) is not nn.Conv2d or "weight" not in module._parameters:
                 continue
             weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
             if channels_last:
                 weight = weight.detach().contiguous(memory_format=torch.channels_last)
-            laid_out[module] = (weight.detach(), None if bias is None else bias.detach(), channels_last, dtype)
+            weights[module] = (weight.detach(), None if bias is None else bias.detach(), channels_last, dtype)
             for name, value in (("weight", weight), ("bias", bias)):
                 if value is not None and value is not module._parameters[name]:
                     own.append((module, name, module._parameters[name]))
@@ -58,7 +58,7 @@ class StandIns:
         self._own, self._other = own, other
         if methods:
             self._methods += [
-                (module, method) for module in model.modules() if (method := _method(module, laid_out)) is not None
+                (module, method) for module in model.modules() if (method := _method(module, weights)) is not None
             ]
 
     @contextmanager
@@ -122,18 +122,18 @@ def _agree(model: nn.Module, points: Tensor, made: StandIns) -> bool:
     return bool((found - expected).abs().max() <= tolerance)
 
 
-def _method(module: nn.Module, laid_out: dict[nn.Module, tuple[Any, ...]]) -> Callable[..., Tensor] | None:
-    """What does the same faster, if anything; `laid_out` are each convolution's weight, bias, layout and dtype."""
+def _method(module: nn.Module, weights: dict[nn.Module, tuple[Any, ...]]) -> Callable[..., Tensor] | None:
+    """What does the same faster, if anything; `weights` are each convolution's weight, bias, layout and dtype."""
     if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
         return None
     if (first := enlarging.first_convolution(module)) is not None and is_plain(first):
-        return enlarging.EnlargingBlock(module, *laid_out[first])
+        return enlarging.EnlargingBlock(module, *weights[first])
     if not isinstance(module, nn.Conv2d) or not is_plain(module):
         return None
     if strided.suits(module):
-        weight, bias, _, dtype = laid_out[module]
+        weight, bias, _, dtype = weights[module]
         return strided.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
-    return convolutions.Convolution(module, *laid_out[module]) if convolutions.suits(module) else None
+    return convolutions.Convolution(module, *weights[module]) if convolutions.suits(module) else None
 
 
 def _same(values: Tensor) -> Tensor:

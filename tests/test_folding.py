@@ -1,8 +1,7 @@
 """Which batch norms can be folded into their convolutions."""
 
 import pytest
-from test_stand_ins import Net, plain
-from tiny_models import random_images
+from tiny_models import Net, plain, random_images
 from torch import nn
 
 from benchmark.folding import foldable

@@ -7,7 +7,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
-from tiny_models import random_images
+from tiny_models import Net, plain, random_images
 from torch import Tensor, nn
 
 from benchmark.convolutions import Convolution
@@ -15,27 +15,6 @@ from benchmark.enlarging import EnlargingBlock
 from benchmark.folding import foldable
 from benchmark.stand_ins import StandIns, stand_ins
 from benchmark.strided import StridedConvolution
-
-
-class Net(nn.Module):
-    """Two convolutions with batch norms whose statistics matter, and a way in which they are connected."""
-
-    def __init__(self, connect: Callable[["Net", Tensor], Tensor], bias: bool = False, affine: bool = True) -> None:
-        super().__init__()
-        self.first, self.first_norm = nn.Conv2d(3, 4, 3, padding=1, bias=bias), nn.BatchNorm2d(4, affine=affine)
-        self.last, self.last_norm = nn.Conv2d(4, 4, 3, padding=1, bias=bias), nn.BatchNorm2d(4, affine=affine)
-        self.connect = connect
-        generator = torch.Generator().manual_seed(0)
-        for tensor in [*self.parameters(), *(b for b in self.buffers() if b.is_floating_point())]:
-            tensor.data = torch.rand(tensor.shape, generator=generator) + 0.3
-        self.double().eval().requires_grad_(False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.connect(self, images)
-
-
-def plain(net: Net, images: Tensor) -> Tensor:
-    return net.last_norm(net.last(net.first_norm(net.first(images)).tanh()))
 
 
 def used_before_the_norm(net: Net, images: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Small models, images and rules with which the attack loop is tested in seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,6 +20,27 @@ def smooth_network(outputs: int = 2, seed: int = 0) -> nn.Sequential:
         for parameter in network.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.5)
     return network
+
+
+class Net(nn.Module):
+    """Two convolutions with batch norms whose statistics matter, and a way in which they are connected."""
+
+    def __init__(self, connect: Callable[["Net", Tensor], Tensor], bias: bool = False, affine: bool = True) -> None:
+        super().__init__()
+        self.first, self.first_norm = nn.Conv2d(3, 4, 3, padding=1, bias=bias), nn.BatchNorm2d(4, affine=affine)
+        self.last, self.last_norm = nn.Conv2d(4, 4, 3, padding=1, bias=bias), nn.BatchNorm2d(4, affine=affine)
+        self.connect = connect
+        generator = torch.Generator().manual_seed(0)
+        for tensor in [*self.parameters(), *(b for b in self.buffers() if b.is_floating_point())]:
+            tensor.data = torch.rand(tensor.shape, generator=generator) + 0.3
+        self.double().eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.connect(self, images)
+
+
+def plain(net: Net, images: Tensor) -> Tensor:
+    return net.last_norm(net.last(net.first_norm(net.first(images)).tanh()))
 
 
 class TwoPixels(nn.Module):

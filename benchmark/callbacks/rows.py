@@ -98,7 +98,7 @@ class RowWriter:
         The model makes no pass while anything is saved: the 8-bit columns are of `finished.adv8_preds`, and the file is
         read again to see that it holds the very image those were predicted from.
         """
-        adv8 = self._grid.from_levels(self._grid.to_levels(finished.adv))
+        adv8 = self._grid.round(finished.adv).float()
         further = self._defended.columns(case, adv8)
         return self._work.do(partial(self._save, attack, finished, case, adv8, further))
 
