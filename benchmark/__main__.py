@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from benchmark.cli.parsers import COMMANDS, command_parser, parse, top_parser
 from benchmark.errors import InputError, RankError, Terminated, ToldError, ToldInterrupt, did_you_mean
-from benchmark.parsers import COMMANDS, command_parser, parse, top_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

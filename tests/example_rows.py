@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmark.records import RECORDS, SCHEMA
+from benchmark.runs.tables import RECORDS, SCHEMA
 
 
 def row(image: str, **changes: Any) -> dict[str, Any]:

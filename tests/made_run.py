@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from example_rows import row, table
 from PIL import Image
 
-from benchmark.maps import save_map
-from benchmark.records import RECORDS, TRACES, Writer
-from benchmark.run_folder import adversarial_path, picture_path, prediction_path
+from benchmark.images.label_maps import save_map
+from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs.tables import RECORDS, TRACES, Writer
+from tests.example_rows import row, table
 
 
 def random_rows(attack: str, ids: Sequence[str], seed: int = 0, **changes: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from benchmark.__main__ import COMMANDS
-from benchmark.commands.conf import groups, names
+from benchmark.config.groups import groups, names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCKERFILE = (REPOSITORY / "docker" / "Dockerfile").read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark import __main__, __version__
 from benchmark.__main__ import COMMANDS, main
-from benchmark.commands.conf import groups, headline, names
+from benchmark.config.groups import groups, headline, names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _REPORT_IMPORTS = """
@@ -138,9 +138,7 @@ def test_how_a_command_can_end(
 
 
 def test_a_failure_of_ours_is_a_traceback_and_status_1() -> None:
-    script = (
-        "import benchmark.commands.list as l, runpy; l.names = None; runpy.run_module('benchmark', run_name='__main__')"
-    )
+    script = "import benchmark.cli.list as l, runpy; l.names = None; runpy.run_module('benchmark', run_name='__main__')"
     ended = subprocess.run([sys.executable, "-c", script, "list"], cwd=REPOSITORY, capture_output=True, text=True)
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr

@@ -8,15 +8,15 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 
-from benchmark.callbacks.cases import split_of
-from benchmark.callbacks.plan import Plan
 from benchmark.callbacks.progress import AttackProgress
-from benchmark.callbacks.rows import Row, RowWriter, common_to
-from benchmark.callbacks.session import Session
+from benchmark.distributed.process_group import Ranks
 from benchmark.errors import InputError
-from benchmark.pixels import Grid
-from benchmark.ranks import Ranks
-from benchmark.records import RECORDS
+from benchmark.evaluation.case import split_of
+from benchmark.evaluation.plan import Plan
+from benchmark.evaluation.row_writer import Row, RowWriter, common_to
+from benchmark.evaluation.session import Session
+from benchmark.images.quantisation import Grid
+from benchmark.runs.tables import RECORDS
 
 Done = Mapping[tuple[str, str], Mapping[str, Any]]
 """(attack, id) -> row of what has been attacked before."""

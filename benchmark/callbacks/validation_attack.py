@@ -6,15 +6,15 @@ import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
-from benchmark.callbacks.cases import split_of
-from benchmark.callbacks.plan import Plan
-from benchmark.callbacks.rows import common_to, make_row
-from benchmark.callbacks.session import Session
-from benchmark.pixels import Grid
-from benchmark.ranks import Ranks
-from benchmark.records import SCHEMA
-from benchmark.report.aggregate import summarise
-from benchmark.report.keys import key_of
+from benchmark.distributed.process_group import Ranks
+from benchmark.evaluation.case import split_of
+from benchmark.evaluation.plan import Plan
+from benchmark.evaluation.row_writer import common_to, make_row
+from benchmark.evaluation.session import Session
+from benchmark.images.quantisation import Grid
+from benchmark.results.metric_keys import key_of
+from benchmark.results.summary import summarise
+from benchmark.runs.tables import SCHEMA
 
 _LOGGED = ("steps", "l2", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
 

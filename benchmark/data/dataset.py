@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from tqdm import tqdm
 
+from benchmark.data.augmentation import augment, resize, training_pipeline
 from benchmark.data.source import VOID, Sample, Source
-from benchmark.data.transforms import augment, resize, training_pipeline
 from benchmark.errors import InputError
 
 QUIET = 200  # up to so many images are decoded without a progress bar

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from benchmark.maps import VOID as VOID
+from benchmark.images.label_maps import VOID as VOID
 
 SPLITS = ("train", "val", "test")
 

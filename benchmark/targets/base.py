@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmark import metrics
 from benchmark.errors import InputError
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 
 Masks = Callable[[str], Tensor]
 """id -> (H, W) int64, the mask of an image of the attacked split, `VOID` where it says nothing."""

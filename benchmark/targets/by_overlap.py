@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark import metrics
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets.base import Drawn, Split, structure
 from benchmark.targets.other_image import OtherImage
 

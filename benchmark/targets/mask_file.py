@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.errors import InputError
-from benchmark.maps import VOID
-from benchmark.records import file_name
+from benchmark.images.label_maps import VOID
+from benchmark.runs.tables import file_name
 from benchmark.targets.base import Drawn, Split, Target
 
 

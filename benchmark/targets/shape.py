@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets.base import Drawn, Split, Target, background_of, generator, require
 
 Form = Literal["disc", "square"]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets.base import Drawn, Split, Target, background_of, structure
 
 

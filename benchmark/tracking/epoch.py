@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from benchmark.tracking.media import Media
+from benchmark.tracking.wandb.media import Media
 
 
 @dataclass(frozen=True)

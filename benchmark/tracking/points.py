@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.records import group_rows
-from benchmark.report.keys import key_of
-from benchmark.report.traces import mean_curve, of_attack, per_image
+from benchmark.results.metric_keys import key_of
+from benchmark.results.traces import mean_curve, of_attack, per_image
+from benchmark.runs.tables import group_rows
 from benchmark.tracking.epoch import FinishedEpoch
-from benchmark.tracking.media import finite
+from benchmark.tracking.wandb.media import finite
 
 IMAGE_COLUMNS = (
     *("steps", "forwards", "backwards", "passes", "seconds", "success", "success8"),

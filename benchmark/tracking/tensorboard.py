@@ -12,8 +12,8 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.logger import without_secrets
 from benchmark.tracking.points import AttackLog, attack_logs
+from benchmark.tracking.wandb.logger import without_secrets
 
 _SUFFIX = ".attacks"  # of the file an attack epoch is written to
 

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import image_seed, norms
-from benchmark.callbacks.cases import Case
-from benchmark.callbacks.pictures import load_picture
+from benchmark.engine.model import Network, frozen
 from benchmark.errors import InputError
-from benchmark.network import Network, frozen
-from benchmark.pixels import Grid
-from benchmark.records import group_rows
-from benchmark.run_folder import adversarial_path
+from benchmark.evaluation.case import Case
+from benchmark.images.image_files import load_picture
+from benchmark.images.output_window import window_of
+from benchmark.images.quantisation import Grid
+from benchmark.past_runs.past_run import Source
+from benchmark.runs.layout import adversarial_path
+from benchmark.runs.tables import group_rows
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like
-from benchmark.transfer.source import Source
 from benchmark.victims.task import Victim
-from benchmark.windows import window_of
 
 _KEPT = (
     *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "id", "group", "target", "judge"),

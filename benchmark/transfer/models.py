@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import InputError
-from benchmark.transfer.source import Source
-from benchmark.victims.hashes import victim_sha256
+from benchmark.past_runs.past_run import Source
+from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim
 from benchmark.victims.task import Victim
 

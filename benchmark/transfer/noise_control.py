@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmark.attacks.base import norms
 from benchmark.attacks.draws import normal, uniform
-from benchmark.pixels import EIGHT, Grid
+from benchmark.images.quantisation import EIGHT, Grid
 
 _HALVINGS = 40  # of an interval of length 1: far below what moves one more pixel to the next grey value
 

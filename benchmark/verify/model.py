@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark import adapters
 from benchmark.errors import InputError
-from benchmark.faults import Fault
-from benchmark.transfer.source import Source
-from benchmark.victims.hashes import checkpoint_sha256, victim_sha256
+from benchmark.past_runs.mismatch import Fault
+from benchmark.past_runs.past_run import Source
+from benchmark.victims import adapters
+from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim, new_victim
 from benchmark.victims.task import Victim
 

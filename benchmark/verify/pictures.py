@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.callbacks.cases import Case
-from benchmark.callbacks.pictures import load_picture
 from benchmark.errors import InputError
-from benchmark.faults import Fault, row_place
-from benchmark.maps import VOID, load_map
-from benchmark.run_folder import picture_path, prediction_path
+from benchmark.evaluation.case import Case
+from benchmark.images.image_files import load_picture
+from benchmark.images.label_maps import VOID, load_map
+from benchmark.past_runs.mismatch import Fault, row_place
+from benchmark.runs.layout import picture_path, prediction_path
 
 
 def picture_faults(folder: Path, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Fault]:

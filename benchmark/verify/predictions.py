@@ -5,13 +5,13 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmark.callbacks.cases import Case
-from benchmark.callbacks.defended import Defended
-from benchmark.maps import VOID
-from benchmark.network import Network
-from benchmark.transfer.source import Source
+from benchmark.engine.model import Network
+from benchmark.evaluation.case import Case
+from benchmark.evaluation.transformed_scores import Defended
+from benchmark.images.label_maps import VOID
+from benchmark.images.output_window import window_of
+from benchmark.past_runs.past_run import Source
 from benchmark.verify.ties import readings, spread
-from benchmark.windows import window_of
 
 
 class Predictions:

@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmark.callbacks.cases import Case
-from benchmark.callbacks.pictures import file_sha256, load_picture
-from benchmark.callbacks.plan import Attack
 from benchmark.errors import InputError
-from benchmark.faults import Fault, differing, row_place
-from benchmark.records import RECORDS
-from benchmark.report.columns import NORM_COLUMNS
-from benchmark.run_folder import adversarial_path
-from benchmark.scoring import score_perturbation, score_target
-from benchmark.transfer.source import Source
-from benchmark.verify.implied import Relation, counts_of, effort, outcome, own_scores, visibility
+from benchmark.evaluation.case import Case
+from benchmark.evaluation.plan import Attack
+from benchmark.evaluation.scoring import score_perturbation, score_target
+from benchmark.images.image_files import file_sha256, load_picture
+from benchmark.past_runs.mismatch import Fault, differing, row_place
+from benchmark.past_runs.past_run import Source
+from benchmark.results.columns import NORM_COLUMNS
+from benchmark.runs.layout import adversarial_path
+from benchmark.runs.tables import RECORDS
+from benchmark.verify.bounds import Relation, counts_of, effort, outcome, own_scores, visibility
 from benchmark.verify.pictures import picture_faults
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.table import kept_traces

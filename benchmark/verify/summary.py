@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmark.faults import Fault, same
-from benchmark.report.aggregate import make_summary
+from benchmark.past_runs.mismatch import Fault, same
+from benchmark.results.summary import make_summary
 
 _NAME = "summary.json"
 

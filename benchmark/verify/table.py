@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.faults import Fault
-from benchmark.records import RECORDS, TRACES
-from benchmark.verify.implied import Trace
+from benchmark.past_runs.mismatch import Fault
+from benchmark.runs.tables import RECORDS, TRACES
+from benchmark.verify.bounds import Trace
 
 OPTIONAL = {"adv8_sha256"}
 """Columns that runs of earlier versions do not have."""

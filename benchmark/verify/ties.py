@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.faults import Between
+from benchmark.past_runs.mismatch import Between
 
 _ROOM = 2**9
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from benchmark.saving import saved_whole
+from benchmark.atomic_files import saved_whole
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

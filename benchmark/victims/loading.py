@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from benchmark import adapters
-from benchmark.deployment import Deployment
 from benchmark.errors import InputError, first_line
+from benchmark.victims import adapters
+from benchmark.victims.deployment import Deployment
 from benchmark.victims.task import Victim
 
 HYPER_PARAMETERS = frozenset(inspect.signature(Victim).parameters) - {"network"}

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from benchmark import adapters, metrics
-from benchmark.deployment import Deployment
+from benchmark import metrics
 from benchmark.errors import InputError
+from benchmark.images.output_window import Frame, Window
+from benchmark.victims import adapters
+from benchmark.victims.deployment import Deployment
 from benchmark.victims.losses import VOID, SegmentationLoss
-from benchmark.victims.networks import build_network, network_stride
-from benchmark.windows import Frame, Window
+from benchmark.victims.smp_networks import build_network, network_stride
 
 HEADS = ("softmax", "sigmoid")
 SCHEDULES = ("one_cycle", "cosine", "none")

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from tiny_models import random_images, smooth_network
 from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Loss, Query, Rule, norms
 from benchmark.attacks.losses import margin
-from benchmark.callbacks.plan import Attack
-from benchmark.commands.build import build_plan
-from benchmark.commands.conf import conf_folder, names
-from benchmark.commands.resolvers import register_resolvers
+from benchmark.config.build import build_plan
+from benchmark.config.groups import conf_folder, names
+from benchmark.config.resolvers import register_resolvers
 from benchmark.engine import Criterion, Engine, Finished, Job
+from benchmark.evaluation.plan import Attack
+from tests.tiny_models import random_images, smooth_network
 
 OUTPUTS = (1, 2, 5)
 MAX_STEPS = 8

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minimal_norm_golden import assert_golden, golden
-from tiny_models import TwoPixels, mixed_jobs, run, smooth_network
 
 from benchmark.attacks.alma_prox import ALMAProx, penalty, penalty_slope, relative_margin
 from benchmark.engine import AttackResult, Criterion, attack
+from tests.attacks.minimal_norm_golden import assert_golden, golden
+from tests.tiny_models import TwoPixels, mixed_jobs, run, smooth_network
 
 
 @pytest.mark.parametrize("sense", ["targeted", "untargeted"])

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny_models import random_images, smooth_network
 from torch import Tensor
-from two_by_two import (
+
+from benchmark import metrics
+from benchmark.attacks.apgd import APGD
+from benchmark.attacks.projection import project
+from benchmark.engine import Criterion, attack
+from tests.attacks.two_by_two import (
     IMAGE,
     LABELS,
     PIXELS,
@@ -23,11 +27,7 @@ from two_by_two import (
     square,
     two_by_two,
 )
-
-from benchmark import metrics
-from benchmark.attacks.apgd import APGD
-from benchmark.attacks.projection import project
-from benchmark.engine import Criterion, attack
+from tests.tiny_models import random_images, smooth_network
 
 Floats = NDArray[np.float64]
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from tiny_models import TwoPixels, random_images, smooth_network
 from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.attacks.asma import ASMA
 from benchmark.engine import AttackResult, attack
+from tests.tiny_models import TwoPixels, random_images, smooth_network
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "asma_published.safetensors"
 TRAJECTORY = ("unclamped_iou", "unclamped_pixel_acc", "unclamped_l2", "unclamped_linf")

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from tiny_models import TwoPixels
 
 from benchmark.attacks.asma_polyak import ASMAPolyak
 from benchmark.engine import attack
+from tests.tiny_models import TwoPixels
 
 
 def test_two_steps_by_hand() -> None:

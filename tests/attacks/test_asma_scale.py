@@ -5,12 +5,12 @@ import math
 
 import pytest
 import torch
-from tiny_models import random_images, smooth_network
 from torch import Tensor, nn
 
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.asma_scale import BETA_PER_TAU, CALMER, FALL, FIRST_STEP, GAIN, RAISE, ROUNDS
 from benchmark.engine import attack
+from tests.tiny_models import random_images, smooth_network
 
 
 class Scripted(nn.Module):

@@ -2,7 +2,6 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tiny_models import SignSteps, TwoPixels, mixed_jobs, random_images, smooth_network
 from torch import Tensor
 
 from benchmark.attacks.asma import ASMA
@@ -10,6 +9,7 @@ from benchmark.attacks.base import Batch, Query, Rule, norms
 from benchmark.attacks.bisection import Bisection
 from benchmark.attacks.projection import direction, project
 from benchmark.engine import Criterion, Engine, attack
+from tests.tiny_models import SignSteps, TwoPixels, mixed_jobs, random_images, smooth_network
 
 EVERYWHERE = Criterion("apsr", "target", ">=", 1)
 

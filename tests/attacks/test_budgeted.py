@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import random_images, smooth_network
 from torch import Tensor
-from two_by_two import drive, make_batch
 
 from benchmark.attacks.apgd import APGD
 from benchmark.attacks.base import norms
@@ -16,7 +14,9 @@ from benchmark.attacks.fgsm import FGSM
 from benchmark.attacks.padam import PAdam
 from benchmark.attacks.pgd import PGD
 from benchmark.attacks.segpgd import SegPGD
-from benchmark.network import Network
+from benchmark.engine.model import Network
+from tests.attacks.two_by_two import drive, make_batch
+from tests.tiny_models import random_images, smooth_network
 
 RULES = {
     "fgsm": FGSM(eps=0.05),

@@ -6,7 +6,12 @@ from statistics import mean, mode
 
 import pytest
 import torch
-from conformance_cases import (
+
+from benchmark.attacks.base import norms
+from benchmark.attacks.noise import Noise
+from benchmark.config.groups import names
+from benchmark.engine import Finished
+from tests.attacks.conformance_cases import (
     OUTPUTS,
     Case,
     Watched,
@@ -21,12 +26,7 @@ from conformance_cases import (
     size,
     unanimous,
 )
-from tiny_models import assert_same, smooth_network
-
-from benchmark.attacks.base import norms
-from benchmark.attacks.noise import Noise
-from benchmark.commands.conf import names
-from benchmark.engine import Finished
+from tests.tiny_models import assert_same, smooth_network
 
 CASES = all_cases()
 PAIRS = pairs(CASES)

@@ -2,10 +2,20 @@ import math
 
 import pytest
 import torch
-from two_by_two import IMAGE, LABELS, PIXELS, Linear, Passes, cross_entropy_gradient, logits_at, softmax, square
-from two_by_two import two_by_two as make
 
 from benchmark.attacks.cospgd import CosPGD
+from tests.attacks.two_by_two import (
+    IMAGE,
+    LABELS,
+    PIXELS,
+    Linear,
+    Passes,
+    cross_entropy_gradient,
+    logits_at,
+    softmax,
+    square,
+)
+from tests.attacks.two_by_two import two_by_two as make
 
 
 @pytest.mark.parametrize("targeted", [True, False])

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from minimal_norm_golden import assert_golden, golden
-from tiny_models import JUDGE, TwoPixels, mixed_jobs, run, smooth_network
 
 from benchmark.attacks.dag import DAG
 from benchmark.engine import Criterion, attack
+from tests.attacks.minimal_norm_golden import assert_golden, golden
+from tests.tiny_models import JUDGE, TwoPixels, mixed_jobs, run, smooth_network
 
 
 @pytest.mark.parametrize("sense", ["targeted", "untargeted"])

@@ -2,12 +2,12 @@ import math
 
 import pytest
 import torch
-from tiny_models import TwoPixels, random_images, smooth_network
 from torch import Tensor
-from two_by_two import IMAGE, PIXELS, Linear, Passes, cross_entropy_gradient, square, two_by_two
 
 from benchmark.attacks.fgsm import FGSM
 from benchmark.engine import Criterion, attack
+from tests.attacks.two_by_two import IMAGE, PIXELS, Linear, Passes, cross_entropy_gradient, square, two_by_two
+from tests.tiny_models import TwoPixels, random_images, smooth_network
 
 
 @pytest.mark.parametrize("targeted", [True, False])

@@ -2,12 +2,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import random_images, smooth_network
 from torch import Tensor
 
 from benchmark.attacks.base import norms
 from benchmark.attacks.noise import Noise, matched_noise
 from benchmark.engine import attack
+from tests.tiny_models import random_images, smooth_network
 
 SEEDS = torch.tensor([3, 4, 5])
 

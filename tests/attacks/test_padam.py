@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import random_images
 from torch import Tensor
-from two_by_two import (
+
+from benchmark.attacks.padam import PAdam
+from tests.attacks.two_by_two import (
     IMAGE,
     LABELS,
     PIXELS,
@@ -19,8 +20,7 @@ from two_by_two import (
     square,
     two_by_two,
 )
-
-from benchmark.attacks.padam import PAdam
+from tests.tiny_models import random_images
 
 
 def cosine(scores: list[float], label: int) -> float:

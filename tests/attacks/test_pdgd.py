@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from minimal_norm_golden import assert_golden
-from tiny_models import TwoPixels, mixed_jobs, run, smooth_network
 
 from benchmark.attacks.pdgd import PDGD
 from benchmark.engine import AttackResult, Criterion, attack
+from tests.attacks.minimal_norm_golden import assert_golden
+from tests.tiny_models import TwoPixels, mixed_jobs, run, smooth_network
 
 
 @pytest.mark.parametrize("sense", ["targeted", "untargeted"])

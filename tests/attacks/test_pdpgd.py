@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 import torch
-from minimal_norm_golden import assert_golden
-from tiny_models import TwoPixels, mixed_jobs, run, smooth_network
 
 from benchmark.attacks.pdpgd import PDPGD
 from benchmark.engine import attack
+from tests.attacks.minimal_norm_golden import assert_golden
+from tests.tiny_models import TwoPixels, mixed_jobs, run, smooth_network
 
 
 @pytest.mark.parametrize("sense", ["targeted", "untargeted"])

@@ -3,13 +3,24 @@ import math
 
 import pytest
 import torch
-from tiny_models import TwoPixels, random_images, smooth_network
 from torch import Tensor
-from two_by_two import IMAGE, LABELS, PIXELS, WEIGHTS, Linear, drive, logits_at, make_batch, square, two_by_two
 
 from benchmark.attacks.base import norms
 from benchmark.attacks.pgd import PGD
 from benchmark.engine import Criterion, attack
+from tests.attacks.two_by_two import (
+    IMAGE,
+    LABELS,
+    PIXELS,
+    WEIGHTS,
+    Linear,
+    drive,
+    logits_at,
+    make_batch,
+    square,
+    two_by_two,
+)
+from tests.tiny_models import TwoPixels, random_images, smooth_network
 
 
 def margin_gradient(values: list[float], relative: bool, targeted: bool) -> list[float]:

@@ -1,11 +1,11 @@
 import pytest
 import torch
-from tiny_models import random_images, smooth_network
 
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.base import norms
 from benchmark.attacks.projected import Projected
 from benchmark.engine import attack
+from tests.tiny_models import random_images, smooth_network
 
 STRONG = ASMA(tau=1e-2, beta=1e-1)
 

@@ -2,10 +2,20 @@ import math
 
 import pytest
 import torch
-from two_by_two import IMAGE, LABELS, PIXELS, Linear, Passes, cross_entropy_gradient, logits_at, predicted, square
-from two_by_two import two_by_two as make
 
 from benchmark.attacks.segpgd import SegPGD
+from tests.attacks.two_by_two import (
+    IMAGE,
+    LABELS,
+    PIXELS,
+    Linear,
+    Passes,
+    cross_entropy_gradient,
+    logits_at,
+    predicted,
+    square,
+)
+from tests.attacks.two_by_two import two_by_two as make
 
 
 def test_the_image_has_right_and_wrong_pixels() -> None:

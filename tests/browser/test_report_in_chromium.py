@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_run import make_run, random_rows
 
-from benchmark import records
 from benchmark.__main__ import main
-from benchmark.report.page import write_page
-from benchmark.report.results import read_results
+from benchmark.report.page.page import write_page
+from benchmark.results.loaded import read_results
+from benchmark.runs import tables
+from tests.made_run import make_run, random_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -75,7 +75,7 @@ def _shown_ids(shown: Any) -> list[str]:
 
 
 def test_images_sort_and_filter_by_any_column(tab: Any, real_runs: list[Path]) -> None:
-    rows = records.read(real_runs[0]).to_pylist()
+    rows = tables.read(real_runs[0]).to_pylist()
     shown = tab(real_runs[0] / "report.html")
     for name in ("l2", "adv8_iou_target", "id"):
         shown.select_option("[name=sort]", label=name)
@@ -110,7 +110,7 @@ def test_a_single_image_by_keyboard_alone(tab: Any, real_runs: list[Path]) -> No
     columns = dict(
         zip(shown.locator("#columns th").all_inner_texts(), shown.locator("#columns td").all_inner_texts(), strict=True)
     )
-    (row,) = [row for row in records.read(real_runs[0]).to_pylist() if row["id"] == ids[0]]
+    (row,) = [row for row in tables.read(real_runs[0]).to_pylist() if row["id"] == ids[0]]
     assert float(columns["l2"]) == pytest.approx(row["l2"], rel=1e-3)
     assert columns["steps"] == str(row["steps"])
     shown.keyboard.press("Escape")
@@ -151,7 +151,7 @@ def test_one_run_against_another(tab: Any, comparison: Path, real_runs: list[Pat
     shown.select_option("#pair [name=x]", index=0)
     shown.select_option("#pair [name=y]", index=2)
     shown.select_option("#pair [name=column]", label="adv8_iou_target")
-    one, other = ({row["id"]: row["adv8_iou_target"] for row in records.read(real_runs[k]).to_pylist()} for k in (0, 2))
+    one, other = ({row["id"]: row["adv8_iou_target"] for row in tables.read(real_runs[k]).to_pylist()} for k in (0, 2))
     above = sum(other[image] > one[image] for image in one)
     said = shown.inner_text("#pairs")
     assert said.startswith(f"adv8_iou_target of {len(one)} images:")
@@ -204,7 +204,7 @@ def test_it_prints(tab: Any, real_runs: list[Path], tmp_path: Path) -> None:
     shown.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").stat().st_size > 100_000
     assert not shown.locator("#tools").is_visible()
-    assert shown.locator("#cards .panels").count() == len(records.read(real_runs[0]))
+    assert shown.locator("#cards .panels").count() == len(tables.read(real_runs[0]))
 
 
 def test_without_scripts_the_numbers_are_there(browser: Any, real_runs: list[Path]) -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import records
 from benchmark.__main__ import main
-from benchmark.run_folder import adversarial_path
+from benchmark.runs import tables
+from benchmark.runs.layout import adversarial_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,7 +28,7 @@ def copy(real_runs: list[Path], tmp_path: Path) -> Path:
 
 
 def test_one_pixel(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    row = records.read(copy).to_pylist()[3]
+    row = tables.read(copy).to_pylist()[3]
     path = adversarial_path(copy, row["attack"], row["id"])
     pixels = np.array(Image.open(path))
     pixels[5, 7, 1] ^= 1
@@ -36,7 +36,7 @@ def test_one_pixel(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(copy)]) == 1
     told = capsys.readouterr().out
     assert f"asma / {row['id']}: adv8_sha256: " in told
-    assert not [other for other in records.read(copy)["id"].to_pylist() if other != row["id"] and other in told]
+    assert not [other for other in tables.read(copy)["id"].to_pylist() if other != row["id"] and other in told]
 
 
 def test_one_number(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,4 +59,4 @@ def test_another_checkpoint(
     assert main(["verify", str(copy), "--ckpt", str(tmp_path / "other.ckpt")]) == 1
     told = capsys.readouterr().out
     assert "checkpoint: weights_sha256: " in told
-    assert [row for row in records.read(copy)["id"].to_pylist() if f"asma / {row}: " in told]
+    assert [row for row in tables.read(copy)["id"].to_pylist() if f"asma / {row}: " in told]

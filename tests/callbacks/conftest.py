@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from benchmark.attacks.asma import ASMA
-from benchmark.callbacks.plan import Attack, Plan
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.data.synthetic import datamodule
+from benchmark.evaluation.plan import Attack, Plan
 from benchmark.targets import OtherImage
 from benchmark.victims.task import Victim
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from benchmark import records
-from benchmark.callbacks import rows
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
-from benchmark.callbacks.rows import RowWriter
+from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError, Terminated
-from benchmark.pixels import Grid
-from benchmark.ranks import Ranks
-from benchmark.sharding import Share
+from benchmark.evaluation import row_writer
+from benchmark.evaluation.row_writer import RowWriter
+from benchmark.images.quantisation import Grid
+from benchmark.runs import tables
 
 IDS = [f"test_{i:05d}" for i in range(5)]
 
@@ -34,7 +34,7 @@ def test_every_image_is_a_row_per_attack(
 ) -> None:
     epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
     make_trainer(epoch, inference_mode=inference_mode).test(victim, datamodule=data, verbose=False)
-    table = records.read(tmp_path)
+    table = tables.read(tmp_path)
     keys = list(zip(table["attack"].to_pylist(), table["id"].to_pylist(), strict=True))
     assert keys == [(attack, image_id) for attack in ("one", "two") for image_id in IDS]
     assert set(table["steps"].to_pylist()) == {2, 3}
@@ -51,7 +51,7 @@ def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer,
         plan.engine["slots"] = slots
         epoch = AttackEpoch(plan, folder, "run", "victim", progress=False)
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
-        tables.append(records.read(folder).drop_columns(["seconds"]).to_pylist())
+        tables.append(tables.read(folder).drop_columns(["seconds"]).to_pylist())
     for one, other in zip(*tables, strict=True):
         assert one == {
             name: pytest.approx(value, rel=1e-6, abs=1e-9) if isinstance(value, float) else value
@@ -72,20 +72,20 @@ def test_the_victim_is_left_as_it_was(victim, data, plan, make_trainer, tmp_path
 def test_a_failure_keeps_what_is_done_and_frees_the_victim(
     victim, data, plan, make_trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = rows.save_picture
+    save = row_writer.save_picture
 
     def full_disk(image, path: Path, grid: Grid) -> None:
         if path.stem == IDS[3]:
             raise OSError("no space left")
         save(image, path, grid)
 
-    monkeypatch.setattr(rows, "save_picture", full_disk)
+    monkeypatch.setattr(row_writer, "save_picture", full_disk)
     before = _state(victim)
     trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), inference_mode=False)
     with pytest.raises(OSError, match="no space left"):
         trainer.test(victim, datamodule=data, verbose=False)
     assert [parameter[1:3] for parameter in _state(victim)[1]] == [parameter[1:3] for parameter in before[1]]
-    kept = records.read(tmp_path)
+    kept = tables.read(tmp_path)
     assert 1 <= kept.num_rows < 10
     assert IDS[3] not in kept["id"].to_pylist()
 
@@ -127,8 +127,8 @@ def test_two_shares_are_an_epoch(victim, data, plan, make_trainer, tmp_path: Pat
                 trainer.test(victim, datamodule=data, verbose=False)
         else:
             trainer.test(victim, datamodule=data, verbose=False)
-    assert sorted(set(records.read(tmp_path)["id"].to_pylist())) == IDS
-    assert records.read(tmp_path).num_rows == 10
+    assert sorted(set(tables.read(tmp_path)["id"].to_pylist())) == IDS
+    assert tables.read(tmp_path).num_rows == 10
 
 
 def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tm
     epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, done=done)
     with pytest.raises(RuntimeError, match="3 images have no row, such as test_00000 of one"):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
-    rows = records.read(tmp_path)
+    rows = tables.read(tmp_path)
     found = set(zip(rows["attack"].to_pylist(), rows["id"].to_pylist(), strict=True))
     assert found == {(name, image_id) for name in ("one", "two") for image_id in IDS} - done.keys()
 
@@ -150,7 +150,7 @@ def test_an_end_by_signal_keeps_what_has_finished(
     epoch = AttackEpoch(replace(plan, beside=beside), tmp_path, "run", "victim", progress=False)
     write, written = RowWriter.write, []
 
-    def first_only(self: RowWriter, *finished: Any) -> list[rows.Row]:
+    def first_only(self: RowWriter, *finished: Any) -> list[row_writer.Row]:
         found = write(self, *finished)
         written.append(finished)
         if len(written) == 1:
@@ -160,14 +160,14 @@ def test_an_end_by_signal_keeps_what_has_finished(
     monkeypatch.setattr(RowWriter, "write", first_only)
     with pytest.raises(Terminated):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
-    assert records.read(tmp_path).num_rows == len(written) > 1
+    assert tables.read(tmp_path).num_rows == len(written) > 1
 
 
 def test_bf16_true_is_refused_in_the_loop(victim, data, plan, make_trainer, tmp_path: Path) -> None:
     trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), precision="bf16-true")
     with pytest.raises(InputError, match=r"trainer\.precision=bf16-true"):
         trainer.test(victim, datamodule=data, verbose=False)
-    assert not records.RECORDS.exists(tmp_path)
+    assert not tables.RECORDS.exists(tmp_path)
 
 
 def test_an_epoch_that_misses_images_says_so(victim, data, plan, make_trainer, tmp_path: Path) -> None:
@@ -175,4 +175,4 @@ def test_an_epoch_that_misses_images_says_so(victim, data, plan, make_trainer, t
     trainer = make_trainer(epoch, inference_mode=False, limit_test_batches=1)
     with pytest.raises(RuntimeError, match="6 images have no row, such as test_00002 of one"):
         trainer.test(victim, datamodule=data, verbose=False)
-    assert records.read(tmp_path).num_rows == 4
+    assert tables.read(tmp_path).num_rows == 4

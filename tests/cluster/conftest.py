@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from slurm_jobs import Slurm, call
+
+from tests.cluster.slurm_jobs import Slurm, call
 
 
 @pytest.fixture

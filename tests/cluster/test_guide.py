@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.commands.conf import groups, names
+from benchmark.config.groups import groups, names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slurm_jobs import call
+
+from tests.cluster.slurm_jobs import call
 
 pytestmark = pytest.mark.slow
 

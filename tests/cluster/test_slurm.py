@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slurm_jobs import without_slurm
 
-from benchmark import records
+from benchmark.runs import tables
+from tests.cluster.slurm_jobs import without_slurm
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ def test_two_tasks_train_attack_and_merge(slurm, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     job = slurm.submit(WHOLE_RUN.format(python=sys.executable, folder=folder, more=""), "--ntasks-per-node=2")
     assert slurm.wait(job, timeout=300) == "COMPLETED", slurm.output(job)
-    assert records.read(folder)["id"].to_pylist() == [f"test_{i:05d}" for i in range(7)]
+    assert tables.read(folder)["id"].to_pylist() == [f"test_{i:05d}" for i in range(7)]
     assert (folder / "records.parquet").exists()
     assert (folder / "summary.json").exists()
     said = slurm.output(job)
@@ -102,14 +102,14 @@ def test_a_terminated_run_goes_on_when_it_is_requeued(slurm, tmp_path: Path) -> 
     long = "engine.max_passes=null attacks.asma.stop=false attacks.asma.max_steps=150 engine.slots=1"
     script = WHOLE_RUN.format(python=sys.executable, folder=folder, more=long)
     job = slurm.submit(script, "--ntasks-per-node=2", "--requeue")
-    slurm.until(job, lambda: len(records.RECORDS.parts(folder)) >= 2, "attack two images", 300)
+    slurm.until(job, lambda: len(tables.RECORDS.parts(folder)) >= 2, "attack two images", 300)
     slurm.signal(job, "TERM")
     assert slurm.wait(job, timeout=400) == "COMPLETED", slurm.output(job)
     assert slurm.field(job, "Restarts") == "1"
     said = slurm.output(job)
     assert said.count("trained 2 epochs") == 1, said
     assert f"going on with the run in {folder}: " in said
-    assert records.read(folder)["id"].to_pylist() == [f"test_{i:05d}" for i in range(7)]
+    assert tables.read(folder)["id"].to_pylist() == [f"test_{i:05d}" for i in range(7)]
 
 
 def test_every_run_of_a_sweep_is_a_job(sweep, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_every_run_of_a_sweep_is_a_job(sweep, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "sweep"
     assert sorted(path.parent.name for path in folder.glob("*/records.parquet")) == ["0", "1", "2", "3"]
-    tables = [records.read(folder / str(number)) for number in range(4)]
+    tables = [tables.read(folder / str(number)) for number in range(4)]
     assert [table.num_rows for table in tables] == [4, 4, 4, 4]
     told = [(set(table["victim"].to_pylist()), set(table["seed"].to_pylist())) for table in tables]
     assert told == [({f"{name}_resnet18"}, {seed}) for name in ("unet", "fpn") for seed in (0, 1)]

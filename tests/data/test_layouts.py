@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from miniatures import WRITERS, Miniature, box, cityscapes, medsegbench, save
 from PIL import Image
 
-from benchmark.commands.conf import names
+from benchmark.config.groups import names
 from benchmark.data.cityscapes import Cityscapes
 from benchmark.data.cvc_clinicdb import LAST_FRAMES, CVCClinicDB
 from benchmark.data.drishti_gs1 import DrishtiGS1
@@ -29,6 +28,7 @@ from benchmark.data.rim_one_r3 import RimOneR3
 from benchmark.data.rim_one_samples import RimOneSamples
 from benchmark.data.source import SPLITS
 from benchmark.errors import InputError
+from tests.miniatures import WRITERS, Miniature, box, cityscapes, medsegbench, save
 
 SOURCES: dict[str, Callable[..., Any]] = {
     **{f"isic{year}": lambda root, year=year, **options: ISIC(root, year, **options) for year in (2016, 2017, 2018)},

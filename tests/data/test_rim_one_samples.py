@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import picture, rim_one_samples, save
 
 from benchmark.data.rim_one_samples import RimOneSamples, datamodule
 from benchmark.errors import InputError
+from tests.miniatures import picture, rim_one_samples, save
 
 
 @pytest.fixture

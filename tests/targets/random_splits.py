@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets import Split
 
 

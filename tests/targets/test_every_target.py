@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
-from random_splits import foreground_iou, random_split
 
-from benchmark.commands.build import instantiate
-from benchmark.commands.conf import names
+from benchmark.config.build import instantiate
+from benchmark.config.groups import names
 from benchmark.errors import InputError
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets import Split, Target
+from tests.targets.random_splits import foreground_iou, random_split
 
 Make = Callable[..., Target]
 SEEDS = st.integers(0, 10**6)

@@ -5,14 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from random_splits import foreground_iou, random_split
 from torch import Tensor
 
-from benchmark.commands.build import instantiate
+from benchmark.config.build import instantiate
 from benchmark.errors import InputError
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets import OtherImage, Split
 from benchmark.targets.by_overlap import SIDE, ByOverlap, Farthest, Nearest
+from tests.targets.random_splits import foreground_iou, random_split
 
 ALL = torch.ones(2, 3, dtype=torch.bool)
 

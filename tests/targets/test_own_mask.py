@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import InputError
-from benchmark.maps import VOID
+from benchmark.images.label_maps import VOID
 from benchmark.targets import Split, Target
 from benchmark.targets.erased import Erased
 from benchmark.targets.outline import Dilated, Eroded

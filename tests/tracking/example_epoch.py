@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.records import RECORDS, SCHEMA, TRACES
-from benchmark.report.figures import MontageItem
+from benchmark.report.figures.montage import MontageItem
+from benchmark.runs.tables import RECORDS, SCHEMA, TRACES
 
 IMAGES = 4
 

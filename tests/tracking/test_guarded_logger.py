@@ -2,11 +2,11 @@ import logging
 from typing import Any
 
 import pytest
-from example_epoch import rows, traces
 from pytorch_lightning.loggers import Logger
 
 from benchmark.tracking.epoch import FinishedEpoch, RunTracker
 from benchmark.tracking.guarded_logger import GuardedLogger
+from tests.tracking.example_epoch import rows, traces
 
 EPOCH = FinishedEpoch(rows(), traces(), [])
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from example_epoch import IMAGES, rows, traces
 
-from benchmark.report.aggregate import summarise
+from benchmark.results.summary import summarise
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.points import AttackLog, attack_logs
+from tests.tracking.example_epoch import IMAGES, rows, traces
 
 
 @pytest.fixture

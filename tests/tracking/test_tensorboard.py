@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from example_epoch import IMAGES, rows, traces
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmark.report.aggregate import summarise
+from benchmark.results.summary import summarise
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.tensorboard import TensorBoardRun
+from tests.tracking.example_epoch import IMAGES, rows, traces
 
 
 def _read(run: Path) -> EventAccumulator:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import norms
-from benchmark.pixels import from_uint8, round8
+from benchmark.images.quantisation import from_uint8, round8
 from benchmark.transfer.noise_control import noise_like
 
 SEEDS = torch.tensor([11, 12, 13])

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from benchmark.records import SCHEMA
-from benchmark.report.aggregate import write_summary
+from benchmark.results.summary import write_summary
+from benchmark.runs.tables import SCHEMA
 from benchmark.verify.summary import summary_faults
 
 KINDS = {"string": "x", "bool": True, "int64": 1, "double": 0.5}

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.records import RECORDS, SCHEMA, TRACES, Writer
-from benchmark.verify.implied import Trace
+from benchmark.runs.tables import RECORDS, SCHEMA, TRACES, Writer
+from benchmark.verify.bounds import Trace
 from benchmark.verify.table import finished, kept_traces, table_faults
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark import metrics
 from benchmark.criterion import Criterion
-from benchmark.faults import Between
+from benchmark.past_runs.mismatch import Between
 from benchmark.verify.ties import readings, spread
 
 EPS = torch.finfo(torch.float32).eps

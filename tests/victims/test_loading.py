@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmark.errors import InputError
-from benchmark.victims import networks
-from benchmark.victims.hashes import checkpoint_sha256
+from benchmark.victims import smp_networks
+from benchmark.victims.fingerprints import checkpoint_sha256
 from benchmark.victims.loading import check_finite, load_victim, new_victim
 
 SMALL: dict[str, Any] = {
@@ -101,7 +101,7 @@ def test_loading_never_asks_for_encoder_weights(checkpoint: Path, monkeypatch: p
     def refuse(*place: str) -> None:
         raise AssertionError("asked for pretrained weights")
 
-    monkeypatch.setattr(networks, "_fetch_encoder_weights", refuse)
+    monkeypatch.setattr(smp_networks, "_fetch_encoder_weights", refuse)
     assert load_victim(altered(checkpoint, hyper_parameters={"encoder_weights": "imagenet"})).outputs == 2
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from own_networks import WRITERS
 
-from benchmark import adapters
+from benchmark.victims import adapters
 from benchmark.victims.loading import new_victim
+from tests.victims.adapters.own_networks import WRITERS
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "victim").glob("[!_]*.yaml"))

@@ -1,0 +1,96 @@
+"""`attack`: attack the test images with a victim that exists."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from benchmark.cli.context import Context, open_context
+from benchmark.cli.preflight import rehearse
+from benchmark.cli.publish import show
+from benchmark.cli.resume import check_victim
+from benchmark.cli.train import new_victim, victim_name
+from benchmark.config.build import build_trainer
+from benchmark.distributed.process_group import Ranks
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.tracking.guarded_logger import GuardedLogger
+    from benchmark.victims.task import Victim
+
+
+def attack(cfg: DictConfig, ranks: Ranks) -> None:
+    """Attack the victim of victim.ckpt, or a network of the user's own (an adapter's) as it is, and show the result."""
+    from benchmark.victims import adapters
+
+    context = open_context(cfg, ranks)
+    if cfg.victim.ckpt is None and cfg.victim.architecture not in adapters.names():
+        raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
+    victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
+    rehearse(context, victim, fits=False, attacks=True)
+    with context.begin() as loggers:
+        attack_images(context, victim, loggers)
+        show(context, loggers, checkpoint_of(context))
+
+
+def checkpoint_of(context: Context) -> Path | None:
+    """The checkpoint the configuration names."""
+    return None if context.cfg.victim.ckpt is None else Path(context.cfg.victim.ckpt)
+
+
+def load_victim(context: Context) -> "Victim":
+    """The victim of victim.ckpt, which has to fit the data and what the command line says of it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from benchmark.victims.loading import load_victim, parts_of
+
+    cfg, data = context.cfg.victim, context.data
+    _, around, own = parts_of({key: value for key, value in context.config["victim"].items() if key != "ckpt"})
+    victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, deployment=around, **own)
+    for override in HydraConfig.get().overrides.task:
+        key = override.lstrip("+").split("=")[0]
+        name = "architecture" if key == "victim" else key.removeprefix("victim.")
+        if key.startswith("victim") and name in victim.hparams and victim.hparams[name] != cfg[name]:
+            found = victim.hparams[name]
+            raise InputError(f"{override}: but {cfg.ckpt} has {name} {found}; leave it out or give another checkpoint")
+    return victim
+
+
+def attack_images(context: Context, victim: "Victim", loggers: "list[GuardedLogger]") -> None:
+    """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder."""
+    from benchmark.callbacks.attack_epoch import AttackEpoch
+    from benchmark.callbacks.progress import TrainingProgress
+    from benchmark.distributed.sharding import Share
+    from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
+
+    checkpoint = checkpoint_of(context) or context.folder / "checkpoints" / "best.ckpt"
+    weights = victim_sha256(victim)
+    check_victim(context.folder, context.environment(), weights)
+    context.record(
+        checkpoint_sha256=checkpoint_sha256(checkpoint) if checkpoint.exists() else None, weights_sha256=weights
+    )
+    data, attacks, done = context.data, context.plan.attacks, context.attacked()
+    left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
+    data.test_share = Share(left, context.ranks, context.cfg.sharding)
+    name = victim_name(context, victim)
+    epoch = AttackEpoch(context.plan, context.folder, context.name, name, ranks=context.ranks, done=done)
+    # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
+    trainer = build_trainer(
+        context.cfg,
+        context.folder,
+        loggers,
+        [epoch, TrainingProgress()],
+        context.ranks,
+        inference_mode=False,
+        precision="32-true",
+        enable_checkpointing=False,
+    )
+    print(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder}", flush=True)
+    trainer.test(victim, datamodule=data, verbose=False)
+    context.record(shares=epoch.shares)
+    if context.ranks.size > 1:
+        for share in epoch.shares:
+            print(
+                "process {rank}: {images} rows, {image_steps} image-steps in {seconds:.1f} s, "
+                "then {idle_seconds:.1f} s idle".format(**share)
+            )

@@ -1,0 +1,213 @@
+"""From a command line to configured runs, through Hydra; everything that is wrong with the input becomes one line."""
+
+import logging
+import os
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.config.groups import add_folder, assignment, conf_folder, groups, names
+from benchmark.config.resolvers import make_stamp, register_resolvers
+from benchmark.distributed.process_group import Ranks, are_many, join
+from benchmark.errors import InputError, ToldError, did_you_mean
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from benchmark.config.failures import Failures
+
+
+def launch(
+    command: str, overrides: Sequence[str], *, multirun: bool, show_config: bool, config_dir: Path | None = None
+) -> int:
+    """Compose the configuration and hand it to the command, once or (`multirun`) for every combination.
+
+    `config_dir` is a folder of further groups and of the Python files they name, see `conf.add_folder`. Started as one
+    of several processes, it first finds the others.
+    """
+    ranks = join()
+    if not ranks.first:
+        _silence()
+    try:
+        status = _launch(command, overrides, multirun, show_config, config_dir, ranks)
+    except InputError as error:
+        if ranks.says_first(str(error)):
+            raise
+        raise ToldError(str(error)) from error
+    ranks.leave()
+    return status
+
+
+def _launch(
+    command: str, overrides: Sequence[str], multirun: bool, show_config: bool, config_dir: Path | None, ranks: Ranks
+) -> int:
+    if config_dir is not None:
+        add_folder(config_dir)
+    from benchmark.cli.resume import resumed_overrides
+
+    if multirun and any(override.startswith("run.resume=") for override in overrides):
+        raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of the sweep")
+    overrides = resumed_overrides(overrides)
+    _refuse_unknown(overrides)
+    _check_launcher(overrides, multirun)
+    import hydra
+    from hydra.errors import CompactHydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from benchmark.config.failures import Failures, one_line
+
+    register_resolvers(ranks.agree("stamp", make_stamp))
+    # Hydra then raises its errors instead of printing them with its own advice.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
+    flags += [] if config_dir is None else [f"--config-dir={config_dir.resolve()}"]
+
+    failures = Failures(sweep=multirun)
+    # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
+    given = [f"++{override}" if override.startswith("trainer.") else override for override in overrides]
+    before, sys.argv = sys.argv, [f"benchmark {command}", *given, *flags]
+    task = _Task(command, failures, config_dir, sys.argv, ranks)
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
+    except (CompactHydraException, OmegaConfBaseException) as error:
+        raise InputError(one_line(error)) from error
+    except OSError as error:
+        raise InputError(f"the run's folder cannot be made ({error}); give another run.dir") from error
+    finally:
+        sys.argv = before
+    return failures.status()
+
+
+class _Task:
+    """What Hydra runs for each configuration; a launcher may pickle it and run it in a process of its own."""
+
+    def __init__(
+        self, command: str, failures: "Failures", config_dir: Path | None, arguments: list[str], ranks: Ranks
+    ) -> None:
+        self._command, self._failures = command, failures
+        self._config_dir = None if config_dir is None else config_dir.resolve()
+        self._arguments, self._ranks = arguments, ranks
+
+    def __call__(self, cfg: "DictConfig") -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        from benchmark.distributed.termination import terminable
+
+        if self._failures.elsewhere:
+            self._settle_in()
+        _quiet()
+        if self._failures.sweep:
+            print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
+        # Also in a job of submitit's, which ignores SIGTERM: nothing would end it before its time.
+        with self._failures.collected(), terminable(orphans=are_many()):
+            self._run(cfg)
+
+    def _run(self, cfg: "DictConfig") -> None:
+        """Run the command in this process, or start as many as the trainer needs."""
+        from omegaconf import DictConfig, OmegaConf
+
+        from benchmark.cli.context import run_folder
+        from benchmark.distributed.launcher import missing_processes
+
+        trainer = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
+        try:
+            if missing := missing_processes(trainer, self._ranks):  # type: ignore[arg-type]
+                self._start(missing)
+            else:
+                _task(self._command)(cfg, self._ranks)
+        finally:
+            # Hydra makes the folder before anything is known to be right.
+            folder = run_folder()
+            if self._ranks.first and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _start(self, processes: int) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        from benchmark.cli.context import run_folder
+        from benchmark.distributed.launcher import start_processes
+
+        overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("run.dir=")]
+        directory = [] if self._config_dir is None else [f"--config-dir={self._config_dir}"]
+        start_processes(processes, [self._command, *overrides, assignment("run.dir", run_folder()), *directory])
+
+    def _settle_in(self) -> None:
+        """Make up for what `launch` did in the process that started the sweep; Hydra brings its resolvers itself."""
+        if self._config_dir is not None:
+            add_folder(self._config_dir)
+        sys.argv = self._arguments
+        self._ranks = join()
+
+
+def _silence() -> None:
+    """What all processes would say alike, the first one says; errors are said by whoever has one."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+
+
+def _quiet() -> None:
+    """Keep the libraries' advice and notes about themselves out of the output; warnings about the run stay."""
+    import pytorch_lightning  # noqa: F401  # sets its own level when it is imported
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in (
+        r"(Experiment logs|Checkpoint) directory .* exists and is not empty",  # it is the run's own folder
+        r".*isinstance\(treespec, LeafSpec\)",
+        r".*does not have many workers",
+        r"The number of training batches .* is smaller than the logging interval",
+        r"GPU available but not used",
+        r"It is recommended to use `self.log\('val/.*sync_dist=True",  # torchmetrics has added them up already
+        r"The `srun` command is available on your system but is not used",  # a login node may train too
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _task(command: str) -> Callable[["DictConfig", Ranks], None]:
+    from benchmark.cli import attack, run, train
+
+    return {"run": run.run, "train": train.train, "attack": attack.attack}[command]
+
+
+def _check_launcher(overrides: Sequence[str], multirun: bool) -> None:
+    """Raise InputError if the runs cannot go where hydra/launcher=NAME sends them; Hydra says it with a traceback."""
+    chosen = [override for override in overrides if override.startswith("hydra/launcher=")]
+    if not chosen:
+        return
+    if not multirun:
+        raise InputError(f"{chosen[-1]}: says where the runs of a sweep go; give -m too")
+    if chosen[-1] == "hydra/launcher=slurm":
+        if find_spec("submitit") is None:
+            raise InputError(f"{chosen[-1]}: needs hydra-submitit-launcher; pip install hydra-submitit-launcher")
+        if shutil.which("srun") is None:
+            raise InputError(f"{chosen[-1]}: there is no srun here; start the sweep where jobs can be submitted")
+
+
+def _refuse_unknown(overrides: Sequence[str]) -> None:
+    """Name the nearest of what exists for a mistyped GROUP=NAME; Hydra's own messages do not."""
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator and not override.startswith("~"):
+            raise InputError(f"{override!r} is not KEY=VALUE; write e.g. seed=1, see --help")
+        if not key:
+            raise InputError(f"{override!r} has no key; write e.g. seed=1, see --help")
+        if key not in groups() or value.startswith("$"):
+            continue
+        if value in ("", "null"):
+            raise InputError(f"{override}: names no {key}; {key} is one of {', '.join(names(key))}")
+        for name in re.findall(r"[\w.-]+", value):
+            if name not in names(key):
+                if key == "defence" and name in names("hardening"):
+                    raise InputError(
+                        f"{override}: a victim is trained against attacks by hardening={name}; defence= names input "
+                        "transforms the files are also shown through"
+                    )
+                near = did_you_mean(name, names(key))
+                raise InputError(
+                    f"{override}: there is no {key} {name!r}{near}; {key} is one of {', '.join(names(key))}"
+                )

@@ -1,0 +1,22 @@
+"""`list`: what there is to choose from."""
+
+from pathlib import Path
+
+from benchmark.config.groups import add_folder, groups, headline, names
+from benchmark.errors import InputError, did_you_mean
+
+_FIRST = ("attack", "victim", "data", "target", "experiment")
+
+
+def list_names(group: str | None = None, config_dir: Path | None = None) -> int:
+    """Print each name of a group, or of all, with the first comment of its file; `config_dir` has further ones."""
+    if config_dir is not None:
+        add_folder(config_dir)
+    if group is not None and group not in groups():
+        raise InputError(f"unknown group {group!r}{did_you_mean(group, groups())}; groups are {', '.join(groups())}")
+    ordered = sorted(groups(), key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    for shown in [group] if group else ordered:
+        print(f"{shown}=")
+        for name, path in names(shown).items():
+            print(f"  {name:24}{headline(path)}")
+    return 0

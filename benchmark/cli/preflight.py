@@ -1,0 +1,61 @@
+"""What would stop a run later, found before anything is computed or written."""
+
+from typing import TYPE_CHECKING
+
+from benchmark.callbacks.attack_epoch import refuse_unsuitable
+from benchmark.cli.context import Context
+from benchmark.config.build import build_hardening, build_trainer
+from benchmark.errors import InputError
+from benchmark.evaluation.case import split_of
+from benchmark.evaluation.session import Session
+from benchmark.images.quantisation import Grid
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch.utils.data import Dataset
+
+    from benchmark.victims.task import Victim
+
+
+def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -> None:
+    """Read the images, draw the targets, build trainer and engines, predict one image; raise InputError for all that.
+
+    Args:
+        context, victim: of the run.
+        fits: whether the victim will be trained.
+        attacks: whether the test images will be attacked.
+    """
+    trainer = build_trainer(context.cfg, context.folder, [], [], context.ranks)
+    refuse_unsuitable(trainer)
+    if fits:
+        build_hardening(context.cfg)
+        _rehearse_training(context, trainer)
+        if context.cfg.training.attack_every:
+            _rehearse_attack(context, victim, "val")
+    if attacks:
+        context.data.setup("test")
+        _rehearse_attack(context, victim, "test")
+
+
+def _rehearse_training(context: Context, trainer: "pl.Trainer") -> None:
+    for name in ("max_epochs", "limit_train_batches", "limit_val_batches"):
+        if getattr(trainer, name) == 0:
+            raise InputError(f"trainer.{name}=0: no victim would be trained and chosen by validation; give at least 1")
+    if trainer.max_epochs == -1 and trainer.max_steps == -1 and context.cfg.victim.schedule != "none":
+        raise InputError(
+            f"trainer.max_epochs=-1: victim.schedule={context.cfg.victim.schedule} needs an end; "
+            "give trainer.max_epochs or victim.schedule=none"
+        )
+    context.data.setup("fit")
+    context.data.train_dataloader()
+
+
+def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
+    data = context.data
+    dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
+    images = split_of(data, split)
+    grid = Grid(data.bits)
+    if grid.bits > 8 and (context.plan.defences or victim.deployment.transform):
+        raise InputError(f"data.bits={grid.bits}: input transforms are of 8-bit images; leave them out")
+    with Session(context.plan, victim, images, class_pixels=data.class_pixels, grid=grid) as session:
+        session.check(dataset[index] for index in range(len(images.ids)))

@@ -1,0 +1,128 @@
+"""`verify`: whether a run's numbers can be made again from what it has saved."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
+
+from benchmark.cli.context import package_versions
+from benchmark.config.build import Make, build_attacks, build_defences
+from benchmark.errors import InputError
+from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
+from benchmark.past_runs.mismatch import Fault
+from benchmark.past_runs.open import Past, open_run
+from benchmark.past_runs.overrides import override_faults
+from benchmark.verify.model import load_attacked
+from benchmark.verify.rows import Recorded, RowChecks
+from benchmark.verify.table import finished
+from benchmark.verify.verification import Verification
+
+T = TypeVar("T")
+
+_SHOWN = 50
+
+
+def verify(runs: Sequence[str], ckpt: str | None, data_root: str | None, factory: str | None) -> int:
+    """Predict the saved files of each run again and compare all that can be made again with what the run says.
+
+    Returns:
+        0 if every run is as its rows say, 1 if something differs, 2 if a run cannot be checked; of several the worst.
+    """
+    status = 0
+    for folder in map(Path, runs):
+        try:
+            status = max(status, _verify(folder, None if ckpt is None else Path(ckpt), data_root, factory))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
+    past = open_run(folder, data_root)
+    recorded, notes = recorded_run(folder, past, moved=data_root is not None)
+    attacked = load_attacked(past.source, past.config["victim"], past.environment, ckpt, factory)
+    for note in notes:
+        print(f"note: {folder}: {note}", file=sys.stderr)
+    if attacked.victim is not None:
+        attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
+    verification = Verification(recorded, attacked.victim, attacked.name)
+    found = _Found([*override_faults(past.config, past.environment, recorded.moved), *attacked.faults])
+    rows = len(past.source.rows)
+    # Without a terminal every refresh is a new line of a log file.
+    interval = 0.2 if sys.stderr.isatty() else 10
+    with tqdm(total=rows, desc="verify", unit="row", mininterval=interval, dynamic_ncols=True) as bar:
+        try:
+            for fault in verification.faults(bar.update):
+                found.add(fault)
+        except KeyboardInterrupt as error:
+            told = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} faults"
+            raise KeyboardInterrupt(told) from error
+    found.tell()
+    print(_verdict(folder, rows, verification.checks, found.count))
+    return 1 if found.count else 0
+
+
+class _Found:
+    """The first faults and how many there are."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.count, self._shown = 0, list[Fault]()
+        for fault in faults:
+            self.add(fault)
+
+    def add(self, fault: Fault) -> None:
+        self.count += 1
+        if self.count <= _SHOWN:
+            self._shown.append(fault)
+
+    def tell(self) -> None:
+        for fault in self._shown:
+            print(fault)
+        if self.count > _SHOWN:
+            print(f"... and {self.count - _SHOWN} more")
+
+
+def _verdict(folder: Path, rows: int, checks: RowChecks, faults: int) -> str:
+    unfinished = "" if finished(folder) else f"unfinished: {rows} rows so far, "
+    said = "as recorded" if not faults else f"{faults} fault{'s' * (faults != 1)}"
+    held = len(checks.held - checks.recomputed)
+    counted = (
+        f"{rows} rows: {len(checks.recomputed)} columns recomputed, {held} of the float32 result and its cost held "
+    )
+    unchecked = ", ".join(checks.unchecked) or "none"
+    return f"{folder}: {unfinished}{said}; {counted}against bounds and each other, not checked: {unchecked}"
+
+
+def recorded_run(folder: Path, past: Past, moved: bool) -> tuple[Recorded, list[str]]:
+    """The run with its attacks and input transforms made again, and what there is to note."""
+    cfg, path, notes = OmegaConf.create(past.config), folder / "config.yaml", []
+
+    def make_all(what: str, build: Callable[[DictConfig, Make], Mapping[str, T]]) -> Mapping[str, T] | None:
+        try:
+            return build(cfg, partial(make_past, path))
+        except ForeignCodeError as error:
+            notes.append(f"what its {what} should be is not checked ({error})")
+            return None
+        except (InputError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: {what} cannot be made again ({error}); restore it") from error
+
+    attacks, defences = make_all("attacks", build_attacks), make_all("defences", build_defences)
+    notes += _changes(past.environment)
+    return Recorded(past.source, past.config, past.environment, attacks, defences, moved), notes
+
+
+def _changes(environment: Mapping[str, Any]) -> list[str]:
+    """What is no fault, but may be why there are some."""
+    said = environment.get("packages")
+    then = said if isinstance(said, dict) else {}
+    changed = [
+        f"{name} {then.get(name)}, now {now}" for name, now in package_versions().items() if then.get(name) != now
+    ]
+    notes = [f"other versions than then: {'; '.join(changed)}"] if changed else []
+    return notes if "config_sha256" in environment else [*notes, "it has recorded no hash of its config.yaml"]

@@ -1,0 +1,84 @@
+"""`victims`: trained victims as files that hold no code, and back."""
+
+from pathlib import Path
+
+from benchmark.atomic_files import save_text
+from benchmark.errors import InputError, did_you_mean
+
+ACTIONS = ("export", "import")
+
+
+def victims(action: str, path: str, target: str | None, out: str | None, licence: str | None) -> int:
+    """Export a checkpoint as safetensors with a model card, or import such a file as a checkpoint.
+
+    Args:
+        action: "export" or "import".
+        path: the checkpoint; or the file, or the folder with model.safetensors.
+        target: of `export`: FILE.safetensors, or a folder, which gets model.safetensors and README.md.
+        out: of `import`: the checkpoint to write.
+        licence: of the exported weights, for the card.
+
+    Raises:
+        InputError: nothing to read, nowhere to write, or no victim.
+    """
+    if action == "export":
+        if target is None or out is not None:
+            raise InputError("victims export: needs a checkpoint and where to: CKPT FOLDER or CKPT FILE.safetensors")
+        return _export(Path(path), Path(target), licence)
+    if action == "import":
+        if out is None or target is not None or licence is not None:
+            raise InputError("victims import: needs what to read and where to write: FILE --out CKPT")
+        return _import(Path(path), Path(out))
+    raise InputError(f"victims {action}: unknown{did_you_mean(action, ACTIONS)}; write victims {' or '.join(ACTIONS)}")
+
+
+def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
+    from benchmark.victims.fingerprints import checkpoint_sha256, tensors_sha256
+    from benchmark.victims.loading import is_adapted, read_checkpoint, rebuilt
+    from benchmark.victims.model_card import model_card, provenance
+    from benchmark.victims.safetensors_io import HUB_FILE, save_victim
+
+    single = target.suffix == ".safetensors"
+    file, card = (target, target.with_suffix(".md")) if single else (target / HUB_FILE, target / "README.md")
+    for path in (file, card):
+        if path.exists():
+            raise InputError(f"{path}: is there already; choose another place")
+    saved, weights = read_checkpoint(checkpoint)
+    # What only the user's own code can build is handed on as it is.
+    saved = saved if is_adapted(saved) else dict(rebuilt(saved, weights, checkpoint).hparams)
+    about = {
+        "licence": licence or "unknown",
+        "weights_sha256": tensors_sha256(weights),
+        "checkpoint_sha256": checkpoint_sha256(checkpoint),
+        **provenance(checkpoint, tensors_sha256(weights)),
+    }
+    numbers = sum(tensor.numel() for tensor in weights.values())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_victim(saved, weights, file, about)
+        save_text(card, model_card(saved, numbers, about, target.name))
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+    print(f"victim   {file}\ncard     {card}\nweights  {about['weights_sha256']}")
+    return 0
+
+
+def _import(path: Path, out: Path) -> int:
+    from benchmark.victims.fingerprints import tensors_sha256
+    from benchmark.victims.loading import is_adapted, rebuilt
+    from benchmark.victims.safetensors_io import read_victim, save_checkpoint
+
+    if out.exists():
+        raise InputError(f"--out {out}: is there already; choose another place")
+    saved, weights = read_victim(path)
+    if not is_adapted(saved):
+        victim = rebuilt(saved, weights, path)
+        saved, weights = dict(victim.hparams), victim.state_dict()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(saved, weights, out)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another place") from error
+    how = " (of a network of your own: attack it with the victim= it was trained with)" if is_adapted(saved) else ""
+    print(f"victim   {out}{how}\nweights  {tensors_sha256(weights)}")
+    return 0

@@ -1,3 +1,0 @@
-"""What stands around a network where it is used: transforms in front, working size, windows, post-processing."""
-
-from benchmark.deployment.pipeline import Deployment as Deployment

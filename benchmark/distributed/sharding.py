@@ -1,0 +1,44 @@
+"""Which images of a split this process attacks: a share of its own, or the next one whenever it has room."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
+
+from torch.utils.data import Sampler
+
+from benchmark.distributed.process_group import Ranks
+from benchmark.errors import InputError
+
+Sharding = Literal["static", "dynamic"]
+
+
+class Share(Sampler[int]):
+    """Indices of a data set, each of which exactly one process yields.
+
+    Has no length: Lightning repeats images until sized loaders are equally long, and skips hooks where one is empty.
+
+    Args:
+        indices: what there is to attack, the same in all processes.
+        ranks: the processes.
+        sharding: "static", process r of w takes each w-th index from r on, the same ones every time; "dynamic", each
+            takes the next one whenever it asks, so that nobody is idle while another has images waiting (but one: of a
+            loader without a length Lightning asks for one image ahead, to know which is the last).
+    """
+
+    def __init__(self, indices: Sequence[int], ranks: Ranks, sharding: Sharding = "static") -> None:
+        if sharding not in get_args(Sharding):
+            raise InputError(f"sharding={sharding}: must be {' or '.join(get_args(Sharding))}")
+        self._indices, self._ranks, self._sharding = list(indices), ranks, sharding
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether an index must not be asked for before there is room for its image."""
+        return self._sharding == "dynamic"
+
+    def __iter__(self) -> Iterator[int]:
+        if self._sharding == "static":
+            yield from self._indices[self._ranks.rank :: self._ranks.size]
+            return
+        for drawn in self._ranks.draw("images"):
+            if drawn >= len(self._indices):
+                return
+            yield self._indices[drawn]

@@ -1,0 +1,96 @@
+"""The public face of the attack loop: `attack` for tensors at hand, `Engine` for a stream of images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.attacks.base import Rule
+from benchmark.engine.jobs import Finished, Job
+from benchmark.engine.loop import Engine
+from benchmark.errors import InputError
+
+
+@dataclass
+class AttackResult:
+    """Per image, in input order; N images.
+
+    Attributes:
+        adv: (N, C, H, W) in [0, 1], on the CPU.
+        success, success8, success_clean, nonfinite_gradient: (N,) bool.
+        steps, kept_step, forwards, backwards, zero_gradients: (N,) int64.
+        success_passes: (N,) int64, -1 where there was no success.
+        seconds: (N,) float64.
+        finished: everything about each image, see `Finished`.
+    """
+
+    adv: Tensor
+    success: Tensor
+    success8: Tensor
+    success_clean: Tensor
+    nonfinite_gradient: Tensor
+    steps: Tensor
+    kept_step: Tensor
+    forwards: Tensor
+    backwards: Tensor
+    success_passes: Tensor
+    zero_gradients: Tensor
+    seconds: Tensor
+    finished: list[Finished]
+
+
+def attack(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    rule: Rule,
+    *,
+    valid: Tensor | None = None,
+    truth: Tensor | None = None,
+    eps: Tensor | None = None,
+    ids: Sequence[str] | None = None,
+    **options: Any,
+) -> AttackResult:
+    """Attack any number of images.
+
+    Args:
+        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1; K = 1 is a sigmoid head.
+        images: (N, C, H, W) float in [0, 1].
+        labels: (N, h, w) int: the target maps for a targeted rule, else the truth.
+        rule: any update rule.
+        valid: (N, h, w) bool, pixels that count; None: all.
+        truth: (N, h, w) int, for a targeted rule that is judged against the truth.
+        eps: (N,) budgets, image by image, in place of the rule's own.
+        ids: N names that seed random starts; None: "0", "1", ...
+        **options: of `Engine`: judge, max_steps, max_passes, slots, stop, keep, confirm, precision, background, ...
+
+    Raises:
+        InputError: for images outside [0, 1] or not finite, labels out of range, shapes that do not fit.
+    """
+    names = [str(i) for i in range(len(images))] if ids is None else list(ids)
+    if len(set(names)) != len(images):
+        raise InputError(f"ids: {len(set(names))} different ones for {len(images)} images; give one for each")
+    for name, other in (("labels", labels), ("valid", valid), ("truth", truth), ("eps", eps)):
+        if other is not None and len(other) != len(images):
+            raise InputError(f"{name}: {len(other)} for {len(images)} images; give one for each")
+    done: dict[str, Finished] = {}
+    with Engine(model, rule, **options) as engine:
+        for i, name in enumerate(names):
+            own_valid, own_truth = (other if other is None else other[i].cpu() for other in (valid, truth))
+            budget = None if eps is None else float(eps[i])
+            engine.submit(Job(name, images[i].cpu(), labels[i].cpu(), own_valid, own_truth, budget))
+        for finished in engine.run():
+            done[finished.job.id] = finished
+    finished_images = [done[name] for name in names]
+    per_image = [f.name for f in fields(AttackResult) if f.name not in ("adv", "finished")]
+    return AttackResult(
+        adv=torch.stack([image.adv for image in finished_images]) if finished_images else images.cpu(),
+        finished=finished_images,
+        **{name: torch.tensor([_number(getattr(image, name)) for image in finished_images]) for name in per_image},
+    )
+
+
+def _number(value: float | None) -> float:
+    return -1 if value is None else value

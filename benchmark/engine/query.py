@@ -1,0 +1,57 @@
+"""What a rule asks the model for, and what the engine remembers of the answers."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.profiler import record_function
+
+from benchmark import metrics
+from benchmark.attacks.base import Batch, Loss
+from benchmark.engine.model import Network
+
+PASSES = "attack: passes"
+"""What profilers see of a rule's passes."""
+
+
+class Asked:
+    """The engine's `Query`: makes the passes a rule asks for and remembers what the engine needs of them."""
+
+    def __init__(self, network: Network, batch: Batch, judge: Callable[[Tensor], Tensor]) -> None:
+        self._network, self.judge = network, judge
+        self._iterates = batch.iterates
+        self.forwards = self.backwards = 0
+        self.logits: Tensor | None = None
+        self.loss: Tensor | None = None
+        self.finite = torch.ones_like(batch.steps, dtype=torch.bool)
+        self.zero = torch.zeros_like(batch.steps)
+
+    def forward(self, points: Tensor | None = None) -> Tensor:
+        with torch.no_grad(), record_function(PASSES), self._network.stepping():
+            logits = self._network(self._iterates if points is None else points)
+        self.forwards += 1
+        if points is None:
+            self.logits = logits
+        return logits
+
+    def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        leaf = (self._iterates if points is None else points).detach().requires_grad_()
+        with record_function(PASSES), self._network.stepping():
+            logits = self._network(leaf)
+            losses = loss(logits, leaf)
+            if losses.shape != (len(leaf),):
+                found = f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images"
+                raise ValueError(f"{found}; give one loss per image")
+            (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        gradient, logits = gradient.contiguous(), logits.detach()
+        if self._network.overwrites:
+            gradient = gradient.clone()
+        self.forwards += 1
+        self.backwards += 1
+        self.loss = losses.detach()
+        size = metrics.linf(gradient)
+        self.finite = self.finite & size.isfinite()
+        self.zero = self.zero + (size == 0)
+        if points is None:
+            self.logits = logits
+        return logits, gradient

@@ -1,0 +1,50 @@
+"""What the host learns about the images in the slots while they are attacked: measurements and time."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.engine.jobs import Guest
+
+Measurements = dict[str, Any]
+"""One step: "ids" (list of str) and "step", "iou", ... each (len(ids),) float64 on the CPU, as in `Finished.trace`."""
+
+
+class Telemetry:
+    """Collects measurements on the device, and hands them to the images' traces and to a watcher when asked to."""
+
+    def __init__(self, watch: Callable[[Measurements], None] | None) -> None:
+        self._watch = watch
+        self._unread: list[tuple[Tensor, dict[str, Tensor]]] = []
+        self._clock = 0.0
+
+    def note(self, awake: Tensor, measured: dict[str, Tensor]) -> None:
+        """Remember one step of the images `awake` (B,) bool; each measurement is (B,) float64."""
+        self._unread.append((awake, measured))
+
+    def read(self, guests: Sequence[Guest]) -> None:
+        """Bring what was noted since the last look to the host; guests of the B slots."""
+        for awake, measured in self._unread:
+            names, chosen = list(measured), awake.cpu()
+            table = torch.stack(list(measured.values())).cpu()[:, chosen]
+            present = [guest for guest, is_awake in zip(guests, chosen.tolist(), strict=True) if is_awake]
+            for guest, column in zip(present, table.T.tolist(), strict=True):
+                guest.trace.append(dict(zip(names, column, strict=True)))
+            if self._watch and present:
+                ids = [guest.job.id for guest in present]
+                self._watch({"ids": ids, **dict(zip(names, table, strict=True))})
+        self._unread = []
+
+    def start_clock(self) -> None:
+        """From here on time is the images'."""
+        self._clock = time.perf_counter()
+
+    def bill(self, guests: Sequence[Guest]) -> None:
+        """Divide the time since the last bill among the images in the slots."""
+        now = time.perf_counter()
+        for guest in guests:
+            guest.seconds += (now - self._clock) / len(guests)
+        self._clock = now

@@ -1,0 +1,59 @@
+"""Label maps as files: PNGs whose values are class indices, shown in colours that everybody can tell apart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.atomic_files import saved_whole
+from benchmark.errors import InputError
+
+VOID = 255
+"""The value of pixels that do not count; classes are 0 to classes − 1, so there are at most 255 of them."""
+
+# Okabe and Ito's colour-blind-safe colours, those that stand out on tissue first; class k ≥ 1 takes entry k − 1.
+CLASS_COLOURS = ("#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#E69F00", "#0072B2", "#D55E00")
+_VOID_COLOUR = "#999999"
+
+
+def colour_of(label: int) -> str:
+    """#RRGGBB of a class from 1 on, or of `VOID`; class 0 is left as it is wherever it is drawn on something."""
+    return _VOID_COLOUR if label == VOID else CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
+
+
+def palette() -> bytes:
+    """The colours of all 256 values, red, green and blue of each in turn; class 0 is black where it is seen."""
+    return bytes(3) + b"".join(bytes.fromhex(colour_of(label)[1:]) for label in range(1, 256))
+
+
+def save_map(labels: NDArray[Any], path: Path) -> None:
+    """Write class indices (H, W), `VOID` where none is known, as an 8-bit PNG with a palette, whole or not at all.
+
+    Class 0 is transparent, so that the file can be laid over the image.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(labels.astype(np.uint8))
+    picture.putpalette(palette())
+    with saved_whole(path) as temporary:
+        picture.save(temporary, format="PNG", transparency=0)
+
+
+def load_map(path: Path) -> NDArray[np.uint8]:
+    """Read a saved map: (H, W) class indices. Raises InputError if it cannot be read."""
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture, dtype=np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
+
+
+def depth_of(picture: Image.Image, path: Path) -> int:
+    """Bits of the levels in a saved image: 8, or what a deeper one says. Raises InputError if it says nothing."""
+    if picture.mode in ("L", "RGB"):
+        return 8
+    said = str(picture.info.get("bits"))
+    if not (picture.mode.startswith("I") and said.isdecimal() and 8 < int(said) <= 16):
+        raise InputError(f"{path}: is no image that a run has saved (mode {picture.mode}); attack the image again")
+    return int(said)

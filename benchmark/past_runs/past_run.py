@@ -1,0 +1,146 @@
+"""A finished run whose saved pictures are shown to other models: whether everything is as it was when it ran."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from benchmark.criterion import Criterion
+from benchmark.data.datamodule import SegmentationData
+from benchmark.errors import InputError
+from benchmark.evaluation.case import Case, repeat_case, split_of
+from benchmark.images.image_files import load_picture
+from benchmark.images.label_maps import VOID, load_map
+from benchmark.past_runs.mismatch import Fault, differing, row_place
+from benchmark.runs.layout import Picture, adversarial_path, picture_path
+from benchmark.runs.tables import RECORDS, group_rows
+from benchmark.targets import Target
+
+_DATA = "restore the data the run was made on"
+_PICTURE = "restore it or attack the image again"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run's folder with the data, targets and judge that its configuration names.
+
+    Attributes:
+        folder: of the run.
+        name: unique among the runs given.
+        data, target, judge: made again from config.yaml.
+        rows: as `benchmark.runs.tables.read` gives them, at least one.
+        splits: split -> ids, as recorded.
+        fingerprint: of the data, as recorded.
+        weights_sha256: of the attacked model; None where the run recorded none.
+        checkpoints: where that model may be found.
+        deployment: what its configuration puts around the model, other than what the checkpoint says.
+        batch: images to predict at once, as many as the run attacked at once.
+    """
+
+    folder: Path
+    name: str
+    data: SegmentationData
+    target: Target
+    judge: Criterion
+    rows: Sequence[Mapping[str, Any]]
+    splits: Mapping[str, Sequence[str]]
+    fingerprint: str
+    weights_sha256: str | None
+    checkpoints: Sequence[Path]
+    batch: int
+    deployment: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise InputError, naming what differs, unless data, targets, judge and pictures are those of the rows."""
+        for fault in self._faults():
+            raise InputError(f"{self.folder}: {fault}; {fault.cure}")
+
+    def _faults(self) -> Iterator[Fault]:
+        yield from self.data_faults()
+        by_id, absent = group_rows(self.rows, "id"), RECORDS.missing(self.folder)
+        for case in self.cases(sorted(by_id)):
+            facts = {name: value for name, value in self.facts(case).items() if name not in absent}
+            for row in by_id[case.id]:
+                yield from differing(row, facts)
+                yield from self.picture_faults(row)
+
+    def data_faults(self) -> Iterator[Fault]:
+        """What of the data is not as the run recorded it."""
+        name, found = self.data.name, self.data.splits()
+        for split in dict.fromkeys([*found, *self.splits]):
+            said, ids = self.splits.get(split), found.get(split, [])
+            recorded = said if isinstance(said, list) else []
+            if said != ids:
+                what = f"has {len(ids)} images of {name} now, other ones than the {len(recorded)} recorded"
+                yield Fault("splits.json", what, _DATA, split)
+        if (fingerprint := self.data.fingerprint()) != self.fingerprint:
+            what = (
+                f"the files or settings of data set {name} have changed (fingerprint {fingerprint[:12]}, "
+                f"recorded {self.fingerprint[:12]})"
+            )
+            yield Fault("environment.json", what, _DATA, "data_fingerprint")
+        known = set(self.data.test_ids())
+        for row in self.rows:
+            if row["id"] not in known:
+                yield Fault(row_place(row), f"data set {name} does not have this image", _DATA, "id")
+
+    def facts(self, case: Case) -> dict[str, Any]:
+        """Columns that say what was attacked and how it is judged, for an image."""
+        return {
+            "split": self.data.test_split,
+            "judge": str(self.judge),
+            "classes": self.data.classes,
+            "background": self.data.background,
+            **case.columns(),
+        }
+
+    def picture_faults(self, row: Mapping[str, Any]) -> Iterator[Fault]:
+        """Whether the saved picture is missing, no PNG, or of another size than the row says."""
+        path = adversarial_path(self.folder, row["attack"], row["id"])
+        place, column = row_place(row), str(path.relative_to(self.folder))
+        try:
+            with Image.open(path, formats=["PNG"]) as picture:
+                size = picture.size
+        except Exception as error:  # any bytes may come here, and Pillow raises many things at them
+            reason = getattr(error, "strerror", None) or "no PNG"
+            yield Fault(place, f"cannot be read ({reason})", _PICTURE, column)
+            return
+        if size != (row["width"], row["height"]):
+            what = f"has {size[0]} x {size[1]} pixels, its row says {row['width']} x {row['height']}"
+            yield Fault(place, what, _PICTURE, column)
+
+    def read_data(self) -> None:
+        """Decode the images; raises InputError if one cannot be read."""
+        _ = self._items
+
+    def cases(self, ids: Sequence[str]) -> Iterator[Case]:
+        """Image, truth and target of each id, as the rows have it."""
+        dataset, position = self._items
+        rows = {row["id"]: row for row in self.rows}
+        for image_id in ids:
+            item, row = dataset[position[image_id]], rows[image_id]
+            case = repeat_case(item, self.target, row)
+            if int(item["valid"].sum()) != row["valid_pixels"] or item["mask"].shape != (row["height"], row["width"]):
+                case = self._as_saved(case)
+            yield case
+
+    def _as_saved(self, case: Case) -> Case:
+        """The case of a model that shows but a window of its input, from the pictures: the rows are about these."""
+        paths: dict[Picture, Path] = {name: picture_path(self.folder, name, case.id) for name in ("truth", "target")}
+        truth, target = (torch.from_numpy(load_map(path)).long() for path in paths.values())
+        image = load_picture(picture_path(self.folder, "clean", case.id))
+        valid, aims = truth != VOID, target != VOID
+        truth, target = truth.masked_fill(~valid, 0), target.masked_fill(~aims, 0)
+        return replace(case, image=image, truth=truth, target=target, valid=valid, target_valid=aims)
+
+    @cached_property
+    def _items(self) -> tuple[Dataset, dict[str, int]]:
+        self.data.setup("test")
+        ids = self.data.test_ids()
+        self.target.prepare(split_of(self.data, "test"))
+        return self.data.test_dataloader().dataset, {image_id: index for index, image_id in enumerate(ids)}

@@ -1,0 +1,67 @@
+"""The pictures of a run's images, read back from what the run has saved."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.errors import InputError
+from benchmark.images.label_maps import depth_of, load_map
+from benchmark.report.figures.montage import MontageItem
+from benchmark.results.success_curves import families
+from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs.tables import file_name
+
+
+def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
+    """What a row's image looked like: the saved files only, nothing is predicted. Raises InputError if one is missing.
+
+    Args:
+        run: the run's folder.
+        row: one of its rows.
+    """
+    attack, image_id = row["attack"], row["id"]
+    paths = picture_path(run, "clean", image_id), adversarial_path(run, attack, image_id)
+    (image, highest), (adv, _) = (_load_levels(path) for path in paths)
+    return MontageItem.of_row(
+        row,
+        image=_to_look_at(image, highest),
+        adv=_to_look_at(adv, highest),
+        delta=(adv.astype(np.float64) - image) / highest,
+        truth=load_map(picture_path(run, "truth", image_id)),
+        target=load_map(picture_path(run, "target", image_id)),
+        clean_pred=load_map(picture_path(run, "prediction", image_id)),
+        adv_pred=load_map(prediction_path(run, attack, image_id)),
+    )
+
+
+def montage_paths(run: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
+    """Of which attacks among the rows there is a montage, and where: one montage.png, or one per family of attacks.
+
+    Of a family with several budgets, the largest is shown.
+    """
+    shown = [list(family.attacks)[-1] for family in families(rows)]
+    names = ["montage.png"] if len(shown) == 1 else [f"montage_{file_name(attack)}.png" for attack in shown]
+    return {attack: run / name for attack, name in zip(shown, names, strict=True)}
+
+
+def load_pixels(path: Path) -> NDArray[np.uint8]:
+    """(H, W, C) with 1 or 3 channels, deeper images as 8 bits. Raises InputError if it cannot be read."""
+    return _to_look_at(*_load_levels(path))
+
+
+def _load_levels(path: Path) -> tuple[NDArray[np.int64], int]:
+    """The levels (H, W, C) of an image, and that of 1."""
+    try:
+        with Image.open(path) as picture:
+            levels, bits = np.array(picture).astype(np.int64), depth_of(picture, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
+    return levels[:, :, None] if levels.ndim == 2 else levels, 2**bits - 1
+
+
+def _to_look_at(levels: NDArray[np.int64], highest: int) -> NDArray[np.uint8]:
+    return np.round(levels * (255 / highest)).astype(np.uint8)

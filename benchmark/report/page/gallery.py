@@ -1,0 +1,133 @@
+"""What the page's script needs of every row: its columns, its pictures, its way."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow.types as kinds
+
+from benchmark.errors import InputError
+from benchmark.report.figures.saved_images import saved_pictures
+from benchmark.report.page.thumbnails import Thumbnails
+from benchmark.results.entries import Entry
+from benchmark.results.loaded import Run
+from benchmark.results.traces import of_attack
+from benchmark.runs.layout import Picture, adversarial_path, picture_path, prediction_path
+from benchmark.runs.tables import RECORDS, group_rows
+
+MOST_PICTURES = 500
+"""Rows whose pictures are embedded; those of further ones are loaded from beside the page, if they are there."""
+
+_FEW = 48  # rows up to which pictures are embedded pixel by pixel, and larger
+_TRACE_POINTS = 60
+_SAME: tuple[Picture, ...] = ("clean", "truth", "target", "prediction")
+
+
+def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
+    """The rows of all entries, as JSON takes them, for a page that will be written to `page`.
+
+    Returns:
+        {"entries": [{"name", "attack", "run", "targeted", "ids", "columns": {name: value of all or list}, "traces",
+        "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id, or null.
+    """
+    shown = [entry for entry in compared if entry.rows]
+    each = max(1, MOST_PICTURES // max(1, len(shown)))
+    total = sum(min(each, len(entry.rows)) for entry in shown)
+    small = Thumbnails(256, lossless=True) if total <= _FEW else Thumbnails(128, lossless=False)
+    cases: dict[str, dict[str, Any]] = {}
+    listed = []
+    for entry in shown:
+        of_run = cases.setdefault(str(_folder(entry)), {})
+        listed.append({
+            "name": entry.name,
+            "attack": entry.attack,
+            "run": str(_folder(entry)),
+            "targeted": bool(entry.rows[0]["targeted"]),
+            "ids": [str(row["id"]) for row in entry.rows],
+            "columns": _columns(entry.rows),
+            "traces": _traces(entry),
+            "pictures": [
+                _pictures(entry, row, small, of_run) if k < each else None for k, row in enumerate(entry.rows)
+            ],
+            "files": [_files(entry, row, page) for row in entry.rows],
+        })  # fmt: skip
+    return {"entries": listed, "cases": cases}
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold, numbers with seven digits: text for infinities, None for NaN."""
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(f"{value:.7g}")
+        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return value
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All but lists, in the order of the schema; one value where all rows have the same."""
+    schema = RECORDS.schema_with(rows[0])
+    found: dict[str, Any] = {}
+    for name in schema.names:
+        if not kinds.is_list(schema.field(name).type) and name not in ("id", "run", "attack"):
+            values = [plain(row.get(name)) for row in rows]
+            found[name] = values if any(value != values[0] for value in values) else values[0]
+    return found
+
+
+def _traces(entry: Entry) -> list[dict[str, list[Any]] | None]:
+    traces = None if entry.run is None else entry.run.traces
+    if traces is None:
+        return [None] * len(entry.rows)
+    by_id = group_rows(
+        of_attack(traces, entry.attack).select(["id", "step", "iou", "l2"]).sort_by("step").to_pylist(), "id"
+    )
+    return [_thinned(by_id.get(row["id"], [])) for row in entry.rows]
+
+
+def _thinned(points: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
+    if not points:
+        return None
+    kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), _TRACE_POINTS)).round().astype(int))
+    return {name: [plain(points[k][name]) for k in kept] for name in ("step", "iou", "l2")}
+
+
+def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: dict[str, Any]) -> dict[str, Any] | None:
+    """The row's own pictures, and in `of_run` those that all attacks on the image share."""
+    try:
+        item = saved_pictures(_folder(entry), row)
+    except InputError:
+        return None
+    if item.id not in of_run:
+        maps = {"truth": item.truth, "target": item.target, "prediction": item.clean_pred}
+        of_run[item.id] = {"clean": small.photograph(item.image)} | {k: small.overlay(v) for k, v in maps.items()}
+    change, scale = small.change(item.delta)
+    return {
+        "adversarial": small.photograph(item.adv),
+        "fooled": small.overlay(item.adv_pred),
+        "change": change,
+        "scale": scale,
+    }
+
+
+def _files(entry: Entry, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:
+    """Addresses of the files, relative to the page, as far as they are there."""
+    folder, attack, image = _folder(entry), str(row["attack"]), str(row["id"])
+    paths: dict[str, Path] = {name: picture_path(folder, name, image) for name in _SAME}
+    paths["adversarial"] = adversarial_path(folder, attack, image)
+    paths["fooled"] = prediction_path(folder, attack, image)
+    found = {name: _address(path, page) for name, path in paths.items() if path.exists()}
+    return found or None
+
+
+def _address(path: Path, page: Path) -> str:
+    relative = os.path.relpath(path.resolve(), page.resolve().parent)
+    return quote(Path(relative).as_posix())
+
+
+def _folder(entry: Entry) -> Path:
+    assert isinstance(entry.run, Run)
+    return entry.run.folder

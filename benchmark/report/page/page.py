@@ -1,0 +1,115 @@
+"""The report: one HTML file that holds everything it needs, and may ask for nothing from anywhere."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from omegaconf import OmegaConf
+
+from benchmark import __version__
+from benchmark.atomic_files import save_text
+from benchmark.report.page.gallery import gallery
+from benchmark.report.page.plotly_figures import plots
+from benchmark.report.page.tiles import facts, tiles
+from benchmark.report.tables.comparison import comparison
+from benchmark.report.tables.leaderboard import leaderboard
+from benchmark.report.tables.strata_table import strata_grids_of_one
+from benchmark.report.tables.table import Grid
+from benchmark.report.tables.transfer_table import transfer_grids
+from benchmark.results.entries import Entry, entries
+from benchmark.results.loaded import Results
+
+_SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
+"""Run before the figures' library, so that tables and pictures need not wait for it."""
+
+
+def write_page(results: Results, path: Path, title: str | None = None) -> Path:
+    """Write the report of what `read_results` has read; whole or not at all."""
+    compared = entries(results)
+    columns, lines = leaderboard(compared)
+    drawn = plots(results)
+    data = gallery(compared, path)
+    data["plots"] = [{"key": plot.key, "data": plot.data, "layout": plot.layout} for plot in drawn]
+    scripts = [_read(name) for name in _SCRIPTS]
+    after = [_plotly(), _read("plots.js")]
+    html = _template().render(
+        title=title or _title(compared),
+        version=__version__,
+        policy=_policy([*scripts, *after]),
+        style=Markup(_read("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        after=[Markup(script) for script in after],
+        data=Markup(_json(data)),
+        tiles=[(entry, tiles(entry.summary)) for entry in compared] if len(compared) <= 4 else [],
+        columns=columns,
+        lines=lines,
+        plots=drawn,
+        grids=_grids(results),
+        transfers=[grid for transfer in results.transfers for grid in transfer_grids(transfer.tables)],
+        facts=[(f"{run.name} · {run.label}", facts(run), _yaml(run.config)) for run in results.runs],
+        cards=[(card.label, _yaml(card.provenance)) for card in results.cards],
+        pictures=any(entry["pictures"] or entry["files"] for entry in data["entries"]),
+        several=len(data["entries"]) > 1,
+    )
+    save_text(path, html)
+    return path
+
+
+def _title(compared: Sequence[Entry]) -> str:
+    victims = list(dict.fromkeys(str(entry.summary["victim"]) for entry in compared))
+    attacks = list(dict.fromkeys(entry.attack for entry in compared))
+    data = list(dict.fromkeys(str(entry.summary["data"]) for entry in compared))
+    named = attacks[0] if len(attacks) == 1 else f"{len(attacks)} attacks"
+    against = victims[0] if len(victims) == 1 else f"{len(victims)} victims"
+    return f"{named} against {against} on {', '.join(data)}" if compared else "Transfer between victims"
+
+
+def _grids(results: Results) -> list[tuple[str, list[Grid]]]:
+    """The tables each run has printed, but for the one that the leaderboard replaces."""
+    found = []
+    for run in results.runs:
+        if len(run.summary.attacks) == 1:
+            (only,) = run.summary.attacks
+            found.append((run.label, strata_grids_of_one(only)))
+        else:
+            found.append((run.label, comparison(*run.summary)))
+    return [(label, grids) for label, grids in found if grids]
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_read("page.html"))
+
+
+def _read(name: str) -> str:
+    return (files("benchmark.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs()).replace("</script", "<\\/script")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Only these very scripts run, and nothing is fetched but pictures from beside the page."""
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src 'self' data: blob: file:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    # In a script element only "<" can begin anything else.
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _yaml(node: Mapping[str, Any]) -> str:
+    return OmegaConf.to_yaml(OmegaConf.create(dict(node))) if node else ""

@@ -1,0 +1,67 @@
+"""Small pictures inside the page: data URIs of photographs, of the change between two, and of maps to lay over them."""
+
+import base64
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.images.label_maps import palette
+from benchmark.report.figures.montage import amplification
+
+_FILL, _EDGE = 105, 255  # opacity of a structure and of its outline
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """Encodes pictures of at most `size` pixels a side.
+
+    Args:
+        size: of the longer side; smaller pictures stay as they are.
+        lossless: whether a pixel is embedded as it is, so that what is seen is what the model saw.
+    """
+
+    size: int
+    lossless: bool
+
+    def photograph(self, pixels: NDArray[np.uint8]) -> str:
+        """A picture (H, W, C), C = 1 or 3."""
+        picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+        picture.thumbnail((self.size, self.size), Image.Resampling.LANCZOS)
+        if self.lossless:
+            return _uri(picture, "WEBP", lossless=True, method=2)
+        return _uri(picture, "WEBP", quality=80, method=2)
+
+    def change(self, delta: NDArray[Any]) -> tuple[str, int]:
+        """A perturbation (H, W, C) around mid-grey, and the whole number it is multiplied by."""
+        scale = amplification(delta)
+        return self.photograph((np.clip(0.5 + scale * delta, 0, 1) * 255).round().astype(np.uint8)), scale
+
+    def overlay(self, labels: NDArray[np.uint8]) -> str:
+        """A map (H, W): nothing where class 0 is, the others half transparent with an outline."""
+        small = Image.fromarray(labels)
+        small.thumbnail((self.size, self.size), Image.Resampling.NEAREST)
+        values = np.array(small)
+        colours = np.frombuffer(palette(), np.uint8).reshape(256, 3)
+        opacity = np.where(values == 0, 0, np.where(outline(values), _EDGE, _FILL)).astype(np.uint8)
+        picture = Image.fromarray(np.dstack([colours[values], opacity]))
+        return _uri(picture, "PNG", optimize=True)
+
+
+def outline(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a pixel (H, W) has a neighbour, of four, of another class; beyond the border there is none."""
+    padded = np.pad(labels, 1, mode="edge")
+    height, width = labels.shape
+    found = np.zeros(labels.shape, np.bool_)
+    for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        found |= padded[down : down + height, right : right + width] != labels
+    return found
+
+
+def _uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    file = BytesIO()
+    picture.save(file, format=kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

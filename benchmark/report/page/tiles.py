@@ -1,0 +1,82 @@
+"""The page's first lines: the numbers people ask for first, and what ran."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from benchmark.report.tables.table import interval, number
+from benchmark.results.loaded import Run
+
+
+class Tile(NamedTuple):
+    """`key` names the summary's entry, `note` what the number is over."""
+
+    key: str
+    label: str
+    text: str
+    note: str
+
+
+def tiles(summary: Mapping[str, Any]) -> list[Tile]:
+    """Of one attack."""
+    attacked, rate = summary.get("attacked", summary["images"]), summary["success8_rate"]
+    reference = "truth" if summary.get("targeted") is False else "target"
+    hits = "-" if rate is None else f"{round(rate * attacked)} of {attacked}"
+    bounds = interval(summary.get("success8_rate_ci95"), 100, 0)
+    return [
+        Tile("success8_rate", "success on the 8-bit file", f"{number(rate, 100, 1)} %", f"{hits}; 95 %: {bounds}"),
+        _mean(summary, "clean_iou_truth", "IoU to truth, clean"),
+        _mean(summary, f"adv8_iou_{reference}", f"IoU to {reference}, 8-bit"),
+        _median(summary, "l2", "L2", 1, 3),
+        _median(summary, "linf", "L∞ · 255", 255, 2),
+        Tile("psnr.median", "PSNR, dB", number(summary.get("psnr", {}).get("median"), 1, 1), "median over successes"),
+        Tile(
+            "success_passes.median_all",
+            "passes to success",
+            number(summary.get("success_passes", {}).get("median_all"), 1, 0, "inf" if attacked else "-"),
+            "median, failures as infinite",
+        ),
+    ]
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What ran, on what, as far as the run has said so."""
+    said, first = run.environment, run.rows[0]
+    command = said.get("command")
+    versions = said.get("packages")
+    shares = said.get("shares") or []
+    known = [
+        ("folder", str(run.folder)),
+        ("state", "finished" if run.finished else f"not finished: {len(run.rows)} rows so far"),
+        ("command", " ".join(map(str, command)) if isinstance(command, list) else ""),
+        ("victim", str(first["victim"])),
+        ("data", f"{first['data']}, split {first['split']}"),
+        ("judge", str(first["judge"])),
+        ("seed", str(said.get("seed", ""))),
+        ("machine", _machine(said)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else ""),
+        ("seconds attacking", ", ".join(f"{share.get('seconds', 0):.0f}" for share in shares)),
+        ("data fingerprint", str(said.get("data_fingerprint", ""))),
+        ("weights, SHA-256", str(said.get("weights_sha256", ""))),
+    ]
+    return [(name, text) for name, text in known if text]
+
+
+def _machine(said: Mapping[str, Any]) -> str:
+    gpus = said.get("gpus") or []
+    processes = said.get("processes") if said.get("processes") != 1 else None
+    counted = ((said.get("cpus"), "CPUs"), (processes, "processes"))
+    parts = [str(said.get("platform", "")), *(f"{n} {what}" for n, what in counted if n), ", ".join(map(str, gpus))]
+    return " · ".join(part for part in parts if part)
+
+
+def _mean(summary: Mapping[str, Any], key: str, label: str) -> Tile:
+    found = summary.get(key, {})
+    return Tile(key, label, number(found.get("mean"), 1, 3), f"mean; 95 %: {interval(found.get('ci95'), 1, 3)}")
+
+
+def _median(summary: Mapping[str, Any], key: str, label: str, factor: float, decimals: int) -> Tile:
+    found = summary.get(key, {})
+    missing = "inf" if summary.get("attacked") else "-"
+    text = number(found.get("median_all8"), factor, decimals, missing)
+    bounds = interval(found.get("median_all8_ci95"), factor, decimals)
+    return Tile(f"{key}.median_all8", label, text, f"median, failures as infinite; 95 %: {bounds}")

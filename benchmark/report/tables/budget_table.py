@@ -1,0 +1,65 @@
+"""Tables over budgets: each family's success and score at each of its budgets.
+
+They are of the float32 result, which is within the budget. Its 8-bit file is not: rounding takes 0.5/255 to 0 or 1/255.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.report.tables.table import Grid, number
+from benchmark.results.budget_sweeps import NORM_NAMES, Sweep, sweeps
+
+Summaries = Sequence[Mapping[str, Any]]
+
+_NOTE = "{} in float, within the budget; the 8-bit file may exceed it by half a gray level."
+
+
+def budget_grids(summaries: Summaries) -> list[Grid]:
+    """For each norm in which budgets were swept: success by family and budget, and the mean IoU.
+
+    Families by their mean success over the budgets, then by name. A control has the budgets of what it copies.
+    """
+    by_attack = {one["attack"]: one for one in summaries}
+    swept = [sweep for sweep in sweeps(by_attack) if len(sweep.budgets) > 1]
+    grids = []
+    for norm in NORM_NAMES:
+        chosen = {sweep.name: sweep for sweep in swept if sweep.norm == norm}
+        if not chosen:
+            continue
+        rates = {name: _by_budget(sweep, by_attack, "success_rate") for name, sweep in chosen.items()}
+        order = sorted(chosen, key=lambda name: (-sum(rates[name].values()) / max(1, len(rates[name])), name))
+        by = f"by budget {NORM_NAMES[norm]}{' · 255' if norm == 'inf' else ''}"
+        scale = 255 if norm == "inf" else 1
+        note = _NOTE.format("Success")
+        grids.append(_grid(f"Success in %, {by}", {name: rates[name] for name in order}, scale, 100, 1, note))
+        for targeted, reference in ((True, "target"), (False, "truth")):
+            aimed = [name for name in order if _targeted(chosen[name], by_attack) == targeted]
+            scores = {name: _by_budget(chosen[name], by_attack, f"adv_iou_{reference}") for name in aimed}
+            if scores:
+                grids.append(_grid(f"Mean IoU to {reference}, {by}", scores, scale, 1, 3, _NOTE.format("IoU")))
+    return grids
+
+
+def _targeted(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]]) -> bool:
+    return bool(by_attack[next(iter(sweep.budgets))]["targeted"])
+
+
+def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: str) -> dict[float, float]:
+    """Known values by budget; of a described column its mean."""
+    found = {}
+    for attack, eps in sweep.budgets.items():
+        value = by_attack[attack][name]
+        value = value["mean"] if isinstance(value, Mapping) else value
+        if eps is not None and value is not None:
+            found[eps] = float(value)
+    return found
+
+
+def _grid(
+    title: str, families: Mapping[str, Mapping[float, float]], scale: float, factor: float, decimals: int, note: str
+) -> Grid:
+    budgets = sorted({eps for values in families.values() for eps in values})
+    rows = [
+        [name, *(number(values.get(eps), factor, decimals) for eps in budgets)] for name, values in families.items()
+    ]
+    return Grid(title, ["attack", *(f"{eps * scale:.5g}" for eps in budgets)], rows, [note])

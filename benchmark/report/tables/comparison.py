@@ -1,0 +1,126 @@
+"""Several attacks in tables, by success and then by norm; computed from the summaries of `report.aggregate`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.report.tables.budget_table import budget_grids
+from benchmark.report.tables.strata_table import strata_grids
+from benchmark.report.tables.table import Grid, interval, label, number
+from benchmark.report.tables.worst_case_table import worst_case_grids
+from benchmark.results.budget_sweeps import NORM_NAMES
+from benchmark.results.columns import NORM_COLUMNS
+from benchmark.results.ranking import by_norm, ranked
+from benchmark.results.target_strata import target_note
+
+Summaries = Sequence[Mapping[str, Any]]
+
+_MEDIANS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
+
+
+def comparison(summaries: Summaries, worst_case: Summaries) -> list[Grid]:
+    """All that a run of several attacks has to say: attacks, strata, budgets, input transforms, worst cases."""
+    return [
+        *attack_grids(summaries),
+        *strata_grids(summaries),
+        *budget_grids(summaries),
+        *transform_grids(summaries),
+        *worst_case_grids(worst_case),
+    ]
+
+
+def attack_grids(summaries: Summaries) -> list[Grid]:
+    """A table per norm the attacks are about, in the order of `ranking.ranked`; of sweeps the largest budget."""
+    together = by_norm(summaries)
+    return [_attack_grid(norm, shown, len(together[norm])) for norm, shown in ranked(summaries).items()]
+
+
+def _attack_grid(norm: str, shown: Summaries, among: int) -> Grid:
+    references = ["truth"] if _untargeted(shown) else ["target", "truth"]
+    own = NORM_COLUMNS[norm]
+    other = "linf" if own == "l2" else "l2"
+    header = [
+        *("attack", "success\n%", "95 %\ninterval", f"{_MEDIANS[own][0]}\nmedian", "95 %\ninterval"),
+        *(f"{_MEDIANS[other][0]}\nmedian", "passes to\nsuccess", "passes\nspent"),
+        *(f"IoU to\n{reference}" for reference in references),
+    ]
+    rows = [
+        [
+            label(one),
+            number(one["success8_rate"], 100, 1),
+            interval(one["success8_rate_ci95"], 100, 0),
+            _median(one, own),
+            interval(one[own]["median_all8_ci95"], *_MEDIANS[own][1:]),
+            _median(one, other),
+            number(one["success_passes"]["median_all"], 1, 0, _missing(one)),
+            number(one["passes"]["median"], 1, 0),
+            *(number(one[f"adv8_iou_{reference}"]["mean"], 1, 3) for reference in references),
+        ]
+        for one in shown
+    ]
+    return Grid(_title(norm, shown), header, rows, _notes(norm, shown, among))
+
+
+def transform_grids(summaries: Summaries) -> list[Grid]:
+    """What is left of the attacks after input transforms that none of them knew of, by what the attacks aim at."""
+    listed = [one for members in ranked(summaries).values() for one in members]
+    grids = []
+    for targeted, reference in ((True, "target"), (False, "truth")):
+        shown = [one for one in listed if bool(one["targeted"]) == targeted and "input_transforms" in one]
+        names = sorted({name for one in shown for name in one["input_transforms"]} - {"adaptive"})
+        if names:
+            score = f"iou_{reference}"
+            rows = [[label(one), *_after(one, names, f"adv8_{score}", score)] for one in shown]
+            if not targeted:
+                rows.insert(0, ["clean images", *_after(shown[0], names, f"clean_{score}", f"clean_{score}")])
+            note = "The attacks did not know of the transforms: no measure of a defence against one that does."
+            grids.append(
+                Grid(f"Mean IoU to {reference} after input transforms", ("attack", "none", *names), rows, [note])
+            )
+    return grids
+
+
+def _untargeted(shown: Summaries) -> bool:
+    return all(one["targeted"] is False for one in shown)
+
+
+def _after(one: Mapping[str, Any], names: Sequence[str], without: str, score: str) -> list[str]:
+    means = [one["input_transforms"].get(name, {}).get(score, {}).get("mean") for name in names]
+    return [number(mean, 1, 3) for mean in (one[without]["mean"], *means)]
+
+
+def _median(one: Mapping[str, Any], norm: str) -> str:
+    return number(one[norm]["median_all8"], *_MEDIANS[norm][1:], _missing(one))
+
+
+def _missing(one: Mapping[str, Any]) -> str:
+    """What stands for a median that is not there: infinite, unless nothing was attacked."""
+    return "inf" if one["attacked"] else "-"
+
+
+def _title(norm: str, shown: Summaries) -> str:
+    images = sorted({one["images"] for one in shown})
+    counted = f"{images[0]} to {images[-1]} images" if len(images) > 1 else f"{images[0]} image{'s' * (images[0] != 1)}"
+    parts = [f"{len(shown)} attack{'s' * (len(shown) != 1)} by {NORM_NAMES[norm]}", counted]
+    for name in ("victim", "data", "split", *([] if _untargeted(shown) else ["target"])):
+        values = ", ".join(dict.fromkeys(one[name] for one in shown if one[name]))
+        parts += [f"{name} {values}"] if values else []
+    return " · ".join(parts)
+
+
+def _notes(norm: str, shown: Summaries, among: int) -> list[str]:
+    judges = ", ".join(dict.fromkeys(one["judge"] for one in shown if one["judge"]))
+    satisfied = max(one["already_satisfied"] for one in shown)
+    notes = [
+        f"Success is {judges or 'what the run judged'} for the 8-bit file; already satisfied, left out: {satisfied}.",
+        f"Ranked by success, then by {NORM_NAMES[norm]}. Norms and passes are medians; in norms and in passes to the "
+        "first success, failures are infinite.",
+        "Passes spent do not compare attacks that stop at their first success with ones that go on.",
+        "IoU is the mean over all images, of the 8-bit file.",
+    ]
+    notes += dict.fromkeys(note for one in shown if (note := target_note(one)))
+    if len(shown) < among:
+        notes.append("Of attacks with several budgets, the largest; the others are below.")
+    copied = sorted({one["equal_norm"] for one in shown if one["equal_norm"]})
+    if copied:
+        notes.append(f"† A control, with the norm of {', '.join(copied)} image by image.")
+    return notes

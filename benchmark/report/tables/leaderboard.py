@@ -1,0 +1,117 @@
+"""The leaderboard: one line per attack and run, every column with a text to read and a value to sort by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from benchmark.report.tables.table import interval, number
+from benchmark.results.entries import Entry, differing_settings
+
+Summary = Mapping[str, Any]
+
+
+class Cell(NamedTuple):
+    """`value` is what is sorted by: a number, a text, or None, which comes last."""
+
+    text: str
+    value: float | str | None
+
+
+class Column(NamedTuple):
+    """`key` names the summary's entry it shows, `note` says what it is in full."""
+
+    key: str
+    label: str
+    note: str
+    cell: Callable[[Summary], Cell]
+    numeric: bool = True
+
+
+def _text(key: str, label: str, note: str) -> Column:
+    return Column(key, label, note, lambda s: Cell(str(s.get(key) or ""), str(s.get(key) or "")), numeric=False)
+
+
+def _mean(key: str, label: str, note: str) -> Column:
+    return Column(key, label, note, lambda s: _number(s.get(key, {}).get("mean"), 1, 3))
+
+
+def _median(key: str, label: str, note: str, which: str, factor: float, decimals: int) -> Column:
+    def cell(summary: Summary) -> Cell:
+        return _number(summary.get(key, {}).get(which), factor, decimals, "inf" if summary.get("attacked") else "-")
+
+    return Column(f"{key}.{which}", label, note, cell)
+
+
+def _number(value: float | None, factor: float, decimals: int, missing: str = "-") -> Cell:
+    return Cell(number(value, factor, decimals, missing), None if value is None else value * factor)
+
+
+def _rate(summary: Summary) -> Cell:
+    rate, bounds = summary.get("success8_rate"), summary.get("success8_rate_ci95")
+    if rate is None:
+        return Cell("-", None)
+    return Cell(f"{number(rate, 100, 1)} ({interval(bounds, 100, 0)})", 100 * rate)
+
+
+def _attack(summary: Summary) -> Cell:
+    name = summary["attack"] + (" †" if summary.get("equal_norm") else "")
+    return Cell(name, name)
+
+
+COLUMNS = (
+    Column("attack", "attack", "the attack and, after @, its budget; † copies another's norm", _attack, numeric=False),
+    _text("victim", "victim", "architecture and encoder that was attacked"),
+    _text("data", "data", "data set"),
+    _text("target", "target", "what the attack aims at"),
+    Column("attacked", "images", "attacked images: those that the clean image did not satisfy already",
+           lambda s: _number(s.get("attacked", s["images"]), 1, 0)),
+    Column("success8_rate", "success, %", "of the 8-bit file, with its 95 % interval", _rate),
+    _mean("clean_iou_truth", "IoU to truth, clean", "mean over images"),
+    _mean("adv8_iou_truth", "IoU to truth", "mean over images, of the 8-bit file"),
+    _mean("adv8_iou_target", "IoU to target", "mean over images, of the 8-bit file"),
+    _mean("adv8_pixel_acc_target", "accuracy to target", "pixel accuracy, mean over images, of the 8-bit file"),
+    _median("l2", "L2", "median, failures as infinite", "median_all8", 1, 3),
+    _median("linf", "L∞ · 255", "median, failures as infinite", "median_all8", 255, 2),
+    Column("psnr.median", "PSNR, dB", "median over successes",
+           lambda s: _number(s.get("psnr", {}).get("median"), 1, 1)),
+    _median("success_passes", "passes to success", "median, failures as infinite", "median_all", 1, 0),
+    Column("passes.median", "passes", "forward and backward passes spent on an image, median",
+           lambda s: _number(s.get("passes", {}).get("median"), 1, 0)),
+)  # fmt: skip
+
+
+def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell]]]:
+    """Columns and lines, best success first and then the smaller L2; with several runs also run and differing settings.
+
+    A column in which all lines say the same text is left out if there is more than one line.
+    """
+    columns = list(COLUMNS)
+    several = len({(entry.kind, entry.source) for entry in compared}) > 1
+    order = sorted(range(len(compared)), key=lambda i: _rank(compared[i]))
+    lines = [[column.cell(compared[i].summary) for column in columns] for i in order]
+    if several:
+        columns = [Column("run", "run", "the run, or the card", _no_cell, False), *columns]
+        lines = [[_text_cell(compared[i].source), *line] for i, line in zip(order, lines, strict=True)]
+        for key in differing_settings(compared):
+            columns.append(Column(key, key, "of the configuration", _no_cell, False))
+            for i, line in zip(order, lines, strict=True):
+                value = compared[i].settings.get(key, "")
+                line.append(Cell(str(value), value if isinstance(value, float | int) else str(value)))
+    kept = [
+        k
+        for k, column in enumerate(columns)
+        if column.numeric or column.key in ("attack", "run") or len({line[k].text for line in lines}) > 1
+    ]
+    return [columns[k] for k in kept], [[line[k] for k in kept] for line in lines]
+
+
+def _text_cell(text: str) -> Cell:
+    return Cell(text, text)
+
+
+def _no_cell(_: Summary) -> Cell:
+    return Cell("", None)
+
+
+def _rank(entry: Entry) -> tuple[float, float, str]:
+    rate, median = entry.summary.get("success8_rate"), entry.summary.get("l2", {}).get("median_all8")
+    return -(rate or 0), float("inf") if median is None else median, entry.name

@@ -1,0 +1,102 @@
+"""Results by strata as tables: of one attack in full, of several side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmark.report.tables.table import Grid, interval, label, number
+from benchmark.results.budget_sweeps import NORM_NAMES
+from benchmark.results.columns import NORM_COLUMNS
+from benchmark.results.ranking import ranked
+from benchmark.results.structure_size import LARGE, SIZES, SMALL
+from benchmark.results.target_strata import TARGETS
+
+Summaries = Sequence[Mapping[str, Any]]
+
+_NORMS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
+
+
+@dataclass(frozen=True)
+class Division:
+    """How rows are divided: `key` of the summaries, what tables are called, `head` of the strata's column, their order,
+    what the names of some of them stand for, and what these are shares of."""
+
+    key: str
+    title: str
+    head: str
+    order: Sequence[str]
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    of: str = ""
+
+
+DIVISIONS = (
+    Division(
+        *("by_size", "By size of the structure", "foreground", SIZES),
+        bounds={"small": f"< {100 * SMALL:g} %", "large": f"> {100 * LARGE:g} %"},
+        of="Foreground of the valid pixels",
+    ),
+    Division("by_target", "Erased targets apart", "target", TARGETS),
+)
+
+
+def strata_grids_of_one(summary: Mapping[str, Any]) -> list[Grid]:
+    """One attack's results by each division that its rows have strata of."""
+    return [_full(division, summary) for division in DIVISIONS if summary[division.key]]
+
+
+def strata_grids(summaries: Summaries) -> list[Grid]:
+    """For each division and each norm the attacks are about: success and median norm of each attack by stratum."""
+    return [
+        _side_by_side(division, norm, shown)
+        for division in DIVISIONS
+        for norm, shown in ranked(summaries).items()
+        if any(one[division.key] for one in shown)
+    ]
+
+
+def _full(division: Division, summary: Mapping[str, Any]) -> Grid:
+    found = summary[division.key]
+    name, factor, decimals = _NORMS[next(iter(found.values()))["norm"]]
+    rows = [
+        (
+            f"{stratum} ({division.bounds[stratum]})" if stratum in division.bounds else stratum,
+            str(one["attacked"]),
+            number(one["success8_rate"], 100, 1),
+            interval(one["success8_rate_ci95"], 100, 0),
+            _median(one, factor, decimals),
+            number(one["adv8_iou_target"], 1, 3),
+            number(one["adv8_iou_truth"], 1, 3),
+        )
+        for stratum, one in found.items()
+    ]
+    header = (
+        *(division.head, "attacked", "success\n%", "95 %\ninterval", f"{name}\nmedian", "IoU to\ntarget"),
+        "IoU to\ntruth",
+    )
+    return Grid(f"{division.title}, 8-bit", header, rows, ["Medians with failures infinite."])
+
+
+def _side_by_side(division: Division, norm: str, shown: Summaries) -> Grid:
+    name, factor, decimals = _NORMS[NORM_COLUMNS[norm]]
+    strata = [stratum for stratum in division.order if any(stratum in one[division.key] for one in shown)]
+    rows = []
+    for one in shown:
+        cells = [label(one)]
+        for stratum in strata:
+            found = one[division.key].get(stratum)
+            rate = f"{number(found['success8_rate'], 100, 1)} ({found['attacked']})" if found else "-"
+            # A control may have been made in another norm than the attack it copies.
+            same = found is not None and found["norm"] == NORM_COLUMNS[norm]
+            cells += [rate, _median(found, factor, decimals) if found and same else "-"]
+        rows.append(cells)
+    header = ["attack", *(head for stratum in strata for head in (f"{stratum}\n% (of)", f"{stratum}\n{name}"))]
+    bounds = [f"{stratum} {share}" for stratum, share in division.bounds.items() if stratum in strata]
+    notes = [
+        f"Success of the 8-bit file in % (of images attacked), and median {NORM_NAMES[norm]}, failures infinite.",
+        *([f"{division.of}: {', '.join(bounds)}."] if bounds else []),
+    ]
+    return Grid(f"{division.title} · {NORM_NAMES[norm]}", header, rows, notes)
+
+
+def _median(one: Mapping[str, Any], factor: float, decimals: int) -> str:
+    return number(one["median_norm_all"], factor, decimals, "inf" if one["attacked"] else "-")

@@ -1,0 +1,32 @@
+"""Confusion counts of rows, as arrays."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import InputError
+from benchmark.results.columns import Rows
+
+
+def kind_of(rows: Rows, what: str) -> tuple[int, int | None]:
+    """Classes and background that the rows share. Raises InputError, naming `what` they are, if they differ."""
+    kinds = {(row["classes"], row["background"]) for row in rows}
+    if len(kinds) != 1:
+        raise InputError(
+            f"{what}: rows have (classes, background) {sorted(kinds, key=str)}; "
+            "summarise rows of one data set and victim at a time"
+        )
+    return kinds.pop()
+
+
+def confusion_to_truth(rows: Rows, prediction: str, classes: int) -> NDArray[np.int64]:
+    """Pixel counts (N, K, K), [labelled, predicted], of "clean", "adv" or "adv8"."""
+    counts = np.array([row[f"{prediction}_confusion_truth"] for row in rows], dtype=np.int64)
+    return counts.reshape(len(rows), classes, classes)
+
+
+def foreground_share(counts: NDArray[np.int64], background: int) -> NDArray[np.float64]:
+    """Share of an image's valid pixels that are labelled as foreground; (N, K, K) -> (N,), 0 without valid pixels."""
+    labelled = counts.sum(2).astype(np.float64)
+    total = labelled.sum(1)
+    share: NDArray[np.float64] = (total - labelled[:, background]) / np.maximum(total, 1)
+    return share

@@ -1,0 +1,144 @@
+"""Cards: one claim about one attack on one victim, with everything needed to doubt or to repeat it, as a JSON file."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark import __version__
+from benchmark.errors import InputError
+from benchmark.results.columns import attacked_rows, cost_of_success
+from benchmark.results.run_settings import settings_of
+from benchmark.results.success_curves import curve
+from benchmark.runs.tables import RECORDS
+
+_TEXTS = ("attack", "victim", "data")
+_RATES = ("success_rate", "success8_rate")
+_DESCRIBED = (
+    *("clean_iou_truth", "adv8_iou_truth", "adv8_iou_target", "adv8_pixel_acc_target"),
+    *("l1", "l2", "linf", "psnr", "passes", "success_passes"),
+)
+_CURVES = ("l1", "l2", "linf", "success_passes")
+_PROVENANCE = (
+    *("seed", "data", "data_fingerprint", "weights_sha256", "checkpoint_sha256", "python", "packages", "platform"),
+    *("processor", "cpus", "gpus", "processes", "machines", "benchmark"),
+)
+
+KIND = "segmentation-attack-benchmark/card"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card, read.
+
+    Attributes:
+        path: of its file.
+        label: what a report calls it.
+        summary: the claim, with the keys of summary.json.
+        curves: "l1", "l2", "linf", "success_passes" -> {"x": [...], "share": [...], "images": N}.
+        provenance: what was run, on what.
+    """
+
+    path: Path
+    label: str
+    summary: Mapping[str, Any]
+    curves: Mapping[str, Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+
+
+def read_card(path: Path) -> Card:
+    """Raises InputError for a file that is no card, or one of a later version."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a card ({error}); give one that `export` wrote") from error
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise InputError(f"{path}: is no card; give one that `export` wrote")
+    if document.get("version") != VERSION:
+        raise InputError(f"{path}: is a card of version {document.get('version')}, this reads {VERSION}; update this")
+    claim, curves, provenance = (document.get(part) for part in ("claim", "curves", "provenance"))
+    if not (isinstance(claim, dict) and isinstance(curves, dict) and isinstance(provenance, dict)):
+        raise InputError(f"{path}: lacks its claim, curves or provenance; give the card as `export` wrote it")
+    if fault := _fault(claim, curves):
+        raise InputError(f"{path}: {fault}; give the card as `export` wrote it")
+    return Card(path, f"{claim['victim']} ({path.stem})", claim, curves, provenance)
+
+
+def _fault(claim: Mapping[str, Any], curves: Mapping[str, Any]) -> str | None:
+    """What a page could not show; a card comes from others."""
+    for name in _TEXTS:
+        if not isinstance(claim.get(name), str):
+            return f"the claim's {name} is {claim.get(name)!r} and no text"
+    for name in _RATES:
+        if not (claim.get(name) is None or _is_number(claim[name])):
+            return f"the claim's {name} is {claim[name]!r} and no number"
+    if not (_is_number(claim.get("images")) and _is_number(claim.get("attacked"))):
+        return "the claim does not say how many images were attacked"
+    for name in _DESCRIBED:
+        described = claim.get(name)
+        if not isinstance(described, dict) or not all(_is_statistic(value) for value in described.values()):
+            return f"the claim's {name} holds no mean, median and so on"
+    for name, one in curves.items():
+        x, share = (one.get("x"), one.get("share")) if isinstance(one, dict) else (None, None)
+        if not (isinstance(x, list) and isinstance(share, list) and len(x) == len(share)):
+            return f"the curve {name} holds no x and share of equal length"
+        if not (all(map(_is_number, [*x, *share])) and _is_number(one.get("images"))):
+            return f"the curve {name} holds something that is no number"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_statistic(value: Any) -> bool:
+    """A number, null where there is none, or the two bounds of an interval."""
+    if isinstance(value, list):
+        return len(value) == 2 and all(bound is None or _is_number(bound) for bound in value)
+    return value is None or _is_number(value)
+
+
+def make_card(
+    folder: Path,
+    summary: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The card of one attack of a run; says nothing of folders, because they mean nothing elsewhere.
+
+    Args:
+        folder: of the run, whose merged rows are hashed.
+        summary: the attack's.
+        rows: the attack's.
+        config, environment: as the run has written them.
+
+    Raises:
+        InputError: the run has not finished.
+    """
+    merged = RECORDS.merged(folder)
+    if RECORDS.parts(folder) or not merged.exists():
+        raise InputError(f"{folder}: has not finished; go on with it (run.resume={folder}) before its card is made")
+    attacked = attacked_rows(rows)
+    curves = {name: curve(cost_of_success(attacked, name)) for name in _CURVES}
+    return {
+        "kind": KIND,
+        "version": VERSION,
+        "claim": dict(summary),
+        "curves": {
+            name: {"x": one.x.tolist(), "share": one.share.tolist(), "images": one.images}
+            for name, one in curves.items()
+        },
+        "provenance": {
+            "written_by": __version__,
+            **{name: environment[name] for name in _PROVENANCE if name in environment},
+            "rows_sha256": hashlib.sha256(merged.read_bytes()).hexdigest(),
+            "seconds": sum(float(row["seconds"]) for row in rows),
+            "passes": sum(int(row["passes"]) for row in rows),
+            "settings": settings_of(config, str(summary["attack"]), summary["family"]),
+        },
+    }

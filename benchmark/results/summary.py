@@ -1,0 +1,170 @@
+"""Rows to summaries: the numbers of summary.json, the console table and the dashboards."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from benchmark.atomic_files import save_text
+from benchmark.errors import InputError
+from benchmark.results.columns import Rows, attacked_rows, column, flag, groups_of, shared
+from benchmark.results.confusion_counts import confusion_to_truth, kind_of
+from benchmark.results.intervals import wilson
+from benchmark.results.statistics import NORMS, describe, describe_norms, describe_success_passes
+from benchmark.results.structure_size import by_size
+from benchmark.results.target_strata import by_target, target_counts
+from benchmark.results.worst_case import worst_cases
+from benchmark.runs.tables import PREDICTIONS, SCHEMA, group_rows
+
+LABELS = ("run", "victim", "data", "split", "target", "judge")
+"""Columns that say what was measured; a summary holds the value, or the values joined by ", "."""
+
+FACTS = ("family", "norm", "eps", "targeted", "equal_norm")
+"""Columns that say what an attack is; a summary holds the value that all its rows share, else null."""
+
+COSTS = ("steps", "forwards", "backwards", "passes", "zero_gradients", "seconds")
+
+SCORES = tuple(
+    field.name
+    for field in SCHEMA
+    if field.name.split("_")[0] in PREDICTIONS and field.name not in NORMS and field.type == pa.float64()
+)
+
+_DEFENDED = re.compile(r"(clean_)?([a-z0-9]+)_(iou_(?:target|truth))")
+
+
+class Summary(NamedTuple):
+    """What summary.json holds: one summary per attack, and the worst cases over sets of them."""
+
+    attacks: list[dict[str, Any]]
+    worst_case: list[dict[str, Any]]
+
+    def document(self) -> dict[str, Any]:
+        """What is written: the summary of one attack alone, of several {"attacks": [...], "worst_case": [...]}."""
+        return self.attacks[0] if len(self.attacks) == 1 else self._asdict()
+
+
+def make_summary(rows: pa.Table) -> Summary:
+    """Everything that rows (see `summarise`) are summarised to."""
+    return Summary(summarise(rows), _strict(worst_cases(rows)))
+
+
+def summarise(rows: pa.Table) -> list[dict[str, Any]]:
+    """One summary per attack, in alphabetical order.
+
+    `success_rate` and `success8_rate` are over `attacked` images, those the clean image did not satisfy already
+    (`already_satisfied`), with Wilson intervals beside them; null if there are none. Costs and scores are over all
+    images. Norms are over the `count` successes among the attacked, with `failures` beside them; `median_all` is the
+    median over all attacked images with failures as infinitely visible, and null where that is not finite, as its
+    interval's bounds are; `median_all8` of l1, l2 and linf is of the files, and counts as failure what fails as one.
+    The same for `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95`
+    and `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results
+    by the truth's share of the image, `by_target` those of erased targets apart, if there are others too, and
+    `input_transforms`, if any were asked for, the scores after them. `targets_redrawn`, `targets_too_close` and
+    `targets_erased` count images whose target had to be drawn again, was too close to the truth or to the clean
+    prediction all the same, and shows no structure.
+
+    `dataset` is computed from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes,
+    background included, `*_foreground_iou*` is the IoU of the foreground (two classes) or the mean over its classes;
+    both leave out classes that occur neither in the truth nor in any prediction.
+
+    Args:
+        rows: as `benchmark.runs.tables.read` returns them.
+
+    Raises:
+        InputError: rows of one attack have different numbers of classes.
+    """
+    listed = sorted(rows.to_pylist(), key=lambda row: (str(row["attack"]), str(row["id"])))
+    by_attack = group_rows(listed, "attack")
+    return [_strict(_summarise_attack(attack, group)) for attack, group in by_attack.items()]
+
+
+def write_summary(rows: pa.Table, path: Path) -> Summary:
+    """Write summary.json, `Summary.document`, whole or not at all."""
+    summary = make_summary(rows)
+    save_text(path, json.dumps(summary.document(), indent=2, allow_nan=False) + "\n")
+    return summary
+
+
+def read_summary(path: Path) -> list[dict[str, Any]]:
+    """The attacks' summaries of a summary.json. Raises InputError if it cannot be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        attacks = document.get("attacks", [document])
+        if all(isinstance(one, dict) and isinstance(one.get("attack"), str) for one in attacks):
+            return list(attacks)
+        reason = "it names no attacks"
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+    raise InputError(f"{path}: is not the summary of a run ({reason}); restore what the run wrote")
+
+
+def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
+    groups, attacked = groups_of(rows), attacked_rows(rows)
+    summary: dict[str, Any] = {
+        "attack": attack,
+        **{name: ", ".join(dict.fromkeys(_label(row, name) for row in rows if row[name])) for name in LABELS},
+        **{name: shared(rows, name) for name in FACTS},
+        "images": len(rows),
+        "attacked": len(attacked),
+        "already_satisfied": len(rows) - len(attacked),
+        **target_counts(rows),
+        "nonfinite_gradient": sum(bool(row["nonfinite_gradient"]) for row in rows),
+        "no_gradient": sum(row["backwards"] > 0 and row["zero_gradients"] >= row["backwards"] for row in rows),
+    }
+    for name in ("success", "success8"):
+        hits = int(flag(attacked, name).sum())
+        summary[f"{name}_rate"] = hits / len(attacked) if attacked else None
+        summary[f"{name}_rate_ci95"] = wilson(hits, len(attacked))
+    summary |= describe({name: column(rows, name) for name in (*COSTS, *SCORES)}, groups)
+    summary["success_passes"] = describe_success_passes(rows, groups)
+    summary |= describe_norms(rows, groups)
+    summary["dataset"] = _dataset_scores(attack, rows)
+    summary |= {"by_size": by_size(rows), "by_target": by_target(rows)}
+    return summary | _input_transforms(rows, groups)
+
+
+def _label(row: Mapping[str, Any], name: str) -> str:
+    # A row's target names the very map after a colon; what a summary has in common is how it was drawn.
+    return str(row[name]).split(":")[0] if name == "target" else str(row[name])
+
+
+def _input_transforms(rows: Rows, groups: Sequence[object]) -> dict[str, Any]:
+    """Scores after each input transform that the rows have columns of; no attack knew of them."""
+    found = {name: _DEFENDED.fullmatch(name) for name in rows[0] if name not in SCHEMA.names}
+    names = {name: match for name, match in found.items() if match}
+    if not names:
+        return {}
+    described = describe({name: column(rows, name) for name in names}, groups)
+    scores: dict[str, Any] = {}
+    for name, match in names.items():
+        scores.setdefault(match[2], {})[(match[1] or "") + match[3]] = described[name]
+    return {"input_transforms": scores | {"adaptive": False}}
+
+
+def _dataset_scores(attack: str, rows: Rows) -> dict[str, float]:
+    import torch  # here, because it takes seconds to import and only these few sums need it
+
+    from benchmark import metrics
+
+    size, background = kind_of(rows, attack)
+    scores = {}
+    for prediction in PREDICTIONS:
+        table = torch.from_numpy(confusion_to_truth(rows, prediction, size).sum(0))
+        suffix = "" if prediction == "clean" else "_truth"
+        scores[f"{prediction}_miou{suffix}"] = float(metrics.iou(table, background=None))
+        scores[f"{prediction}_foreground_iou{suffix}"] = float(metrics.iou(table, background=background))
+    return scores
+
+
+def _strict(value: Any) -> Any:
+    """The same with NaN and infinities as None: JSON has no such numbers."""
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,56 @@
+"""Traces to curves: the mean over images per step, and one line per image."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark.runs.tables import TRACES, group_rows
+
+MAX_POINTS = 500
+
+
+def of_attack(traces: pa.Table, attack: str) -> pa.Table:
+    """The rows of one attack."""
+    return traces.filter(pa.array([name == attack for name in traces["attack"].to_pylist()], pa.bool_()))
+
+
+def per_image(traces: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
+    """Trace rows of one attack by image id, each in order of steps."""
+    return group_rows(sorted(traces.to_pylist(), key=lambda row: (row["id"], row["step"])), "id")
+
+
+def mean_curve(traces: Mapping[str, Sequence[Mapping[str, Any]]], steps: Mapping[str, int]) -> list[dict[str, float]]:
+    """The mean over images at each kept step of any of them, thinned evenly to `MAX_POINTS`.
+
+    A finished image stays in the mean with its last value, so that the curve ends at the result of all images and
+    does not jump as images leave. `active` counts the images still being attacked.
+
+    Args:
+        traces: from `per_image`.
+        steps: steps taken, by image id.
+
+    Returns:
+        Per step {"step", "active", and whatever was measured that any image has a value of by then}.
+    """
+    if not traces:
+        return []
+    columns = [name for name in next(iter(traces.values()))[0] if name not in TRACES.key]
+    kept = np.unique([row["step"] for rows in traces.values() for row in rows])
+    if len(kept) > MAX_POINTS:
+        kept = kept[np.unique(np.linspace(0, len(kept) - 1, MAX_POINTS).round().astype(int))]
+    sums, counts = np.zeros((len(kept), len(columns))), np.zeros((len(kept), len(columns)))
+    for rows in traces.values():
+        values = np.array([[row[name] for name in columns] for row in rows], dtype=np.float64)  # None becomes NaN
+        latest = np.searchsorted([row["step"] for row in rows], kept, side="right") - 1
+        carried = np.where(latest[:, None] >= 0, values[latest], np.nan)
+        sums += np.where(np.isfinite(carried), carried, 0)
+        counts += np.isfinite(carried)
+    ends = np.array([steps.get(image, rows[-1]["step"]) for image, rows in traces.items()])
+    curve = []
+    for index, step in enumerate(kept):
+        point = {"step": int(step), "active": int((ends >= step).sum())}
+        present = [column for column in range(len(columns)) if counts[index, column]]
+        curve.append(point | {columns[c]: float(sums[index, c] / counts[index, c]) for c in present})
+    return curve

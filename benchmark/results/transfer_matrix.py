@@ -1,0 +1,171 @@
+"""Rows of transfer: what pictures made against one victim do to others, and the matrices computed from them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark.atomic_files import save_text
+from benchmark.results.intervals import bootstrap_means, wilson
+from benchmark.runs.tables import Table
+
+PREDICTIONS = ("clean", "adv8", "noise8")
+"""Of the clean image, of the attack's 8-bit file, and of 8-bit noise of the same norm."""
+
+SCORES = ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")
+
+_IOUS = SCORES[:2]
+_NORMS = ("l2", "linf", "noise8_l2", "noise8_linf")
+_STRINGS = (
+    *("run", "source_run", "source_victim", "source_weights_sha256", "victim", "weights_sha256"),
+    *("attack", "family", "norm", "equal_norm", "data", "data_fingerprint", "split", "id", "group", "target", "judge"),
+)
+_FLAGS = (
+    *("targeted", "white_box", "success8", "success_clean", "noise8_success"),
+    *("source_success8", "source_success_clean"),
+)
+
+TRANSFER_SCHEMA = pa.schema(
+    [
+        *[(name, pa.string()) for name in _STRINGS],
+        ("eps", pa.float64()),
+        *[(name, pa.bool_()) for name in _FLAGS],
+        *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
+        *[(name, pa.float64()) for name in _NORMS],
+        *[(f"source_adv8_{score}", pa.float64()) for score in _IOUS],
+        *[(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in SCORES],
+        *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
+    ]
+)
+"""One row per saved picture and evaluated model: the one judged is `victim`, the one attacked `source_victim`, each
+with the hash of its weights; `white_box` where they are the same. Columns that begin with `source_` are the attacked
+run's own. `success8`, `success_clean` and `noise8_success` are its judge's word on the evaluated model; `l2` and `linf`
+are the file's, `noise8_l2` and `noise8_linf` those of the noise control, equal to it in the attack's norm."""
+
+TRANSFER = Table("transfer", TRANSFER_SCHEMA, ("source_run", "attack", "id", "victim"), further=r"(?!)")
+
+_TABLE = ("data", "data_fingerprint", "split", "attack", "norm", "eps", "equal_norm", "targeted", "judge")
+_AGREEMENT = 0.01  # of IoU: what float32 in other batches may change
+
+
+def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
+    """One matrix per attack, budget, data set and judge: {"attack", ..., "clean", "matrix": {source: {victim: cell}}}.
+
+    A cell counts `images`; `attacked` are those that neither victim's clean prediction satisfied. `success8_rate`,
+    `noise8_success_rate` and, over `source_successes` only, `success8_rate_of_source_successes` are shares of the
+    attacked, with Wilson intervals. `<clean|adv8|noise8>_iou_<target|truth>` and norms are over all images, as mean and
+    `ci95`, a bootstrap over groups. "clean" has each victim's baseline: the same IoUs of clean images, all of them that
+    any source was attacked on.
+
+    Args:
+        rows: of `TRANSFER`.
+    """
+    listed = rows.to_pylist()
+    varying = _entries_with_varying_eps(listed)
+    tables: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in listed:
+        per_image = (row["source_run"], row["attack"]) in varying
+        key = tuple(None if name == "eps" and per_image else row[name] for name in _TABLE)
+        tables.setdefault(key, []).append(row)
+    found = [
+        dict(zip(_TABLE, key, strict=True)) | {"clean": _baselines(members), "matrix": _matrix(members)}
+        for key, members in tables.items()
+    ]
+    return sorted(found, key=_place)
+
+
+def _place(table: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By data set, then by attack with its budgets in rising order."""
+    family = table["attack"].split("@")[0]
+    return (table["data"], table["split"], family, table["eps"] or 0, *(str(table[name]) for name in _TABLE))
+
+
+def check_white_box(rows: pa.Table) -> dict[str, Any]:
+    """How the models that were attacked, predicting their own files again, agree with what their runs recorded.
+
+    Returns:
+        {"rows", "differing", "largest_iou_difference"}; a row differs in success or by more than .01 of an IoU.
+    """
+    own = [row for row in rows.to_pylist() if row["white_box"]]
+    gaps = [max(abs(row[f"adv8_{s}"] - row[f"source_adv8_{s}"]) for s in _IOUS) for row in own]
+    differing = [
+        gap > _AGREEMENT or row["success8"] != row["source_success8"] for row, gap in zip(own, gaps, strict=True)
+    ]
+    return {"rows": len(own), "differing": sum(differing), "largest_iou_difference": max(gaps, default=None)}
+
+
+def write_transfer_summary(rows: pa.Table, path: Path, **more: Any) -> list[dict[str, Any]]:
+    """Write summary.json, {"tables": [...], "white_box": ..., **more}, whole or not at all; returns the tables."""
+    tables = summarise_transfer(rows)
+    document = {"tables": tables, "white_box": check_white_box(rows), **more}
+    save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    return tables
+
+
+def _entries_with_varying_eps(rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """(source run, attack) whose budget was each image's own: one entry, not one for each budget."""
+    seen: dict[tuple[str, str], set[float | None]] = {}
+    for row in rows:
+        seen.setdefault((row["source_run"], row["attack"]), set()).add(row["eps"])
+    equal = {(row["source_run"], row["attack"]) for row in rows if row["equal_norm"] is not None}
+    return equal | {entry for entry, budgets in seen.items() if len(budgets) > 1}
+
+
+def _baselines(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    by_victim: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for row in rows:
+        by_victim.setdefault(row["victim"], {})[row["id"], row["target"]] = row
+    return {
+        victim: {
+            "images": len(members),
+            "already_satisfied": sum(bool(row["success_clean"]) for row in members.values()),
+            **_means(list(members.values()), [f"clean_{score}" for score in _IOUS]),
+        }
+        for victim, members in sorted(by_victim.items())
+    }
+
+
+def _matrix(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    runs: dict[str, set[str]] = {}
+    for row in rows:
+        runs.setdefault(row["source_victim"], set()).add(row["source_run"])
+    cells: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for row in rows:
+        name = row["source_victim"]
+        source = name if len(runs[name]) == 1 else f"{name} ({row['source_run']})"
+        cells.setdefault(source, {}).setdefault(row["victim"], []).append(row)
+    return {
+        source: {victim: _cell(members) for victim, members in sorted(by_victim.items())}
+        for source, by_victim in sorted(cells.items())
+    }
+
+
+def _cell(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    attacked = [row for row in rows if not (row["success_clean"] or row["source_success_clean"])]
+    from_source = [row for row in attacked if row["source_success8"]]
+    return {
+        "white_box": rows[0]["white_box"],
+        "images": len(rows),
+        "attacked": len(attacked),
+        "source_successes": len(from_source),
+        **_rate("success8_rate", attacked, "success8"),
+        **_rate("success8_rate_of_source_successes", from_source, "success8"),
+        **_rate("noise8_success_rate", attacked, "noise8_success"),
+        **_means(rows, [*(f"{p}_{score}" for score in _IOUS for p in PREDICTIONS), *_NORMS]),
+    }
+
+
+def _means(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    values = np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+    groups = [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]
+    intervals = bootstrap_means(values, groups)
+    means = values.mean(0).tolist()
+    return {name: {"mean": mean, "ci95": ci} for name, mean, ci in zip(names, means, intervals, strict=True)}
+
+
+def _rate(name: str, rows: Sequence[Mapping[str, Any]], flag: str) -> dict[str, Any]:
+    hits = sum(bool(row[flag]) for row in rows)
+    return {name: hits / len(rows) if rows else None, f"{name}_ci95": wilson(hits, len(rows))}

@@ -1,0 +1,183 @@
+"""The worst case over a set of attacks on the same images: what a defender faces who meets whichever attack works best.
+
+Per image that is the score nearest to the attacks' aim that any of them reached. The mean IoU of a data set belongs to
+all images together, and the choice of attacks that minimises it is not found image by image; it is bounded instead.
+Above, by a choice that is found: from the best single attack, images are swapped to other attacks as long as that
+lowers it. Below, by the mean of each class's own minimum, which no single choice need reach. Only what the attacks left
+counts: the clean image is no candidate. Everything is about the 8-bit files.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmark.results.budget_sweeps import same_eps
+from benchmark.results.columns import Rows, column, flag, groups_of, shared
+from benchmark.results.confusion_counts import confusion_to_truth, kind_of
+from benchmark.results.intervals import bootstrap_means, wilson
+from benchmark.runs.tables import group_rows
+
+_GAIN = 1e-12  # a swap must lower the mean IoU by more than rounding can
+
+_SHARED = ("targeted", "victim", "data", "split", "norm")
+_LOWEST = ("adv8_pixel_acc_truth", "adv8_iou_truth")
+
+Counts = NDArray[np.int64]
+
+
+def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
+    """The worst case over each set of two or more attacks that share sense (`targeted`), norm and budget or lack of it.
+
+    Attacks that copy another one's norm are its controls and belong to no set; images that not all attacks of a set
+    have finished are left out. All sets have `success8_rate`, of any attack. Of untargeted ones, `adv8_miou_truth` has
+    the `lower` and `upper` bound, `best_single` the attack with the lowest data-set mean IoU (all classes, background
+    included). Of targeted ones, `adv8_iou_target` is of each image's highest, `best_single` the attack with the highest
+    mean.
+
+    Args:
+        rows: as `benchmark.runs.tables.read` returns them.
+
+    Raises:
+        InputError: rows of one set have different numbers of classes.
+    """
+    listed = [row for row in rows.to_pylist() if row["targeted"] is not None and row["equal_norm"] is None]
+    by_attack = group_rows(sorted(listed, key=lambda row: (row["attack"], row["id"])), "attack")
+    sets: dict[tuple[Any, ...], list[str]] = {}
+    for attack, attacked in by_attack.items():
+        eps = shared(attacked, "eps")  # one of its own for each image is none to share
+        key = (*(attacked[0][name] for name in _SHARED), None if eps is None else same_eps(eps))
+        sets.setdefault(key, []).append(attack)
+    found = []
+    for key, attacks in sets.items():
+        named = dict(zip((*_SHARED, "eps"), key, strict=True)) | {"attacks": attacks}
+        common = _common_images([by_attack[attack] for attack in attacks])
+        if len(attacks) >= 2 and common[0]:
+            found.append(named | _worst_case(common, attacks))
+    return sorted(
+        found, key=lambda one: (one["targeted"], str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"])
+    )
+
+
+def _common_images(by_attack: Sequence[Rows]) -> list[list[Mapping[str, Any]]]:
+    """Per attack its rows of the images that all have, in the same order."""
+    shared = set.intersection(*({row["id"] for row in rows} for rows in by_attack))
+    return [[row for row in rows if row["id"] in shared] for rows in by_attack]
+
+
+def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
+    first = by_attack[0]
+    attacked = ~flag(first, "success_clean")
+    succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
+    hits, trials = int(succeeded.any(axis=0).sum()), int(attacked.sum())
+    return {
+        "images": len(first),
+        "attacked": trials,
+        "success8_rate": hits / trials if trials else None,
+        "success8_rate_ci95": wilson(hits, trials),
+        **(_to_target if first[0]["targeted"] else _to_truth)(by_attack, attacks),
+    }
+
+
+def _to_target(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
+    scores = np.stack([column(rows, "adv8_iou_target") for rows in by_attack])
+    single = scores.mean(1)
+    best = int(single.argmax())
+    return {
+        "adv8_iou_target": _mean(scores.max(0), by_attack[0]),
+        "best_single": _named(by_attack, attacks, best) | {"adv8_iou_target": float(single[best])},
+    }
+
+
+def _to_truth(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
+    classes, _ = kind_of([row for rows in by_attack for row in rows], f"worst case of {', '.join(attacks)}")
+    counts = np.stack([confusion_to_truth(rows, "adv8", classes) for rows in by_attack], axis=1)
+    single = miou(*overlaps(counts.sum(0)))
+    best = int(single.argmin())
+    lowest = {name: np.stack([column(rows, name) for rows in by_attack]).min(0) for name in _LOWEST}
+    return {
+        **{name: _mean(values, by_attack[0]) for name, values in lowest.items()},
+        "adv8_miou_truth": {"lower": lower_miou(counts), "upper": upper_miou(counts)},
+        "best_single": _named(by_attack, attacks, best) | {"adv8_miou_truth": float(single[best])},
+    }
+
+
+def _named(by_attack: Sequence[Rows], attacks: Sequence[str], chosen: int) -> dict[str, Any]:
+    return {"attack": attacks[chosen], "family": by_attack[chosen][0]["family"] or attacks[chosen]}
+
+
+def _mean(values: NDArray[np.float64], rows: Rows) -> dict[str, Any]:
+    (interval,) = bootstrap_means(values[:, None], groups_of(rows))
+    return {"mean": float(values.mean()), "ci95": interval}
+
+
+def overlaps(counts: Counts) -> tuple[Counts, Counts]:
+    """Intersection and union of each class, in pixels; (..., K, K) -> two (..., K)."""
+    intersection = np.diagonal(counts, axis1=-2, axis2=-1)
+    return intersection, counts.sum(-1) + counts.sum(-2) - intersection
+
+
+def miou(intersection: Counts, union: Counts) -> NDArray[np.float64]:
+    """Mean IoU over the classes that occur, 1 if none does; (..., K) -> (...).
+
+    `metrics.iou` with background=None, without PyTorch.
+    """
+    present = union > 0
+    total = np.where(present, intersection / np.maximum(union, 1), 0.0).sum(-1)
+    occurring = present.sum(-1)
+    return np.where(occurring > 0, total / np.maximum(occurring, 1), 1.0)
+
+
+def upper_miou(counts: Counts) -> float:
+    """The lowest data-set mean IoU that swapping images between attacks finds, an upper bound of the worst case.
+
+    Args:
+        counts: (N, A, K, K), of image and attack.
+    """
+    intersection, union = overlaps(counts)
+    chosen = np.full(len(counts), miou(intersection.sum(0), union.sum(0)).argmin())
+    images = np.arange(len(counts))
+    inside, around = intersection[images, chosen].sum(0), union[images, chosen].sum(0)
+    lowest, improved = float(miou(inside, around)), True
+    while improved:
+        improved = False
+        for image in images:
+            without = inside - intersection[image, chosen[image]], around - union[image, chosen[image]]
+            candidates = miou(without[0] + intersection[image], without[1] + union[image])
+            if candidates.min() < lowest - _GAIN:
+                chosen[image], lowest, improved = candidates.argmin(), float(candidates.min()), True
+                inside, around = (
+                    without[0] + intersection[image, chosen[image]],
+                    without[1] + union[image, chosen[image]],
+                )
+    return lowest
+
+
+def lower_miou(counts: Counts) -> float:
+    """The mean of the lowest IoU that each class can have by a choice of attacks of its own: a lower bound.
+
+    A class that the truth nowhere has counts as 0 if any attack had it predicted, because it may have to.
+
+    Args:
+        counts: (N, A, K, K), of image and attack.
+    """
+    intersection, union = overlaps(counts)
+    labelled = counts[:, 0].sum((0, 2)) > 0  # the truth, which all attacks share
+    lowest = [_lowest_ratio(intersection[..., k], union[..., k]) for k in np.flatnonzero(labelled)]
+    occurring = int((union.sum((0, 1)) > 0).sum())
+    return sum(lowest) / occurring if occurring else 1.0
+
+
+def _lowest_ratio(part: Counts, whole: Counts) -> float:
+    """The minimum of Σ part / Σ whole over one choice per line of (N, A), exactly (Dinkelbach 1967)."""
+    images = np.arange(len(part))
+    ratio = float(part[:, 0].sum() / whole[:, 0].sum())
+    while True:
+        # At the minimum no choice makes Σ (part − ratio · whole) negative.
+        chosen = (part - ratio * whole).argmin(1)
+        found = float(part[images, chosen].sum() / whole[images, chosen].sum())
+        if found >= ratio:
+            return ratio
+        ratio = found

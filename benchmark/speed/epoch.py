@@ -1,0 +1,74 @@
+"""What is measured of the project itself: an attack epoch, from data sets' items to rows on disk."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from torch import nn
+
+from benchmark.attacks.asma import ASMA
+from benchmark.data.datamodule import SegmentationData
+from benchmark.engine import Engine, Finished, Job, Measurements
+from benchmark.evaluation.case import Case, split_of
+from benchmark.evaluation.plan import Attack, Plan
+from benchmark.evaluation.row_writer import RowWriter, common_to
+from benchmark.evaluation.session import Session
+
+Item = dict[str, Any]
+"""One image as data sets give it."""
+
+STEADY = ASMA(tau=1e-9, beta=0)
+"""Steps that cost what ASMA's cost and lead nowhere, so that no image ends before its last one."""
+
+
+def steady(plan: Plan, steps: int) -> Plan:
+    """The plan with one attack that makes so many steps on every image."""
+    return replace(plan, attacks={"asma": Attack(STEADY, max_steps=steps, stop=False)})
+
+
+def attacked(
+    plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item] | Iterator[Item]
+) -> Iterator[tuple[str, Finished, Case]]:
+    """Attack the items as an attack epoch does, telemetry and rows included, in a folder that does not stay."""
+    split = data.test_split
+    with (
+        TemporaryDirectory() as folder,
+        Session(plan, model, split_of(data, split), _watch, data.class_pixels) as session,
+    ):
+        network = next(iter(session.engines.values())).network
+        common = common_to(data, split, "bench", "victim", plan)
+        writer = RowWriter(Path(folder), common, plan.attacks, network, plan.defences, beside=plan.beside)
+        with closing(writer):
+            for item in items:
+                session.submit(item)
+                for done in session.run(drain=False):
+                    writer.write(*done)
+                    yield done
+            for done in session.run(drain=True):
+                writer.write(*done)
+                yield done
+            writer.rest()
+
+
+def image_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item]) -> int:
+    """Attack the items; how many steps that were, over all of them."""
+    return sum(finished.steps for _, finished, _ in attacked(plan, model, data, items))
+
+
+def engine_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item], slots: int) -> int:
+    """As many copies of items as there are slots, a dozen steps each, nothing written; returns image-steps."""
+    with Engine(
+        model, STEADY, max_steps=12, stop=False, **{**plan.engine, "slots": slots, "max_passes": None}
+    ) as engine:
+        for place in range(slots):
+            item = items[place % len(items)]
+            labels = item["mask"].roll(item["mask"].shape[0] // 2, 0)
+            engine.submit(Job(str(place), item["image"], labels, item["valid"]))
+        return sum(finished.steps for finished in engine.run())
+
+
+def _watch(name: str, measurements: Measurements) -> None:
+    """Telemetry is read as for a progress bar."""

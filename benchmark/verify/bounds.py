@@ -1,0 +1,172 @@
+"""What a row must satisfy in columns that no saved file has: those of the float32 result, and of the way to it.
+
+The result lies within half an 8-bit step of its file in every value, so its norms lie near the file's; its scores to
+the truth follow from its own counts; passes, steps and success have to fit each other.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmark import metrics
+from benchmark.criterion import Criterion
+from benchmark.evaluation.case import Case
+from benchmark.evaluation.plan import Attack
+from benchmark.results.columns import NORM_COLUMNS
+from benchmark.runs.tables import PREDICTIONS
+
+HALF = 0.5 / 255
+"""How far rounding to 8 bits moves a value at most."""
+
+_ROUNDING = 1e-6  # of float32 values, which the result is made of
+_TRACED = 1e-4  # traces are measured in float32 sums
+# What the judge's number is called in a row.
+_JUDGED = {
+    ("iou", "target"): "adv_iou_target",
+    ("iou", "truth"): "adv_iou_truth",
+    ("dice", "truth"): "adv_dice_truth",
+    ("apsr", "target"): "adv_pixel_acc_target",
+    ("apsr", "truth"): "adv_pixel_acc_truth",
+}
+
+
+class Relation(NamedTuple):
+    """That a column's value `holds`; `what` it should be."""
+
+    column: str
+    holds: bool
+    what: str
+
+
+class Trace(NamedTuple):
+    """What the trace of a row says: its last step, and the norms at the kept step where that is in it."""
+
+    last: int
+    l2: float | None
+    linf: float | None
+
+
+class _Values:
+    """A row's numbers; what is null compares with nothing, so that no relation about it holds."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._row = row
+
+    def __getitem__(self, name: str) -> float:
+        value = self._row.get(name)
+        return math.nan if value is None else float(value)
+
+
+def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: Trace | None) -> Iterator[Relation]:
+    """Steps, passes and seconds. `limited`: passes are given, so the attack's own number of steps is not."""
+    v = _Values(row)
+    yield Relation("passes", v["passes"] == v["forwards"] + v["backwards"], "must be forwards + backwards")
+    yield Relation("forwards", v["forwards"] >= 1, "must be at least 1")
+    yield Relation("backwards", v["backwards"] >= 0, "must be at least 0")
+    yield Relation("steps", v["steps"] >= 0, "must be at least 0")
+    if attack is not None and not limited:
+        yield Relation("steps", v["steps"] <= attack.max_steps, f"must be at most max_steps={attack.max_steps}")
+    if v["steps"] > 0:
+        # An image ended by a success takes one more update, which is not counted.
+        ends = trace is not None and v["steps"] - 1 <= trace.last <= v["steps"]
+        yield Relation("steps", ends, f"its trace ends at step {trace.last if trace else 'none'}")
+    yield Relation("kept_step", 0 <= v["kept_step"] <= v["steps"], f"must be from 0 to steps={row['steps']}")
+    yield Relation(
+        "zero_gradients", 0 <= v["zero_gradients"] <= v["backwards"], f"must be from 0 to backwards={row['backwards']}"
+    )
+    fits = row["success_passes"] is None or 1 <= v["success_passes"] <= v["passes"]
+    yield Relation("success_passes", fits, f"must be from 1 to passes={row['passes']}")
+    yield Relation("seconds", 0 <= v["seconds"] < math.inf, "must be finite and at least 0")
+
+
+def visibility(
+    row: Mapping[str, Any], case: Case, file: Mapping[str, float], budget: float | None, trace: Trace | None
+) -> Iterator[Relation]:
+    """Norms of the result, beside those of its `file` (as of `scoring.score_perturbation`) and its `budget`, if any."""
+    v, values, channels = _Values(row), case.image.numel(), case.image.shape[0]
+    for name, room in (("l1", values * HALF), ("l2", math.sqrt(values) * HALF), ("linf", HALF)):
+        near = abs(v[name] - file[name]) <= room + _ROUNDING * max(1, file[name])
+        yield Relation(name, near, f"must be within {room:.6g} of the file's {file[name]:.6g}")
+    # Clean images lie on the 8-bit grid: what differs as a file differs before.
+    most = case.image[0].numel()
+    yield Relation("l0", file["l0"] <= v["l0"] <= most, f"must be from the file's {file['l0']:g} to {most}")
+    changed = v["l0"] * channels
+    yield Relation("l1", _most(v["l1"], changed * v["linf"]), "must be at most l0 · channels · linf")
+    yield Relation("l2", _most(v["l2"], v["l1"]), "must be at most l1")
+    yield Relation("linf", _most(v["linf"], v["l2"]), "must be at most l2")
+    yield Relation("rms", _close(v["rms"], v["l2"] / math.sqrt(values), 1e-9), "must be l2 / √(number of values)")
+    psnr = math.inf if v["rms"] == 0 else -20 * math.log10(v["rms"]) if v["rms"] > 0 else math.nan
+    yield Relation("psnr", _close(v["psnr"], psnr, 1e-9), "must be −20·log10(rms)")
+    yield Relation("ssim", -1 <= v["ssim"] <= 1 + _ROUNDING, "must be from -1 to 1")
+    if trace is not None:
+        for name, value in (("l2", trace.l2), ("linf", trace.linf)):
+            if value is not None:
+                yield Relation(name, _close(v[name], value, _TRACED), f"its trace says {value:.6g} at the kept step")
+    if budget is not None:
+        yield from _within(row, file, budget, values)
+
+
+def _within(row: Mapping[str, Any], file: Mapping[str, float], budget: float, values: int) -> Iterator[Relation]:
+    name = NORM_COLUMNS.get(str(row["norm"]))
+    if name is None:
+        return
+    kept = _Values(row)[name] <= budget + _ROUNDING * max(1, budget)
+    yield Relation(name, kept, f"is over its budget of {budget:.6g}")
+    room = {"l1": values, "l2": math.sqrt(values), "linf": 1}[name] * HALF
+    if name != "l1":  # rows have no such norm of the file
+        over = f"is over its budget of {budget:.6g} by more than rounding to 8 bits can be"
+        yield Relation(f"adv8_{name}", file[name] <= budget + room + _ROUNDING * max(1, budget), over)
+
+
+def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Relation]:
+    """Success and scores of the result."""
+    v = _Values(row)
+    for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth"):
+        yield Relation(f"adv_{name}", 0 <= v[f"adv_{name}"] <= 1, "must be from 0 to 1")
+    yield Relation("success", isinstance(row["success"], bool), "must be true or false")
+    judged = _JUDGED.get((judge.metric, judge.reference))
+    same_pixels = bool((case.valid == case.target_valid).all())
+    if judged is None or not (same_pixels or (judge.reference == "target") == bool(row["targeted"])):
+        return
+    score = 1 - v[judged] if (judge.metric, judge.reference) == ("apsr", "truth") else v[judged]
+    holds = bool(judge.holds(torch.tensor(score, dtype=torch.float64)))
+    # What is not finite is no success, whatever its scores.
+    fits = row["success"] == holds or (bool(row["nonfinite_gradient"]) and not row["success"])
+    yield Relation("success", fits, f"{judged}={row[judged]} says otherwise")
+
+
+def counts_of(row: Mapping[str, Any], case: Case, classes: int) -> tuple[dict[str, Tensor], list[Relation]]:
+    """By prediction the row's counts (K, K) where they count the truth's pixels, and for each whether it does."""
+    kinds = torch.arange(classes).view(-1, 1, 1)
+    labelled = ((case.truth == kinds) & case.valid).flatten(1).sum(1)
+    tables, relations = {}, []
+    for prefix in PREDICTIONS:
+        listed = row[name := f"{prefix}_confusion_truth"]
+        fits = isinstance(listed, list) and len(listed) == classes**2 and all(c is not None and c >= 0 for c in listed)
+        table = torch.tensor(listed).view(classes, classes) if fits else None
+        if table is not None and torch.equal(table.sum(1), labelled):
+            tables[prefix] = table
+        what = f"must count {', '.join(map(str, labelled.tolist()))} pixels of the truth's classes"
+        relations.append(Relation(name, prefix in tables, what))
+    return tables, relations
+
+
+def own_scores(tables: Mapping[str, Tensor], background: int | None) -> dict[str, Any]:
+    """The scores to the truth that follow from a row's own counts."""
+    columns = {}
+    for prefix, counts in tables.items():
+        columns[f"{prefix}_iou_truth"] = metrics.iou(counts, background).item()
+        columns[f"{prefix}_pixel_acc_truth"] = metrics.pixel_accuracy(counts).item()
+        columns[f"{prefix}_dice_truth"] = metrics.dice(counts, background).item()
+    return columns
+
+
+def _most(value: float, bound: float) -> bool:
+    return value <= bound * (1 + _ROUNDING) + 1e-12
+
+
+def _close(value: float, other: float, tolerance: float) -> bool:
+    return value == other or math.isclose(value, other, rel_tol=tolerance, abs_tol=1e-12)

@@ -1,0 +1,64 @@
+"""A network of MONAI (monai.networks.nets), with weights from a file."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from benchmark.errors import InputError, first_line, nearest_of
+from benchmark.victims.adapters import import_extra
+from benchmark.victims.weights import put_into, read_tensors
+
+
+def network(
+    network_class: str,
+    channels: int,
+    outputs: int,
+    weights: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """A two-dimensional network.
+
+    Args:
+        network_class: such as "UNet", "BasicUNet", "SegResNet", "AttentionUnet", "DynUNet", "SwinUNETR".
+        channels, outputs: its in_channels and out_channels.
+        weights: .safetensors, or a PyTorch file of tensors; None: random ones.
+        options: its further arguments.
+
+    Raises:
+        InputError: MONAI is not installed, there is no such network, or options or weights do not fit it.
+    """
+    nets = import_extra("monai.networks.nets", "monai")
+    known = {
+        name: found for name, found in vars(nets).items() if inspect.isclass(found) and issubclass(found, nn.Module)
+    }
+    if network_class not in known:
+        raise InputError(nearest_of("network of MONAI", network_class, known, "victim.network_class"))
+    own = {"spatial_dims": 2, "in_channels": channels, "out_channels": outputs}
+    taken = inspect.signature(known[network_class]).parameters
+    arguments = {name: value for name, value in own.items() if name in taken} | dict(options or {})
+    try:
+        made = known[network_class](**arguments)
+    except Exception as error:  # the library raises many things at what it cannot use
+        raise InputError(
+            f"victim.network_class={network_class}: cannot be made of {arguments} ({first_line(error)}); "
+            "check victim.options"
+        ) from error
+    if weights is not None:
+        put_into(made, read_tensors(weights, "victim.weights"), f"victim.weights={weights}")
+    return FirstOutput(made)
+
+
+class FirstOutput(nn.Module):
+    """The logits of a network that may return several, at full size first."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, K, H, W) of images (B, C, H, W)."""
+        output = self.network(images)
+        logits: Tensor = output[0] if isinstance(output, list | tuple) else output
+        return logits

@@ -1,0 +1,92 @@
+"""The ASMA authors' released network, a pickled module, as a victim's checkpoint."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.atomic_files import saved_whole
+from benchmark.errors import InputError
+from benchmark.victims.asma_release.restricted_unpickler import RefusedError, read_module
+from benchmark.victims.smp_networks import VALID_UNET, first_line
+from benchmark.victims.task import Victim
+
+NETWORK = "SimpleUnet"  # the class's name in that repository; its module's is whatever it was saved from
+INPUT_SIZE = 572
+
+
+def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
+    """Write a victim's checkpoint with the weights of the released file, or of a state dict of that network.
+
+    Args:
+        path: what `torch.save` has written of the network, in any format, or of its state dict.
+        out: the checkpoint, which `victim.ckpt` takes.
+
+    Returns:
+        The victim's hyper-parameters.
+
+    Raises:
+        InputError: the file cannot be read, names something else than that network, or has other weights.
+    """
+    path, out = Path(path), Path(out)
+    victim = _victim_of(path, _read(path))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    plain = dict(victim.hparams)
+    with saved_whole(out) as temporary:
+        torch.save({"state_dict": victim.state_dict(), "hyper_parameters": plain}, temporary)
+    return plain
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise InputError(f"no file at {path}; give the released checkpoint")
+    try:
+        return read_module(path, NETWORK)
+    except RefusedError as error:
+        raise InputError(
+            f"{path} is refused: it names {error.name}, which is no part of that network, and reading on would "
+            "execute code; give the released checkpoint"
+        ) from error
+    except Exception as error:  # any bytes may come here, and they end in many kinds of error
+        raise InputError(f"{path} cannot be read ({first_line(error)}); is it complete?") from error
+
+
+def _own_names(levels: int) -> dict[str, str]:
+    """The names of the parts in that repository -> in `ValidUNet`."""
+    parts = {f"conv{level + 1}_block": f"down.{level}" for level in range(levels)}
+    for step in range(levels - 1):
+        parts |= {f"up_{step + 1}": f"up.{step}", f"conv_up_{step + 1}": f"merge.{step}"}
+    return parts | {"conv_final": "head"}
+
+
+def _victim_of(path: Path, weights: Mapping[str, Tensor]) -> Victim:
+    first, last = weights.get("conv1_block.0.weight"), weights.get("conv_final.weight")
+    if first is None or last is None or first.ndim != 4 or last.ndim != 4:
+        raise InputError(f"{path} holds no network of the ASMA authors' repository; give the released checkpoint")
+    levels = sum(re.fullmatch(r"conv\d+_block\.0\.weight", name) is not None for name in weights)
+    widths = [int(weights[f"conv{level + 1}_block.0.weight"].shape[0]) for level in range(levels)]
+    victim = Victim(
+        VALID_UNET,
+        encoder=None,
+        classes=int(last.shape[0]),
+        channels=int(first.shape[1]),
+        # It was trained on images in [0, 1] as they are.
+        mean=[0.0] * first.shape[1],
+        std=[1.0] * first.shape[1],
+        input_size=INPUT_SIZE,
+        options={"widths": widths},
+    )
+    parts = _own_names(levels)
+    renamed = {f"{parts.get(part, part)}.{rest}": w for (part, _, rest), w in _split(weights)}
+    try:
+        victim.network.load_state_dict({name: weight.float() for name, weight in renamed.items()})
+    except RuntimeError as error:
+        raise InputError(f"{path} holds weights of another network: {' '.join(str(error).split())}") from error
+    return victim.eval()
+
+
+def _split(weights: Mapping[str, Tensor]) -> list[tuple[tuple[str, str, str], Tensor]]:
+    return [(name.partition("."), weight) for name, weight in weights.items()]

@@ -1,0 +1,148 @@
+"""The pipeline a network is used in, as a configuration says it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from math import log
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.errors import InputError
+from benchmark.transforms.input_transforms import Defence, defences
+from benchmark.victims.deployment.input_transforms import in_front
+from benchmark.victims.deployment.named_steps import chosen
+from benchmark.victims.deployment.postprocessing import Step, postprocess, steps
+from benchmark.victims.deployment.sliding_window import WEIGHTINGS, Weighting, slide
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is done around a network, from the first to the last; None and [] are nothing.
+
+    Args:
+        transform: input transforms at the image's own size, see `front.in_front`.
+        resize: the working size, [height, width] or one number for both. Images are interpolated bilinearly
+            (antialiased where they shrink), and logits back to the images' size.
+        window: size of windows that slide over the image (at its working size), likewise; see `sliding.slide`.
+        overlap, weighting: of the windows.
+        threshold: class 1 is predicted where its probability is above this; for two classes.
+        postprocess: steps of `postprocessing`, on predicted maps. They are in no gradient, but in what is judged.
+    """
+
+    transform: Sequence[Any] | None = None
+    resize: int | Sequence[int] | None = None
+    window: int | Sequence[int] | None = None
+    overlap: float | None = None
+    weighting: Weighting | None = None
+    threshold: float | None = None
+    postprocess: Sequence[Any] | None = None
+
+    def __post_init__(self) -> None:
+        # Made once here, so that what cannot be made is said at the start.
+        _ = self._transforms, self._steps, self._working_size, self._window_size
+        if self.overlap is not None and not 0 <= self.overlap < 1:
+            raise InputError(f"victim.overlap={self.overlap}: must be at least 0 and below 1")
+        if self.weighting is not None and self.weighting not in WEIGHTINGS:
+            raise InputError(f"victim.weighting={self.weighting!r}: must be {' or '.join(WEIGHTINGS)}")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise InputError(f"victim.threshold={self.threshold}: is a probability, above 0 and below 1")
+
+    @cached_property
+    def _transforms(self) -> list[Defence]:
+        return chosen(self.transform or [], defences(), "victim.transform")
+
+    @cached_property
+    def _steps(self) -> list[Step]:
+        return chosen(self.postprocess or [], steps(), "victim.postprocess")
+
+    @cached_property
+    def _working_size(self) -> tuple[int, int] | None:
+        return _size(self.resize, "victim.resize")
+
+    @cached_property
+    def _window_size(self) -> tuple[int, int] | None:
+        return _size(self.window, "victim.window")
+
+    @classmethod
+    def of(cls, given: Any) -> Self:
+        """From a mapping, of a checkpoint for example. Raises InputError for what no deployment has."""
+        known = {field.name for field in fields(cls)}
+        if not isinstance(given, Mapping) or not given.keys() <= known:
+            raise InputError(f"deployment {given!r}: is no mapping of {', '.join(sorted(known))}")
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise InputError(f"deployment {given!r}: {error}") from error
+
+    def but(self, given: Mapping[str, Any]) -> Self:
+        """The same with what is given; None there says nothing, [] and 0 switch off."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def plain(self) -> dict[str, Any]:
+        """What is done, as plain values; empty for nothing."""
+        off: tuple[Any, ...] = (None, [], ())
+        found = {name: value for name, value in asdict(self).items() if value not in off}
+        return {name: value for name, value in found.items() if name not in ("resize", "window") or value != 0}
+
+    def label(self) -> str:
+        """What rows add to the name of a victim: "+jpeg+median+resize+window+largest_component", or nothing."""
+        parts = [*(f"+{one.name}" for one in self._transforms)]
+        parts += [f"+{name}" for name in ("resize", "window", "threshold") if name in self.plain()]
+        return "".join([*parts, *(f"+{step.name}" for step in self._steps)])
+
+    def check_against(self, classes: int, background: int | None) -> None:
+        """Raise InputError if data of these classes cannot be predicted in this way."""
+        if self.threshold is not None and classes != 2:
+            raise InputError(f"victim.threshold={self.threshold}: tells 2 classes apart, the data have {classes}")
+        if self._steps and background is None:
+            raise InputError("victim.postprocess: the data have no background to put in place of what is removed")
+
+    def logits(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1]; `network` gives logits of the size of its images.
+
+        Without `resize` and `window` they may be of a part of them, as `network` has it.
+        """
+        size = (images.shape[-2], images.shape[-1])
+        images = in_front(images, self._transforms)
+        if self._working_size is not None:
+            images = _interpolated(images, self._working_size)
+        if self._window_size is None:
+            logits = network(images)
+        else:
+            overlap = 0.5 if self.overlap is None else self.overlap
+            logits = slide(network, images, self._window_size, overlap, self.weighting or "gaussian")
+        if self._working_size is not None:
+            logits = _interpolated(logits, size)
+        return logits if self.threshold is None else _shifted(logits, self.threshold)
+
+    def predictions(self, preds: Tensor, classes: int, background: int | None) -> Tensor:
+        """Predicted maps (B, H, W) after post-processing."""
+        if not self._steps or background is None:
+            return preds
+        return postprocess(preds, self._steps, classes, background)
+
+
+def _size(given: Any, key: str) -> tuple[int, int] | None:
+    if given is None or given == 0:
+        return None
+    sides = [given, given] if isinstance(given, int) else given
+    if not isinstance(sides, Sequence) or len(sides) != 2 or not all(type(side) is int and side >= 1 for side in sides):
+        raise InputError(f"{key}={given!r}: must be a number of pixels, or [height, width]")
+    return sides[0], sides[1]
+
+
+def _interpolated(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if images.shape[-2:] == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
+
+
+def _shifted(logits: Tensor, threshold: float) -> Tensor:
+    """Logits whose sign, or maximum, says whether class 1 has a probability above the threshold."""
+    shift = log(threshold / (1 - threshold))
+    if logits.shape[1] == 1:
+        return logits - shift
+    return logits - torch.tensor([0.0, shift], device=logits.device, dtype=logits.dtype).view(1, 2, 1, 1)

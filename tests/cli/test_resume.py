@@ -1,0 +1,245 @@
+"""A run that goes on: what is done stays, what differs is refused."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.__main__ import main
+from benchmark.cli.resume import resumed_overrides
+from benchmark.config.groups import assigned, assignment
+from benchmark.errors import InputError
+from benchmark.runs import tables
+from benchmark.victims.task import Victim
+
+SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
+COPY = ("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2", "engine.precision=64")
+
+
+def _same_rows(folder: Path, expected: list[dict]) -> bool:
+    """All columns but the time and the run's name, numbers to 1e-6: threads may add up in another order."""
+
+    def measured(row: dict) -> dict:
+        return {name: value for name, value in row.items() if name not in ("seconds", "run")}
+
+    def roomy(value: object) -> object:
+        return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
+
+    wanted = [{name: roomy(value) for name, value in measured(row).items()} for row in expected]
+    return [measured(row) for row in tables.read(folder).to_pylist()] == wanted
+
+
+def _take_rows_away(folder: Path, lost: set[tuple[str, str]]) -> None:
+    """Make a finished run one that was killed when it had not done `lost` (attack, id) yet."""
+    rows = tables.read(folder).to_pylist()
+    (folder / "records.parquet").unlink()
+    kept = [row for row in rows if (row["attack"], row["id"]) not in lost]
+    tables.Writer(folder, tables.RECORDS).append(kept)
+
+
+@pytest.fixture(scope="module")
+def attacked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of two attacks, one of which takes its norms from the other."""
+    folder = tmp_path_factory.mktemp("attacked") / "run"
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    assert main(["attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def finished(attacked: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(attacked, tmp_path / "finished"))
+
+
+def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
+    before = tables.read(finished).to_pylist()
+    ids = sorted({row["id"] for row in before})
+    _take_rows_away(finished, {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])})
+    outcome = command("attack", f"run.resume={finished}")
+    assert outcome.status == 0, outcome.err
+    assert f"going on with the run in {finished}: 5 rows are there" in outcome.out
+    assert "attacking 2 images" in outcome.out
+    after = tables.read(finished).to_pylist()
+    assert _same_rows(finished, before)
+    changed = {(a["attack"], a["id"]) for a, b in zip(after, before, strict=True) if a["seconds"] != b["seconds"]}
+    assert changed <= {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])}
+    assert len(json.loads((finished / "environment.json").read_text())["resumed"]) == 1
+
+
+def test_the_same_command_again_shows_a_finished_run_again(command, trained: Path, finished: Path) -> None:
+    before = tables.read(finished).to_pylist()
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    outcome = command("attack", *SMOKE, *COPY, checkpoint, f"run.dir={finished}", "engine.slots=2")
+    assert outcome.status == 0, outcome.err
+    assert "attacking 0 images" in outcome.out
+    assert tables.read(finished).to_pylist() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("attacks.asma.max_steps=11", "attacks.asma.max_steps is 10 in that run, 11 now"),
+        ("judge.value=0.5", "judge.value is 0.95 in that run, 0.5 now"),
+        ("attack=[asma,noise,pgd]", "attacks.pgd.keep is not set in that run, "),
+        ("seed=5", "data.seed is 0 in that run, 5 now"),
+        ("data.n_test=5", "data.n_test is 4 in that run, 5 now"),
+        ("engine.precision=32", "engine.precision is 64 in that run, 32 now"),
+    ],
+)
+def test_rows_of_another_configuration_are_not_mixed(command, finished: Path, given: str, said: str) -> None:
+    outcome = command("attack", f"run.resume={finished}", given)
+    assert outcome.status == 2
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(f"error: run.dir={finished} holds another run: ")
+    assert said in line
+
+
+def test_how_rows_are_written_is_nothing_to_them(command, finished: Path) -> None:
+    """A run from before there was a choice goes on with either."""
+    config = finished / "config.yaml"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("  beside:")))
+    assert len(config.read_text().splitlines()) == len(lines) - 1
+    assert command("attack", f"run.resume={finished}", "engine.beside=true").status == 0
+
+
+def test_rows_of_another_victim_are_not_mixed(command, finished: Path, trained: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.ckpt"
+    checkpoint = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    name = next(name for name in checkpoint["state_dict"] if name.endswith("weight"))
+    checkpoint["state_dict"][name] = checkpoint["state_dict"][name] + 0.01
+    torch.save(checkpoint, other)
+    before = tables.read(finished).to_pylist()
+    outcome = command("attack", f"run.resume={finished}", f"victim.ckpt={other}")
+    assert outcome.status == 2
+    assert f"run.dir={finished}: its rows were made with another victim (weights " in outcome.err
+    assert tables.read(finished).to_pylist() == before
+
+
+def test_rows_of_other_data_are_not_mixed(command, finished: Path) -> None:
+    path = finished / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data_fingerprint": "0" * 64}))
+    outcome = command("attack", f"run.resume={finished}")
+    assert outcome.status == 2
+    assert "the data have changed since the run began (fingerprint 000000000000, now " in outcome.err
+
+
+def test_traces_of_an_interrupted_image_are_dropped(finished: Path) -> None:
+    ids = tables.read(finished)["id"].to_pylist()
+    for image_id in ("lost", ids[0]):
+        step = dict.fromkeys(tables.TRACES.schema.names) | {"attack": "asma", "id": image_id, "step": 0}
+        tables.Writer(finished, tables.TRACES).append([step])
+    assert len(tables.TRACES.parts(finished)) == 2
+    tables.drop_traces_without_row(finished)
+    (part,) = tables.TRACES.parts(finished)
+    assert "lost" not in tables.TRACES.read(finished)["id"].to_pylist()
+    part.unlink()
+
+
+def test_training_goes_on_from_its_last_epoch(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """To the weights that an undisturbed training would have had; what metrics.csv had is still there."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    options = (*SMOKE, "trainer.max_epochs=3")
+    assert command("train", *options, f"run.dir={whole}").status == 0
+    step = Victim.training_step
+
+    def killed(self: Victim, batch, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 2:
+            raise RuntimeError("killed")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Victim, "training_step", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        command("train", *options, f"run.dir={parts}")
+    monkeypatch.undo()
+    outcome = command("train", *options, f"run.dir={parts}")
+    assert outcome.status == 0, outcome.err
+    for name in ("best.ckpt", "last.ckpt"):
+        one, other = (torch.load(f / "checkpoints" / name, weights_only=True) for f in (whole, parts))
+        assert one["global_step"] == other["global_step"]
+        # One optimizer step more or less moves the weights by some 1e-4 on average, the order of sums a few by as much.
+        moved = [(value - other["state_dict"][key]).abs().double().mean() for key, value in one["state_dict"].items()]
+        assert max(moved) < 1e-5
+    tables = [list(csv.reader((folder / "metrics.csv").open(newline=""))) for folder in (whole, parts)]
+    assert tables[0][0] == tables[1][0]
+    for line, expected in zip(tables[1][1:], tables[0][1:], strict=True):
+        assert [bool(number) for number in line] == [bool(number) for number in expected]
+        numbers, wanted = ([float(number) for number in cells if number] for cells in (line, expected))
+        assert numbers == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+
+
+def test_a_finished_training_is_not_repeated(command, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    _take_rows_away(folder, {("asma", tables.read(folder)["id"][0].as_py())})
+    outcome = command("run", f"run.resume={folder}")
+    assert outcome.status == 0, outcome.err
+    assert "training unet" not in outcome.out
+    assert _same_rows(folder, tables.read(trained).to_pylist())
+    assert (folder / "metrics.csv").read_text() == (trained / "metrics.csv").read_text()
+
+
+def test_a_sweep_is_no_run_to_go_on_with(command, tmp_path: Path) -> None:
+    outcome = command("attack", "-m", f"run.resume={tmp_path}", "seed=1,2")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: run.resume goes on with one run; leave -m out")
+
+
+def test_what_was_given_is_given_again(tmp_path: Path) -> None:
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": ["seed=1", "attack=pgd", "run.dir=x"]}))
+    given = [f"run.resume={tmp_path}", "seed=2", "engine.slots=3"]
+    assert resumed_overrides(given) == ["attack=pgd", "seed=2", "engine.slots=3", f"run.dir={tmp_path}"]
+    assert resumed_overrides(["seed=2"]) == ["seed=2"]
+    assert resumed_overrides(["run.resume=null"]) == ["run.resume=null"]
+
+
+def test_another_trainer_brings_its_own_devices(tmp_path: Path) -> None:
+    saved = ["trainer=ddp_cpu", "++trainer.devices=2", "++trainer.max_epochs=3"]
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": saved}))
+    given = [f"run.resume={tmp_path}", "trainer=cpu"]
+    assert resumed_overrides(given) == ["++trainer.max_epochs=3", "trainer=cpu", f"run.dir={tmp_path}"]
+
+
+def test_a_run_that_was_killed_before_it_began_begins(command, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a folder, it's = odd (1)"
+    folder.mkdir()
+    (folder / "splits.json").write_text("{}")
+    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+    outcome = command("attack", *SMOKE, checkpoint, assignment("run.dir", folder))
+    assert outcome.status == 0, outcome.err
+    again = command("attack", assignment("run.resume", folder))
+    assert again.status == 0, again.err
+    assert f"going on with the run in {folder}: 4 rows are there" in again.out
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), min_size=1))
+def test_what_is_assigned_is_read_back(text: str) -> None:
+    assert assigned(assignment("run.dir", text)) == text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("attacks.asma.rule._target_=os.system", "+victim.factory=mine:load"),
+        "attacks={asma:{rule:{_target_:os.system}}}",
+    ],
+)
+def test_a_folder_chooses_no_code_to_run(tmp_path: Path, code: str) -> None:
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": [code]}))
+    with pytest.raises(InputError, match="which names code to run; give it again"):
+        resumed_overrides([f"run.resume={tmp_path}"])
+    assert code in resumed_overrides([f"run.resume={tmp_path}", code])
+
+
+def test_a_folder_that_is_no_run(command, tmp_path: Path) -> None:
+    outcome = command("attack", f"run.resume={tmp_path}")
+    assert outcome.status == 2
+    assert f"error: {tmp_path}: is no run to go on with (" in outcome.err
+    with pytest.raises(InputError, match=r"run.dir=x: run.resume=.* says where the run lies; leave one of them out"):
+        resumed_overrides([f"run.resume={tmp_path}", "run.dir=x"])

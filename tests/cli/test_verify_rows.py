@@ -1,0 +1,145 @@
+"""One number of one row changed: the row and the column are named."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmark.cli.verify import recorded_run
+from benchmark.engine.model import Network, frozen
+from benchmark.past_runs.open import open_run
+from benchmark.runs.tables import RECORDS, SCHEMA
+from benchmark.verify.predictions import Predictions
+from benchmark.verify.rows import RowChecks
+from benchmark.victims.loading import load_victim
+
+DEFENDED = ("clean_jpeg_iou_truth", "jpeg_iou_target", "jpeg_iou_truth")
+ONLY_HELD = {
+    *("run", "success", "steps", "kept_step", "forwards", "backwards", "success_passes", "zero_gradients", "seconds"),
+    *("passes", "l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv_confusion_truth"),
+    *(f"adv_{name}" for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")),
+}
+KEYS = {"attack", "id"}
+
+Told = Callable[[Mapping[str, Any]], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def run(small_run: Path) -> Iterator[tuple[list[dict[str, Any]], RowChecks, Told]]:
+    """The rows, what checks them, and a function from a row to column -> fault."""
+    recorded, _ = recorded_run(small_run, open_run(small_run), moved=False)
+    source, victim = recorded.source, load_victim(small_run / "checkpoints" / "best.ckpt")
+    with frozen(victim, torch.float32):
+        predictions = Predictions(Network(victim, 32), source, recorded.defences or {})
+        checks = RowChecks(recorded, predictions, "unet_mobilenet_v2")
+
+        def told(row: Mapping[str, Any]) -> dict[str, str]:
+            (case,) = source.cases([row["id"]])
+            return {fault.column: str(fault) for fault in checks.faults(row, case)}
+
+        yield [dict(row) for row in source.rows], checks, told
+
+
+def _chosen(rows: list[dict[str, Any]], attack: str) -> dict[str, Any]:
+    return next(row for row in rows if row["attack"] == attack)
+
+
+def _other(value: Any) -> Any:
+    """The smallest change to a value of its kind that anybody would make."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, list):
+        return [value[0] + 1, *value[1:]]
+    if isinstance(value, float):
+        return 1.0 if math.isinf(value) else value + 1e-6
+    return value + 1 if isinstance(value, int) else f"{value}x"
+
+
+def test_the_rows_of_a_run_are_as_recorded(run) -> None:
+    rows, checks, told = run
+    assert [told(row) for row in rows] == [{}] * 6
+    assert any(row["success8"] for row in rows)
+    assert not all(row["success8"] for row in rows)
+    assert checks.recomputed == set(SCHEMA.names) - ONLY_HELD - KEYS - {"nonfinite_gradient"} | {*DEFENDED, *KEYS}
+    assert checks.held >= ONLY_HELD
+    assert checks.unchecked == ["nonfinite_gradient"]
+
+
+@pytest.mark.parametrize("name", [*sorted(set(SCHEMA.names) - ONLY_HELD - KEYS - {"nonfinite_gradient"}), *DEFENDED])
+@pytest.mark.parametrize("attack", ["pgd@8", "noise@8"])
+def test_a_value_that_can_be_made_again(run, attack: str, name: str) -> None:
+    rows, _, told = run
+    row = _chosen(rows, attack)
+    changes = [_other(row[name])] if row[name] is not None else ["x", 0.5, 1]
+    for value in changes if row[name] is None else [*changes, None]:
+        found = told(row | {name: value})
+        assert found[name].startswith(f"{attack} / {row['id']}: {name}: row says {value!r}, "), found
+
+
+# A change, and the column that gives it away: its own, or one that follows from it.
+@pytest.mark.parametrize(
+    ("name", "change", "given_away"),
+    [
+        ("run", lambda v: "mine", "run"),
+        ("success", lambda v: not v, "success"),
+        ("steps", lambda v: v + 2, "steps"),
+        ("steps", lambda v: v - 5, "steps"),
+        ("kept_step", lambda v: 99, "kept_step"),
+        ("forwards", lambda v: v + 1, "passes"),
+        ("backwards", lambda v: v - 1, "passes"),
+        ("passes", lambda v: v - 1, "passes"),
+        ("success_passes", lambda v: 99, "success_passes"),
+        ("zero_gradients", lambda v: 99, "zero_gradients"),
+        ("seconds", lambda v: -v, "seconds"),
+        ("l0", lambda v: 1.0, "l0"),
+        ("l1", lambda v: v * 1.3, "l1"),
+        ("l2", lambda v: v * 1.00001, "rms"),
+        ("linf", lambda v: v * 1.001, "linf"),
+        ("rms", lambda v: v * 1.00001, "rms"),
+        ("psnr", lambda v: v + 0.001, "psnr"),
+        ("ssim", lambda v: 2.0, "ssim"),
+        ("adv_iou_target", lambda v: 0.9, "success"),
+        ("adv_iou_truth", lambda v: v + 1e-6, "adv_iou_truth"),
+        ("adv_pixel_acc_target", lambda v: 1.5, "adv_pixel_acc_target"),
+        ("adv_pixel_acc_truth", lambda v: v - 1e-6, "adv_pixel_acc_truth"),
+        ("adv_dice_truth", lambda v: v + 1e-6, "adv_dice_truth"),
+        ("adv_confusion_truth", lambda v: [*v[:2], v[2] - 1, v[3] + 1], "adv_iou_truth"),
+        ("adv_confusion_truth", lambda v: [v[0] + 1, *v[1:]], "adv_confusion_truth"),
+    ],
+)
+def test_a_value_that_can_only_be_held_against_others(run, name: str, change: Any, given_away: str) -> None:
+    rows, _, told = run
+    row = next(row for row in rows if row["attack"] == "pgd@8" and not row["success"])
+    found = told(row | {name: change(row[name])})
+    assert found[given_away].startswith(f"pgd@8 / {row['id']}: {given_away}: row says "), found
+
+
+def test_every_kind_of_column_is_among_these_tests() -> None:
+    marks = test_a_value_that_can_only_be_held_against_others.pytestmark
+    assert {case[0] for mark in marks for case in mark.args[1]} == ONLY_HELD
+
+
+def test_an_attack_that_the_configuration_does_not_have(run) -> None:
+    rows, _, told = run
+    row = _chosen(rows, "pgd@8")
+    assert "config.yaml has no such attack" in told(row | {"attack": "pgd@9"})["attack"]
+
+
+def test_a_copied_norm_is_held_against_the_row_it_copies(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, checks, told = run
+    row = _chosen(rows, "noise@8")
+    copied = next(other for other in rows if other["attack"] == row["equal_norm"] and other["id"] == row["id"])
+    changed = {(copied["attack"], row["id"]): copied | {"linf": 0.5 * copied["linf"]}}
+    monkeypatch.setattr(checks, "_rows", checks._rows | changed)
+    found = told(row)
+    assert set(found) == {"linf", "adv8_linf"}
+    assert found["linf"].endswith(f"is over its budget of {0.5 * copied['linf']:.6g}")
+
+
+def test_columns_no_file_has_are_left_alone(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, checks, told = run
+    monkeypatch.setattr(checks, "_absent", {"adv8_sha256", *RECORDS.missing(checks._source.folder)})
+    assert told(rows[0] | {"adv8_sha256": None}) == {}

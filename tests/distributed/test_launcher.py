@@ -1,0 +1,70 @@
+"""How many processes a trainer needs, and which cannot be started here."""
+
+import pytest
+import torch
+
+from benchmark.distributed.launcher import _failure, missing_processes
+from benchmark.distributed.process_group import Ranks
+from benchmark.errors import InputError, RankError, Terminated, ToldError
+
+CPU = {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}
+
+
+@pytest.mark.parametrize(
+    ("trainer", "count"),
+    [
+        ({}, 0),
+        ({"accelerator": "cpu", "devices": 1}, 0),
+        ({"accelerator": "cpu", "devices": "auto", "strategy": "ddp"}, 0),
+        (CPU, 2),
+        ({"accelerator": "cpu", "devices": "3"}, 3),
+        ({"accelerator": "gpu", "devices": [1]}, 0),
+    ],
+)
+def test_a_lone_process_starts_as_many_as_there_are_devices(trainer: dict, count: int) -> None:
+    assert missing_processes(trainer, Ranks()) == count
+
+
+def test_one_process_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = {"accelerator": "gpu", "devices": "auto", "strategy": "ddp"}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert missing_processes(trainer, Ranks()) == 8
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError, match=r"accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu"):
+        missing_processes(trainer, Ranks())
+
+
+@pytest.mark.parametrize("machines", [1, "auto", 2])
+def test_processes_that_are_there_are_not_started(machines) -> None:
+    assert missing_processes({"strategy": "ddp", "devices": "auto", "num_nodes": machines}, Ranks(0, 4, 0, 2)) == 0
+
+
+@pytest.mark.parametrize(
+    ("trainer", "ranks", "said"),
+    [
+        ({"devices": 1}, Ranks(1, 2, 1, 2), "2 processes were started, and with this trainer each would be a run"),
+        (CPU | {"num_nodes": 3}, Ranks(1, 4, 1, 2), "trainer.num_nodes=3: the processes run on 2; leave it out"),
+        (CPU | {"num_nodes": "auto"}, Ranks(), "trainer.num_nodes=auto: processes of several machines are started by"),
+        (CPU | {"strategy": "fsdp"}, Ranks(), "trainer.strategy=fsdp: each process needs the whole victim; use ddp"),
+        (CPU | {"devices": [0, 2]}, Ranks(), r"trainer.devices=\[0, 2\]: give their number"),
+        (CPU | {"devices": "some"}, Ranks(), "trainer.devices='some': must be a number of processes or auto"),
+    ],
+)
+def test_what_cannot_run_is_refused(trainer: dict, ranks: Ranks, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        missing_processes(trainer, ranks)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (2, ToldError, ""),
+        (143, Terminated, ""),
+        (-9, RankError, "process 1 was ended by SIGKILL"),
+        (1, RankError, "process 1 failed with status 1, see above"),
+    ],
+)
+def test_a_process_that_fails_is_the_end_of_the_run(status: int, kind: type, said: str) -> None:
+    failure = _failure(1, status)
+    assert type(failure) is kind
+    assert said in str(failure)

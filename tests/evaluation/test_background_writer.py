@@ -1,0 +1,59 @@
+"""Work beside the caller's: in order, bounded, and no failure lost."""
+
+import threading
+
+import pytest
+
+from benchmark.evaluation.background_writer import Beside
+
+
+def test_without_a_thread_each_piece_is_done_at_once() -> None:
+    own = threading.get_ident()
+    work: Beside[int] = Beside(0)
+    assert work.do(threading.get_ident) == [own]
+    assert work.rest() == []
+    work.close()
+
+
+def test_results_come_in_order_from_another_thread() -> None:
+    work: Beside[tuple[int, int]] = Beside(2)
+    found = [one for number in range(20) for one in work.do(lambda n=number: (n, threading.get_ident()))]
+    found += work.rest()
+    work.close()
+    assert [number for number, _ in found] == list(range(20))
+    assert {thread for _, thread in found}.isdisjoint({threading.get_ident()})
+    assert len({thread for _, thread in found}) == 1
+
+
+def test_the_caller_waits_when_too_much_does() -> None:
+    gate = threading.Event()
+    work: Beside[int] = Beside(2)
+    assert work.do(lambda: gate.wait(10) and 0) == []
+    assert work.do(lambda: 1) == []
+    threading.Timer(0.05, gate.set).start()
+    # The third may not wait behind two others, so the first has to be done.
+    assert work.do(lambda: 2)[0] == 0
+    assert gate.is_set()
+    work.close()
+
+
+def test_a_failure_is_raised_once_and_no_result_is_lost() -> None:
+    gate = threading.Event()
+    work: Beside[float] = Beside(5)
+    for piece in (lambda: gate.wait(10) and 1, lambda: 1 / 0, lambda: 2):
+        assert work.do(piece) == []
+    gate.set()
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        work.rest()
+    assert work.rest() == [1, 2]
+    work.close()
+
+
+def test_closing_waits_and_is_silent() -> None:
+    gate, done = threading.Event(), []
+    work: Beside[object] = Beside(5)
+    for piece in (lambda: gate.wait(10), lambda: 1 / 0, lambda: done.append(1)):
+        work.do(piece)
+    gate.set()
+    work.close()
+    assert done == [1]

@@ -1,0 +1,64 @@
+"""Adversarial images as files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmark.errors import InputError
+from benchmark.images.image_files import file_sha256, load_picture, save_picture
+from benchmark.images.quantisation import round8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_read_back_is_the_image_rounded_to_8_bits(tmp_path: Path, channels: int) -> None:
+    image = torch.rand(channels, 7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    path = tmp_path / "a" / "b" / "image.png"
+    save_picture(image, path)
+    assert torch.equal(load_picture(path), round8(image).float())
+    assert torch.equal(load_picture(path), (image * 255).round().float() / 255)
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size, picture.mode) == ("PNG", (5, 7), {1: "L", 3: "RGB"}[channels])
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self, path, **_) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Image.Image, "save", fails)
+    with pytest.raises(OSError, match="no space left"):
+        save_picture(torch.zeros(3, 2, 2), tmp_path / "image.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n half"])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "image.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"image\.png: cannot be read .*; attack the image again"):
+        load_picture(path)
+
+
+def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(InputError, match=r"image\.png: cannot be read"):
+        load_picture(path)
+
+
+def test_another_format_under_the_name_of_a_png_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.new("RGB", (4, 4)).save(path, format="EPS")
+    with pytest.raises(InputError, match=r"image\.png: cannot be read \(no PNG that is whole\)"):
+        load_picture(path)
+
+
+def test_the_hash_is_of_the_files_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

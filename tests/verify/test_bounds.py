@@ -1,0 +1,208 @@
+"""What holds of every result and its file, and that nothing else passes."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.attacks.pgd import PGD
+from benchmark.criterion import Criterion
+from benchmark.evaluation.case import Case
+from benchmark.evaluation.plan import Attack
+from benchmark.evaluation.scoring import score_perturbation
+from benchmark.images.quantisation import round8
+from benchmark.verify.bounds import Relation, Trace, counts_of, effort, outcome, own_scores, visibility
+
+
+def _case(seed: int = 0, channels: int = 3) -> Case:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(0, 256, (channels, 12, 12), generator=generator).float() / 255
+    truth = torch.randint(0, 2, (12, 12), generator=generator)
+    valid = torch.rand(12, 12, generator=generator) > 0.1
+    return Case("a", "", image, truth, 1 - truth, "other", valid, valid)
+
+
+def _wrong(relations: Any) -> set[str]:
+    return {column for column, holds, _ in relations if not holds}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    size=st.sampled_from([0.0, 1e-4, 0.5 / 255, 0.01, 0.3, 2.0]),
+    sparse=st.booleans(),
+    channels=st.sampled_from([1, 3]),
+)
+def test_every_result_and_its_file_fit(seed: int, size: float, sparse: bool, channels: int) -> None:
+    case = _case(seed, channels)
+    generator = torch.Generator().manual_seed(seed + 1)
+    delta = size * (2 * torch.rand(case.image.shape, generator=generator) - 1)
+    if sparse:
+        delta = delta * (torch.rand(case.image.shape, generator=generator) > 0.9)
+    adv = (case.image + delta).clamp(0, 1)
+    row = score_perturbation(case.image, adv) | {"norm": "inf"}
+    file = score_perturbation(case.image, round8(adv))
+    trace = Trace(3, (adv - case.image).norm().item(), (adv - case.image).abs().max().item())
+    for norm, column in (("inf", "linf"), ("2", "l2"), ("1", "l1")):
+        assert not _wrong(visibility(row | {"norm": norm}, case, file, row[column], trace))
+
+
+CASE = _case()
+ADV = (CASE.image + 0.02).clamp(0, 1)
+NORMS = score_perturbation(CASE.image, ADV) | {"norm": "inf"}
+FILE = score_perturbation(CASE.image, round8(ADV))
+VALUES = CASE.image.numel()
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"l0": FILE["l0"] - 1}, "l0"),
+        ({"l0": 145.0}, "l0"),
+        ({"l1": FILE["l1"] + VALUES * 0.6 / 255}, "l1"),
+        ({"l1": FILE["l1"] - VALUES * 0.6 / 255}, "l1"),
+        ({"l2": FILE["l2"] + math.sqrt(VALUES) * 0.6 / 255}, "l2"),
+        ({"l2": FILE["l2"] - math.sqrt(VALUES) * 0.6 / 255}, "l2"),
+        ({"linf": FILE["linf"] + 0.6 / 255}, "linf"),
+        ({"linf": FILE["linf"] - 0.6 / 255}, "linf"),
+        ({"l2": NORMS["l2"] * (1 + 1e-8)}, "rms"),
+        ({"rms": NORMS["rms"] * (1 + 1e-8)}, "rms"),
+        ({"psnr": NORMS["psnr"] + 1e-6}, "psnr"),
+        ({"ssim": 1.1}, "ssim"),
+        ({"ssim": None}, "ssim"),
+        ({"l2": None}, "l2"),
+        ({"rms": None}, "rms"),
+        ({"psnr": math.nan}, "psnr"),
+    ],
+)
+def test_a_norm_that_no_such_file_has(changes: dict[str, Any], wrong: str) -> None:
+    assert wrong in _wrong(visibility(NORMS | changes, CASE, FILE, None, None))
+
+
+def test_budgets_and_traces_are_kept() -> None:
+    linf, l2 = NORMS["linf"], NORMS["l2"]
+    assert not _wrong(visibility(NORMS, CASE, FILE, linf, Trace(1, l2, linf)))
+    assert _wrong(visibility(NORMS, CASE, FILE, linf - 1e-4, None)) == {"linf"}
+    assert _wrong(visibility(NORMS, CASE, FILE, linf - 0.7 / 255, None)) == {"linf", "adv8_linf"}
+    by_l2 = NORMS | {"norm": "2"}
+    assert _wrong(visibility(by_l2, CASE, FILE, l2 - 1e-4, None)) == {"l2"}
+    assert _wrong(visibility(by_l2, CASE, FILE, l2 - math.sqrt(VALUES) * 0.7 / 255, None)) == {"l2", "adv8_l2"}
+    assert _wrong(visibility(NORMS | {"norm": "1"}, CASE, FILE, 0.1, None)) == {"l1"}
+    assert _wrong(visibility(NORMS, CASE, FILE, None, Trace(1, l2 * 1.001, linf))) == {"l2"}
+    assert _wrong(visibility(NORMS, CASE, FILE, None, Trace(1, l2, linf * 0.999))) == {"linf"}
+
+
+EFFORT = {
+    **{"steps": 10, "kept_step": 7, "forwards": 12, "backwards": 10, "passes": 22},
+    **{"success_passes": 16, "zero_gradients": 0, "seconds": 0.1},
+}
+ATTACK = Attack(PGD(), max_steps=10)
+
+
+@pytest.mark.parametrize("last", [9, 10])
+def test_an_effort_that_fits(last: int) -> None:
+    assert not _wrong(effort(EFFORT, ATTACK, False, Trace(last, None, None)))
+    assert not _wrong(effort(EFFORT | {"success_passes": None}, None, False, Trace(last, None, None)))
+    assert not _wrong(effort(EFFORT, Attack(PGD(), max_steps=3), True, Trace(last, None, None)))
+    idle = EFFORT | {"steps": 0, "kept_step": 0, "forwards": 1, "backwards": 0, "passes": 1, "success_passes": 1}
+    assert not _wrong(effort(idle, ATTACK, False, None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"passes": 23}, {"passes"}),
+        ({"forwards": 11}, {"passes"}),
+        ({"forwards": 0, "passes": 10}, {"forwards", "success_passes"}),
+        ({"backwards": -1, "passes": 11}, {"backwards", "zero_gradients", "success_passes"}),
+        ({"steps": 11}, {"steps"}),
+        ({"steps": 8}, {"steps"}),
+        ({"steps": -1}, {"steps", "kept_step"}),
+        ({"kept_step": 11}, {"kept_step"}),
+        ({"kept_step": None}, {"kept_step"}),
+        ({"success_passes": 23}, {"success_passes"}),
+        ({"success_passes": 0}, {"success_passes"}),
+        ({"zero_gradients": 11}, {"zero_gradients"}),
+        ({"seconds": -0.1}, {"seconds"}),
+        ({"seconds": math.inf}, {"seconds"}),
+        ({"seconds": None}, {"seconds"}),
+    ],
+)
+def test_an_effort_that_does_not_fit(changes: dict[str, Any], wrong: set[str]) -> None:
+    assert _wrong(effort(EFFORT | changes, ATTACK, False, Trace(9, None, None))) == wrong
+
+
+def test_steps_without_a_trace() -> None:
+    assert Relation("steps", False, "its trace ends at step none") in list(effort(EFFORT, ATTACK, False, None))
+
+
+OUTCOME = {
+    **{"adv_iou_target": 0.96, "adv_iou_truth": 0.2, "adv_pixel_acc_target": 0.97, "adv_pixel_acc_truth": 0.05},
+    **{"adv_dice_truth": 0.3, "success": True, "targeted": True, "nonfinite_gradient": False},
+}
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        Criterion("iou", "target", ">=", 0.95),
+        Criterion("iou", "truth", "<=", 0.2),
+        Criterion("dice", "truth", "<=", 0.3),
+        Criterion("apsr", "target", ">=", 0.97),
+        Criterion("apsr", "truth", ">=", 0.95),
+    ],
+    ids=str,
+)
+def test_success_follows_from_the_judged_score(judge: Criterion) -> None:
+    assert not _wrong(outcome(OUTCOME, CASE, judge))
+    assert _wrong(outcome(OUTCOME | {"success": False}, CASE, judge)) == {"success"}
+    # What became not finite may have a score and be no success.
+    assert not _wrong(outcome(OUTCOME | {"success": False, "nonfinite_gradient": True}, CASE, judge))
+
+
+def test_success_is_not_told_from_scores_over_other_pixels() -> None:
+    part = CASE.valid & (CASE.truth == 1)
+    case = Case("a", "", CASE.image, CASE.truth, CASE.target, "other", CASE.valid, part)
+    for judge, told in ((Criterion("iou", "target"), True), (Criterion("iou", "truth", "<=", 0.5), False)):
+        assert _wrong(outcome(OUTCOME | {"success": False}, case, judge)) == ({"success"} if told else set())
+
+
+def test_scores_lie_between_0_and_1() -> None:
+    changed = OUTCOME | {"adv_iou_target": 1.01, "adv_dice_truth": None, "success": None}
+    assert _wrong(outcome(changed, CASE, Criterion("area", "truth", "<=", 0.1))) == {
+        *("adv_iou_target", "adv_dice_truth", "success")
+    }
+
+
+def _tables(*changes: tuple[int, int]) -> dict[str, Any]:
+    ones = int((CASE.truth[CASE.valid] == 1).sum())
+    counts = [int(CASE.valid.sum()) - ones, 0, 3, ones - 3]
+    for place, amount in changes:
+        counts[place] += amount
+    return {f"{prefix}_confusion_truth": counts for prefix in ("clean", "adv", "adv8")}
+
+
+def test_scores_follow_from_a_rows_own_counts() -> None:
+    row = _tables()
+    tables, relations = counts_of(row, CASE, 2)
+    assert not _wrong(relations)
+    ones = row["adv_confusion_truth"][2] + row["adv_confusion_truth"][3]
+    columns = own_scores(tables, 0)
+    assert columns["adv_iou_truth"] == pytest.approx((ones - 3) / ones)
+    assert columns["adv8_dice_truth"] == pytest.approx(2 * (ones - 3) / (2 * ones - 3))
+    assert columns["clean_pixel_acc_truth"] == pytest.approx(1 - 3 / int(CASE.valid.sum()))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [None, [1, 2], [], _tables((0, 1))["adv_confusion_truth"], _tables((0, 1), (1, -1))["adv_confusion_truth"]],
+)
+def test_counts_that_are_not_of_the_truth(counts: Any) -> None:
+    tables, relations = counts_of(_tables() | {"adv_confusion_truth": counts}, CASE, 2)
+    assert _wrong(relations) == {"adv_confusion_truth"}
+    assert set(own_scores(tables, 0)) == {
+        f"{prefix}_{name}_truth" for prefix in ("clean", "adv8") for name in ("iou", "pixel_acc", "dice")
+    }
