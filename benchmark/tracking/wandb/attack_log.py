@@ -1,0 +1,98 @@
+"""What an attack epoch leaves at Weights & Biases: curves, table with pictures, charts, summary, artifacts.
+
+Keys carry the attack's name (`tracking.points`), so several attacks share a run; writing the same attack again, after
+a resume, repeats the same points and makes new versions of the artifacts.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.report.figures.montage import MontageItem
+from benchmark.tracking.epoch import FinishedEpoch
+from benchmark.tracking.guard import Guard
+from benchmark.tracking.wandb.media import Media, finite, row_table
+from benchmark.tracking.points import AttackLog, Points, attack_logs
+
+if TYPE_CHECKING:
+    import wandb
+
+MAX_LINES = 20  # images in the chart of single images
+
+
+def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> None:
+    """Log a finished epoch to `run`, a `RunLogger.experiment`; failures end in one warning, and the rest is tried.
+
+    Pictures are asked for of the first `media_limit` rows of each attack only.
+    """
+    if not isinstance(getattr(run, "id", None), str):  # other ranks, or no run could be started
+        return
+    guard = Guard("Weights & Biases")
+    for log in attack_logs(epoch):
+        with guard("logging curves"):
+            _log_points(run, log.over_steps)
+            _log_points(run, log.over_images)
+            if log.lines:
+                _log_lines(run, log)
+        with guard("logging the table of images"):
+            media = epoch.media and _guarded(epoch.media, guard)
+            run.log({log.table_key: row_table(log.rows, media, media_limit)})
+        with guard("logging the montage"):
+            _log_montage(run, log)
+        with guard("logging the summary"):
+            run.summary.update(dict(log.summary))
+    with guard("logging artifacts"):
+        _log_artifacts(run, epoch.files, epoch.checkpoint)
+
+
+def _guarded(media: Media, guard: Guard) -> Media:
+    """The same, None where it fails: a picture that cannot be read must not cost the table."""
+
+    def pictures(row: Mapping[str, Any]) -> MontageItem | None:
+        return guard.attempt(f"reading the pictures of {row['id']}", lambda: media(row), None)
+
+    return pictures
+
+
+def _log_points(run: "wandb.Run", curves: Points) -> None:
+    # Each metric by its full name, because Lightning ties "*" to its global step; no summary, because the last
+    # point of a curve is not a result.
+    run.define_metric(curves.axis, hidden=True, summary="none")
+    for key in curves.keys:
+        run.define_metric(key, step_metric=curves.axis, step_sync=False, summary="none")
+    for point in curves.points:
+        run.log(point)
+
+
+def _log_lines(run: "wandb.Run", log: AttackLog) -> None:
+    import wandb
+
+    shown = dict(list(log.lines.items())[:MAX_LINES])
+    title = f"{log.attack}: IoU to the labels attacked, {len(shown)} of {len(log.lines)} images"
+    steps = [[row["step"] for row in rows] for rows in shown.values()]
+    ious = [[finite(row["iou"]) for row in rows] for rows in shown.values()]
+    run.log({log.lines_key: wandb.plot.line_series(steps, ious, keys=list(shown), title=title, xname="step")})
+
+
+def _log_montage(run: "wandb.Run", log: AttackLog) -> None:
+    import wandb
+
+    if log.montage is not None:
+        run.log({log.montage_key: wandb.Image(str(log.montage))})
+
+
+def _log_artifacts(run: "wandb.Run", files: Sequence[Path], checkpoint: Path | None) -> None:
+    import wandb
+
+    label = re.sub(r"[^\w.-]", "-", f"attack-{run.id}")
+    for name, kind, paths in (
+        (f"rows-{label}", "rows", list(files)),
+        (f"checkpoint-{label}", "model", [] if checkpoint is None else [checkpoint]),
+    ):
+        if paths:
+            artifact = wandb.Artifact(name, type=kind)
+            for path in paths:
+                # immutable: the client reads the file where it lies and makes no copy
+                artifact.add_file(str(path), name=path.name, policy="immutable")
+            run.log_artifact(artifact)

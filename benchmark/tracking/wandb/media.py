@@ -1,0 +1,55 @@
+"""Rows as a Weights & Biases table: every row, and for the first of them the pictures with their masks."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.images.label_maps import VOID
+from benchmark.report.figures.montage import MontageItem
+
+if TYPE_CHECKING:
+    import wandb
+
+Media = Callable[[Mapping[str, Any]], MontageItem | None]
+"""Gives the pictures of a row, or None if they are not kept."""
+
+
+def row_table(rows: Sequence[Mapping[str, Any]], media: Media | None = None, limit: int = 50) -> "wandb.Table":
+    """All `rows`; the first `limit` of them with the clean image (masks: truth, target, prediction) and the result.
+
+    Confusion counts are in the artifact only.
+    """
+    import wandb
+
+    columns = [name for name in (rows[0] if rows else ()) if not name.endswith("_confusion_truth")]
+    table = wandb.Table(columns=["clean", "adversarial", *columns])
+    for index, row in enumerate(rows):
+        item = media(row) if media is not None and index < limit else None
+        pictures = (None, None) if item is None else _pictures(item, row["classes"])
+        table.add_data(*pictures, *(finite(row[name]) for name in columns))
+    return table
+
+
+def finite(value: Any) -> Any:
+    """The same, None for NaN and infinities, which charts cannot show."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _pictures(item: MontageItem, classes: int) -> tuple["wandb.Image", "wandb.Image"]:
+    clean = {"truth": item.truth, "target": item.target, "prediction": item.clean_pred}
+    adversarial = {"truth": item.truth, "target": item.target, "prediction": item.adv_pred}
+    return _picture(item.image, clean, classes), _picture(item.adv, adversarial, classes)
+
+
+def _picture(image: NDArray[Any], masks: Mapping[str, NDArray[Any]], classes: int) -> "wandb.Image":
+    import wandb
+
+    names = {label: "background" if label == 0 else f"class {label}" for label in range(classes)}
+    names[VOID] = "does not count"
+    layers = {
+        name: {"mask_data": np.asarray(mask, dtype=np.uint8), "class_labels": names} for name, mask in masks.items()
+    }
+    return wandb.Image(np.ascontiguousarray(image), masks=layers)
