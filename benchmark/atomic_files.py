@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def saved_whole(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to, and rename it when the block has ended well.
 
     A block that fails leaves nothing; a process that is killed leaves at most a hidden `.tmp` file nobody reads.
@@ -23,5 +23,5 @@ def saved_whole(path: Path) -> Iterator[Path]:
 
 def save_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.atomic_files import save_text, saved_whole
+from benchmark.atomic_files import atomic_path, save_text
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text("half")
         assert not path.exists()
     assert path.read_text() == "half"
@@ -17,7 +17,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def write_half(path: Path) -> None:
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text("ha")
         raise OSError("disk full")
 

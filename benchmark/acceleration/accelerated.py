@@ -19,7 +19,7 @@ from benchmark.acceleration.batchnorm_folding import Pair, foldable, folded, is_
 _ROUNDING = 1000
 
 
-class StandIns:
+class AcceleratedModel:
     """Parameters and methods that stand in for a model's own inside of `in_place`; batch norms are passed over.
 
     Args:
@@ -81,9 +81,9 @@ class StandIns:
         return points.clone(memory_format=torch.channels_last if self.channels_last else torch.preserve_format)
 
 
-def stand_ins(
+def accelerated(
     model: nn.Module, points: Tensor, fold: bool, channels_last: bool, dtype: torch.dtype | None = None
-) -> StandIns:
+) -> AcceleratedModel:
     """What stands in for a model's own in eval mode, its parameters needing no gradient.
 
     Whatever moves a logit by more than rounding does, or is more than the model can take, is left out.
@@ -97,15 +97,15 @@ def stand_ins(
     """
     pairs = foldable(model, points) if fold else []
     if not any(is_plain(module) for module in model.modules()) or not (fold or channels_last):
-        return StandIns(model, [], False)
+        return AcceleratedModel(model, [], False)
     for own, methods in ((pairs, fold), ([], False)):
-        made = StandIns(model, own, channels_last, methods)
+        made = AcceleratedModel(model, own, channels_last, methods)
         if _agree(model, points, made):
-            return made if dtype is None else StandIns(model, own, channels_last, methods, dtype)
-    return StandIns(model, [], False)
+            return made if dtype is None else AcceleratedModel(model, own, channels_last, methods, dtype)
+    return AcceleratedModel(model, [], False)
 
 
-def _agree(model: nn.Module, points: Tensor, made: StandIns) -> bool:
+def _agree(model: nn.Module, points: Tensor, made: AcceleratedModel) -> bool:
     """Whether logits through these are those of the model itself, up to rounding."""
     with torch.no_grad():
         expected = model(points.clone())
@@ -127,7 +127,7 @@ def _method(module: nn.Module, weights: dict[nn.Module, tuple[Any, ...]]) -> Cal
     if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
         return None
     if (first := upsample_convolution.first_convolution(module)) is not None and is_plain(first):
-        return upsample_convolution.EnlargingBlock(module, *weights[first])
+        return upsample_convolution.FusedUpsampleConv(module, *weights[first])
     if not isinstance(module, nn.Conv2d) or not is_plain(module):
         return None
     if strided_convolution.suits(module):

@@ -42,7 +42,7 @@ def first_convolution(block: nn.Module) -> nn.Conv2d | None:
     return convolution if fits else None
 
 
-class EnlargingBlock:
+class FusedUpsampleConv:
     """Does what a block with a `first_convolution` does, with given weights of that.
 
     Args:

@@ -24,8 +24,8 @@ _SEEDS = 2**63
 
 
 @dataclass(frozen=True)
-class Hardening:
-    """One choice of the configuration's `hardening`.
+class TrainingAttack:
+    """One choice of the configuration's `adversarial_training`.
 
     Args:
         rule: any of the engine's, see `AdversarialTraining`.
@@ -42,11 +42,12 @@ class Hardening:
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise InputError(
-                f"hardening.share={self.share}: must be above 0 and at most 1; hardening=none trains clean"
+                f"adversarial_training.share={self.share}: must be above 0 and at most 1; "
+                "adversarial_training=none trains clean"
             )
         for name, least in (("max_steps", 1), ("warmup_epochs", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"hardening.{name}={getattr(self, name)}: must be at least {least}")
+                raise InputError(f"adversarial_training.{name}={getattr(self, name)}: must be at least {least}")
 
 
 class AdversarialTraining(pl.Callback):
@@ -67,8 +68,8 @@ class AdversarialTraining(pl.Callback):
         background: the class that is not foreground, if any.
     """
 
-    def __init__(self, hardening: Hardening, seed: int, background: int | None) -> None:
-        self._how, self._seed, self._background = hardening, seed, background
+    def __init__(self, adversarial_training: TrainingAttack, seed: int, background: int | None) -> None:
+        self._how, self._seed, self._background = adversarial_training, seed, background
         self._confusion: MulticlassConfusionMatrix | None = None
 
     def on_train_batch_start(
@@ -77,12 +78,15 @@ class AdversarialTraining(pl.Callback):
         epoch = trainer.current_epoch
         if epoch < self._how.warmup_epochs:
             return
-        draws = [image_seed(self._seed, f"hardening, epoch {epoch}", image_id) / _SEEDS for image_id in batch["id"]]
+        draws = [
+            image_seed(self._seed, f"adversarial_training, epoch {epoch}", image_id) / _SEEDS
+            for image_id in batch["id"]
+        ]
         chosen = [place for place, draw in enumerate(draws) if draw < self._how.share]
         images = batch["image"]
         if not chosen or (self._how.rule.targeted and len(images) == 1):
             return
-        index, result = self._attacked(pl_module, batch, chosen, f"hardening, epoch {epoch}")
+        index, result = self._attacked(pl_module, batch, chosen, f"adversarial_training, epoch {epoch}")
         # Lightning hands the same mapping to the training step.
         batch["image"] = images.index_copy(0, index, result.adv.to(images))
 
@@ -101,7 +105,7 @@ class AdversarialTraining(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert self._confusion is not None
-        _, result = self._attacked(pl_module, batch, list(range(len(batch["id"]))), "hardening, validation")
+        _, result = self._attacked(pl_module, batch, list(range(len(batch["id"]))), "adversarial_training, validation")
         preds = torch.stack([finished.adv_preds for finished in result.finished]).to(pl_module.device)
         window = window_of(pl_module, *batch["image"].shape[-2:])
         mask, valid = (window.crop(batch[each]) for each in ("mask", "valid"))

@@ -9,13 +9,13 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from benchmark.callbacks.progress import AttackProgress
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.row_writer import Row, RowWriter, common_to
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import Grid
+from benchmark.images.quantisation import Quantizer
 from benchmark.runs.tables import RECORDS
 
 Done = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -49,23 +49,23 @@ class AttackEpoch(pl.Callback):
         run: str,
         victim: str,
         progress: bool = True,
-        ranks: Ranks | None = None,
+        processes: ProcessGroup | None = None,
         done: Done | None = None,
     ) -> None:
         self._plan, self._folder, self._run, self._victim, self._show = plan, folder, run, victim, progress
-        self._ranks, self._done = ranks or Ranks(), done or {}
+        self._processes, self._done = processes or ProcessGroup(), done or {}
         self._session: Session | None = None
         self.shares: list[dict[str, Any]] = []
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         refuse_unsuitable(trainer)
-        if trainer.world_size != self._ranks.size:
-            raise InputError(f"{trainer.world_size} processes, of which the attack epoch knows {self._ranks.size}")
+        if trainer.world_size != self._processes.size:
+            raise InputError(f"{trainer.world_size} processes, of which the attack epoch knows {self._processes.size}")
         data = trainer.datamodule  # type: ignore[attr-defined]
         ids = data.test_ids()
         self._expected = {(name, image_id) for name in self._plan.attacks for image_id in ids}
         self._progress = AttackProgress(
-            len(self._expected - self._done.keys()), disable=not (self._show and self._ranks.first)
+            len(self._expected - self._done.keys()), disable=not (self._show and self._processes.first)
         )
         self._begun, self._images, self._image_steps = time.monotonic(), 0, 0
         session = Session(
@@ -75,7 +75,7 @@ class AttackEpoch(pl.Callback):
             self._progress.watch if self._show else None,
             data.class_pixels,
             self._done,
-            Grid(data.bits),
+            Quantizer(data.bits),
         )
         # Every engine holds the model in the same precision, so any of them can predict images for it.
         network = next(iter(session.engines.values())).network
@@ -86,9 +86,9 @@ class AttackEpoch(pl.Callback):
             self._plan.attacks,
             network,
             self._plan.defences,
-            self._ranks.rank,
-            Grid(data.bits),
-            self._plan.beside,
+            self._processes.rank,
+            Quantizer(data.bits),
+            self._plan.background_writer,
         )
         self._session = session
         session.__enter__()
@@ -113,11 +113,11 @@ class AttackEpoch(pl.Callback):
         seconds = time.monotonic() - self._begun
         own = {"images": self._images, "image_steps": self._image_steps, "seconds": seconds}
         ended = time.monotonic()
-        self._ranks.meet("attacked")
+        self._processes.barrier("attacked")
         idle = time.monotonic() - ended
-        shares = self._ranks.gather("shares", own | {"idle_seconds": idle})
+        shares = self._processes.gather("shares", own | {"idle_seconds": idle})
         self.shares = [{"rank": rank, **share} for rank, share in enumerate(shares)]
-        if self._ranks.first:
+        if self._processes.first:
             self._check_complete()
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -142,7 +142,7 @@ class AttackEpoch(pl.Callback):
         for row in rows:
             self._images += 1
             self._image_steps += row["steps"]
-            self._progress.done(row, self._ranks.count("rows"))
+            self._progress.done(row, self._processes.count("rows"))
 
     def _check_complete(self) -> None:
         if missing := self._expected - RECORDS.keys(self._folder):

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.row_writer import common_to, make_row
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import Grid
+from benchmark.images.quantisation import Quantizer
 from benchmark.results.metric_keys import key_of
 from benchmark.results.summary import summarise
 from benchmark.runs.tables import SCHEMA
@@ -32,9 +32,9 @@ class ValidationAttack(pl.Callback):
         ranks: the processes, each of which attacks a share of them.
     """
 
-    def __init__(self, plan: Plan, every: int, images: int, ranks: Ranks | None = None) -> None:
+    def __init__(self, plan: Plan, every: int, images: int, processes: ProcessGroup | None = None) -> None:
         self._plan, self._every, self._images = plan, every, images
-        self._ranks = ranks or Ranks()
+        self._processes = processes or ProcessGroup()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or (trainer.current_epoch + 1) % self._every:
@@ -44,15 +44,15 @@ class ValidationAttack(pl.Callback):
         dataset = data.val_dataloader().dataset
         common = common_to(data, "val", "", "", self._plan)
         rows: list[dict[str, Any]] = []
-        grid, split = Grid(data.bits), split_of(data, "val")
-        with Session(self._plan, pl_module, split, class_pixels=data.class_pixels, grid=grid) as session:
-            for i in range(self._ranks.rank, min(self._images, len(dataset)), self._ranks.size):
+        quantizer, split = Quantizer(data.bits), split_of(data, "val")
+        with Session(self._plan, pl_module, split, class_pixels=data.class_pixels, quantizer=quantizer) as session:
+            for i in range(self._processes.rank, min(self._images, len(dataset)), self._processes.size):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):
-                adv8 = grid.round(finished.adv.float())
+                adv8 = quantizer.round(finished.adv.float())
                 columns = self._plan.attacks[name].columns(name)
                 rows.append(make_row(common, columns, finished, case, adv8, finished.adv8_preds))
-        shares = self._ranks.gather(f"validation attack at step {trainer.global_step}", rows)
+        shares = self._processes.gather(f"validation attack at step {trainer.global_step}", rows)
         rows = [row for share in shares for row in share]
         numbers: dict[str, float | None] = {}
         for summary in summarise(pa.Table.from_pylist(rows, schema=SCHEMA)):

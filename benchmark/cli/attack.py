@@ -9,9 +9,9 @@ from benchmark.cli.context import Context, open_context
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.publish import show
 from benchmark.cli.resume import check_victim
-from benchmark.cli.train import new_victim, victim_name
+from benchmark.cli.train import victim_from_config, victim_name
 from benchmark.config.build import build_trainer
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from benchmark.victims.task import Victim
 
 
-def attack(cfg: DictConfig, ranks: Ranks) -> None:
+def attack(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Attack the victim of victim.ckpt, or a network of the user's own (an adapter's) as it is, and show the result."""
     from benchmark.victims import adapters
 
-    context = open_context(cfg, ranks)
+    context = open_context(cfg, processes)
     if cfg.victim.ckpt is None and cfg.victim.architecture not in adapters.names():
         raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
-    victim = new_victim(context) if cfg.victim.ckpt is None else load_victim(context)
+    victim = victim_from_config(context) if cfg.victim.ckpt is None else load_victim(context)
     rehearse(context, victim, fits=False, attacks=True)
     with context.begin() as loggers:
         attack_images(context, victim, loggers)
@@ -71,16 +71,16 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[GuardedLogg
     )
     data, attacks, done = context.data, context.plan.attacks, context.attacked()
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
-    data.test_share = Share(left, context.ranks, context.cfg.sharding)
+    data.test_share = Share(left, context.processes, context.cfg.sharding)
     name = victim_name(context, victim)
-    epoch = AttackEpoch(context.plan, context.folder, context.name, name, ranks=context.ranks, done=done)
+    epoch = AttackEpoch(context.plan, context.folder, context.name, name, processes=context.processes, done=done)
     # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
     trainer = build_trainer(
         context.cfg,
         context.folder,
         loggers,
         [epoch, TrainingProgress()],
-        context.ranks,
+        context.processes,
         inference_mode=False,
         precision="32-true",
         enable_checkpointing=False,
@@ -88,7 +88,7 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[GuardedLogg
     print(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder}", flush=True)
     trainer.test(victim, datamodule=data, verbose=False)
     context.record(shares=epoch.shares)
-    if context.ranks.size > 1:
+    if context.processes.size > 1:
         for share in epoch.shares:
             print(
                 "process {rank}: {images} rows, {image_steps} image-steps in {seconds:.1f} s, "

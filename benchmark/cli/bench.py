@@ -83,7 +83,7 @@ def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> di
     from tempfile import TemporaryDirectory
 
     from benchmark.config.build import build_trainer
-    from benchmark.distributed.process_group import Ranks
+    from benchmark.distributed.process_group import ProcessGroup
     from benchmark.speed.comparison import machine
     from benchmark.speed.training import compare
 
@@ -96,7 +96,7 @@ def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> di
     with TemporaryDirectory() as folder:
 
         def make_trainer(callbacks: Any, **options: Any) -> Any:
-            return build_trainer(cfg, Path(folder), [], callbacks, Ranks(), **options)
+            return build_trainer(cfg, Path(folder), [], callbacks, ProcessGroup(), **options)
 
         compared = compare(make_trainer, data, victim, epochs, repeats)
     return {"machine": machine(next(victim.parameters()).device), "setting": setting, "training": compared}
@@ -163,7 +163,7 @@ def _made(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     from omegaconf import OmegaConf
 
     from benchmark.config.build import build_data
-    from benchmark.victims.loading import load_victim, new_victim, parts_of
+    from benchmark.victims.loading import load_victim, parts_of, victim_from_config
 
     data = build_data(cfg)
     data.setup("test")
@@ -175,7 +175,7 @@ def _made(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
         victim = load_victim(checkpoint, **kind, deployment=around, **own)
     else:
         torch.manual_seed(cfg.seed)
-        victim = new_victim(background=data.background, **kind, **victim_config)
+        victim = victim_from_config(background=data.background, **kind, **victim_config)
     accelerator = cfg.trainer.get("accelerator", "auto")
     on_gpu = torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda")
     return data, victim.eval().to("cuda" if on_gpu else "cpu")

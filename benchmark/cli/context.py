@@ -23,7 +23,7 @@ from benchmark.cli.resume import attacked, check_same, read_environment
 from benchmark.config.build import build_data, build_loggers, build_plan
 from benchmark.config.groups import assignment
 from benchmark.config.schema import check_config
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, Terminated, ToldInterrupt
 from benchmark.runs import tables
 
@@ -60,15 +60,15 @@ class Context:
     name: str
     data: "SegmentationData"
     plan: "Plan"
-    ranks: Ranks
+    processes: ProcessGroup
     resumed: bool
 
     @contextmanager
     def begin(self) -> "Iterator[list[GuardedLogger]]":
         """Write what is run into the folder and start the loggers; for when the input has proved usable."""
-        if self.ranks.first:
+        if self.processes.first:
             self._begin()
-        self.ranks.meet("begun")
+        self.processes.barrier("begun")
         loggers: list[GuardedLogger] = []
         status = 1
         try:
@@ -79,7 +79,7 @@ class Context:
             self._withdraw()
             raise
         except Terminated as error:
-            if self.ranks.first and not error.told:
+            if self.processes.first and not error.told:
                 print(f"terminated: {self._kept()}", file=sys.stderr, flush=True)
             error.told = True
             raise
@@ -87,7 +87,7 @@ class Context:
             # Lightning turns the interrupt of a loop into an exit with status 1.
             if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
                 raise
-            if not self.ranks.first:
+            if not self.processes.first:
                 raise ToldInterrupt from error
             raise KeyboardInterrupt(self._kept()) from error
         finally:
@@ -120,7 +120,7 @@ class Context:
 
     def record(self, **more: Any) -> None:
         """Add to environment.json: versions, machine, seed, data fingerprint, and whatever is given."""
-        if self.ranks.first:
+        if self.processes.first:
             path = self.folder / "environment.json"
             known = self.environment() if path.exists() else self._environment()
             save_text(path, json.dumps(known | more, indent=2))
@@ -129,7 +129,7 @@ class Context:
         """(attack, id) -> row of what the run has done so far, the same in all processes; after `begin`, once."""
         rows = attacked(self.folder)
         # Nobody may add to them until all have read them.
-        self.ranks.meet("rows read")
+        self.processes.barrier("rows read")
         return rows
 
     def _kept(self) -> str:
@@ -137,7 +137,7 @@ class Context:
         if tables.RECORDS.exists(self.folder):
             rows = tables.read(self.folder).num_rows
             # Another process may be writing its last one.
-            least = "at least " if self.ranks.size > 1 else ""
+            least = "at least " if self.processes.size > 1 else ""
             return f"{least}{rows} rows are kept; {self._go_on()}"
         checkpoint = self.folder / "checkpoints" / "best.ckpt"
         if checkpoint.exists():
@@ -151,7 +151,7 @@ class Context:
     def _withdraw(self) -> None:
         """Remove what `begin` wrote, unless a victim or rows have come of it."""
         started = tables.RECORDS.exists(self.folder) or (self.folder / "checkpoints" / "best.ckpt").exists()
-        if started or self.resumed or not self.ranks.first:
+        if started or self.resumed or not self.processes.first:
             return
         for name in _WRITTEN_FIRST:
             (self.folder / name).unlink(missing_ok=True)
@@ -181,22 +181,22 @@ class Context:
             "cpus": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-            "processes": self.ranks.size,
-            "machines": self.ranks.machines,
+            "processes": self.processes.size,
+            "machines": self.processes.machines,
         }
 
 
-def open_context(cfg: DictConfig, ranks: Ranks) -> Context:
+def open_context(cfg: DictConfig, processes: ProcessGroup) -> Context:
     """Check what can be checked before anything is computed, and make what the configuration names."""
     import pytorch_lightning as pl
 
     folder = run_folder()
-    ranks = ranks.scoped(str(folder))
-    if ranks.agree("folder", lambda: str(folder)) != str(folder):
+    processes = processes.scoped(str(folder))
+    if processes.agree("folder", lambda: str(folder)) != str(folder):
         raise InputError(f"run.dir={folder}: differs from process to process; give a fixed one")
     # Asked only once all have come here and the first has not begun to write.
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    ranks.meet("opened")
+    processes.barrier("opened")
     resumed = "config.yaml" in there
     # Without it a start of this run has been killed before it could begin, or the folder is somebody else's.
     if not resumed and not there <= {*_WRITTEN_FIRST}:
@@ -207,7 +207,7 @@ def open_context(cfg: DictConfig, ranks: Ranks) -> Context:
     data = build_data(cfg)
     if resumed:
         check_same(folder, config, read_environment(folder), data.fingerprint())
-    return Context(cfg, config, folder, _name(folder, cfg.run.name), data, build_plan(cfg), ranks, resumed)
+    return Context(cfg, config, folder, _name(folder, cfg.run.name), data, build_plan(cfg), processes, resumed)
 
 
 def run_folder() -> Path:

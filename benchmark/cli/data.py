@@ -105,7 +105,7 @@ def _csv(items: "Sequence[Item]", findings: "Sequence[Finding]") -> str:
 
 
 def _save_sheets(folder: Path, source: "Source", items: "Sequence[Item]", findings: "Sequence[Finding]") -> None:
-    from benchmark.atomic_files import saved_whole
+    from benchmark.atomic_files import atomic_path
     from benchmark.data.source import SPLITS
     from benchmark.data_check.contact_sheet import contact_sheet
 
@@ -118,5 +118,5 @@ def _save_sheets(folder: Path, source: "Source", items: "Sequence[Item]", findin
         places = [place for place, item in enumerate(items) if item.split == split]
         marked = {number: wrong[place] for number, place in enumerate(places) if place in wrong}
         sheet = contact_sheet([items[place] for place in places], marked, source.background)
-        with saved_whole(folder / f"sheet_{split}.png") as temporary:
+        with atomic_path(folder / f"sheet_{split}.png") as temporary:
             sheet.save(temporary, format="PNG")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.config.groups import add_folder, assignment, conf_folder, groups, names
 from benchmark.config.resolvers import make_stamp, register_resolvers
-from benchmark.distributed.process_group import Ranks, are_many, join
+from benchmark.distributed.process_group import ProcessGroup, are_many, join
 from benchmark.errors import InputError, ToldError, did_you_mean
 
 if TYPE_CHECKING:
@@ -30,21 +30,26 @@ def launch(
     `config_dir` is a folder of further groups and of the Python files they name, see `conf.add_folder`. Started as one
     of several processes, it first finds the others.
     """
-    ranks = join()
-    if not ranks.first:
+    processes = join()
+    if not processes.first:
         _silence()
     try:
-        status = _launch(command, overrides, multirun, show_config, config_dir, ranks)
+        status = _launch(command, overrides, multirun, show_config, config_dir, processes)
     except InputError as error:
-        if ranks.says_first(str(error)):
+        if processes.first_to_report(str(error)):
             raise
         raise ToldError(str(error)) from error
-    ranks.leave()
+    processes.leave()
     return status
 
 
 def _launch(
-    command: str, overrides: Sequence[str], multirun: bool, show_config: bool, config_dir: Path | None, ranks: Ranks
+    command: str,
+    overrides: Sequence[str],
+    multirun: bool,
+    show_config: bool,
+    config_dir: Path | None,
+    processes: ProcessGroup,
 ) -> int:
     if config_dir is not None:
         add_folder(config_dir)
@@ -61,7 +66,7 @@ def _launch(
 
     from benchmark.config.failures import Failures, one_line
 
-    register_resolvers(ranks.agree("stamp", make_stamp))
+    register_resolvers(processes.agree("stamp", make_stamp))
     # Hydra then raises its errors instead of printing them with its own advice.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
@@ -71,7 +76,7 @@ def _launch(
     # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
     given = [f"++{override}" if override.startswith("trainer.") else override for override in overrides]
     before, sys.argv = sys.argv, [f"benchmark {command}", *given, *flags]
-    task = _Task(command, failures, config_dir, sys.argv, ranks)
+    task = _Task(command, failures, config_dir, sys.argv, processes)
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
     except (CompactHydraException, OmegaConfBaseException) as error:
@@ -87,11 +92,11 @@ class _Task:
     """What Hydra runs for each configuration; a launcher may pickle it and run it in a process of its own."""
 
     def __init__(
-        self, command: str, failures: "Failures", config_dir: Path | None, arguments: list[str], ranks: Ranks
+        self, command: str, failures: "Failures", config_dir: Path | None, arguments: list[str], processes: ProcessGroup
     ) -> None:
         self._command, self._failures = command, failures
         self._config_dir = None if config_dir is None else config_dir.resolve()
-        self._arguments, self._ranks = arguments, ranks
+        self._arguments, self._processes = arguments, processes
 
     def __call__(self, cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -116,14 +121,14 @@ class _Task:
 
         trainer = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
         try:
-            if missing := missing_processes(trainer, self._ranks):  # type: ignore[arg-type]
+            if missing := missing_processes(trainer, self._processes):  # type: ignore[arg-type]
                 self._start(missing)
             else:
-                _task(self._command)(cfg, self._ranks)
+                _task(self._command)(cfg, self._processes)
         finally:
             # Hydra makes the folder before anything is known to be right.
             folder = run_folder()
-            if self._ranks.first and folder.is_dir() and not any(folder.iterdir()):
+            if self._processes.first and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
     def _start(self, processes: int) -> None:
@@ -141,7 +146,7 @@ class _Task:
         if self._config_dir is not None:
             add_folder(self._config_dir)
         sys.argv = self._arguments
-        self._ranks = join()
+        self._processes = join()
 
 
 def _silence() -> None:
@@ -168,7 +173,7 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def _task(command: str) -> Callable[["DictConfig", Ranks], None]:
+def _task(command: str) -> Callable[["DictConfig", ProcessGroup], None]:
     from benchmark.cli import attack, run, train
 
     return {"run": run.run, "train": train.train, "attack": attack.attack}[command]
@@ -202,10 +207,10 @@ def _refuse_unknown(overrides: Sequence[str]) -> None:
             raise InputError(f"{override}: names no {key}; {key} is one of {', '.join(names(key))}")
         for name in re.findall(r"[\w.-]+", value):
             if name not in names(key):
-                if key == "defence" and name in names("hardening"):
+                if key == "defence" and name in names("adversarial_training"):
                     raise InputError(
-                        f"{override}: a victim is trained against attacks by hardening={name}; defence= names input "
-                        "transforms the files are also shown through"
+                        f"{override}: a victim is trained against attacks by adversarial_training={name}; defence= names "
+                        "input transforms the files are also shown through"
                     )
                 near = did_you_mean(name, names(key))
                 raise InputError(

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from benchmark.callbacks.attack_epoch import refuse_unsuitable
 from benchmark.cli.context import Context
-from benchmark.config.build import build_hardening, build_trainer
+from benchmark.config.build import build_adversarial_training, build_trainer
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import Grid
+from benchmark.images.quantisation import Quantizer
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -25,10 +25,10 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
         fits: whether the victim will be trained.
         attacks: whether the test images will be attacked.
     """
-    trainer = build_trainer(context.cfg, context.folder, [], [], context.ranks)
+    trainer = build_trainer(context.cfg, context.folder, [], [], context.processes)
     refuse_unsuitable(trainer)
     if fits:
-        build_hardening(context.cfg)
+        build_adversarial_training(context.cfg)
         _rehearse_training(context, trainer)
         if context.cfg.training.attack_every:
             _rehearse_attack(context, victim, "val")
@@ -54,8 +54,8 @@ def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
     data = context.data
     dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
     images = split_of(data, split)
-    grid = Grid(data.bits)
-    if grid.bits > 8 and (context.plan.defences or victim.deployment.transform):
-        raise InputError(f"data.bits={grid.bits}: input transforms are of 8-bit images; leave them out")
-    with Session(context.plan, victim, images, class_pixels=data.class_pixels, grid=grid) as session:
+    quantizer = Quantizer(data.bits)
+    if quantizer.bits > 8 and (context.plan.defences or victim.deployment.transform):
+        raise InputError(f"data.bits={quantizer.bits}: input transforms are of 8-bit images; leave them out")
+    with Session(context.plan, victim, images, class_pixels=data.class_pixels, quantizer=quantizer) as session:
         session.check(dataset[index] for index in range(len(images.ids)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | None) -> None:
     """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
-    if not context.ranks.first:
+    if not context.processes.first:
         return
     folder = context.folder
     files = [tables.RECORDS.merge(folder), tables.TRACES.merge(folder)]

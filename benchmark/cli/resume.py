@@ -15,7 +15,14 @@ from benchmark.runs import tables
 _CODE = ("_target_", "factory", "program")  # in assignments that choose code to run
 
 # What only the training depends on, which may be over.
-_TRAINING = ("trainer", "training", "hardening", "victim.learning_rate", "victim.weight_decay", "victim.schedule")
+_TRAINING = (
+    "trainer",
+    "training",
+    "adversarial_training",
+    "victim.learning_rate",
+    "victim.weight_decay",
+    "victim.schedule",
+)
 
 
 def resumed_overrides(given: Sequence[str]) -> list[str]:

@@ -6,15 +6,15 @@ from benchmark.cli.attack import attack_images, checkpoint_of, load_victim
 from benchmark.cli.context import open_context
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.publish import show
-from benchmark.cli.train import new_victim, train_victim
-from benchmark.distributed.process_group import Ranks
+from benchmark.cli.train import train_victim, victim_from_config
+from benchmark.distributed.process_group import ProcessGroup
 
 
-def run(cfg: DictConfig, ranks: Ranks) -> None:
+def run(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Train a victim, or take the one of victim.ckpt, attack the test images with it, and show the result."""
-    context = open_context(cfg, ranks)
+    context = open_context(cfg, processes)
     checkpoint = checkpoint_of(context)
-    victim = new_victim(context) if checkpoint is None else load_victim(context)
+    victim = victim_from_config(context) if checkpoint is None else load_victim(context)
     rehearse(context, victim, fits=checkpoint is None, attacks=True)
     with context.begin() as loggers:
         if checkpoint is None:

@@ -7,9 +7,9 @@ from omegaconf import DictConfig
 
 from benchmark.cli.context import Context, open_context
 from benchmark.cli.preflight import rehearse
-from benchmark.config.build import build_hardening, build_trainer
+from benchmark.config.build import build_adversarial_training, build_trainer
 from benchmark.config.validation import check_arguments
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from benchmark.victims.task import Victim
 
 
-def train(cfg: DictConfig, ranks: Ranks) -> None:
+def train(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Train a victim and say where its checkpoint is."""
-    context = open_context(cfg, ranks)
+    context = open_context(cfg, processes)
     if cfg.victim.ckpt is not None:
         raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
-    victim = new_victim(context)
+    victim = victim_from_config(context)
     rehearse(context, victim, fits=True, attacks=False)
     with context.begin() as loggers:
         train_victim(context, victim, loggers)
 
 
-def new_victim(context: Context) -> "Victim":
+def victim_from_config(context: Context) -> "Victim":
     """An untrained victim that fits the data."""
     from benchmark.victims.deployment import Deployment
-    from benchmark.victims.loading import new_victim, parts_of
+    from benchmark.victims.loading import parts_of, victim_from_config
 
     data = context.data
     options = {key: value for key, value in context.config["victim"].items() if key != "ckpt"}
@@ -41,7 +41,7 @@ def new_victim(context: Context) -> "Victim":
     _check_keys(own, left)
     check_arguments(Deployment, around, "victim")
     try:
-        return new_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
+        return victim_from_config(classes=data.classes, background=data.background, channels=data.channels, **options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:
@@ -72,8 +72,8 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogge
     if context.environment().get("trained"):
         _take_best(victim, folder / "best.ckpt")
         return folder / "best.ckpt"
-    hardening = build_hardening(context.cfg)
-    monitor = "val/iou" if hardening is None else MONITOR
+    adversarial_training = build_adversarial_training(context.cfg)
+    monitor = "val/iou" if adversarial_training is None else MONITOR
     checkpoint = ModelCheckpoint(
         folder,
         filename="best",
@@ -84,12 +84,14 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogge
     )
     stopping = EarlyStopping(monitor, mode="max", patience=settings.patience)
     callbacks: list[pl.Callback] = [checkpoint, stopping, TrainingProgress()]
-    if hardening is not None:
+    if adversarial_training is not None:
         # Before those that look at what it logs.
-        callbacks.insert(0, AdversarialTraining(hardening, context.cfg.seed, context.data.background))
+        callbacks.insert(0, AdversarialTraining(adversarial_training, context.cfg.seed, context.data.background))
     if settings.attack_every:
-        callbacks.append(ValidationAttack(context.plan, settings.attack_every, settings.attack_images, context.ranks))
-    trainer = build_trainer(context.cfg, context.folder, loggers, callbacks, context.ranks)
+        callbacks.append(
+            ValidationAttack(context.plan, settings.attack_every, settings.attack_images, context.processes)
+        )
+    trainer = build_trainer(context.cfg, context.folder, loggers, callbacks, context.processes)
     images = len(context.data.splits()["train"])
     print(
         f"training {victim_name(context, victim)} on {images} images of {context.data.name} in {context.folder}",

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmark import __version__
 from benchmark.atomic_files import save_text
 from benchmark.errors import InputError
-from benchmark.past_runs.open import open_sources
+from benchmark.past_runs.open import open_past_runs
 from benchmark.report.tables.transfer_table import print_transfer, transfer_markdown
 from benchmark.results.transfer_matrix import TRANSFER, check_white_box, write_transfer_summary
 from benchmark.runs.tables import Writer
@@ -34,27 +34,27 @@ def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> in
     folder = Path(out) if out is not None else Path("runs", "transfer", _new_name())
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"--out {folder}: is there already and no empty folder; choose another")
-    sources = open_sources([Path(run) for run in runs])
-    models, missing = load_models([Path(victim) for victim in victims], sources)
-    for source in sources:
-        source.check()
+    past_runs = open_past_runs([Path(run) for run in runs])
+    models, missing = load_models([Path(victim) for victim in victims], past_runs)
+    for past_run in past_runs:
+        past_run.check()
     for line in missing:
         print(f"note: {line}", file=sys.stderr)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for model in models:
         model.victim.to(device)
-    by_model, by_source = labels(models, sources)
+    by_model, by_source = labels(models, past_runs)
     evaluations = []
-    for source in sources:
-        shown_to = {by_model[model.weights_sha256]: model for model in models if model.judges(source, sources)}
-        evaluations.append(Evaluation("/".join(folder.parts[-2:]), source, by_source[source.name], shown_to))
+    for past_run in past_runs:
+        shown_to = {by_model[model.weights_sha256]: model for model in models if model.judges(past_run, past_runs)}
+        evaluations.append(Evaluation("/".join(folder.parts[-2:]), past_run, by_source[past_run.name], shown_to))
     with _made(folder):
         _write_rows(folder, evaluations)
         tables = _write_summary(
             folder,
             benchmark=__version__,
             device=str(device),
-            sources={s.name: {"folder": str(s.folder), "victim": by_source[s.name]} for s in sources},
+            sources={s.name: {"folder": str(s.folder), "victim": by_source[s.name]} for s in past_runs},
             models={by_model[m.weights_sha256]: {"checkpoint": str(m.path), "given": m.given} for m in models},
         )
     print_transfer(tables)
@@ -70,7 +70,7 @@ def _new_name() -> str:
 
 def _write_rows(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     writer = Writer(folder, TRANSFER)
-    total = sum(len(evaluation.source.rows) * len(evaluation.models) for evaluation in evaluations)
+    total = sum(len(evaluation.past_run.rows) * len(evaluation.models) for evaluation in evaluations)
     # Without a terminal every refresh is a new line of a log file.
     interval = 0.2 if sys.stderr.isatty() else 10
     with tqdm(total=total, desc="transfer", unit="picture", mininterval=interval, dynamic_ncols=True) as bar:

@@ -14,9 +14,9 @@ from benchmark.cli.context import package_versions
 from benchmark.config.build import Make, build_attacks, build_defences
 from benchmark.errors import InputError
 from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
-from benchmark.past_runs.mismatch import Fault
-from benchmark.past_runs.open import Past, open_run
-from benchmark.past_runs.overrides import override_faults
+from benchmark.past_runs.mismatch import Mismatch
+from benchmark.past_runs.open import OpenedRun, open_run
+from benchmark.past_runs.overrides import override_mismatches
 from benchmark.verify.model import load_attacked
 from benchmark.verify.rows import Recorded, RowChecks
 from benchmark.verify.table import finished
@@ -46,20 +46,20 @@ def verify(runs: Sequence[str], ckpt: str | None, data_root: str | None, factory
 def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
     past = open_run(folder, data_root)
     recorded, notes = recorded_run(folder, past, moved=data_root is not None)
-    attacked = load_attacked(past.source, past.config["victim"], past.environment, ckpt, factory)
+    attacked = load_attacked(past.past_run, past.config["victim"], past.environment, ckpt, factory)
     for note in notes:
         print(f"note: {folder}: {note}", file=sys.stderr)
     if attacked.victim is not None:
         attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
     verification = Verification(recorded, attacked.victim, attacked.name)
-    found = _Found([*override_faults(past.config, past.environment, recorded.moved), *attacked.faults])
-    rows = len(past.source.rows)
+    found = _Found([*override_mismatches(past.config, past.environment, recorded.moved), *attacked.mismatches])
+    rows = len(past.past_run.rows)
     # Without a terminal every refresh is a new line of a log file.
     interval = 0.2 if sys.stderr.isatty() else 10
     with tqdm(total=rows, desc="verify", unit="row", mininterval=interval, dynamic_ncols=True) as bar:
         try:
-            for fault in verification.faults(bar.update):
-                found.add(fault)
+            for mismatch in verification.mismatches(bar.update):
+                found.add(mismatch)
         except KeyboardInterrupt as error:
             told = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} faults"
             raise KeyboardInterrupt(told) from error
@@ -71,26 +71,26 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
 class _Found:
     """The first faults and how many there are."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.count, self._shown = 0, list[Fault]()
-        for fault in faults:
-            self.add(fault)
+    def __init__(self, mismatches: Sequence[Mismatch]) -> None:
+        self.count, self._shown = 0, list[Mismatch]()
+        for mismatch in mismatches:
+            self.add(mismatch)
 
-    def add(self, fault: Fault) -> None:
+    def add(self, mismatch: Mismatch) -> None:
         self.count += 1
         if self.count <= _SHOWN:
-            self._shown.append(fault)
+            self._shown.append(mismatch)
 
     def tell(self) -> None:
-        for fault in self._shown:
-            print(fault)
+        for mismatch in self._shown:
+            print(mismatch)
         if self.count > _SHOWN:
             print(f"... and {self.count - _SHOWN} more")
 
 
-def _verdict(folder: Path, rows: int, checks: RowChecks, faults: int) -> str:
+def _verdict(folder: Path, rows: int, checks: RowChecks, mismatches: int) -> str:
     unfinished = "" if finished(folder) else f"unfinished: {rows} rows so far, "
-    said = "as recorded" if not faults else f"{faults} fault{'s' * (faults != 1)}"
+    said = "as recorded" if not mismatches else f"{mismatches} fault{'s' * (mismatches != 1)}"
     held = len(checks.held - checks.recomputed)
     counted = (
         f"{rows} rows: {len(checks.recomputed)} columns recomputed, {held} of the float32 result and its cost held "
@@ -99,7 +99,7 @@ def _verdict(folder: Path, rows: int, checks: RowChecks, faults: int) -> str:
     return f"{folder}: {unfinished}{said}; {counted}against bounds and each other, not checked: {unchecked}"
 
 
-def recorded_run(folder: Path, past: Past, moved: bool) -> tuple[Recorded, list[str]]:
+def recorded_run(folder: Path, past: OpenedRun, moved: bool) -> tuple[Recorded, list[str]]:
     """The run with its attacks and input transforms made again, and what there is to note."""
     cfg, path, notes = OmegaConf.create(past.config), folder / "config.yaml", []
 
@@ -114,7 +114,7 @@ def recorded_run(folder: Path, past: Past, moved: bool) -> tuple[Recorded, list[
 
     attacks, defences = make_all("attacks", build_attacks), make_all("defences", build_defences)
     notes += _changes(past.environment)
-    return Recorded(past.source, past.config, past.environment, attacks, defences, moved), notes
+    return Recorded(past.past_run, past.config, past.environment, attacks, defences, moved), notes
 
 
 def _changes(environment: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.config.validation import check_arguments
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 from benchmark.runs.tables import PREDICTIONS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     from torch import Tensor
 
-    from benchmark.callbacks.adversarial_training import Hardening
+    from benchmark.callbacks.adversarial_training import TrainingAttack
     from benchmark.data.datamodule import SegmentationData
     from benchmark.evaluation.plan import Attack, Plan
     from benchmark.tracking.guarded_logger import GuardedLogger
@@ -73,7 +73,7 @@ def build_plan(cfg: DictConfig) -> "Plan":
     from benchmark.evaluation.plan import Plan
 
     engine: Any = OmegaConf.to_container(cfg.engine, resolve=True)
-    beside = engine.pop("beside", None)  # older runs have none
+    background_writer = engine.pop("background_writer")
     return Plan(
         attacks=build_attacks(cfg),
         target=instantiate(cfg.target, "target"),
@@ -82,21 +82,23 @@ def build_plan(cfg: DictConfig) -> "Plan":
         seed=cfg.seed,
         defences=build_defences(cfg),
         perturb=cfg.perturb,
-        beside=beside,
+        background_writer=background_writer,
     )
 
 
-def build_hardening(cfg: DictConfig) -> "Hardening | None":
-    """What `hardening` asks for; None for training on clean images."""
-    from benchmark.callbacks.adversarial_training import Hardening
+def build_adversarial_training(cfg: DictConfig) -> "TrainingAttack | None":
+    """What `adversarial_training` asks for; None for training on clean images."""
+    from benchmark.callbacks.adversarial_training import TrainingAttack
 
-    options: Any = OmegaConf.to_container(cfg.hardening, resolve=True)
+    options: Any = OmegaConf.to_container(cfg.adversarial_training, resolve=True)
     if "rule" not in options:
         if options["share"]:
-            raise InputError("hardening.share: no attack to train on; choose one, such as hardening=pgd_at")
+            raise InputError(
+                "adversarial_training.share: no attack to train on; choose one, such as adversarial_training=pgd_at"
+            )
         return None
-    rule = instantiate(cfg.hardening.rule, "hardening.rule")
-    return Hardening(**options | {"rule": rule})
+    rule = instantiate(cfg.adversarial_training.rule, "adversarial_training.rule")
+    return TrainingAttack(**options | {"rule": rule})
 
 
 def build_attacks(cfg: DictConfig, make: Make = instantiate) -> "dict[str, Attack]":
@@ -152,7 +154,7 @@ def build_trainer(
     folder: Path,
     loggers: "Sequence[GuardedLogger]",
     callbacks: "Sequence[pl.Callback]",
-    ranks: Ranks,
+    processes: ProcessGroup,
     **options: Any,
 ) -> "pl.Trainer":
     """A Trainer from `trainer` over the processes there are, with `options` taking precedence."""
@@ -162,13 +164,13 @@ def build_trainer(
     from benchmark.distributed.termination import OwnTermination
     from benchmark.victims.checkpoint_io import WholeCheckpointIO
 
-    if ranks.size > 1:
-        options |= {"devices": ranks.local_size, "num_nodes": ranks.machines}
+    if processes.size > 1:
+        options |= {"devices": processes.local_size, "num_nodes": processes.machines}
     else:
         options |= {"strategy": "auto"}
     # Named, so that Lightning does not look for itself whether Slurm has started this process and then requeue the job
     # and load checkpoints by rules of its own.
-    environment = TorchElasticEnvironment() if ranks.size > 1 else LightningEnvironment()
+    environment = TorchElasticEnvironment() if processes.size > 1 else LightningEnvironment()
     # Given whole, because instantiate would copy loggers and callbacks into the configuration.
     plain: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
     if ours := plain.keys() & _COMMANDS_OWN:

@@ -21,7 +21,7 @@ class _Root:
     engine: Mapping[str, Any]
     sharding: str
     perturb: str
-    hardening: Mapping[str, Any]
+    adversarial_training: Mapping[str, Any]
     training: Mapping[str, Any]
     run: Mapping[str, Any]
     loggers: Mapping[str, Any]
@@ -37,7 +37,7 @@ class _Engine:
     channels_last: bool
     fold: bool
     compiled: bool
-    beside: bool | None
+    background_writer: bool | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class _Training:
 
 
 @dataclass(frozen=True)
-class _Hardening:
+class _TrainingAttack:
     rule: Mapping[str, Any]
     share: float
     max_steps: int
@@ -97,7 +97,12 @@ def check_config(config: Mapping[str, Any]) -> None:
     _check(_Root, config, "", optional=("loggers", "defences"))
     _check(_Engine, config["engine"], "engine")
     _check(_Training, config["training"], "training")
-    _check(_Hardening, config["hardening"], "hardening", optional=("rule", "max_steps", "warmup_epochs"))
+    _check(
+        _TrainingAttack,
+        config["adversarial_training"],
+        "adversarial_training",
+        optional=("rule", "max_steps", "warmup_epochs"),
+    )
     _check(_Run, config["run"], "run")
     for name, node in config["attacks"].items():
         if "rule" not in node:

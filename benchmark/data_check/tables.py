@@ -9,12 +9,12 @@ from benchmark.data.files import PairedFiles
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.data_check.findings import KINDS, Finding
 from benchmark.data_check.scan import Item
-from benchmark.report.tables.table import Grid
+from benchmark.report.tables.table import TextTable
 
 SHOWN = 12  # findings of a kind, values of masks
 
 
-def grids(source: Source, items: Sequence[Item], findings: Sequence[Finding]) -> list[Grid]:
+def grids(source: Source, items: Sequence[Item], findings: Sequence[Finding]) -> list[TextTable]:
     """All tables."""
     of = {split: [item for item in items if item.split == split] for split in SPLITS}
     tables = [_images(source, of, findings, items), _classes(source, of)]
@@ -25,7 +25,7 @@ def grids(source: Source, items: Sequence[Item], findings: Sequence[Finding]) ->
 
 def _images(
     source: Source, of: Mapping[str, Sequence[Item]], findings: Sequence[Finding], items: Sequence[Item]
-) -> Grid:
+) -> TextTable:
     rows = []
     for split, some in of.items():
         sizes = np.array([item.size for item in some if item.size is not None]).reshape(-1, 2)
@@ -35,10 +35,12 @@ def _images(
         numbers = (len(some), unreadable, len(groups) or "-", empty, _three(sizes[:, 0]), _three(sizes[:, 1]))
         rows.append([split, *map(str, numbers)])
     header = ["split", "images", "unreadable", "patients or\nsequences", "empty\nmasks", "width", "height"]
-    return Grid(f"Images of {source.name}", header, rows, ["width and height: smallest / median / largest, in pixels"])
+    return TextTable(
+        f"Images of {source.name}", header, rows, ["width and height: smallest / median / largest, in pixels"]
+    )
 
 
-def _classes(source: Source, of: Mapping[str, Sequence[Item]]) -> Grid:
+def _classes(source: Source, of: Mapping[str, Sequence[Item]]) -> TextTable:
     """The share of the pixels that each class has, and of the images that show it."""
     counts = {split: _total(item.counts for item in some) for split, some in of.items()}
     named = [*enumerate(source.class_names), (VOID, "void")]
@@ -54,18 +56,18 @@ def _classes(source: Source, of: Mapping[str, Sequence[Item]]) -> Grid:
             row += [_percent(counts[split][index], whole), _percent(sum(index in i.counts for i in some), read)]
         rows.append(row)
     header = ["class", *(f"{split}\n{what}" for split in of for what in ("pixels", "images"))]
-    return Grid("Classes", header, rows, ["share of the pixels, and of the images that show the class"])
+    return TextTable("Classes", header, rows, ["share of the pixels, and of the images that show the class"])
 
 
-def _formats(of: Mapping[str, Sequence[Item]]) -> Grid:
+def _formats(of: Mapping[str, Sequence[Item]]) -> TextTable:
     counts = {split: Counter(kind for item in some for kind in item.formats) for split, some in of.items()}
     kinds = sorted(set().union(*counts.values()))
     rows = [[kind, *(str(counts[split][kind]) for split in of)] for kind in kinds]
     notes = ["modes as Pillow calls them: L gray and RGB of 8 bits, 1 of one bit, P palette, I;16 gray of 16 bits"]
-    return Grid("Files", ["file", *of], rows, notes)
+    return TextTable("Files", ["file", *of], rows, notes)
 
 
-def _values(of: Mapping[str, Sequence[Item]], encoding: Mapping[int, int], names: Sequence[str]) -> Grid:
+def _values(of: Mapping[str, Sequence[Item]], encoding: Mapping[int, int], names: Sequence[str]) -> TextTable:
     counts = {split: _total(item.values for item in some) for split, some in of.items()}
     values = sorted(set().union(*counts.values()))
     several = len(values) > SHOWN  # gray masks: by what the values mean
@@ -77,10 +79,10 @@ def _values(of: Mapping[str, Sequence[Item]], encoding: Mapping[int, int], names
     for label, some in meanings.items():
         first = f"{min(some)}..{max(some)} {label}" if several else label
         rows.append([first, *(f"{sum(counts[split][value] for value in some):,}" for split in of)])
-    return Grid("Values in the mask files", ["value", *of], rows, ["pixels, before any encoding"])
+    return TextTable("Values in the mask files", ["value", *of], rows, ["pixels, before any encoding"])
 
 
-def _found(items: Sequence[Item], findings: Sequence[Finding]) -> Grid:
+def _found(items: Sequence[Item], findings: Sequence[Finding]) -> TextTable:
     kinds = Counter(finding.kind for finding in findings)
     rows, notes = [], []
     for kind, count in kinds.items():
@@ -94,8 +96,8 @@ def _found(items: Sequence[Item], findings: Sequence[Finding]) -> Grid:
         if count > SHOWN:
             notes.append(f"  and {count - SHOWN} more, see findings.csv")
     if not rows:
-        return Grid("Findings", ["kind", "number", ""], [["none", "0", ""]])
-    return Grid("Findings", ["kind", "number", ""], rows, notes)
+        return TextTable("Findings", ["kind", "number", ""], [["none", "0", ""]])
+    return TextTable("Findings", ["kind", "number", ""], rows, notes)
 
 
 def _three(sizes: np.ndarray) -> str:

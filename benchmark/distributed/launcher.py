@@ -8,28 +8,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, RankError, Terminated, ToldError, ToldInterrupt
 
 # A process that is told to end does so within termination.GRACE seconds.
 _SHUTDOWN = 10
 
 
-def missing_processes(trainer: Mapping[str, Any], ranks: Ranks) -> int:
+def missing_processes(trainer: Mapping[str, Any], processes: ProcessGroup) -> int:
     """How many processes have to be started for `trainer`; 0 if it can run in the ones there are.
 
     Raises:
         InputError: a trainer for one process in several, or one whose processes cannot be started here.
     """
     strategy, machines = str(trainer.get("strategy", "auto")), trainer.get("num_nodes", 1)
-    if ranks.size > 1:
+    if processes.size > 1:
         if not strategy.startswith("ddp"):
             raise InputError(
-                f"{ranks.size} processes were started, and with this trainer each would be a run of its own; "
+                f"{processes.size} processes were started, and with this trainer each would be a run of its own; "
                 "give trainer=multinode, ddp or ddp_cpu, or start one process"
             )
-        if machines not in (1, "auto", ranks.machines):
-            raise InputError(f"trainer.num_nodes={machines}: the processes run on {ranks.machines}; leave it out")
+        if machines not in (1, "auto", processes.machines):
+            raise InputError(f"trainer.num_nodes={machines}: the processes run on {processes.machines}; leave it out")
         return 0
     if machines != 1:
         raise InputError(

@@ -24,7 +24,7 @@ _PATIENCE = timedelta(days=365)  # the store's own time limit; a process that is
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """One process among `size`; by default the only one.
 
     Attributes:
@@ -48,7 +48,7 @@ class Ranks:
     def machines(self) -> int:
         return self.size // self.local_size
 
-    def scoped(self, name: str) -> "Ranks":
+    def scoped(self, name: str) -> "ProcessGroup":
         """The same processes, whose meetings under this name have nothing to do with those under others."""
         from torch.distributed import PrefixStore
 
@@ -62,7 +62,7 @@ class Ranks:
             self.store.set(key, make())
         return self._get(key)
 
-    def meet(self, place: str) -> None:
+    def barrier(self, place: str) -> None:
         """Wait until all have come here; once for each place."""
         if self.store is not None:
             self.store.add(f"{place}/met", 1)
@@ -74,7 +74,7 @@ class Ranks:
         if self.store is None:
             return [value]
         self.store.set(f"{place}/{self.rank}", json.dumps(value))
-        self.meet(place)
+        self.barrier(place)
         return [json.loads(self._get(f"{place}/{rank}")) for rank in range(self.size)]
 
     def draw(self, what: str) -> Iterator[int]:
@@ -89,7 +89,7 @@ class Ranks:
         """Add to a number that all share, and get the sum; without a store the number itself."""
         return more if self.store is None else self.store.add(f"{what}/count", more)
 
-    def says_first(self, text: str) -> bool:
+    def first_to_report(self, text: str) -> bool:
         """Whether nobody has said this before."""
         if self.store is None:
             return True
@@ -121,10 +121,10 @@ def are_many() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 or _slurm_tasks() > 1
 
 
-def join() -> Ranks:
+def join() -> ProcessGroup:
     """Find the other processes and make the default process group; `Ranks()` if there are none."""
     if not are_many():
-        return Ranks()
+        return ProcessGroup()
     import torch
     import torch.distributed as dist
     from torch.distributed.rendezvous import rendezvous
@@ -136,7 +136,7 @@ def join() -> Ranks:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, store=dist.PrefixStore("group", store), rank=rank, world_size=size)
     local_rank, local_size = (int(os.environ[name]) for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
-    return Ranks(rank, size, local_rank, local_size, dist.PrefixStore("ranks", store))
+    return ProcessGroup(rank, size, local_rank, local_size, dist.PrefixStore("ranks", store))
 
 
 def _slurm_tasks() -> int:

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from torch.utils.data import Sampler
 
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 
 Sharding = Literal["static", "dynamic"]
@@ -24,10 +24,10 @@ class Share(Sampler[int]):
             loader without a length Lightning asks for one image ahead, to know which is the last).
     """
 
-    def __init__(self, indices: Sequence[int], ranks: Ranks, sharding: Sharding = "static") -> None:
+    def __init__(self, indices: Sequence[int], processes: ProcessGroup, sharding: Sharding = "static") -> None:
         if sharding not in get_args(Sharding):
             raise InputError(f"sharding={sharding}: must be {' or '.join(get_args(Sharding))}")
-        self._indices, self._ranks, self._sharding = list(indices), ranks, sharding
+        self._indices, self._processes, self._sharding = list(indices), processes, sharding
 
     @property
     def one_at_a_time(self) -> bool:
@@ -36,9 +36,9 @@ class Share(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         if self._sharding == "static":
-            yield from self._indices[self._ranks.rank :: self._ranks.size]
+            yield from self._indices[self._processes.rank :: self._processes.size]
             return
-        for drawn in self._ranks.draw("images"):
+        for drawn in self._processes.draw("images"):
             if drawn >= len(self._indices):
                 return
             yield self._indices[drawn]

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, Rule, check_points, image_seed
 from benchmark.criterion import Criterion
-from benchmark.engine.jobs import Guest, Job
+from benchmark.engine.jobs import InFlight, Job
 from benchmark.engine.limits import Limits
-from benchmark.engine.model import Network
-from benchmark.engine.selection import Referee
+from benchmark.engine.model import AttackedModel
+from benchmark.engine.selection import IterateSelector
 from benchmark.engine.slots import Slots
 from benchmark.errors import InputError
 
@@ -20,17 +20,17 @@ from benchmark.errors import InputError
 class Admission:
     """Makes fresh slots of queued images for one rule on one network; see `Engine` for what the fields are."""
 
-    network: Network
+    network: AttackedModel
     rule: Rule
     judge: Criterion
-    referee: Referee
+    selector: IterateSelector
     limits: Limits
     background: int | None
     class_pixels: tuple[float, ...] | None
     seed: int
     name: str
 
-    def __call__(self, jobs: Sequence[Job], beside: Sequence[Job]) -> tuple[Slots, list[Guest]]:
+    def __call__(self, jobs: Sequence[Job], beside: Sequence[Job]) -> tuple[Slots, list[InFlight]]:
         """Put images onto the device and judge them clean, one forward pass for all of them.
 
         Raises InputError if one cannot be attacked, or not together with those that are there, `beside`.
@@ -45,18 +45,18 @@ class Admission:
             self._sent(maps).to(torch.int64).masked_fill(~valid, 0)
             for maps in ([job.labels for job in jobs], [j.labels if j.truth is None else j.truth for j in jobs])
         )
-        logits = self.referee.predict(images)
+        logits = self.selector.predict(images)
         for job, scores in zip(jobs, logits, strict=True):
             job.check_against(scores)
         slots = Slots.fresh(self._started(jobs, images, labels, valid, logits.shape[1]), truths)
         preds = self.network.classes(logits)
-        slots.best_score = self.referee.score(slots, logits, preds=preds)
+        slots.best_score = self.selector.score(slots, logits, preds=preds)
         cost = self.rule.passes_per_step
         slots.ended = self.limits.reached(slots.batch.steps, slots.forwards, slots.candidate, cost)
         slots.waiting = slots.ended
         satisfied = self.judge.holds(slots.best_score)
         slots.succeeded(satisfied)
-        return slots, [Guest(*parts) for parts in zip(jobs, preds.cpu(), satisfied.tolist(), strict=True)]
+        return slots, [InFlight(*parts) for parts in zip(jobs, preds.cpu(), satisfied.tolist(), strict=True)]
 
     def _started(self, jobs: Sequence[Job], images: Tensor, labels: Tensor, valid: Tensor, classes: int) -> Batch:
         """What the rule is to see of the images, at its first iterates."""

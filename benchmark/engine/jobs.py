@@ -123,7 +123,7 @@ class Finished:
     trace: list[dict[str, float]]
 
 
-class Guest:
+class InFlight:
     """The host's side of an image in a slot."""
 
     def __init__(self, job: Job, clean_preds: Tensor, satisfied: bool) -> None:

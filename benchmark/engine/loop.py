@@ -18,15 +18,15 @@ from torch import Tensor, nn
 from benchmark.attacks.base import Rule, check_points, norms
 from benchmark.criterion import Criterion
 from benchmark.engine.admission import Admission
-from benchmark.engine.jobs import Finished, Guest, Job
+from benchmark.engine.jobs import Finished, InFlight, Job
 from benchmark.engine.limits import Limits
-from benchmark.engine.model import Network, Precision, frozen, is_finite
-from benchmark.engine.query import Asked
-from benchmark.engine.selection import Keep, Referee
+from benchmark.engine.model import AttackedModel, Precision, frozen, is_finite
+from benchmark.engine.query import EngineQuery
+from benchmark.engine.selection import IterateSelector, Keep
 from benchmark.engine.slots import SUCCESS8, Slots
 from benchmark.engine.telemetry import Measurements, Telemetry
 from benchmark.errors import InputError
-from benchmark.images.quantisation import EIGHT, Grid
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 
 class Engine:
@@ -60,7 +60,7 @@ class Engine:
 
     def __init__(
         self,
-        model: nn.Module | Network,
+        model: nn.Module | AttackedModel,
         rule: Rule,
         *,
         judge: Criterion | None = None,
@@ -80,7 +80,7 @@ class Engine:
         name: str | None = None,
         sync_every: int | None = None,
         watch: Callable[[Measurements], None] | None = None,
-        grid: Grid = EIGHT,
+        quantizer: Quantizer = EIGHT_BIT,
     ) -> None:
         for option, value, least in (
             *(("max_steps", max_steps, 0), ("max_passes", max_passes, 1)),
@@ -97,15 +97,19 @@ class Engine:
         self.judge = judge or Criterion()
         if not rule.targeted and self.judge.reference == "target":
             raise InputError(f"judge '{self.judge}' needs a target but the rule is untargeted; judge against the truth")
-        self.network: Network = (
-            model if isinstance(model, Network) else Network(model, precision, channels_last, fold, compiled)
+        self.network: AttackedModel = (
+            model
+            if isinstance(model, AttackedModel)
+            else AttackedModel(model, precision, channels_last, fold, compiled)
         )
         # In reduced precision a success is judged again before it is confirmed.
         self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
         self.rule, self.slots = rule, slots
-        self._referee = Referee(self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm, grid=grid)
+        self._selector = IterateSelector(
+            self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm, quantizer=quantizer
+        )
         self._admit = Admission(
-            *(self.network, rule, self.judge, self._referee, self._limits, background),
+            *(self.network, rule, self.judge, self._selector, self._limits, background),
             None if class_pixels is None else tuple(float(count) for count in class_pixels),
             *(seed, name or type(rule).__name__),
         )
@@ -113,9 +117,9 @@ class Engine:
         self._telemetry = Telemetry(watch)
         self._stack = ExitStack()
         self._queue: deque[Job] = deque()
-        self._parked: list[tuple[Slots, list[Guest]]] = []
+        self._parked: list[tuple[Slots, list[InFlight]]] = []
         self._slots: Slots | None = None
-        self._guests: list[Guest] = []
+        self._in_flight: list[InFlight] = []
         self._done: deque[Finished] = deque()
         self._since_sync = 0
 
@@ -130,12 +134,12 @@ class Engine:
     @property
     def active(self) -> int:
         """Images in slots."""
-        return len(self._guests)
+        return len(self._in_flight)
 
     @property
     def waiting(self) -> int:
         """Images submitted and not in a slot."""
-        return len(self._queue) + sum(len(guests) for _, guests in self._parked)
+        return len(self._queue) + sum(len(in_flight) for _, in_flight in self._parked)
 
     def submit(self, job: Job) -> None:
         """Queue an image. Raises InputError if it cannot be attacked."""
@@ -172,36 +176,36 @@ class Engine:
     def rest(self) -> None:
         """Take all images off the device until the next `run`, so that another engine can have its memory."""
         if self._slots is not None:
-            self._telemetry.read(self._guests)
-            self._parked.append((self._slots.to(torch.device("cpu")), self._guests))
-            self._slots, self._guests = None, []
+            self._telemetry.read(self._in_flight)
+            self._parked.append((self._slots.to(torch.device("cpu")), self._in_flight))
+            self._slots, self._in_flight = None, []
 
     def _refill(self) -> None:
         """Fill free slots, parked images first; an image that is a success before it is attacked is done."""
         while self._parked and (free := self.slots - self.active) > 0:
-            slots, guests = self._parked.pop()
-            if len(guests) > free:
-                self._parked.append((slots.pick(slice(free, None)), guests[free:]))
-            self._join(slots.pick(slice(free)), guests[:free])
+            slots, in_flight = self._parked.pop()
+            if len(in_flight) > free:
+                self._parked.append((slots.pick(slice(free, None)), in_flight[free:]))
+            self._join(slots.pick(slice(free)), in_flight[:free])
         while self._queue and (free := self.slots - self.active) > 0:
             jobs = [self._queue.popleft() for _ in range(min(free, len(self._queue)))]
-            slots, guests = self._admit(jobs, [guest.job for guest in self._guests])
-            self._join(*self._dismiss(slots, guests, self._referee.dismiss_clean(slots)))
+            slots, in_flight = self._admit(jobs, [image.job for image in self._in_flight])
+            self._join(*self._dismiss(slots, in_flight, self._selector.dismiss_clean(slots)))
 
-    def _join(self, slots: Slots, guests: list[Guest]) -> None:
-        if guests:
+    def _join(self, slots: Slots, in_flight: list[InFlight]) -> None:
+        if in_flight:
             slots = slots.to(self.network.device)
             self._slots = slots if self._slots is None else self._slots.join(slots)
-            self._guests = self._guests + guests
+            self._in_flight = self._in_flight + in_flight
 
-    def _dismiss(self, slots: Slots, guests: list[Guest], ended: Tensor) -> tuple[Slots, list[Guest]]:
+    def _dismiss(self, slots: Slots, in_flight: list[InFlight], ended: Tensor) -> tuple[Slots, list[InFlight]]:
         """Hand out the images `ended` (B,) bool; returns those that stay."""
         places = ended.nonzero().flatten()
         if not len(places):
-            return slots, guests
-        self._done += self._referee.finish(slots.pick(places), [guests[i] for i in places.tolist()])
+            return slots, in_flight
+        self._done += self._selector.finish(slots.pick(places), [in_flight[i] for i in places.tolist()])
         stay = (~ended).nonzero().flatten()
-        return slots.pick(stay), [guests[i] for i in stay.tolist()]
+        return slots.pick(stay), [in_flight[i] for i in stay.tolist()]
 
     def _advance(self, slots: Slots) -> None:
         """One step of every slot, and the host's look at the device when it is due."""
@@ -209,13 +213,13 @@ class Engine:
             self._slots = self._step(slots)
             fitted = True
         except torch.OutOfMemoryError:
-            if len(self._guests) == 1:
+            if len(self._in_flight) == 1:
                 raise
             fitted = False
         # Not while the error is being handled: until then it holds on to what the step had computed.
         if not fitted:
             self._halve(slots)
-        self._telemetry.bill(self._guests)
+        self._telemetry.bill(self._in_flight)
         self._since_sync += int(fitted)
         if self._slots is not None and self._since_sync >= self._sync_every:
             self._sync(self._slots)
@@ -224,9 +228,9 @@ class Engine:
         """All images one step on. What was given stays as it is, in case memory does not suffice for a whole step."""
         before, slots = slots.batch.state, slots.copy()
         batch = slots.batch
-        batch.best_norm = torch.where(slots.tier == SUCCESS8, slots.best_norm, float("inf"))
+        batch.best_norm = torch.where(slots.confirmation == SUCCESS8, slots.best_norm, float("inf"))
         batch.done = torch.zeros_like(slots.waiting)
-        asked = Asked(self.network, batch, lambda logits: self.judge.holds(self._referee.score(slots, logits)))
+        asked = EngineQuery(self.network, batch, lambda logits: self.judge.holds(self._selector.score(slots, logits)))
         following = self.rule.step(batch, asked)
         check_points(self.rule, following, batch.images)
         logits = asked.forward() if asked.logits is None else asked.logits
@@ -236,11 +240,11 @@ class Engine:
         measured = slots.measure(preds, asked.loss)
         batch.report = {}
         size = norms(batch.iterates - batch.images, self.rule.norm)
-        score = self._referee.score(slots, logits, size, preds)
+        score = self._selector.score(slots, logits, size, preds)
         success = self.judge.holds(score)
-        slots.judged(awake, success, score, size, self.judge.better, self._referee.gain)
+        slots.judged(awake, success, score, size, self.judge.better, self._selector.gain)
         slots.advance(awake, following, before, asked, self._limits)
-        if not self._referee.confirms:
+        if not self._selector.confirms:
             slots.succeeded(awake & success)
         self._telemetry.note(awake, measured)
         return slots
@@ -248,20 +252,20 @@ class Engine:
     def _sync(self, slots: Slots) -> None:
         """Look at the device: read measurements, confirm successes, end what has ended."""
         self._since_sync = 0
-        self._telemetry.read(self._guests)
-        ended = self._referee.settle(slots)
-        self._telemetry.bill(self._guests)
-        slots, self._guests = self._dismiss(slots, self._guests, ended)
-        self._slots = slots if self._guests else None
+        self._telemetry.read(self._in_flight)
+        ended = self._selector.settle(slots)
+        self._telemetry.bill(self._in_flight)
+        slots, self._in_flight = self._dismiss(slots, self._in_flight, ended)
+        self._slots = slots if self._in_flight else None
 
     def _halve(self, slots: Slots) -> None:
         """Park half of the images with all their state and go on with the others."""
-        self._telemetry.read(self._guests)
-        keep = len(self._guests) // 2
-        warnings.warn(f"out of memory with {len(self._guests)} slots, going on with {keep}", stacklevel=2)
+        self._telemetry.read(self._in_flight)
+        keep = len(self._in_flight) // 2
+        warnings.warn(f"out of memory with {len(self._in_flight)} slots, going on with {keep}", stacklevel=2)
         places = torch.arange(len(slots), device=self.network.device)
-        self._parked.append((slots.pick(places[keep:]).to(torch.device("cpu")), self._guests[keep:]))
+        self._parked.append((slots.pick(places[keep:]).to(torch.device("cpu")), self._in_flight[keep:]))
         # Picked by index, which copies: slices would keep the memory of all.
-        self._slots, self._guests, self.slots = slots.pick(places[:keep]), self._guests[:keep], keep
+        self._slots, self._in_flight, self.slots = slots.pick(places[:keep]), self._in_flight[:keep], keep
         if self.network.device.type == "cuda":
             torch.cuda.empty_cache()

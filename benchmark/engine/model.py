@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import metrics
-from benchmark.acceleration.accelerated import StandIns, stand_ins
+from benchmark.acceleration.accelerated import AcceleratedModel, accelerated
 from benchmark.errors import InputError
 
 Precision = Literal[64, 32, "tf32", "bf16", 16]
@@ -88,7 +88,7 @@ def _float32_products(how: Literal["highest", "high"]) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = convolutions
 
 
-class Network:
+class AttackedModel:
     """The attacked model as the engine calls it: two or more logits, in full precision whatever the passes run in.
 
     What is judged and reported (`exact`) always goes through the model as it was given. The passes that rules ask for
@@ -127,7 +127,7 @@ class Network:
         # In float64 results are exact, which is worth more than time.
         self._channels_last = channels_last and precision != 64
         self._fold = fold and precision != 64
-        self._fast: StandIns | None = None
+        self._fast: AcceleratedModel | None = None
         mode = "reduce-overhead" if self.device.type == "cuda" else "default"
         self._step = torch.compile(model, mode=mode) if compiled else model
         # CUDA graphs write every result to the same place.
@@ -186,7 +186,9 @@ class Network:
     def _quick(self, points: Tensor) -> Tensor:
         if self._fast is None:
             with torch.autocast(self.device.type, enabled=False):
-                self._fast = stand_ins(self.model, points[:1].detach(), self._fold, self._channels_last, self._autocast)
+                self._fast = accelerated(
+                    self.model, points[:1].detach(), self._fold, self._channels_last, self._autocast
+                )
         with (
             self._fast.in_place(),
             torch.autocast(self.device.type, self._autocast or torch.bfloat16, enabled=self._autocast is not None),

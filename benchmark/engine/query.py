@@ -8,16 +8,16 @@ from torch.profiler import record_function
 
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Loss
-from benchmark.engine.model import Network
+from benchmark.engine.model import AttackedModel
 
 PASSES = "attack: passes"
 """What profilers see of a rule's passes."""
 
 
-class Asked:
+class EngineQuery:
     """The engine's `Query`: makes the passes a rule asks for and remembers what the engine needs of them."""
 
-    def __init__(self, network: Network, batch: Batch, judge: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, network: AttackedModel, batch: Batch, judge: Callable[[Tensor], Tensor]) -> None:
         self._network, self.judge = network, judge
         self._iterates = batch.iterates
         self.forwards = self.backwards = 0

@@ -9,10 +9,10 @@ from torch.profiler import record_function
 
 from benchmark.attacks.base import Batch, Rule, norms
 from benchmark.criterion import Criterion
-from benchmark.engine.jobs import Finished, Guest
-from benchmark.engine.model import Network, is_finite
+from benchmark.engine.jobs import Finished, InFlight
+from benchmark.engine.model import AttackedModel, is_finite
 from benchmark.engine.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
-from benchmark.images.quantisation import EIGHT, Grid
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 Keep = Literal["best", "last", "score"]
 
@@ -23,7 +23,7 @@ JUDGING = "attack: judging"
 _GAIN = 0.95
 
 
-class Referee:
+class IterateSelector:
     """Applies one judge to everything one rule produces.
 
     Args:
@@ -36,17 +36,17 @@ class Referee:
 
     def __init__(
         self,
-        network: Network,
+        network: AttackedModel,
         rule: Rule,
         judge: Criterion,
         *,
         stop: bool,
         keep: Keep,
         confirm: bool,
-        grid: Grid = EIGHT,
+        quantizer: Quantizer = EIGHT_BIT,
     ) -> None:
         self._network, self._rule, self._judge = network, rule, judge
-        self._stop, self._keep, self._grid = stop, keep, grid
+        self._stop, self._keep, self._quantizer = stop, keep, quantizer
         # By its score alone nothing is a success while the image is attacked, and there is nothing to confirm.
         self.confirms, self._tier = keep != "score", SUCCESS if confirm else SUCCESS8
         self._rounds = confirm and self.confirms
@@ -83,15 +83,15 @@ class Referee:
         """Which fresh images, (B,) bool, are a success as they are; unless all steps are asked for, they have ended."""
         ended = self._judge.holds(slots.best_score) & (self._stop or self._keep == "best")
         # There is nothing to confirm: the clean image is what is kept.
-        slots.tier = torch.where(ended, SUCCESS8, slots.tier)
+        slots.confirmation = torch.where(ended, SUCCESS8, slots.confirmation)
         return ended
 
     def settle(self, slots: Slots) -> Tensor:
         """Confirm what waits to be confirmed, keep what is best, let the others go on; returns who has ended, (B,)."""
         # At the end also what was too little better than the best to be confirmed on the way.
-        chosen = slots.candidate | (slots.ended & slots.found_norm.isfinite())
-        self._consider(slots, chosen, slots.found, slots.found_step, slots.found_score)
-        slots.found_norm = slots.found_norm.masked_fill(chosen, torch.inf)
+        chosen = slots.candidate | (slots.ended & slots.candidate_norm.isfinite())
+        self._consider(slots, chosen, slots.found, slots.candidate_step, slots.candidate_score)
+        slots.candidate_norm = slots.candidate_norm.masked_fill(chosen, torch.inf)
         # The iterate after the last update has not been through the model yet.
         last = slots.ended & ~slots.nonfinite & ~self._stopped(slots)
         self._consider(slots, last, slots.batch.iterates, slots.batch.steps)
@@ -100,7 +100,7 @@ class Referee:
         slots.waiting = ended
         return ended
 
-    def finish(self, slots: Slots, guests: Sequence[Guest]) -> list[Finished]:
+    def finish(self, slots: Slots, in_flight: Sequence[InFlight]) -> list[Finished]:
         """Predict what is kept of these images once more, in full precision, check it and report it."""
         by_success = self._stopped(slots)
         adv, kept_step = slots.best, slots.kept_step
@@ -108,9 +108,9 @@ class Referee:
             adv = torch.where(by_success.view(-1, 1, 1, 1), adv, slots.batch.iterates)
             kept_step = torch.where(by_success, kept_step, slots.batch.steps)
         steps = torch.where(by_success, kept_step, slots.batch.steps)
-        self._verify(adv, slots.batch, [guest.job.id for guest in guests])
+        self._verify(adv, slots.batch, [image.job.id for image in in_flight])
         preds, success = self._judged(slots, adv)
-        preds8, success8 = self._judged(slots, self._grid.round(adv))
+        preds8, success8 = self._judged(slots, self._quantizer.round(adv))
         counts = {
             **{"steps": steps, "kept_step": kept_step, "forwards": slots.forwards, "backwards": slots.backwards},
             **{"success_passes": slots.success_passes, "zero_gradients": slots.zero_gradients},
@@ -120,18 +120,18 @@ class Referee:
         nonfinite = slots.nonfinite.tolist()
         return [
             Finished(
-                *(guest.job, adv[i].cpu(), guest.clean_preds, preds[i], preds8[i]),
-                *(guest.satisfied, success[i], success8[i]),
-                seconds=guest.seconds,
+                *(image.job, adv[i].cpu(), image.clean_preds, preds[i], preds8[i]),
+                *(image.satisfied, success[i], success8[i]),
+                seconds=image.seconds,
                 nonfinite_gradient=nonfinite[i],
-                trace=guest.trace,
+                trace=image.trace,
                 **{name: values[i] for name, values in listed.items()},
             )
-            for i, guest in enumerate(guests)
+            for i, image in enumerate(in_flight)
         ]
 
     def _stopped(self, slots: Slots) -> Tensor:
-        return (slots.tier == SUCCESS8) & self._stop
+        return (slots.confirmation == SUCCESS8) & self._stop
 
     def _judged(self, slots: Slots, points: Tensor) -> tuple[Tensor, list[bool]]:
         """Predictions (B, h, w) on the CPU and whether the judge holds for each."""
@@ -161,14 +161,14 @@ class Referee:
         success = self._judge.holds(score)
         if not self.confirms:
             slots.succeeded(torch.zeros_like(chosen).index_put((index,), success))
-        tier = torch.where(success & self.confirms, self._tier, NO_SUCCESS)
-        ask = success & ((slots.tier[index] < SUCCESS8) | (size < slots.best_norm[index]))
+        confirmation = torch.where(success & self.confirms, self._tier, NO_SUCCESS)
+        ask = success & ((slots.confirmation[index] < SUCCESS8) | (size < slots.best_norm[index]))
         if self._rounds and ask.any():
             # Rounding may take an image a little over its budget; that is the file's matter, not the rule's.
-            confirmed = self._judge.holds(self._judge_again(slots, index[ask], self._grid.round(points[ask])))
-            tier[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
-        slots.promote(index, points, steps, score, tier, size, self._judge.better)
-        slots.succeeded(slots.tier == SUCCESS8)
+            confirmed = self._judge.holds(self._judge_again(slots, index[ask], self._quantizer.round(points[ask])))
+            confirmation[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
+        slots.promote(index, points, steps, score, confirmation, size, self._judge.better)
+        slots.succeeded(slots.confirmation == SUCCESS8)
 
     def _verify(self, adv: Tensor, batch: Batch, ids: Sequence[str]) -> None:
         """A rule whose result is out of range or over budget has a bug; no number of it may be reported."""

@@ -14,7 +14,7 @@ from benchmark import metrics
 from benchmark.attacks.base import Batch, norms
 from benchmark.engine.limits import Limits
 from benchmark.engine.model import is_finite
-from benchmark.engine.query import Asked
+from benchmark.engine.query import EngineQuery
 
 NO_SUCCESS, SUCCESS, SUCCESS8 = 0, 1, 2
 """What the kept iterate is worth: nothing yet, the judge holds in float, it also holds on the 8-bit picture."""
@@ -49,11 +49,11 @@ class Slots:
     best_score: Tensor
     best_norm: Tensor
     kept_step: Tensor
-    tier: Tensor
+    confirmation: Tensor
     found: Tensor
-    found_score: Tensor
-    found_norm: Tensor
-    found_step: Tensor
+    candidate_score: Tensor
+    candidate_norm: Tensor
+    candidate_step: Tensor
     candidate: Tensor
     waiting: Tensor
     ended: Tensor
@@ -123,22 +123,22 @@ class Slots:
             closer: the judge's order, whether one score is strictly better than another.
             gain: in (0, 1], or None.
         """
-        steps, confirms, first = self.batch.steps, gain is not None, self.tier < SUCCESS8
-        found = awake & success & confirms & (first | (size < torch.minimum(self.best_norm, self.found_norm)))
+        steps, confirms, first = self.batch.steps, gain is not None, self.confirmation < SUCCESS8
+        found = awake & success & confirms & (first | (size < torch.minimum(self.best_norm, self.candidate_norm)))
         self.found = torch.where(_wide(found, self.found), self.batch.iterates, self.found)
-        self.found_score = torch.where(found, score, self.found_score)
-        self.found_norm = torch.where(found, size, self.found_norm)
-        self.found_step = torch.where(found, steps, self.found_step)
+        self.candidate_score = torch.where(found, score, self.candidate_score)
+        self.candidate_norm = torch.where(found, size, self.candidate_norm)
+        self.candidate_step = torch.where(found, steps, self.candidate_step)
         self.candidate = self.candidate | (found & (first | (size < (gain or 1) * self.best_norm)))
         nearer = _nearer(score, steps, self.best_score, self.kept_step, closer)
-        improved = awake & ~(success & confirms) & (self.tier == NO_SUCCESS) & nearer
+        improved = awake & ~(success & confirms) & (self.confirmation == NO_SUCCESS) & nearer
         self.best = torch.where(_wide(improved, self.best), self.batch.iterates, self.best)
         self.best_score = torch.where(improved, score, self.best_score)
         self.best_norm = torch.where(improved, size, self.best_norm)
         self.kept_step = torch.where(improved, steps, self.kept_step)
 
     def advance(
-        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], asked: Asked, limits: Limits
+        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], asked: EngineQuery, limits: Limits
     ) -> None:
         """Count the step's passes and move the images `awake` (B,) to their next iterates.
 
@@ -170,7 +170,7 @@ class Slots:
         points: Tensor,
         steps: Tensor,
         score: Tensor,
-        tier: Tensor,
+        confirmation: Tensor,
         size: Tensor,
         closer: Order,
     ) -> None:
@@ -179,14 +179,14 @@ class Slots:
         A higher tier wins, then the smaller norm, and while there is no success the better score.
         """
         nearer = _nearer(score, steps, self.best_score[index], self.kept_step[index], closer)
-        preferred = torch.where(tier == NO_SUCCESS, nearer, size < self.best_norm[index])
-        better = (tier > self.tier[index]) | ((tier == self.tier[index]) & preferred)
+        preferred = torch.where(confirmation == NO_SUCCESS, nearer, size < self.best_norm[index])
+        better = (confirmation > self.confirmation[index]) | ((confirmation == self.confirmation[index]) & preferred)
         rows = (index[better],)
         self.best = self.best.index_put(rows, points[better])
         self.best_score = self.best_score.index_put(rows, score[better])
         self.best_norm = self.best_norm.index_put(rows, size[better])
         self.kept_step = self.kept_step.index_put(rows, steps[better])
-        self.tier = self.tier.index_put(rows, tier[better])
+        self.confirmation = self.confirmation.index_put(rows, confirmation[better])
 
 
 def _nearer(score: Tensor, steps: Tensor, best: Tensor, kept_step: Tensor, closer: Order) -> Tensor:

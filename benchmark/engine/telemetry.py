@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.engine.jobs import Guest
+from benchmark.engine.jobs import InFlight
 
 Measurements = dict[str, Any]
 """One step: "ids" (list of str) and "step", "iou", ... each (len(ids),) float64 on the CPU, as in `Finished.trace`."""
@@ -25,16 +25,16 @@ class Telemetry:
         """Remember one step of the images `awake` (B,) bool; each measurement is (B,) float64."""
         self._unread.append((awake, measured))
 
-    def read(self, guests: Sequence[Guest]) -> None:
+    def read(self, in_flight: Sequence[InFlight]) -> None:
         """Bring what was noted since the last look to the host; guests of the B slots."""
         for awake, measured in self._unread:
             names, chosen = list(measured), awake.cpu()
             table = torch.stack(list(measured.values())).cpu()[:, chosen]
-            present = [guest for guest, is_awake in zip(guests, chosen.tolist(), strict=True) if is_awake]
-            for guest, column in zip(present, table.T.tolist(), strict=True):
-                guest.trace.append(dict(zip(names, column, strict=True)))
+            present = [image for image, is_awake in zip(in_flight, chosen.tolist(), strict=True) if is_awake]
+            for image, column in zip(present, table.T.tolist(), strict=True):
+                image.trace.append(dict(zip(names, column, strict=True)))
             if self._watch and present:
-                ids = [guest.job.id for guest in present]
+                ids = [image.job.id for image in present]
                 self._watch({"ids": ids, **dict(zip(names, table, strict=True))})
         self._unread = []
 
@@ -42,9 +42,9 @@ class Telemetry:
         """From here on time is the images'."""
         self._clock = time.perf_counter()
 
-    def bill(self, guests: Sequence[Guest]) -> None:
+    def bill(self, in_flight: Sequence[InFlight]) -> None:
         """Divide the time since the last bill among the images in the slots."""
         now = time.perf_counter()
-        for guest in guests:
-            guest.seconds += (now - self._clock) / len(guests)
+        for image in in_flight:
+            image.seconds += (now - self._clock) / len(in_flight)
         self._clock = now

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Beside(Generic[T]):
+class OrderedWorker(Generic[T]):
     """Takes pieces of work and gives back what they return, in their order.
 
     A piece that raises does so for the caller, once, at the next call; other pieces are done all the same.

@@ -10,7 +10,7 @@ from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.images.label_maps import VOID
-from benchmark.images.output_window import Window, window_of
+from benchmark.images.output_window import OutputWindow, window_of
 from benchmark.targets import Chosen, Split, Target
 
 
@@ -35,7 +35,7 @@ class Case:
     target_draw: int = 1
     target_draws: int = 1
     target_too_close: bool = False
-    window: Window | None = None
+    window: OutputWindow | None = None
 
     def cropped(self, labels: Tensor) -> Tensor:
         """A map (H, W) as the model's output has it, (h, w)."""
@@ -77,7 +77,7 @@ def framed(item: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
     """A data set's item with the model's "window" in it (None: all of the image), outside of which nothing is valid."""
     size = (*item["mask"].shape,)
     window = window_of(model, *size)
-    if window == Window.whole(*size):
+    if window == OutputWindow.whole(*size):
         return {**item, "window": None}
     return {**item, "valid": item["valid"] & window.inside(size).to(item["valid"].device), "window": window}
 
@@ -94,7 +94,7 @@ def with_padding(case: Case, model: nn.Module) -> Case:
         return case
     left, _, top, _ = padding
     image = model.pad(case.image[None])[0]  # type: ignore[operator]
-    own, size = Window(top, left, height, width), (*image.shape[-2:],)
+    own, size = OutputWindow(top, left, height, width), (*image.shape[-2:],)
     names = ("truth", "target", "valid", "target_valid")
     maps: dict[str, Any] = {name: own.place(getattr(case, name), size, fill=0) for name in names}
     return replace(case, image=image, window=window_of(model, *size), **maps)

@@ -69,7 +69,7 @@ class Plan:
         seed: of random starts.
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, which the files are also shown through.
         perturb: what a perturbation may cover, see `session.with_padding`.
-        beside: whether pictures and rows are made by a thread beside the attack's; None: unless that is on a CPU.
+        background_writer: whether a thread beside the attack's makes pictures and rows; None: unless that is on a CPU.
     """
 
     attacks: Mapping[str, Attack]
@@ -79,7 +79,7 @@ class Plan:
     seed: int
     defences: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     perturb: Perturb = "image"
-    beside: bool | None = None
+    background_writer: bool | None = None
 
     def __post_init__(self) -> None:
         if self.perturb not in get_args(Perturb):

@@ -13,15 +13,15 @@ from torch.profiler import record_function
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine.jobs import Finished
-from benchmark.engine.model import Network
-from benchmark.evaluation.background_writer import Beside
+from benchmark.engine.model import AttackedModel
+from benchmark.evaluation.background_writer import OrderedWorker
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack, Plan
 from benchmark.evaluation.scoring import score_norms, score_perturbation, score_target
-from benchmark.evaluation.transformed_scores import Defended
+from benchmark.evaluation.transformed_scores import TransformedScores
 from benchmark.images.image_files import file_sha256, load_picture, save_picture
 from benchmark.images.label_maps import VOID, save_map
-from benchmark.images.quantisation import EIGHT, Grid
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 from benchmark.runs.layout import Picture, adversarial_path, picture_path, prediction_path
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
@@ -70,8 +70,8 @@ class RowWriter:
         defences: name -> input transform of an 8-bit image (C, H, W) uint8, for further columns of that name.
         rank: of this process, in the names of part files.
         grid: of the files.
-        beside: whether a thread of its own saves and scores while the caller goes on; None: unless the network is on a
-            CPU, all of whose cores an attack can use.
+        background_writer: whether a thread of its own saves and scores while the caller goes on; None: unless the
+            network is on a CPU, all of whose cores an attack can use.
     """
 
     def __init__(
@@ -79,17 +79,17 @@ class RowWriter:
         folder: Path,
         common: Common,
         attacks: Mapping[str, Attack],
-        network: Network,
+        network: AttackedModel,
         defences: Mapping[str, Callable[[Tensor], Tensor]],
         rank: int = 0,
-        grid: Grid = EIGHT,
-        beside: bool | None = None,
+        quantizer: Quantizer = EIGHT_BIT,
+        background_writer: bool | None = None,
     ) -> None:
         self._folder, self._common, self._attacks, self._network = folder, common, attacks, network
-        self._defended = Defended(defences, self._scores)
-        self._grid = grid
-        beside = network.device.type != "cpu" if beside is None else beside
-        self._work: Beside[Row] = Beside(_AHEAD if beside else 0)
+        self._defended = TransformedScores(defences, self._scores)
+        self._quantizer = quantizer
+        threaded = network.device.type != "cpu" if background_writer is None else background_writer
+        self._work: OrderedWorker[Row] = OrderedWorker(_AHEAD if threaded else 0)
         self._rows, self._traces = Writer(folder, RECORDS, rank), Writer(folder, TRACES, rank)
 
     def write(self, attack: str, finished: Finished, case: Case) -> list[Row]:
@@ -98,7 +98,7 @@ class RowWriter:
         The model makes no pass while anything is saved: the 8-bit columns are of `finished.adv8_preds`, and the file is
         read again to see that it holds the very image those were predicted from.
         """
-        adv8 = self._grid.round(finished.adv).float()
+        adv8 = self._quantizer.round(finished.adv).float()
         further = self._defended.columns(case, adv8)
         return self._work.do(partial(self._save, attack, finished, case, adv8, further))
 
@@ -114,7 +114,7 @@ class RowWriter:
     def _save(self, attack: str, finished: Finished, case: Case, adv8: Tensor, further: Row) -> Row:
         with record_function(ROWS):
             path = adversarial_path(self._folder, attack, case.id)
-            save_picture(finished.adv, path, self._grid)
+            save_picture(finished.adv, path, self._quantizer)
             if not torch.equal(load_picture(path), adv8):
                 raise RuntimeError(f"{path}: does not hold the image that was written")
             preds = finished.adv8_preds
@@ -138,7 +138,7 @@ class RowWriter:
         }
         for name, labels in maps.items():
             save_map(labels.numpy(), picture_path(self._folder, name, case.id))
-        save_picture(case.image, clean, self._grid)
+        save_picture(case.image, clean, self._quantizer)
 
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
         return case.scores(self._network.preds(image), self._common.classes, self._common.background)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from benchmark.attacks.base import norms
 from benchmark.engine import Engine, Measurements
 from benchmark.engine.jobs import Finished, Job
-from benchmark.engine.model import Network
+from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, framed, make_case, repeat_case, with_padding
 from benchmark.evaluation.plan import Plan
-from benchmark.images.output_window import Window
-from benchmark.images.quantisation import EIGHT, Grid
+from benchmark.images.output_window import OutputWindow
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 from benchmark.targets import Split
 
 _PASSES = ("precision", "channels_last", "fold", "compiled")
@@ -48,7 +48,7 @@ class Session:
         watch: Callable[[str, Measurements], None] | None = None,
         class_pixels: Callable[[], Sequence[float]] | None = None,
         done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
-        grid: Grid = EIGHT,
+        quantizer: Quantizer = EIGHT_BIT,
     ) -> None:
         self._plan, self._model, self._done = plan, model, done or {}
         self._drawn = {image_id: row for (_, image_id), row in self._done.items()}
@@ -67,7 +67,7 @@ class Session:
         passes = {name: value for name, value in plan.engine.items() if name in _PASSES}
         options = {name: value for name, value in plan.engine.items() if name not in _PASSES}
         # One for all, so that the weights that make its passes fast are there once.
-        network = Network(model, **passes)
+        network = AttackedModel(model, **passes)
         self.engines = {
             name: Engine(
                 network,
@@ -81,7 +81,7 @@ class Session:
                 seed=plan.seed,
                 name=name,
                 watch=None if watch is None else _named(watch, name),
-                grid=grid,
+                quantizer=quantizer,
                 **options,
             )
             for name, attack in plan.attacks.items()
@@ -145,7 +145,7 @@ class Session:
         """
         if self._plan.target.max_iou is None:
             return None
-        window = item["window"] or Window.whole(*item["mask"].shape)
+        window = item["window"] or OutputWindow.whole(*item["mask"].shape)
         labels, valid = (window.crop(item[name].cpu()) for name in ("mask", "valid"))
         job = Job(item["id"], item["image"].cpu(), labels, valid)
         job.check()

@@ -9,7 +9,7 @@ from benchmark.evaluation.case import Case
 from benchmark.images.quantisation import from_uint8, to_uint8
 
 
-class Defended:
+class TransformedScores:
     """Scores of a run's images after each of some input transforms.
 
     Args:

@@ -9,24 +9,24 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.images.label_maps import depth_of
-from benchmark.images.quantisation import EIGHT, Grid
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 
-def save_picture(image: Tensor, path: Path, grid: Grid = EIGHT) -> None:
+def save_picture(image: Tensor, path: Path, quantizer: Quantizer = EIGHT_BIT) -> None:
     """Write an image (C, H, W) in [0, 1] as a PNG, whole or not at all; C = 1, or 3 for 8 bits.
 
     More than 8 bits become a 16-bit file whose values are the levels, and which says how many bits they have.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = grid.to_levels(image).permute(1, 2, 0).numpy()
+    pixels = quantizer.to_levels(image).permute(1, 2, 0).numpy()
     said = PngInfo()
-    if grid.bits > 8:
+    if quantizer.bits > 8:
         pixels = pixels.astype(np.uint16)
-        said.add_text("bits", str(grid.bits))
-    with saved_whole(path) as temporary:
+        said.add_text("bits", str(quantizer.bits))
+    with atomic_path(path) as temporary:
         picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         picture.save(temporary, format="PNG", pnginfo=said)
 
@@ -44,7 +44,7 @@ def load_picture(path: Path) -> Tensor:
         raise InputError(f"{path}: cannot be read ({reason}); attack the image again") from error
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
-    return Grid(bits).from_levels(torch.from_numpy(pixels).permute(2, 0, 1))
+    return Quantizer(bits).from_levels(torch.from_numpy(pixels).permute(2, 0, 1))
 
 
 def file_sha256(path: Path) -> str:

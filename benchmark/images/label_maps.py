@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 
 VOID = 255
@@ -36,7 +36,7 @@ def save_map(labels: NDArray[Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(labels.astype(np.uint8))
     picture.putpalette(palette())
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG", transparency=0)
 
 

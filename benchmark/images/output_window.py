@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-class Window(NamedTuple):
+class OutputWindow(NamedTuple):
     """Rows top to top + height and columns left to left + width of an image."""
 
     top: int
@@ -39,7 +39,7 @@ class Window(NamedTuple):
         return self.place(torch.ones(self.height, self.width, dtype=torch.bool), size, fill=False)
 
 
-class Frame(NamedTuple):
+class InputFrame(NamedTuple):
     """How an image lies in what a network takes, and what of that the network's output is of.
 
     Attributes:
@@ -48,27 +48,27 @@ class Frame(NamedTuple):
     """
 
     padding: tuple[int, int, int, int]
-    output: Window
+    output: OutputWindow
 
-    def shown(self, height: int, width: int) -> Window:
+    def shown(self, height: int, width: int) -> OutputWindow:
         """The part of the image, H × W before padding, that the output is of."""
         left, _, top, _ = self.padding
         rows = _overlap(self.output.top - top, self.output.height, height)
         columns = _overlap(self.output.left - left, self.output.width, width)
-        return Window(rows[0], columns[0], rows[1], columns[1])
+        return OutputWindow(rows[0], columns[0], rows[1], columns[1])
 
     def cut(self, logits: Tensor, height: int, width: int) -> Tensor:
         """The part of the output (..., h, w) that is of the image, H × W before padding."""
         left, _, top, _ = self.padding
         shown = self.shown(height, width)
         rows, columns = shown.top + top - self.output.top, shown.left + left - self.output.left
-        return Window(rows, columns, shown.height, shown.width).crop(logits)
+        return OutputWindow(rows, columns, shown.height, shown.width).crop(logits)
 
 
-def window_of(model: Any, height: int, width: int) -> Window:
+def window_of(model: Any, height: int, width: int) -> OutputWindow:
     """The part of an image H × W that the model's logits are of: what its method `window` says, else all of it."""
     said = getattr(model, "window", None)
-    return Window.whole(height, width) if said is None else said(height, width)
+    return OutputWindow.whole(height, width) if said is None else said(height, width)
 
 
 def _overlap(start: int, length: int, limit: int) -> tuple[int, int]:

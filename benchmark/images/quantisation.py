@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Grid:
+class Quantizer:
     """The grey levels that files of so many bits can hold, 8 to 16."""
 
     bits: int = 8
@@ -31,19 +31,19 @@ class Grid:
         return self.from_levels(self.to_levels(images), images.dtype)
 
 
-EIGHT = Grid(8)
+EIGHT_BIT = Quantizer(8)
 
 
 def to_uint8(images: Tensor) -> Tensor:
     """Round images in [0, 1] to 0..255; any shape -> uint8."""
-    return EIGHT.to_levels(images)
+    return EIGHT_BIT.to_levels(images)
 
 
 def from_uint8(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """0..255 -> [0, 1]."""
-    return EIGHT.from_levels(pixels, dtype)
+    return EIGHT_BIT.from_levels(pixels, dtype)
 
 
 def round8(images: Tensor) -> Tensor:
     """What an image in [0, 1] becomes as an 8-bit file."""
-    return EIGHT.round(images)
+    return EIGHT_BIT.round(images)

@@ -10,7 +10,7 @@ _ROUNDING = 1e-9  # relative; sums in another order differ by less, what anybody
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mismatch:
     """One difference.
 
     Attributes:
@@ -30,7 +30,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Between:
+class Interval:
     """A value that cannot be told more closely: from `low` to `high`, of lists entry by entry."""
 
     low: Any
@@ -45,23 +45,23 @@ def row_place(row: Mapping[str, Any]) -> str:
     return f"{row['attack']} / {row['id']}"
 
 
-def differing(row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed") -> Iterator[Fault]:
+def differing(row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed") -> Iterator[Mismatch]:
     """The columns of `expected` in which a row differs from it; `how` it was found."""
     for name, value in expected.items():
         said = row.get(name)
         if not same(said, value):
-            yield Fault(row_place(row), f"row says {said!r}, {how} {value!r}", column=name)
+            yield Mismatch(row_place(row), f"row says {said!r}, {how} {value!r}", column=name)
 
 
 def same(said: Any, found: Any) -> bool:
     """Whether two values are equal, numbers up to rounding (1e-9 relative); `found` may be a `Between`."""
-    if isinstance(found, Between):
+    if isinstance(found, Interval):
         if isinstance(found.low, list):
             bounds = list(zip(found.low, found.high, strict=True))
             return (
                 isinstance(said, list)
                 and len(said) == len(bounds)
-                and all(same(one, Between(*bound)) for one, bound in zip(said, bounds, strict=True))
+                and all(same(one, Interval(*bound)) for one, bound in zip(said, bounds, strict=True))
             )
         return same(said, found.low) or same(said, found.high) or (_number(said) and found.low <= said <= found.high)
     if isinstance(said, list) and isinstance(found, list):

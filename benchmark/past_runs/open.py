@@ -14,12 +14,12 @@ from benchmark.past_runs.allowed_code import make_past
 from benchmark.runs import tables
 
 if TYPE_CHECKING:
-    from benchmark.past_runs.past_run import Source
+    from benchmark.past_runs.past_run import PastRun
 
 _MADE = ("data", "target", "judge")  # the sections that are made again
 
 
-class Past(NamedTuple):
+class OpenedRun(NamedTuple):
     """A run's folder opened again.
 
     Attributes:
@@ -28,12 +28,12 @@ class Past(NamedTuple):
         environment: environment.json.
     """
 
-    source: "Source"
+    past_run: "PastRun"
     config: dict[str, Any]
     environment: dict[str, Any]
 
 
-def open_sources(folders: Sequence[Path]) -> "list[Source]":
+def open_past_runs(folders: Sequence[Path]) -> "list[PastRun]":
     """Each run, under a name of its own; not yet checked against its data.
 
     Raises:
@@ -41,18 +41,18 @@ def open_sources(folders: Sequence[Path]) -> "list[Source]":
     """
     if again := [path for path, times in Counter(folder.resolve() for folder in folders).items() if times > 1]:
         raise InputError(f"{again[0]}: is given more than once; give each run once")
-    sources = [open_run(folder).source for folder in folders]
-    named = Counter(source.name for source in sources)
-    return [s if named[s.name] == 1 else replace(s, name=str(s.folder)) for s in sources]
+    past_runs = [open_run(folder).past_run for folder in folders]
+    named = Counter(past_run.name for past_run in past_runs)
+    return [s if named[s.name] == 1 else replace(s, name=str(s.folder)) for s in past_runs]
 
 
-def open_run(folder: Path, data_root: str | None = None) -> Past:
+def open_run(folder: Path, data_root: str | None = None) -> OpenedRun:
     """One run, finished or not; `data_root` says where its data are now, in place of its own data.root.
 
     Raises:
         InputError: no such run, or one whose files cannot be read.
     """
-    from benchmark.past_runs.past_run import Source
+    from benchmark.past_runs.past_run import PastRun
 
     rows, config, environment = _rows(folder), _config(folder), _json(folder, "environment.json")
     if data_root is not None:
@@ -60,7 +60,7 @@ def open_run(folder: Path, data_root: str | None = None) -> Past:
             raise InputError(f"--data-root {data_root}: the data of {folder} have no root; leave it out")
         config["data"]["root"] = data_root
     path, given = folder / "config.yaml", config["victim"].get("ckpt")
-    source = Source(
+    past_run = PastRun(
         folder=folder,
         name=str(rows[0]["run"]),
         rows=rows,
@@ -72,7 +72,7 @@ def open_run(folder: Path, data_root: str | None = None) -> Past:
         deployment={key: config["victim"][key] for key in _deployed() if key in config["victim"]},
         **{section: make_past(path, OmegaConf.create(config[section]), section) for section in _MADE},
     )
-    return Past(source, config, environment)
+    return OpenedRun(past_run, config, environment)
 
 
 def _deployed() -> list[str]:

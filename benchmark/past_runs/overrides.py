@@ -8,12 +8,12 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark.past_runs.mismatch import Fault, same
+from benchmark.past_runs.mismatch import Mismatch, same
 
 _PLACE = "environment.json"
 
 
-def override_faults(config: Mapping[str, Any], environment: Mapping[str, Any], moved: bool) -> Iterator[Fault]:
+def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any], moved: bool) -> Iterator[Mismatch]:
     """Keys that the command line set and that config.yaml has with another value, the last one where given twice.
 
     Args:
@@ -22,13 +22,13 @@ def override_faults(config: Mapping[str, Any], environment: Mapping[str, Any], m
     """
     said = environment.get("overrides")
     if not isinstance(said, list):
-        yield Fault(_PLACE, "does not say what was asked for", column="overrides")
+        yield Mismatch(_PLACE, "does not say what was asked for", column="overrides")
         return
     cfg, asked = OmegaConf.create(dict(config)), {}
     for text in map(str, said):
         override = _parsed(text)
         if override is None:
-            yield Fault(_PLACE, f"{text!r} is nothing a command line can set", column="overrides")
+            yield Mismatch(_PLACE, f"{text!r} is nothing a command line can set", column="overrides")
         # What a group's file brings is not on the command line, nor what an interpolation stands for.
         elif not override.is_delete() and "${" not in text and not (moved and override.key_or_group == "data.root"):
             asked[override.key_or_group] = (text, override.value())
@@ -39,7 +39,7 @@ def override_faults(config: Mapping[str, Any], environment: Mapping[str, Any], m
         plain = OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
         given = OmegaConf.to_container(OmegaConf.create({"value": value}))["value"]  # type: ignore[index, call-overload]
         if not same(given, plain) and given != plain:
-            yield Fault(_PLACE, f"{text} was asked for, config.yaml says {plain!r}", column="overrides")
+            yield Mismatch(_PLACE, f"{text} was asked for, config.yaml says {plain!r}", column="overrides")
 
 
 def _parsed(text: str) -> Override | None:

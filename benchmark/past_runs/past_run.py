@@ -16,7 +16,7 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, repeat_case, split_of
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
-from benchmark.past_runs.mismatch import Fault, differing, row_place
+from benchmark.past_runs.mismatch import Mismatch, differing, row_place
 from benchmark.runs.layout import Picture, adversarial_path, picture_path
 from benchmark.runs.tables import RECORDS, group_rows
 from benchmark.targets import Target
@@ -26,7 +26,7 @@ _PICTURE = "restore it or attack the image again"
 
 
 @dataclass(frozen=True)
-class Source:
+class PastRun:
     """A run's folder with the data, targets and judge that its configuration names.
 
     Attributes:
@@ -57,19 +57,19 @@ class Source:
 
     def check(self) -> None:
         """Raise InputError, naming what differs, unless data, targets, judge and pictures are those of the rows."""
-        for fault in self._faults():
-            raise InputError(f"{self.folder}: {fault}; {fault.cure}")
+        for mismatch in self._mismatches():
+            raise InputError(f"{self.folder}: {mismatch}; {mismatch.cure}")
 
-    def _faults(self) -> Iterator[Fault]:
-        yield from self.data_faults()
+    def _mismatches(self) -> Iterator[Mismatch]:
+        yield from self.data_mismatches()
         by_id, absent = group_rows(self.rows, "id"), RECORDS.missing(self.folder)
         for case in self.cases(sorted(by_id)):
             facts = {name: value for name, value in self.facts(case).items() if name not in absent}
             for row in by_id[case.id]:
                 yield from differing(row, facts)
-                yield from self.picture_faults(row)
+                yield from self.picture_mismatches(row)
 
-    def data_faults(self) -> Iterator[Fault]:
+    def data_mismatches(self) -> Iterator[Mismatch]:
         """What of the data is not as the run recorded it."""
         name, found = self.data.name, self.data.splits()
         for split in dict.fromkeys([*found, *self.splits]):
@@ -77,17 +77,17 @@ class Source:
             recorded = said if isinstance(said, list) else []
             if said != ids:
                 what = f"has {len(ids)} images of {name} now, other ones than the {len(recorded)} recorded"
-                yield Fault("splits.json", what, _DATA, split)
+                yield Mismatch("splits.json", what, _DATA, split)
         if (fingerprint := self.data.fingerprint()) != self.fingerprint:
             what = (
                 f"the files or settings of data set {name} have changed (fingerprint {fingerprint[:12]}, "
                 f"recorded {self.fingerprint[:12]})"
             )
-            yield Fault("environment.json", what, _DATA, "data_fingerprint")
+            yield Mismatch("environment.json", what, _DATA, "data_fingerprint")
         known = set(self.data.test_ids())
         for row in self.rows:
             if row["id"] not in known:
-                yield Fault(row_place(row), f"data set {name} does not have this image", _DATA, "id")
+                yield Mismatch(row_place(row), f"data set {name} does not have this image", _DATA, "id")
 
     def facts(self, case: Case) -> dict[str, Any]:
         """Columns that say what was attacked and how it is judged, for an image."""
@@ -99,7 +99,7 @@ class Source:
             **case.columns(),
         }
 
-    def picture_faults(self, row: Mapping[str, Any]) -> Iterator[Fault]:
+    def picture_mismatches(self, row: Mapping[str, Any]) -> Iterator[Mismatch]:
         """Whether the saved picture is missing, no PNG, or of another size than the row says."""
         path = adversarial_path(self.folder, row["attack"], row["id"])
         place, column = row_place(row), str(path.relative_to(self.folder))
@@ -108,11 +108,11 @@ class Source:
                 size = picture.size
         except Exception as error:  # any bytes may come here, and Pillow raises many things at them
             reason = getattr(error, "strerror", None) or "no PNG"
-            yield Fault(place, f"cannot be read ({reason})", _PICTURE, column)
+            yield Mismatch(place, f"cannot be read ({reason})", _PICTURE, column)
             return
         if size != (row["width"], row["height"]):
             what = f"has {size[0]} x {size[1]} pixels, its row says {row['width']} x {row['height']}"
-            yield Fault(place, what, _PICTURE, column)
+            yield Mismatch(place, what, _PICTURE, column)
 
     def read_data(self) -> None:
         """Decode the images; raises InputError if one cannot be read."""

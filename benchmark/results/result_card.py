@@ -63,8 +63,8 @@ def read_card(path: Path) -> Card:
     claim, curves, provenance = (document.get(part) for part in ("claim", "curves", "provenance"))
     if not (isinstance(claim, dict) and isinstance(curves, dict) and isinstance(provenance, dict)):
         raise InputError(f"{path}: lacks its claim, curves or provenance; give the card as `export` wrote it")
-    if fault := _fault(claim, curves):
-        raise InputError(f"{path}: {fault}; give the card as `export` wrote it")
+    if mismatch := _fault(claim, curves):
+        raise InputError(f"{path}: {mismatch}; give the card as `export` wrote it")
     return Card(path, f"{claim['victim']} ({path.stem})", claim, curves, provenance)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 FREE = (
-    *("run", "loggers", "sharding", "engine.slots", "engine.sync_every", "engine.beside"),
+    *("run", "loggers", "sharding", "engine.slots", "engine.sync_every", "engine.background_writer"),
     *("data.root", "data.num_workers", "data.cache_mb", "victim.ckpt"),
     *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.log_every_n_steps"),
 )

@@ -19,8 +19,8 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
-from benchmark.atomic_files import saved_whole
 
 T = TypeVar("T")
 
@@ -270,5 +270,5 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
 
 
 def _write_whole(table: pa.Table, path: Path) -> None:
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         pq.write_table(table, temporary)

@@ -40,7 +40,9 @@ def attacked(
     ):
         network = next(iter(session.engines.values())).network
         common = common_to(data, split, "bench", "victim", plan)
-        writer = RowWriter(Path(folder), common, plan.attacks, network, plan.defences, beside=plan.beside)
+        writer = RowWriter(
+            Path(folder), common, plan.attacks, network, plan.defences, background_writer=plan.background_writer
+        )
         with closing(writer):
             for item in items:
                 session.submit(item)

@@ -33,15 +33,15 @@ class ByOverlap(OtherImage):
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
         others = self.others(image_id)
-        ranks = self._ranks(others, _small(truth.masked_fill(~valid, VOID)))
-        for place in sorted(range(len(others)), key=ranks.__getitem__):
+        processes = self._processes(others, _small(truth.masked_fill(~valid, VOID)))
+        for place in sorted(range(len(others)), key=processes.__getitem__):
             yield Drawn(self.split.masks(others[place]), f"{self.kind}:{others[place]}")
 
     @abstractmethod
     def rank(self, overlap: float, present: bool) -> tuple[float, bool]:
         """What the order ascends by: of a mask's IoU to the image's own and whether it shows any structure."""
 
-    def _ranks(self, others: list[str], own: Tensor) -> list[tuple[float, bool]]:
+    def _processes(self, others: list[str], own: Tensor) -> list[tuple[float, bool]]:
         if self._maps is None:
             self._maps = torch.stack([_small(self.split.masks(image_id)) for image_id in self._order])
         maps, background = self._maps[[self._place[other] for other in others]], self.split.background

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import image_seed, norms
-from benchmark.engine.model import Network, frozen
+from benchmark.engine.model import AttackedModel, frozen
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
 from benchmark.images.image_files import load_picture
 from benchmark.images.output_window import window_of
-from benchmark.images.quantisation import Grid
-from benchmark.past_runs.past_run import Source
+from benchmark.images.quantisation import Quantizer
+from benchmark.past_runs.past_run import PastRun
 from benchmark.runs.layout import adversarial_path
 from benchmark.runs.tables import group_rows
 from benchmark.transfer.models import Model
@@ -41,7 +41,7 @@ class Evaluation:
     """
 
     run: str
-    source: Source
+    past_run: PastRun
     source_victim: str
     models: Mapping[str, Model]
 
@@ -51,18 +51,18 @@ class Evaluation:
         Raises:
             InputError: a picture that is not the one its row was measured on.
         """
-        by_id = group_rows(self.source.rows, "id")
+        by_id = group_rows(self.past_run.rows, "id")
         ids = sorted(by_id)
         with ExitStack() as stack:
             for model in self.models.values():
                 stack.enter_context(frozen(model.victim, torch.float32))
-            networks = {label: Network(model.victim, 32) for label, model in self.models.items()}
-            for start in range(0, len(ids), self.source.batch):
-                cases = list(self.source.cases(ids[start : start + self.source.batch]))
+            networks = {label: AttackedModel(model.victim, 32) for label, model in self.models.items()}
+            for start in range(0, len(ids), self.past_run.batch):
+                cases = list(self.past_run.cases(ids[start : start + self.past_run.batch]))
                 yield from self._batch(cases, [row for case in cases for row in by_id[case.id]], networks)
 
     def _batch(
-        self, cases: Sequence[Case], rows: Sequence[Mapping[str, Any]], networks: Mapping[str, Network]
+        self, cases: Sequence[Case], rows: Sequence[Mapping[str, Any]], networks: Mapping[str, AttackedModel]
     ) -> Iterator[list[dict[str, Any]]]:
         images = torch.stack([case.image for case in cases])
         victims = {label: model.victim for label, model in self.models.items()}
@@ -72,14 +72,14 @@ class Evaluation:
             chosen = [place[row["id"]] for row in members]
             shown = [cases[index] for index in chosen]
             files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
-            noise = _control(members, files, images[chosen], Grid(self.source.data.bits))
+            noise = _control(members, files, images[chosen], Quantizer(self.past_run.data.bits))
             for label, network in networks.items():
                 seen = (_predict(victims[label], network, shown_as) for shown_as in (files, noise))
                 preds = (clean[label][chosen], *seen)
                 yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
-        path = adversarial_path(self.source.folder, row["attack"], row["id"])
+        path = adversarial_path(self.past_run.folder, row["attack"], row["id"])
         picture = load_picture(path)
         if picture.shape != case.image.shape or abs(_norm(picture - case.image, 2) - row["adv8_l2"]) > 1e-4:
             raise InputError(
@@ -90,8 +90,8 @@ class Evaluation:
     def _row(
         self, label: str, row: Mapping[str, Any], case: Case, file: Tensor, noise: Tensor, *preds: Tensor
     ) -> dict[str, Any]:
-        source, model = self.source, self.models[label]
-        kind = (source.data.classes, source.data.background)
+        past_run, model = self.past_run, self.models[label]
+        kind = (past_run.data.classes, past_run.data.background)
         # A model of smaller output is judged where it says something.
         inside = window_of(model.victim, *case.truth.shape).inside((*case.truth.shape,))
         judged = replace(case, valid=case.valid & inside, target_valid=case.target_valid & inside, window=None)
@@ -99,18 +99,18 @@ class Evaluation:
         success = {}
         for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):
             scores |= {f"{prefix}_{name}": value for name, value in judged.scores(predicted, *kind).items()}
-            success[prefix] = judged.success(source.judge, predicted, row["targeted"], *kind)
+            success[prefix] = judged.success(past_run.judge, predicted, row["targeted"], *kind)
         return {
             **{name: row[name] for name in _KEPT},
             **{f"source_{name}": row[name] for name in _SOURCES_OWN},
             "run": self.run,
-            "source_run": source.name,
+            "source_run": past_run.name,
             "source_victim": self.source_victim,
-            "source_weights_sha256": source.weights_sha256,
+            "source_weights_sha256": past_run.weights_sha256,
             "victim": label,
             "weights_sha256": model.weights_sha256,
-            "white_box": model.weights_sha256 == source.weights_sha256,
-            "data_fingerprint": source.fingerprint,
+            "white_box": model.weights_sha256 == past_run.weights_sha256,
+            "data_fingerprint": past_run.fingerprint,
             "success8": success["adv8"],
             "success_clean": success["clean"],
             "noise8_success": success["noise8"],
@@ -123,13 +123,13 @@ class Evaluation:
         }
 
 
-def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor, grid: Grid) -> Tensor:
+def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor, quantizer: Quantizer) -> Tensor:
     """Noise as files, of the norm the attack is about; attacks about sparse changes are compared in L2."""
     seeds = [image_seed(row["seed"], f"noise like {row['attack']}", row["id"]) for row in rows]
-    return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2, grid)
+    return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2, quantizer)
 
 
-def _predict(victim: Victim, network: Network, images: Tensor) -> Tensor:
+def _predict(victim: Victim, network: AttackedModel, images: Tensor) -> Tensor:
     """Classes (B, H, W) on the CPU, 0 where the model says nothing."""
     with torch.no_grad():
         preds = network.classes(network(images.to(network.device), exact=True)).cpu()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import InputError
-from benchmark.past_runs.past_run import Source
+from benchmark.past_runs.past_run import PastRun
 from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim
 from benchmark.victims.task import Victim
@@ -29,13 +29,13 @@ class Model:
     victim: Victim
     given: bool
 
-    def judges(self, source: Source, sources: Sequence[Source]) -> bool:
+    def judges(self, past_run: PastRun, past_runs: Sequence[PastRun]) -> bool:
         """Whether it is shown the pictures of a run: if asked for, or if it is the model of a run on the same data."""
-        alike = (other for other in sources if other.fingerprint == source.fingerprint)
+        alike = (other for other in past_runs if other.fingerprint == past_run.fingerprint)
         return self.given or self.weights_sha256 in {other.weights_sha256 for other in alike}
 
 
-def load_models(checkpoints: Sequence[Path], sources: Sequence[Source]) -> tuple[list[Model], list[str]]:
+def load_models(checkpoints: Sequence[Path], past_runs: Sequence[PastRun]) -> tuple[list[Model], list[str]]:
     """Each different model once: those of `checkpoints`, and of the runs those that can be found again.
 
     Returns:
@@ -44,7 +44,7 @@ def load_models(checkpoints: Sequence[Path], sources: Sequence[Source]) -> tuple
     Raises:
         InputError: a checkpoint that cannot be loaded or does not fit the data of the runs.
     """
-    kinds = {(source.data.classes, source.data.channels): source for source in sources}
+    kinds = {(past_run.data.classes, past_run.data.channels): past_run for past_run in past_runs}
     if len(kinds) > 1:
         one, other = list(kinds.values())[:2]
         raise InputError(
@@ -59,26 +59,26 @@ def load_models(checkpoints: Sequence[Path], sources: Sequence[Source]) -> tuple
         model = _load(path, classes, channels, given=True)
         models.setdefault(model.weights_sha256, model)
     missing = []
-    for source in sources:
-        if source.weights_sha256 in models:
+    for past_run in past_runs:
+        if past_run.weights_sha256 in models:
             continue
-        own = _model_of(source, classes, channels)
+        own = _model_of(past_run, classes, channels)
         if isinstance(own, Model):
             models[own.weights_sha256] = own
         else:
-            missing.append(f"{source.folder}: no white box, {own}")
+            missing.append(f"{past_run.folder}: no white box, {own}")
     return list(models.values()), missing
 
 
-def labels(models: Sequence[Model], sources: Sequence[Source]) -> tuple[dict[str, str], dict[str, str]]:
+def labels(models: Sequence[Model], past_runs: Sequence[PastRun]) -> tuple[dict[str, str], dict[str, str]]:
     """Names by which tables and rows tell all models apart: by hash for models, by run for what the runs attacked.
 
     Architecture and encoder; where others have the same, the run's folder too, and then the beginning of the hash.
     """
     known = {model.weights_sha256: (model.victim.label, _folder_name(model.path)) for model in models}
-    attacked = {source.name: source.weights_sha256 or f"the model of {source.name}" for source in sources}
-    for source in sources:
-        known.setdefault(attacked[source.name], (str(source.rows[0]["victim"]), source.folder.resolve().name))
+    attacked = {past_run.name: past_run.weights_sha256 or f"the model of {past_run.name}" for past_run in past_runs}
+    for past_run in past_runs:
+        known.setdefault(attacked[past_run.name], (str(past_run.rows[0]["victim"]), past_run.folder.resolve().name))
     found = {key: name for key, (name, _) in known.items()}
     found = _longer_where_equal(found, lambda key: "{} ({})".format(*known[key]))
     found = _longer_where_equal(found, lambda key: "{} ({}, {})".format(*known[key], key[:8]))
@@ -107,18 +107,18 @@ def _load(path: Path, classes: int, channels: int, given: bool, deployment: Mapp
     return Model(path, victim_sha256(victim), victim, given)
 
 
-def _model_of(source: Source, classes: int, channels: int) -> Model | str:
+def _model_of(past_run: PastRun, classes: int, channels: int) -> Model | str:
     """The model a run attacked, from its own checkpoint or the one it was given; else what is in the way."""
     reason = "no checkpoint in its folder or where its config.yaml says"
-    for path in source.checkpoints:
+    for path in past_run.checkpoints:
         if not path.is_file():
             continue
         try:
-            model = _load(path, classes, channels, given=False, deployment=source.deployment)
+            model = _load(path, classes, channels, given=False, deployment=past_run.deployment)
         except InputError as error:
             reason = str(error)
             continue
-        if model.weights_sha256 == source.weights_sha256:
+        if model.weights_sha256 == past_run.weights_sha256:
             return model
         reason = f"{path} has other weights than what it attacked"
     return reason

@@ -7,12 +7,14 @@ from torch import Tensor
 
 from benchmark.attacks.base import norms
 from benchmark.attacks.draws import normal, uniform
-from benchmark.images.quantisation import EIGHT, Grid
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 _HALVINGS = 40  # of an interval of length 1: far below what moves one more pixel to the next grey value
 
 
-def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "inf"], grid: Grid = EIGHT) -> Tensor:
+def noise_like(
+    files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "inf"], quantizer: Quantizer = EIGHT_BIT
+) -> Tensor:
     """Images plus noise, clipped and rounded as files are, at the distance of `files` from the images.
 
     Gaussian noise for norm 2, uniform noise for "inf", scaled image by image. What is equal is the norm after clipping
@@ -27,8 +29,8 @@ def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "i
     Returns:
         (B, C, H, W) float32 in [0, 1] on the grid.
     """
-    clean = grid.to_levels(images).double()
-    budget = norms(grid.to_levels(files).double() - clean, norm)
+    clean = quantizer.to_levels(images).double()
+    budget = norms(quantizer.to_levels(files).double() - clean, norm)
     drawn = normal(seeds, images.shape[1:], dtype=torch.float64)
     if norm == "inf":
         drawn = 2 * uniform(seeds, images.shape[1:], dtype=torch.float64) - 1
@@ -36,18 +38,18 @@ def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "i
     low, high = torch.zeros_like(budget), torch.ones_like(budget)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        inside = norms(_noisy(clean, drawn, middle, grid) - clean, norm) <= budget
+        inside = norms(_noisy(clean, drawn, middle, quantizer) - clean, norm) <= budget
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
     # Where even the largest scale is within the budget, the upper end was never tried.
     high = high.clamp(max=1 - 2.0**-_HALVINGS)
-    below, above = _noisy(clean, drawn, low, grid), _noisy(clean, drawn, high, grid)
+    below, above = _noisy(clean, drawn, low, quantizer), _noisy(clean, drawn, high, quantizer)
     nearer = (norms(above - clean, norm) - budget).abs() < (norms(below - clean, norm) - budget).abs()
-    return grid.from_levels(torch.where(_wide(nearer, clean), above, below))
+    return quantizer.from_levels(torch.where(_wide(nearer, clean), above, below))
 
 
-def _noisy(clean: Tensor, drawn: Tensor, u: Tensor, grid: Grid) -> Tensor:
+def _noisy(clean: Tensor, drawn: Tensor, u: Tensor, quantizer: Quantizer) -> Tensor:
     """Levels as float64."""
-    return (clean + drawn * _wide(u / (1 - u), drawn)).round().clamp(0, grid.highest)
+    return (clean + drawn * _wide(u / (1 - u), drawn)).round().clamp(0, quantizer.highest)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
-from benchmark.past_runs.mismatch import Fault, row_place
+from benchmark.past_runs.mismatch import Mismatch, row_place
 from benchmark.runs.layout import picture_path, prediction_path
 
 
-def picture_faults(folder: Path, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Fault]:
+def picture_mismatches(folder: Path, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Mismatch]:
     """Of the clean image, truth and target, which have to be equal, and of the predictions, whose counts have to be.
 
     Runs of a version that saved none of them have no fault.
@@ -42,10 +42,10 @@ def picture_faults(folder: Path, row: Mapping[str, Any], case: Case, classes: in
                 prefix = "clean" if name == "prediction" else "adv8"
                 same = _counts(load_map(path), case, classes) == row[f"{prefix}_confusion_truth"]
         except InputError as error:
-            yield Fault(row_place(row), str(error), column=column)
+            yield Mismatch(row_place(row), str(error), column=column)
             continue
         if not same:
-            yield Fault(row_place(row), "is not the picture that belongs to the row", column=column)
+            yield Mismatch(row_place(row), "is not the picture that belongs to the row", column=column)
 
 
 def _counts(labels: Any, case: Case, classes: int) -> list[int] | None:

@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmark.engine.model import Network
+from benchmark.engine.model import AttackedModel
 from benchmark.evaluation.case import Case
-from benchmark.evaluation.transformed_scores import Defended
+from benchmark.evaluation.transformed_scores import TransformedScores
 from benchmark.images.label_maps import VOID
 from benchmark.images.output_window import window_of
-from benchmark.past_runs.past_run import Source
+from benchmark.past_runs.past_run import PastRun
 from benchmark.verify.ties import readings, spread
 
 
@@ -23,9 +23,11 @@ class Predictions:
         defences: name -> input transform, as of the run.
     """
 
-    def __init__(self, network: Network, source: Source, defences: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
-        self._network, self._source = network, source
-        self._defended = Defended(defences, self._scores)
+    def __init__(
+        self, network: AttackedModel, past_run: PastRun, defences: Mapping[str, Callable[[Tensor], Tensor]]
+    ) -> None:
+        self._network, self._source = network, past_run
+        self._defended = TransformedScores(defences, self._scores)
         self._clean: tuple[tuple[str, bool], dict[str, Any]] | None = None
 
     def columns(self, case: Case, adv8: Tensor, targeted: bool) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation, score_target
 from benchmark.images.image_files import file_sha256, load_picture
-from benchmark.past_runs.mismatch import Fault, differing, row_place
-from benchmark.past_runs.past_run import Source
+from benchmark.past_runs.mismatch import Mismatch, differing, row_place
+from benchmark.past_runs.past_run import PastRun
 from benchmark.results.columns import NORM_COLUMNS
 from benchmark.runs.layout import adversarial_path
 from benchmark.runs.tables import RECORDS
 from benchmark.verify.bounds import Relation, counts_of, effort, outcome, own_scores, visibility
-from benchmark.verify.pictures import picture_faults
+from benchmark.verify.pictures import picture_mismatches
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.table import kept_traces
 
@@ -37,7 +37,7 @@ class Recorded:
         moved: whether the data are somewhere else than where the run had them.
     """
 
-    source: Source
+    past_run: PastRun
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
     attacks: Mapping[str, Attack] | None
@@ -59,14 +59,14 @@ class RowChecks:
     """
 
     def __init__(self, recorded: Recorded, predictions: Predictions | None, victim: str | None) -> None:
-        source = recorded.source
-        self._recorded, self._source, self._predictions = recorded, source, predictions
-        self._rows = {(row["attack"], row["id"]): row for row in source.rows}
-        self._traces = kept_traces(source.folder, source.rows)
-        self._absent = RECORDS.missing(source.folder)
+        past_run = recorded.past_run
+        self._recorded, self._source, self._predictions = recorded, past_run, predictions
+        self._rows = {(row["attack"], row["id"]): row for row in past_run.rows}
+        self._traces = kept_traces(past_run.folder, past_run.rows)
+        self._absent = RECORDS.missing(past_run.folder)
         self._common = {"seed": recorded.config.get("seed"), "data": recorded.environment.get("data")}
         self._common |= {} if victim is None else {"victim": victim}
-        self._run = Counter(row["run"] for row in source.rows).most_common(1)[0][0]
+        self._run = Counter(row["run"] for row in past_run.rows).most_common(1)[0][0]
         self.recomputed: set[str] = set()
         self.held: set[str] = set()
 
@@ -76,24 +76,24 @@ class RowChecks:
         there = {name for row in self._source.rows[:1] for name in row}
         return sorted(there - self.recomputed - self.held)
 
-    def faults(self, row: Mapping[str, Any], case: Case) -> Iterator[Fault]:
+    def mismatches(self, row: Mapping[str, Any], case: Case) -> Iterator[Mismatch]:
         """Of each column of a row the first fault."""
         told = set()
-        for fault in self._faults(row, case):
-            if fault.column not in told:
-                told.add(fault.column)
-                yield fault
+        for mismatch in self._mismatches(row, case):
+            if mismatch.column not in told:
+                told.add(mismatch.column)
+                yield mismatch
 
-    def _faults(self, row: Mapping[str, Any], case: Case) -> Iterator[Fault]:
+    def _mismatches(self, row: Mapping[str, Any], case: Case) -> Iterator[Mismatch]:
         data, attack = self._source.data, None
         target = score_target(case.truth, case.target, case.target_valid, data.classes, data.background)
         yield from self._expect(row, self._source.facts(case) | target | self._common)
-        yield from picture_faults(self._source.folder, row, case, data.classes)
+        yield from picture_mismatches(self._source.folder, row, case, data.classes)
         yield from self._hold(row, [Relation("run", row["run"] == self._run, f"others say {self._run!r}")])
         if self._recorded.attacks is not None:
             attack = self._recorded.attacks.get(row["attack"])
             if attack is None:
-                yield Fault(row_place(row), "config.yaml has no such attack", column="attack")
+                yield Mismatch(row_place(row), "config.yaml has no such attack", column="attack")
             else:
                 yield from self._expect(row, attack.columns(row["attack"]))
         unreadable, adv8 = self._picture(row, case)
@@ -114,18 +114,18 @@ class RowChecks:
         if file is not None:
             yield from self._hold(row, visibility(row, case, file, self._budget(row), trace))
 
-    def _picture(self, row: Mapping[str, Any], case: Case) -> tuple[list[Fault], Tensor | None]:
+    def _picture(self, row: Mapping[str, Any], case: Case) -> tuple[list[Mismatch], Tensor | None]:
         """The saved image, or why there is none that fits the clean one."""
-        faults = list(self._source.picture_faults(row))
+        mismatches = list(self._source.picture_mismatches(row))
         path = adversarial_path(self._source.folder, row["attack"], row["id"])
         try:
             adv8 = load_picture(path)
         except InputError as error:
-            return faults or [Fault(row_place(row), str(error))], None
+            return mismatches or [Mismatch(row_place(row), str(error))], None
         if adv8.shape == case.image.shape:
-            return faults, adv8
+            return mismatches, adv8
         sizes = f"{tuple(adv8.shape)}, the clean image is {tuple(case.image.shape)}"
-        return faults or [Fault(row_place(row), f"its picture is {sizes}", column="adversarial")], None
+        return mismatches or [Mismatch(row_place(row), f"its picture is {sizes}", column="adversarial")], None
 
     def _of_file(self, row: Mapping[str, Any], file: Mapping[str, float]) -> dict[str, Any]:
         path = adversarial_path(self._source.folder, row["attack"], row["id"])
@@ -138,19 +138,19 @@ class RowChecks:
             return row["eps"]
         return copied.get(NORM_COLUMNS.get(str(row["norm"]), ""))
 
-    def _expect(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Fault]:
+    def _expect(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Mismatch]:
         known = {name: value for name, value in expected.items() if name not in self._absent}
         self.recomputed |= known.keys()
         return differing(row, known)
 
-    def _hold_to(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Fault]:
+    def _hold_to(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Mismatch]:
         known = {name: value for name, value in expected.items() if name not in self._absent}
         self.held |= known.keys()
         return differing(row, known, "its own counts give")
 
-    def _hold(self, row: Mapping[str, Any], relations: Iterable[Relation]) -> Iterator[Fault]:
+    def _hold(self, row: Mapping[str, Any], relations: Iterable[Relation]) -> Iterator[Mismatch]:
         for name, holds, what in relations:
             if name not in self._absent:
                 self.held.add(name)
                 if not holds:
-                    yield Fault(row_place(row), f"row says {row.get(name)!r}, {what}", column=name)
+                    yield Mismatch(row_place(row), f"row says {row.get(name)!r}, {what}", column=name)

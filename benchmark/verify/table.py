@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.past_runs.mismatch import Fault
+from benchmark.past_runs.mismatch import Mismatch
 from benchmark.runs.tables import RECORDS, TRACES
 from benchmark.verify.bounds import Trace
 
@@ -21,7 +21,7 @@ def finished(folder: Path) -> bool:
 
 def table_faults(
     folder: Path, rows: Sequence[Mapping[str, Any]], attacks: Collection[str] | None, ids: Sequence[str]
-) -> Iterator[Fault]:
+) -> Iterator[Mismatch]:
     """Columns that are missing, rows that are there twice and, in a finished run, images without one.
 
     Args:
@@ -32,15 +32,15 @@ def table_faults(
     """
     file = f"{RECORDS.name}.parquet"
     for name in sorted(RECORDS.missing(folder) - OPTIONAL):
-        yield Fault(file, "the column is missing", column=name)
+        yield Mismatch(file, "the column is missing", column=name)
     for attack, image_id in RECORDS.repeated(folder):
-        yield Fault(f"{attack} / {image_id}", "there are several rows of this attack and image", column="id")
+        yield Mismatch(f"{attack} / {image_id}", "there are several rows of this attack and image", column="id")
     if finished(folder):
         found = {(row["attack"], row["id"]) for row in rows}
         names = sorted({row["attack"] for row in rows}) if attacks is None else list(attacks)
         for attack, image_id in ((attack, image_id) for attack in names for image_id in ids):
             if (attack, image_id) not in found:
-                yield Fault(f"{attack} / {image_id}", "the row is missing", column="id")
+                yield Mismatch(f"{attack} / {image_id}", "the row is missing", column="id")
 
 
 def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Trace]:

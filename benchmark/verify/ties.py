@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.past_runs.mismatch import Between
+from benchmark.past_runs.mismatch import Interval
 
 _ROOM = 2**9
 
@@ -52,8 +52,8 @@ def _spread(values: Sequence[Any]) -> Any:
     if all(value == values[0] for value in values):
         return values[0]
     if isinstance(values[0], list):
-        return Between(
+        return Interval(
             [min(entries) for entries in zip(*values, strict=True)],
             [max(entries) for entries in zip(*values, strict=True)],
         )
-    return Between(min(values), max(values))
+    return Interval(min(values), max(values))

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -15,5 +15,5 @@ class WholeCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Called by Lightning."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with saved_whole(Path(path)) as temporary:
+        with atomic_path(Path(path)) as temporary:
             torch.save(checkpoint, temporary)

@@ -45,7 +45,7 @@ def parts_of(config: Mapping[str, Any]) -> Parts:
     )
 
 
-def new_victim(*, classes: int, background: int | None, channels: int, **config: Any) -> Victim:
+def victim_from_config(*, classes: int, background: int | None, channels: int, **config: Any) -> Victim:
     """Make an untrained victim, or wrap the module that an adapter makes.
 
     Args:

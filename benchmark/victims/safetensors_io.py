@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError, first_line
 from benchmark.victims.loading import HYPER_PARAMETERS
 
@@ -30,7 +30,7 @@ def save_victim(saved: Mapping[str, Any], weights: Mapping[str, Tensor], path: P
     # Safetensors refuses tensors that share memory, which a copy of each does not.
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     said = {"format": FORMAT, "hyper_parameters": dict(saved), **about}
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt", KEY: json.dumps(said, sort_keys=True)})
 
 
@@ -76,7 +76,7 @@ def save_checkpoint(hyper_parameters: Mapping[str, Any], weights: Mapping[str, T
         "hyper_parameters": dict(hyper_parameters),
         "pytorch-lightning_version": pl.__version__,
     }
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         torch.save(checkpoint, temporary)
 
 

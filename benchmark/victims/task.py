@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from benchmark import metrics
 from benchmark.errors import InputError
-from benchmark.images.output_window import Frame, Window
+from benchmark.images.output_window import InputFrame, OutputWindow
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.losses import VOID, SegmentationLoss
@@ -139,7 +139,7 @@ class Victim(pl.LightningModule):
         own = self.hparams
         return self.deployment.predictions(preds, own["classes"], own["background"])
 
-    def frame(self, height: int, width: int) -> Frame:
+    def frame(self, height: int, width: int) -> InputFrame:
         """How an image H × W is padded for the network, and which part of that the network's output is of.
 
         Padded evenly up to `input_size`, then at the bottom and right to multiples of the stride: what is padded
@@ -159,9 +159,9 @@ class Victim(pl.LightningModule):
         margins = [have - shown for have, shown in zip(inputs, outputs, strict=True)]
         if any(margin < 0 or margin % 2 for margin in margins):
             raise InputError(f"the victim's network has an output {outputs} that is no centre of its input {inputs}")
-        return Frame((left, right, top, bottom), Window(margins[0] // 2, margins[1] // 2, *outputs))
+        return InputFrame((left, right, top, bottom), OutputWindow(margins[0] // 2, margins[1] // 2, *outputs))
 
-    def window(self, height: int, width: int) -> Window:
+    def window(self, height: int, width: int) -> OutputWindow:
         """The part of an image H × W that the logits are of."""
         return self.frame(height, width).shown(height, width)
 

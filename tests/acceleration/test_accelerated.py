@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.acceleration.accelerated import StandIns, stand_ins
+from benchmark.acceleration.accelerated import AcceleratedModel, accelerated
 from benchmark.acceleration.batchnorm_folding import foldable
 from benchmark.acceleration.convolution import Convolution
 from benchmark.acceleration.strided_convolution import StridedConvolution
-from benchmark.acceleration.upsample_convolution import EnlargingBlock
+from benchmark.acceleration.upsample_convolution import FusedUpsampleConv
 from tests.tiny_models import Net, plain, random_images
 
 
@@ -42,7 +42,7 @@ def test_logits_and_gradients_are_the_models_own(
 ) -> None:
     net, images = Net(connect, bias, affine), random_images(2)
     assert len(foldable(net, images)) == pairs
-    made = stand_ins(net, images, fold=True, channels_last=channels_last)
+    made = accelerated(net, images, fold=True, channels_last=channels_last)
     leaf, other = images.clone().requires_grad_(), images.clone().requires_grad_()
     expected = net(leaf)
     with made.in_place():
@@ -58,7 +58,7 @@ def test_logits_and_gradients_are_the_models_own(
 def test_nothing_of_the_model_changes() -> None:
     net = Net(plain)
     before = {name: (id(tensor), tensor.clone()) for name, tensor in net.state_dict(keep_vars=True).items()}
-    made = stand_ins(net, random_images(2), fold=True, channels_last=True)
+    made = accelerated(net, random_images(2), fold=True, channels_last=True)
     with pytest.raises(ZeroDivisionError, match="inside"), made.in_place():
         raise ZeroDivisionError("inside")
     after = net.state_dict(keep_vars=True)
@@ -69,7 +69,7 @@ def test_nothing_of_the_model_changes() -> None:
 
 def test_the_norms_are_passed_over_inside() -> None:
     net = Net(plain)
-    made = stand_ins(net, random_images(2), fold=True, channels_last=False)
+    made = accelerated(net, random_images(2), fold=True, channels_last=False)
     values = torch.rand(1, 4, 2, 2).double()
     with made.in_place():
         assert net.first_norm(values) is values
@@ -81,7 +81,7 @@ def test_a_model_that_cannot_take_channels_last_gets_none() -> None:
         features = net.first_norm(net.first(images))
         return net.last_norm(net.last(features.view(len(features), -1).view(features.shape)))
 
-    made = stand_ins(Net(views), random_images(2), fold=True, channels_last=True)
+    made = accelerated(Net(views), random_images(2), fold=True, channels_last=True)
     assert not made.channels_last
 
 
@@ -92,7 +92,7 @@ def test_a_strided_first_layer_has_the_gradient_of_the_model() -> None:
     net = net.double().eval().requires_grad_(False)
     net[1].running_mean += 0.3
     images = random_images(2)
-    made = stand_ins(net, images, fold=True, channels_last=True)
+    made = accelerated(net, images, fold=True, channels_last=True)
     leaf, other = images.clone().requires_grad_(), images.clone().requires_grad_()
     expected = net(leaf)
     with made.in_place():
@@ -106,12 +106,12 @@ def test_a_strided_first_layer_has_the_gradient_of_the_model() -> None:
 
 def test_without_folding_it_stays_as_it_is() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 7, stride=2, padding=3)).double().requires_grad_(False)
-    made = stand_ins(net, random_images(1), fold=False, channels_last=True)
+    made = accelerated(net, random_images(1), fold=False, channels_last=True)
     with made.in_place():
         assert "forward" not in net[0].__dict__
 
 
-def same_gradients(model: nn.Module, images: Tensor, made: StandIns) -> None:
+def same_gradients(model: nn.Module, images: Tensor, made: AcceleratedModel) -> None:
     """With the stand-ins, logits and input gradients (B, C, H, W) are those of the model, float64, but for rounding."""
     leaf, other = images.clone().requires_grad_(), images.clone().requires_grad_()
     expected = model(leaf)
@@ -141,10 +141,10 @@ def test_networks_of_the_library(name: str, size: int, blocks: int, channels_las
     torch.manual_seed(0)
     model = trained(getattr(smp, name)("resnet18", encoder_weights=None, classes=2))
     images = random_images(2, size)
-    made = stand_ins(model, images, fold=True, channels_last=channels_last)
+    made = accelerated(model, images, fold=True, channels_last=channels_last)
     with made.in_place():
         kinds = Counter(type(module.__dict__.get("forward")) for module in model.modules())
-    assert (kinds[EnlargingBlock], kinds[StridedConvolution]) == (blocks, 1)
+    assert (kinds[FusedUpsampleConv], kinds[StridedConvolution]) == (blocks, 1)
     assert kinds[Convolution] > 10
     same_gradients(model, images, made)
 
@@ -163,7 +163,7 @@ def test_the_layout_is_kept_where_a_network_loses_it() -> None:
             return self.last(torch.cat([features, mean], 1))
 
     model, images = Pooled().requires_grad_(False), random_images(2).float()
-    made = stand_ins(model, images, fold=True, channels_last=True)
+    made = accelerated(model, images, fold=True, channels_last=True)
     with made.in_place():
         assert model(made.laid_out(images)).is_contiguous(memory_format=torch.channels_last)
 
@@ -173,7 +173,7 @@ def test_weights_are_rounded_once_for_passes_in_reduced_precision(name: str) -> 
     torch.manual_seed(0)
     model = trained(getattr(smp, name)("resnet18", encoder_weights=None, classes=2)).float()
     images = random_images(2, 64).float()
-    made = stand_ins(model, images, fold=True, channels_last=True, dtype=torch.bfloat16)
+    made = accelerated(model, images, fold=True, channels_last=True, dtype=torch.bfloat16)
     expected = model(images)
     leaf = images.clone().requires_grad_()
     with made.in_place(), torch.autocast("cpu", torch.bfloat16):

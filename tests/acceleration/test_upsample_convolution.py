@@ -9,7 +9,7 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from segmentation_models_pytorch.decoders.unetplusplus.decoder import DecoderBlock
 from torch import nn
 
-from benchmark.acceleration.upsample_convolution import EnlargingBlock, enlarging, first_convolution
+from benchmark.acceleration.upsample_convolution import FusedUpsampleConv, enlarging, first_convolution
 
 
 def test_weights_of_one_pixel_are_added_up() -> None:
@@ -34,10 +34,10 @@ def _block(**options: Any) -> nn.Module:
     return block
 
 
-def _standing_in(block: nn.Module, channels_last: bool = False) -> EnlargingBlock:
+def _standing_in(block: nn.Module, channels_last: bool = False) -> FusedUpsampleConv:
     first = first_convolution(block)
     assert first is not None
-    return EnlargingBlock(block, first.weight, first.bias, channels_last)
+    return FusedUpsampleConv(block, first.weight, first.bias, channels_last)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

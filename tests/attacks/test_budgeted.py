@@ -14,7 +14,7 @@ from benchmark.attacks.fgsm import FGSM
 from benchmark.attacks.padam import PAdam
 from benchmark.attacks.pgd import PGD
 from benchmark.attacks.segpgd import SegPGD
-from benchmark.engine.model import Network
+from benchmark.engine.model import AttackedModel
 from tests.attacks.two_by_two import drive, make_batch
 from tests.tiny_models import random_images, smooth_network
 
@@ -47,7 +47,7 @@ def run(
     rule: Budgeted, outputs: int = 3, count: int = 3, dtype: torch.dtype = torch.float64, **options
 ) -> list[Tensor]:
     """Iterates on random images; one output is a one-logit head, read as the engine reads it."""
-    network = Network(smooth_network(outputs).to(dtype), 64 if dtype == torch.float64 else 32)
+    network = AttackedModel(smooth_network(outputs).to(dtype), 64 if dtype == torch.float64 else 32)
     images = random_images(count).to(dtype)
     classes = max(outputs, 2)
     batch = make_batch(rule, images, labels_for(images, classes), classes=classes, max_steps=STEPS, **options)
@@ -74,7 +74,7 @@ def test_every_iterate_is_in_range_and_in_its_own_budget(name: str, dtype: torch
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 @pytest.mark.parametrize("name", RULES)
 def test_targeted_and_untargeted_go_opposite_ways(name: str, outputs: int) -> None:
-    network = Network(smooth_network(outputs), 64)
+    network = AttackedModel(smooth_network(outputs), 64)
     images = random_images(3)
     labels = labels_for(images, max(outputs, 2))
     losses = []

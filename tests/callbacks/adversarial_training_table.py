@@ -32,9 +32,14 @@ def compare(root: Path, folder: Path, options: Sequence[str] = (), seeds: Sequen
     """Run everything and return the table."""
     scores: dict[str, list[dict[str, dict[str, float]]]] = {"none": [], "pgd_at": []}
     for seed in seeds:
-        for hardening in scores:
-            run = folder / f"{hardening}_{seed}"
-            chosen = (f"data.root={root}", f"seed={seed}", f"hardening={hardening}", f"run.dir={run}")
+        for adversarial_training in scores:
+            run = folder / f"{adversarial_training}_{seed}"
+            chosen = (
+                f"data.root={root}",
+                f"seed={seed}",
+                f"adversarial_training={adversarial_training}",
+                f"run.dir={run}",
+            )
             if not (run / "summary.json").exists():
                 assert main(["run", *SETTING, *options, *chosen]) == 0
         source, hardened = folder / f"none_{seed}", folder / f"pgd_at_{seed}" / "checkpoints" / "best.ckpt"
@@ -42,9 +47,9 @@ def compare(root: Path, folder: Path, options: Sequence[str] = (), seeds: Sequen
         if not (shown / "summary.json").exists():
             assert main(["transfer", str(source), "--victims", str(hardened), "--out", str(shown)]) == 0
         seen = [row for row in TRANSFER.read(shown).to_pylist() if row["attack"] == "pgd@4"]
-        for hardening, found in scores.items():
-            own = _own(folder / f"{hardening}_{seed}")
-            files = [row for row in seen if row["white_box"] == (hardening == "none")]
+        for adversarial_training, found in scores.items():
+            own = _own(folder / f"{adversarial_training}_{seed}")
+            files = [row for row in seen if row["white_box"] == (adversarial_training == "none")]
             found.append(own | {"transfer": {row["id"]: row["adv8_iou_truth"] for row in files}})
     return _table(scores["none"], scores["pgd_at"])
 

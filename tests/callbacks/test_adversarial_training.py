@@ -8,7 +8,7 @@ import torch
 
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.pgd import PGD
-from benchmark.callbacks.adversarial_training import MONITOR, AdversarialTraining, Hardening
+from benchmark.callbacks.adversarial_training import MONITOR, AdversarialTraining, TrainingAttack
 from benchmark.errors import InputError
 from benchmark.victims.task import Victim
 
@@ -30,7 +30,7 @@ def _batch(data) -> dict[str, Any]:
 def _attacked(victim, batch: dict[str, Any], epoch: int = 0, seed: int = 0, **options: Any) -> torch.Tensor:
     """The batch's images after the hook."""
     copy = dict(batch)
-    how = AdversarialTraining(Hardening(**{"rule": RULE, "max_steps": 2, "share": 1.0} | options), seed, 0)
+    how = AdversarialTraining(TrainingAttack(**{"rule": RULE, "max_steps": 2, "share": 1.0} | options), seed, 0)
     how.on_train_batch_start(_Epoch(epoch), victim, copy, 0)  # type: ignore[arg-type]
     assert torch.equal(batch["mask"], copy["mask"])
     return copy["image"]
@@ -102,21 +102,23 @@ def test_the_warm_up_is_clean(victim, data) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"share": 0.0}, "hardening.share=0.0: must be above 0 and at most 1"),
-        ({"share": 1.5}, "hardening.share=1.5: must be above 0 and at most 1"),
-        ({"max_steps": 0}, "hardening.max_steps=0: must be at least 1"),
-        ({"warmup_epochs": -1}, "hardening.warmup_epochs=-1: must be at least 0"),
+        ({"share": 0.0}, "adversarial_training.share=0.0: must be above 0 and at most 1"),
+        ({"share": 1.5}, "adversarial_training.share=1.5: must be above 0 and at most 1"),
+        ({"max_steps": 0}, "adversarial_training.max_steps=0: must be at least 1"),
+        ({"warmup_epochs": -1}, "adversarial_training.warmup_epochs=-1: must be at least 0"),
     ],
 )
 def test_values_out_of_range(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Hardening(RULE, **wrong)
+        TrainingAttack(RULE, **wrong)
 
 
 def test_clean_and_attacked_iou_are_logged(victim, data, make_trainer) -> None:
     """The attacked one is what the same attack does, image by image, to the victim as it is after the epoch."""
-    hardening = Hardening(RULE, max_steps=2, share=1.0)
-    trainer: pl.Trainer = make_trainer(AdversarialTraining(hardening, 0, 0), max_epochs=1, num_sanity_val_steps=1)
+    adversarial_training = TrainingAttack(RULE, max_steps=2, share=1.0)
+    trainer: pl.Trainer = make_trainer(
+        AdversarialTraining(adversarial_training, 0, 0), max_epochs=1, num_sanity_val_steps=1
+    )
     trainer.fit(victim, datamodule=data)
     logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
     assert {"val/iou", MONITOR, "train/loss"} <= logged.keys()
@@ -133,7 +135,7 @@ def test_clean_and_attacked_iou_are_logged(victim, data, make_trainer) -> None:
             item["mask"][None],
             RULE,
             ids=[item["id"]],
-            name="hardening, validation",
+            name="adversarial_training, validation",
             **options,
         )
         counts += metrics.confusion(done.finished[0].adv_preds[None], item["mask"][None], item["valid"][None], 2)[0]

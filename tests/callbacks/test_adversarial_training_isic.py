@@ -1,4 +1,4 @@
-"""Adversarial training on real images: what the table of docs/hardening.md has to hold."""
+"""Adversarial training on real images: what the table of docs/adversarial_training.md has to hold."""
 
 from pathlib import Path
 

@@ -11,12 +11,12 @@ import torch
 import torch.distributed as dist
 
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError, Terminated
 from benchmark.evaluation import row_writer
 from benchmark.evaluation.row_writer import RowWriter
-from benchmark.images.quantisation import Grid
+from benchmark.images.quantisation import Quantizer
 from benchmark.runs import tables
 
 IDS = [f"test_{i:05d}" for i in range(5)]
@@ -74,10 +74,10 @@ def test_a_failure_keeps_what_is_done_and_frees_the_victim(
 ) -> None:
     save = row_writer.save_picture
 
-    def full_disk(image, path: Path, grid: Grid) -> None:
+    def full_disk(image, path: Path, quantizer: Quantizer) -> None:
         if path.stem == IDS[3]:
             raise OSError("no space left")
-        save(image, path, grid)
+        save(image, path, quantizer)
 
     monkeypatch.setattr(row_writer, "save_picture", full_disk)
     before = _state(victim)
@@ -106,7 +106,7 @@ def test_reduced_images_are_refused(precision: str) -> None:
 
 
 def test_processes_it_knows_nothing_of_are_refused(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, ranks=Ranks(0, 2))
+    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, processes=ProcessGroup(0, 2))
     with pytest.raises(InputError, match="1 processes, of which the attack epoch knows 2"):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
 
@@ -118,8 +118,8 @@ def test_two_shares_are_an_epoch(victim, data, plan, make_trainer, tmp_path: Pat
     store.add("attacked/met", 1)  # the other one has come, or will not be waited for
     plan.engine["slots"] = 1
     for rank in range(2):
-        ranks = Ranks(rank, 2, store=store)
-        data.test_share = Share(range(5), ranks, sharding)
+        processes = ProcessGroup(rank, 2, store=store)
+        data.test_share = Share(range(5), processes, sharding)
         epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
         trainer = make_trainer(epoch, inference_mode=False)
         if rank == 0:
@@ -141,13 +141,13 @@ def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tm
     assert found == {(name, image_id) for name in ("one", "two") for image_id in IDS} - done.keys()
 
 
-@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("background_writer", [False, True])
 def test_an_end_by_signal_keeps_what_has_finished(
-    victim, data, plan, make_trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
+    victim, data, plan, make_trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, background_writer: bool
 ) -> None:
     """Images that have ended together are handed out one by one; the signal may come after the first."""
     plan.engine["slots"] = 5
-    epoch = AttackEpoch(replace(plan, beside=beside), tmp_path, "run", "victim", progress=False)
+    epoch = AttackEpoch(replace(plan, background_writer=background_writer), tmp_path, "run", "victim", progress=False)
     write, written = RowWriter.write, []
 
     def first_only(self: RowWriter, *finished: Any) -> list[row_writer.Row]:

@@ -1,4 +1,4 @@
-"""`hardening=...` from the command line."""
+"""`adversarial_training=...` from the command line."""
 
 import csv
 from pathlib import Path
@@ -13,7 +13,12 @@ TRAIN = ("experiment=smoke", "trainer=cpu")
 @pytest.mark.parametrize("name", ["pgd_at", "segpgd_at", "asma_at"])
 def test_a_victim_is_hardened_and_both_ious_are_logged(command, tmp_path: Path, name: str) -> None:
     run = tmp_path / "run"
-    options = (f"hardening={name}", "hardening.max_steps=1", "hardening.warmup_epochs=1", f"run.dir={run}")
+    options = (
+        f"adversarial_training={name}",
+        "adversarial_training.max_steps=1",
+        "adversarial_training.warmup_epochs=1",
+        f"run.dir={run}",
+    )
     outcome = command("train", *TRAIN, *options)
     assert outcome.status == 0, outcome
     # The best epoch is the one that stands the attack best.
@@ -27,11 +32,15 @@ def test_a_victim_is_hardened_and_both_ious_are_logged(command, tmp_path: Path, 
 
 def test_an_input_transform_is_not_what_trains(refused) -> None:
     line = refused("defence=pgd_at")
-    assert "defence=pgd_at: a victim is trained against attacks by hardening=pgd_at" in line
+    assert "defence=pgd_at: a victim is trained against attacks by adversarial_training=pgd_at" in line
 
 
 def test_wrong_values_are_one_line(refused) -> None:
-    assert "hardening.share=2: must be above 0 and at most 1" in refused("hardening=pgd_at", "hardening.share=2")
-    assert "unknown key 'hardening.shore'" in refused("hardening=pgd_at", "+hardening.shore=1")
-    assert "hardening.share: no attack to train on" in refused("hardening.share=.5")
+    assert "adversarial_training.share=2: must be above 0 and at most 1" in refused(
+        "adversarial_training=pgd_at", "adversarial_training.share=2"
+    )
+    assert "unknown key 'adversarial_training.shore'" in refused(
+        "adversarial_training=pgd_at", "+adversarial_training.shore=1"
+    )
+    assert "adversarial_training.share: no attack to train on" in refused("adversarial_training.share=.5")
     assert "perturb=padding: must be image or input" in refused("perturb=padding")

@@ -35,7 +35,7 @@ def attack_in_progress(
                 f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}",
             ),
             *("attacks.asma.stop=false", "attacks.asma.max_steps=15", "engine.slots=1", "data.n_test=300"),
-            *(f"engine.beside={request.param}", f"run.dir={folder}"),
+            *(f"engine.background_writer={request.param}", f"run.dir={folder}"),
         ]
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmark", *arguments],

@@ -51,7 +51,7 @@ class Started:
         while len(tables.RECORDS.parts(self.folder)) < number and self.process.poll() is None:
             time.sleep(0.02)
 
-    def ranks(self) -> list[int]:
+    def processes(self) -> list[int]:
         """The processes this one has started."""
         found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
         return [int(pid) for pid in found.stdout.split() if Path(f"/proc/{pid}").exists()]
@@ -69,7 +69,7 @@ def start(trained: Path, tmp_path: Path) -> Iterator[Callable[..., Started]]:
 
     yield begin
     for one in started:
-        for pid in [*one.ranks(), one.process.pid]:
+        for pid in [*one.processes(), one.process.pid]:
             if one.process.poll() is None:
                 os.kill(pid, signal.SIGKILL)
         one.process.wait()
@@ -174,7 +174,7 @@ def test_the_end_of_one_process_is_the_end_of_all(start, victim: int) -> None:
     running = start("broken", *LONG, "trainer=ddp_cpu", "trainer.devices=2")
     running.wait_for_rows(6)
     begun = time.monotonic()
-    os.kill(running.ranks()[victim], signal.SIGKILL)
+    os.kill(running.processes()[victim], signal.SIGKILL)
     status, err = running.end()
     assert time.monotonic() - begun < 30
     assert status == 1, err
@@ -185,14 +185,14 @@ def test_the_end_of_one_process_is_the_end_of_all(start, victim: int) -> None:
 def test_processes_do_not_outlive_the_one_that_started_them(start) -> None:
     running = start("orphaned", *LONG, "trainer=ddp_cpu", "trainer.devices=2")
     running.wait_for_rows(6)
-    ranks = running.ranks()
-    assert len(ranks) == 2
+    processes = running.processes()
+    assert len(processes) == 2
     running.process.kill()
     running.process.wait()
     end = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in ranks) and time.monotonic() < end:
+    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in ranks)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
 
 
 def test_bad_input_is_said_once(start) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmark.cli import publish as shown
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.runs import tables
 from benchmark.runs.tables import RECORDS, SCHEMA, Writer
 from benchmark.tracking.epoch import FinishedEpoch
@@ -27,7 +27,7 @@ def _show(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) 
     """Show a run of these rows without its pictures."""
     Writer(folder, RECORDS).append(list(rows))
     monkeypatch.setattr(shown, "draw_montages", lambda *_: {})
-    shown.show(SimpleNamespace(folder=folder, ranks=Ranks()), [], None)  # type: ignore[arg-type]
+    shown.show(SimpleNamespace(folder=folder, processes=ProcessGroup()), [], None)  # type: ignore[arg-type]
 
 
 def _names(folder: Path) -> set[str]:
@@ -97,7 +97,7 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
     listening = _Listening()
     loggers = [GuardedLogger(one, name) for name, one in (("failing", _Failing()), ("listening", listening))]  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="no .*: MemoryError: too large") as warned:
-        shown.show(SimpleNamespace(folder=tmp_path, ranks=Ranks()), loggers, None)  # type: ignore[arg-type]
+        shown.show(SimpleNamespace(folder=tmp_path, processes=ProcessGroup()), loggers, None)  # type: ignore[arg-type]
     assert [str(one.message).split(":")[0] for one in warned] == [
         "no comparison",
         "no curves",

@@ -104,9 +104,9 @@ def test_how_rows_are_written_is_nothing_to_them(command, finished: Path) -> Non
     """A run from before there was a choice goes on with either."""
     config = finished / "config.yaml"
     lines = config.read_text().splitlines(keepends=True)
-    config.write_text("".join(line for line in lines if not line.startswith("  beside:")))
+    config.write_text("".join(line for line in lines if not line.startswith("  background_writer:")))
     assert len(config.read_text().splitlines()) == len(lines) - 1
-    assert command("attack", f"run.resume={finished}", "engine.beside=true").status == 0
+    assert command("attack", f"run.resume={finished}", "engine.background_writer=true").status == 0
 
 
 def test_rows_of_another_victim_are_not_mixed(command, finished: Path, trained: Path, tmp_path: Path) -> None:

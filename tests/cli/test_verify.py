@@ -36,7 +36,7 @@ def spoilt(small_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def faults(command: Callable[..., Any]) -> Callable[..., list[str]]:
+def mismatches(command: Callable[..., Any]) -> Callable[..., list[str]]:
     """Runs `verify` on what is not as it was; the lines it prints, without the verdict."""
 
     def run(folder: Path, *options: str | Path) -> list[str]:
@@ -139,25 +139,25 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_pixel_of_a_picture(faults, spoilt: Path) -> None:
+def test_a_pixel_of_a_picture(mismatches, spoilt: Path) -> None:
     def change(pixels: np.ndarray) -> None:
         pixels[3, 5, 1] ^= 1
 
     place = _pixels(spoilt, change)
-    assert _columns(faults(spoilt), place) >= {"adv8_sha256", "adv8_l2", "adv8_psnr"}
+    assert _columns(mismatches(spoilt), place) >= {"adv8_sha256", "adv8_l2", "adv8_psnr"}
 
 
-def test_a_pixel_of_a_picture_without_a_hash(faults, spoilt: Path) -> None:
+def test_a_pixel_of_a_picture_without_a_hash(mismatches, spoilt: Path) -> None:
     def change(pixels: np.ndarray) -> None:
         pixels[3, 5, 1] ^= 1
 
     table = tables.read(spoilt).drop_columns(["adv8_sha256"])
     pq.write_table(table, spoilt / "records.parquet")
     place = _pixels(spoilt, change)
-    assert _columns(faults(spoilt), place) >= {"adv8_l2", "adv8_psnr"}
+    assert _columns(mismatches(spoilt), place) >= {"adv8_l2", "adv8_psnr"}
 
 
-def test_two_pixels_that_change_places(faults, spoilt: Path) -> None:
+def test_two_pixels_that_change_places(mismatches, spoilt: Path) -> None:
     """No norm sees that, and hardly a prediction: the hash does."""
     root = Path(OmegaConf.load(spoilt / "config.yaml").data.root)
     clean = np.array(Image.open(root / "images" / f"{_first(spoilt)['id']}.png")).astype(int)
@@ -169,20 +169,20 @@ def test_two_pixels_that_change_places(faults, spoilt: Path) -> None:
         pixels[y, x : x + 2, c] = (clean - delta)[y, x : x + 2, c]
 
     place = _pixels(spoilt, change)
-    columns = _columns(faults(spoilt), place)
+    columns = _columns(mismatches(spoilt), place)
     assert "adv8_sha256" in columns
     assert not columns & {"adv8_l2", "adv8_linf", "adv8_psnr"}
 
 
-def test_a_picture_saved_again_has_other_bytes(faults, spoilt: Path) -> None:
+def test_a_picture_saved_again_has_other_bytes(mismatches, spoilt: Path) -> None:
     row = _first(spoilt)
     path = adversarial_path(spoilt, row["attack"], row["id"])
     path.write_bytes(path.read_bytes() + b"\0")
-    assert _columns(faults(spoilt), f"{PICKED} / {row['id']}: ") == {"adv8_sha256"}
+    assert _columns(mismatches(spoilt), f"{PICKED} / {row['id']}: ") == {"adv8_sha256"}
 
 
 @pytest.mark.parametrize("content", [None, b"half", "larger", "grey"])
-def test_a_picture_that_is_gone_or_another_one(faults, spoilt: Path, content: Any) -> None:
+def test_a_picture_that_is_gone_or_another_one(mismatches, spoilt: Path, content: Any) -> None:
     row = _first(spoilt)
     path = adversarial_path(spoilt, row["attack"], row["id"])
     path.unlink()
@@ -190,7 +190,7 @@ def test_a_picture_that_is_gone_or_another_one(faults, spoilt: Path, content: An
         path.write_bytes(content)
     elif content is not None:
         Image.new({"larger": "RGB", "grey": "L"}[content], {"larger": (33, 32), "grey": (32, 32)}[content]).save(path)
-    (line,) = faults(spoilt)
+    (line,) = mismatches(spoilt)
     assert line.startswith(f"{PICKED} / {row['id']}: adversarial")
 
 
@@ -202,36 +202,36 @@ def test_a_picture_that_is_gone_or_another_one(faults, spoilt: Path, content: An
         ("target", "other_image:case0"),
     ],
 )
-def test_a_number_of_a_row(faults, spoilt: Path, column: str, value: Any) -> None:
+def test_a_number_of_a_row(mismatches, spoilt: Path, column: str, value: Any) -> None:
     place = _set(spoilt, **{column: value})
-    lines = faults(spoilt)
+    lines = mismatches(spoilt)
     assert any(line.startswith(f"{place}{column}: row says {value!r}, recomputed ") for line in lines)
 
 
-def test_what_only_the_summary_can_tell(faults, spoilt: Path) -> None:
+def test_what_only_the_summary_can_tell(mismatches, spoilt: Path) -> None:
     _set(spoilt, seconds=1000.0)
-    assert {line.split(": ")[1].split(".")[2] for line in faults(spoilt)} == {"seconds"}
+    assert {line.split(": ")[1].split(".")[2] for line in mismatches(spoilt)} == {"seconds"}
 
 
-def test_a_number_of_the_summary(faults, spoilt: Path) -> None:
+def test_a_number_of_the_summary(mismatches, spoilt: Path) -> None:
     document = json.loads((spoilt / "summary.json").read_text())
     (pgd,) = (one for one in document["attacks"] if one["attack"] == PICKED)
     pgd["adv8_iou_target"]["mean"] += 0.001
     (spoilt / "summary.json").write_text(json.dumps(document))
-    (line,) = faults(spoilt)
+    (line,) = mismatches(spoilt)
     assert line.startswith("summary.json: attacks.pgd@8.adv8_iou_target.mean: says ")
 
 
-def test_a_row_that_is_there_twice(faults, spoilt: Path) -> None:
+def test_a_row_that_is_there_twice(mismatches, spoilt: Path) -> None:
     row = _first(spoilt)
     _rewrite(spoilt, lambda rows: [*rows, row | {"success8": not row["success8"]}])
-    assert faults(spoilt) == [f"{PICKED} / {row['id']}: id: there are several rows of this attack and image"]
+    assert mismatches(spoilt) == [f"{PICKED} / {row['id']}: id: there are several rows of this attack and image"]
 
 
-def test_a_row_that_is_missing(faults, spoilt: Path) -> None:
+def test_a_row_that_is_missing(mismatches, spoilt: Path) -> None:
     row = _first(spoilt)
     _rewrite(spoilt, lambda rows: [one for one in rows if one != row])
-    assert faults(spoilt)[0] == f"{PICKED} / {row['id']}: id: the row is missing"
+    assert mismatches(spoilt)[0] == f"{PICKED} / {row['id']}: id: the row is missing"
 
 
 def _changed_weights(folder: Path, amount: float) -> None:
@@ -243,33 +243,33 @@ def _changed_weights(folder: Path, amount: float) -> None:
     torch.save(checkpoint, path)
 
 
-def test_other_weights(faults, spoilt: Path) -> None:
+def test_other_weights(mismatches, spoilt: Path) -> None:
     _changed_weights(spoilt, -2.0)
-    lines = faults(spoilt)
+    lines = mismatches(spoilt)
     assert lines[0].startswith("checkpoint: checkpoint_sha256: environment.json says ")
     assert lines[1].startswith("checkpoint: weights_sha256: environment.json says ")
     row = _first(spoilt)
     assert any(line.startswith(f"{PICKED} / {row['id']}: adv8_") for line in lines)
 
 
-def test_a_weight_that_changes_no_prediction(faults, spoilt: Path) -> None:
+def test_a_weight_that_changes_no_prediction(mismatches, spoilt: Path) -> None:
     _changed_weights(spoilt, 1e-6)
-    assert [line.split(": ")[1] for line in faults(spoilt)] == ["checkpoint_sha256", "weights_sha256"]
+    assert [line.split(": ")[1] for line in mismatches(spoilt)] == ["checkpoint_sha256", "weights_sha256"]
 
 
 @pytest.mark.parametrize("content", [b"PK nothing"])
-def test_a_checkpoint_that_is_damaged(faults, spoilt: Path, content: bytes) -> None:
+def test_a_checkpoint_that_is_damaged(mismatches, spoilt: Path, content: bytes) -> None:
     path = spoilt / "checkpoints" / "best.ckpt"
     path.unlink()
     path.write_bytes(content)
-    first, second = faults(spoilt)
+    first, second = mismatches(spoilt)
     assert first.startswith("checkpoint: checkpoint_sha256: environment.json says ")
     assert second.startswith("checkpoint: cannot be loaded: ")
 
 
-def test_a_checkpoint_of_the_same_weights_in_other_bytes(faults, spoilt: Path) -> None:
+def test_a_checkpoint_of_the_same_weights_in_other_bytes(mismatches, spoilt: Path) -> None:
     _changed_weights(spoilt, 0.0)
-    (line,) = faults(spoilt)
+    (line,) = mismatches(spoilt)
     assert line.startswith("checkpoint: checkpoint_sha256: ")
 
 
@@ -280,10 +280,10 @@ def test_no_checkpoint(command, spoilt: Path) -> None:
     assert outcome.err == f"error: {spoilt}: has no checkpoints/best.ckpt; give --ckpt PATH\n"
 
 
-def test_a_split_that_was_another(faults, spoilt: Path) -> None:
+def test_a_split_that_was_another(mismatches, spoilt: Path) -> None:
     splits = json.loads((spoilt / "splits.json").read_text())
     _edit(spoilt / "splits.json", test=splits["test"][::-1])
-    assert faults(spoilt) == ["splits.json: test: has 2 images of pairs now, other ones than the 2 recorded"]
+    assert mismatches(spoilt) == ["splits.json: test: has 2 images of pairs now, other ones than the 2 recorded"]
 
 
 @pytest.mark.parametrize(
@@ -295,19 +295,19 @@ def test_a_split_that_was_another(faults, spoilt: Path) -> None:
         ("attacks.asma.rule.tau", 0.5, None),
     ],
 )
-def test_a_configuration_that_was_another(faults, spoilt: Path, key: str, value: Any, column: str | None) -> None:
+def test_a_configuration_that_was_another(mismatches, spoilt: Path, key: str, value: Any, column: str | None) -> None:
     config = OmegaConf.load(spoilt / "config.yaml")
     OmegaConf.update(config, key, value)
     OmegaConf.save(config, spoilt / "config.yaml")
-    lines = faults(spoilt)
+    lines = mismatches(spoilt)
     assert any(line.startswith("environment.json: config_sha256: says ") for line in lines)
     assert column is None or any(f": {column}: " in line and " / " in line for line in lines)
 
 
-def test_an_environment_that_was_another(faults, spoilt: Path) -> None:
+def test_an_environment_that_was_another(mismatches, spoilt: Path) -> None:
     names = {"data_fingerprint", "weights_sha256", "checkpoint_sha256", "config_sha256", "seed", "data"}
     _edit(spoilt / "environment.json", **dict.fromkeys(names, "0"))
-    lines = faults(spoilt)
+    lines = mismatches(spoilt)
     assert {line.split(": ")[1] for line in lines if " / " not in line} == names
     assert {line.split(": ")[1] for line in lines if " / " in line} == {"data"}
 
@@ -330,7 +330,7 @@ def test_a_run_of_an_earlier_version(command, spoilt: Path) -> None:
     assert f"note: {spoilt}: it has recorded no hash of its config.yaml" in outcome.err
 
 
-def test_data_that_have_moved(command, small_run: Path, tmp_path: Path, faults) -> None:
+def test_data_that_have_moved(command, small_run: Path, tmp_path: Path, mismatches) -> None:
     root = Path(OmegaConf.load(small_run / "config.yaml").data.root)
     moved = Path(shutil.copytree(root, tmp_path / "elsewhere"))
     assert command("verify", small_run, "--data-root", moved).status == 0
@@ -339,7 +339,7 @@ def test_data_that_have_moved(command, small_run: Path, tmp_path: Path, faults) 
     pixels = np.array(Image.open(path))
     pixels[0, 0, 0] ^= 8
     Image.fromarray(pixels).save(path)
-    lines = faults(small_run, "--data-root", moved)
+    lines = mismatches(small_run, "--data-root", moved)
     assert lines[0].startswith("environment.json: data_fingerprint: the files or settings of data set elsewhere have")
     assert {line.split(": ")[0] for line in lines[1:] if " / " in line} == {
         f"{attack} / {test[0]}" for attack in ("asma", "noise@8", PICKED)
@@ -348,7 +348,7 @@ def test_data_that_have_moved(command, small_run: Path, tmp_path: Path, faults) 
     assert outcome.status == 2
     assert f"{tmp_path / 'nowhere'}: is not a folder" in outcome.err
     path.write_bytes(b"")
-    assert any(line.startswith("data: cannot be read: ") for line in faults(small_run, "--data-root", moved))
+    assert any(line.startswith("data: cannot be read: ") for line in mismatches(small_run, "--data-root", moved))
 
 
 def test_a_root_for_data_that_have_none(command, trained: Path) -> None:
@@ -357,7 +357,7 @@ def test_a_root_for_data_that_have_none(command, trained: Path) -> None:
     assert f"--data-root x: the data of {trained} have no root; leave it out" in outcome.err
 
 
-def test_a_run_that_is_not_finished(command, faults, spoilt: Path) -> None:
+def test_a_run_that_is_not_finished(command, mismatches, spoilt: Path) -> None:
     rows, traces = tables.read(spoilt).to_pylist(), TRACES.read(spoilt).to_pylist()
     for name in ("records.parquet", "traces.parquet", "summary.json"):
         (spoilt / name).unlink()
@@ -369,13 +369,13 @@ def test_a_run_that_is_not_finished(command, faults, spoilt: Path) -> None:
     assert outcome.status == 0, outcome
     assert outcome.out.startswith(f"{spoilt}: unfinished: 4 rows so far, as recorded; ")
     writer.append([rows[0] | {"adv8_l2": 9.0}])
-    (line,) = faults(spoilt)
+    (line,) = mismatches(spoilt)
     assert line.startswith(f"asma / {rows[0]['id']}: adv8_l2: row says 9.0, ")
 
 
-def test_many_faults_are_counted(faults, spoilt: Path) -> None:
+def test_many_faults_are_counted(mismatches, spoilt: Path) -> None:
     _rewrite(spoilt, lambda rows: [row | dict.fromkeys(row, None) | _key(row) for row in rows])
-    lines = faults(spoilt)
+    lines = mismatches(spoilt)
     assert len(lines) == 51
     assert lines[-1].startswith("... and ")
 

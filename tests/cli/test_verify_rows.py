@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmark.cli.verify import recorded_run
-from benchmark.engine.model import Network, frozen
+from benchmark.engine.model import AttackedModel, frozen
 from benchmark.past_runs.open import open_run
 from benchmark.runs.tables import RECORDS, SCHEMA
 from benchmark.verify.predictions import Predictions
@@ -33,12 +33,12 @@ def run(small_run: Path) -> Iterator[tuple[list[dict[str, Any]], RowChecks, Told
     recorded, _ = recorded_run(small_run, open_run(small_run), moved=False)
     source, victim = recorded.source, load_victim(small_run / "checkpoints" / "best.ckpt")
     with frozen(victim, torch.float32):
-        predictions = Predictions(Network(victim, 32), source, recorded.defences or {})
+        predictions = Predictions(AttackedModel(victim, 32), source, recorded.defences or {})
         checks = RowChecks(recorded, predictions, "unet_mobilenet_v2")
 
         def told(row: Mapping[str, Any]) -> dict[str, str]:
             (case,) = source.cases([row["id"]])
-            return {fault.column: str(fault) for fault in checks.faults(row, case)}
+            return {mismatch.column: str(mismatch) for mismatch in checks.mismatches(row, case)}
 
         yield [dict(row) for row in source.rows], checks, told
 

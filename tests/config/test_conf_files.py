@@ -9,11 +9,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.attacks.base import Rule
-from benchmark.callbacks.adversarial_training import Hardening
+from benchmark.callbacks.adversarial_training import TrainingAttack
 from benchmark.config.build import (
+    build_adversarial_training,
     build_data,
     build_defences,
-    build_hardening,
     build_plan,
     build_trainer,
     instantiate,
@@ -23,7 +23,7 @@ from benchmark.config.resolvers import register_resolvers
 from benchmark.config.schema import check_config
 from benchmark.criterion import Criterion
 from benchmark.distributed.launcher import missing_processes
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 from benchmark.evaluation.plan import Attack
 from benchmark.targets import Target
@@ -106,15 +106,15 @@ def test_every_judge_is_made(compose_config, name: str) -> None:
     assert isinstance(instantiate(compose_config(f"judge={name}").judge, "judge"), Criterion)
 
 
-@pytest.mark.parametrize("name", names("hardening"))
+@pytest.mark.parametrize("name", names("adversarial_training"))
 def test_every_hardening_is_made(compose_config, name: str) -> None:
-    made = build_hardening(compose_config(f"hardening={name}"))
-    assert made is None if name == "none" else isinstance(made, Hardening)
+    made = build_adversarial_training(compose_config(f"adversarial_training={name}"))
+    assert made is None if name == "none" else isinstance(made, TrainingAttack)
 
 
 def test_a_share_without_an_attack_to_train_on(compose_config) -> None:
-    with pytest.raises(InputError, match=r"hardening\.share: no attack to train on; choose one"):
-        build_hardening(compose_config("hardening.share=0.5"))
+    with pytest.raises(InputError, match=r"adversarial_training\.share: no attack to train on; choose one"):
+        build_adversarial_training(compose_config("adversarial_training.share=0.5"))
 
 
 @pytest.mark.parametrize("name", names("defence"))
@@ -141,13 +141,13 @@ def test_every_trainer_is_made(compose_config, tmp_path: Path, name: str) -> Non
     cfg = compose_config(f"trainer={name}")
     if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         with pytest.raises(InputError, match="trainer: No supported gpu backend found"):
-            build_trainer(cfg, tmp_path, [], [], Ranks())
+            build_trainer(cfg, tmp_path, [], [], ProcessGroup())
         return
     if cfg.trainer.get("num_nodes", 1) != 1:
         with pytest.raises(InputError, match=r"trainer\.num_nodes=auto: "):
-            missing_processes(OmegaConf.to_container(cfg.trainer), Ranks())
+            missing_processes(OmegaConf.to_container(cfg.trainer), ProcessGroup())
         return
-    trainer = build_trainer(cfg, tmp_path, [], [], Ranks(), devices=1)
+    trainer = build_trainer(cfg, tmp_path, [], [], ProcessGroup(), devices=1)
     assert trainer.world_size == 1
 
 

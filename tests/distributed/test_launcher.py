@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmark.distributed.launcher import _failure, missing_processes
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, RankError, Terminated, ToldError
 
 CPU = {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}
@@ -22,37 +22,51 @@ CPU = {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}
     ],
 )
 def test_a_lone_process_starts_as_many_as_there_are_devices(trainer: dict, count: int) -> None:
-    assert missing_processes(trainer, Ranks()) == count
+    assert missing_processes(trainer, ProcessGroup()) == count
 
 
 def test_one_process_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = {"accelerator": "gpu", "devices": "auto", "strategy": "ddp"}
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
-    assert missing_processes(trainer, Ranks()) == 8
+    assert missing_processes(trainer, ProcessGroup()) == 8
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(InputError, match=r"accelerator=gpu: no GPU is found here; use trainer=ddp_cpu or cpu"):
-        missing_processes(trainer, Ranks())
+        missing_processes(trainer, ProcessGroup())
 
 
 @pytest.mark.parametrize("machines", [1, "auto", 2])
 def test_processes_that_are_there_are_not_started(machines) -> None:
-    assert missing_processes({"strategy": "ddp", "devices": "auto", "num_nodes": machines}, Ranks(0, 4, 0, 2)) == 0
+    assert (
+        missing_processes({"strategy": "ddp", "devices": "auto", "num_nodes": machines}, ProcessGroup(0, 4, 0, 2)) == 0
+    )
 
 
 @pytest.mark.parametrize(
     ("trainer", "ranks", "said"),
     [
-        ({"devices": 1}, Ranks(1, 2, 1, 2), "2 processes were started, and with this trainer each would be a run"),
-        (CPU | {"num_nodes": 3}, Ranks(1, 4, 1, 2), "trainer.num_nodes=3: the processes run on 2; leave it out"),
-        (CPU | {"num_nodes": "auto"}, Ranks(), "trainer.num_nodes=auto: processes of several machines are started by"),
-        (CPU | {"strategy": "fsdp"}, Ranks(), "trainer.strategy=fsdp: each process needs the whole victim; use ddp"),
-        (CPU | {"devices": [0, 2]}, Ranks(), r"trainer.devices=\[0, 2\]: give their number"),
-        (CPU | {"devices": "some"}, Ranks(), "trainer.devices='some': must be a number of processes or auto"),
+        (
+            {"devices": 1},
+            ProcessGroup(1, 2, 1, 2),
+            "2 processes were started, and with this trainer each would be a run",
+        ),
+        (CPU | {"num_nodes": 3}, ProcessGroup(1, 4, 1, 2), "trainer.num_nodes=3: the processes run on 2; leave it out"),
+        (
+            CPU | {"num_nodes": "auto"},
+            ProcessGroup(),
+            "trainer.num_nodes=auto: processes of several machines are started by",
+        ),
+        (
+            CPU | {"strategy": "fsdp"},
+            ProcessGroup(),
+            "trainer.strategy=fsdp: each process needs the whole victim; use ddp",
+        ),
+        (CPU | {"devices": [0, 2]}, ProcessGroup(), r"trainer.devices=\[0, 2\]: give their number"),
+        (CPU | {"devices": "some"}, ProcessGroup(), "trainer.devices='some': must be a number of processes or auto"),
     ],
 )
-def test_what_cannot_run_is_refused(trainer: dict, ranks: Ranks, said: str) -> None:
+def test_what_cannot_run_is_refused(trainer: dict, processes: ProcessGroup, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        missing_processes(trainer, ranks)
+        missing_processes(trainer, processes)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 import torch.distributed as dist
 
 from benchmark.distributed import process_group
-from benchmark.distributed.process_group import Ranks
+from benchmark.distributed.process_group import ProcessGroup
 
 
-def together(size: int, do: Callable[[Ranks], Any]) -> list[Any]:
+def together(size: int, do: Callable[[ProcessGroup], Any]) -> list[Any]:
     """What each of `size` processes gets from `do`, in the order of ranks."""
     store = dist.HashStore()
     with ThreadPoolExecutor(size) as pool:
-        return list(pool.map(lambda rank: do(Ranks(rank, size, rank, size, store)), range(size)))
+        return list(pool.map(lambda rank: do(ProcessGroup(rank, size, rank, size, store)), range(size)))
 
 
 def test_everybody_has_what_the_first_has_made() -> None:
@@ -27,13 +27,13 @@ def test_everybody_has_what_the_first_has_made() -> None:
 def test_nobody_leaves_a_meeting_before_all_have_come() -> None:
     came: list[int] = []
 
-    def meet(own: Ranks) -> int:
+    def barrier(own: ProcessGroup) -> int:
         time.sleep(0.1 * own.rank)
         came.append(own.rank)
-        own.meet("here")
+        own.barrier("here")
         return len(came)
 
-    assert together(3, meet) == [3, 3, 3]
+    assert together(3, barrier) == [3, 3, 3]
 
 
 def test_gathered_values_are_in_the_order_of_ranks() -> None:
@@ -43,7 +43,7 @@ def test_gathered_values_are_in_the_order_of_ranks() -> None:
 
 
 def test_scopes_have_meetings_of_their_own() -> None:
-    def twice(own: Ranks) -> list[Any]:
+    def twice(own: ProcessGroup) -> list[Any]:
         return [own.scoped(run).gather("shares", [run, own.rank]) for run in ("one", "two")]
 
     assert together(2, twice)[1] == [[["one", 0], ["one", 1]], [["two", 0], ["two", 1]]]
@@ -59,8 +59,8 @@ def test_numbers_are_added_up() -> None:
 
 
 def test_a_text_is_said_by_one() -> None:
-    def say(own: Ranks) -> tuple[bool, bool]:
-        return own.says_first("the same"), own.says_first(f"by {own.rank}")
+    def say(own: ProcessGroup) -> tuple[bool, bool]:
+        return own.first_to_report("the same"), own.first_to_report(f"by {own.rank}")
 
     said = together(3, say)
     assert sorted(same for same, _ in said) == [False, False, True]
@@ -68,8 +68,8 @@ def test_a_text_is_said_by_one() -> None:
 
 
 def test_a_process_alone_waits_for_nobody() -> None:
-    alone = Ranks()
-    alone.meet("here")
+    alone = ProcessGroup()
+    alone.barrier("here")
     alone.leave()
     assert alone.first
     assert alone.scoped("run") is alone
@@ -77,8 +77,8 @@ def test_a_process_alone_waits_for_nobody() -> None:
     assert alone.gather("shares", 3) == [3]
     assert list(islice(alone.draw("images"), 3)) == [0, 1, 2]
     assert alone.count("rows") == 1
-    assert alone.says_first("a")
-    assert alone.says_first("a")
+    assert alone.first_to_report("a")
+    assert alone.first_to_report("a")
     assert alone.machines == 1
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import AttackResult, Criterion, attack
-from benchmark.engine.model import Network, frozen, model_device, model_dtype, normalise_precision
+from benchmark.engine.model import AttackedModel, frozen, model_device, model_dtype, normalise_precision
 from benchmark.errors import InputError
 from tests.tiny_models import QUICK, SignSteps, random_images, smooth_network
 
@@ -174,7 +174,7 @@ def test_a_success_in_reduced_precision_is_judged_again() -> None:
 
 
 def test_one_logit_is_read_as_two() -> None:
-    logits = Network(smooth_network(1), 64)(random_images(2))
+    logits = AttackedModel(smooth_network(1), 64)(random_images(2))
     scores = smooth_network(1)(random_images(2))
     assert logits.shape == (2, 2, 8, 8)
     assert torch.allclose(logits.softmax(1)[:, 1:], scores.sigmoid())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import Criterion, Finished, attack
-from benchmark.images.quantisation import Grid
+from benchmark.images.quantisation import Quantizer
 from tests.tiny_models import (
     QUICK,
     SignSteps,
@@ -32,7 +32,7 @@ def coarse(points: Tensor) -> Tensor:
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 def test_running_on_never_returns_a_larger_norm(monkeypatch: pytest.MonkeyPatch, outputs: int, rounding: str) -> None:
     if rounding == "coarse":
-        monkeypatch.setattr(Grid, "round", lambda grid, points: coarse(points))
+        monkeypatch.setattr(Quantizer, "round", lambda quantizer, points: coarse(points))
     network = smooth_network(outputs)
     jobs = mixed_jobs(network)
     for rule in (QUICK, SignSteps(momentum=0.9), ThreePasses()):
@@ -45,7 +45,7 @@ def test_running_on_never_returns_a_larger_norm(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_success_that_fails_its_confirmation_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Grid, "round", lambda grid, points: points.flip(2, 3))
+    monkeypatch.setattr(Quantizer, "round", lambda quantizer, points: points.flip(2, 3))
     network = smooth_network()
     jobs = mixed_jobs(network)[1:3]
     unconfirmed = run(network, QUICK, jobs)
@@ -68,7 +68,7 @@ def test_a_confirmed_success_wins_over_a_smaller_unconfirmed_one(monkeypatch: py
         changed = (points - first.job.image).flatten(1).norm(dim=1) > norm(first) * 1.1
         return torch.where(changed.view(-1, 1, 1, 1), points, points.flip(2, 3))
 
-    monkeypatch.setattr(Grid, "round", lambda grid, points: spoil_small_changes(points))
+    monkeypatch.setattr(Quantizer, "round", lambda quantizer, points: spoil_small_changes(points))
     (image,) = run(network, QUICK, [first.job])
     assert image.success8
     assert norm(image) > norm(first) * 1.1
@@ -244,7 +244,7 @@ def test_budgets_are_verified_up_to_rounding(seed: int) -> None:
 @pytest.mark.parametrize("bits", [9, 12])
 def test_files_of_other_depths_are_rounded_to_theirs(bits: int) -> None:
     network = smooth_network()
-    images = run(network, QUICK, mixed_jobs(network), grid=Grid(bits), judge=Criterion("apsr", value=0.99))
+    images = run(network, QUICK, mixed_jobs(network), quantizer=Quantizer(bits), judge=Criterion("apsr", value=0.99))
     levels = 2**bits - 1
     for image in images:
         file = ((image.adv * levels).round().float() / levels).to(image.adv)

@@ -4,19 +4,19 @@ import threading
 
 import pytest
 
-from benchmark.evaluation.background_writer import Beside
+from benchmark.evaluation.background_writer import OrderedWorker
 
 
 def test_without_a_thread_each_piece_is_done_at_once() -> None:
     own = threading.get_ident()
-    work: Beside[int] = Beside(0)
+    work: OrderedWorker[int] = OrderedWorker(0)
     assert work.do(threading.get_ident) == [own]
     assert work.rest() == []
     work.close()
 
 
 def test_results_come_in_order_from_another_thread() -> None:
-    work: Beside[tuple[int, int]] = Beside(2)
+    work: OrderedWorker[tuple[int, int]] = OrderedWorker(2)
     found = [one for number in range(20) for one in work.do(lambda n=number: (n, threading.get_ident()))]
     found += work.rest()
     work.close()
@@ -27,7 +27,7 @@ def test_results_come_in_order_from_another_thread() -> None:
 
 def test_the_caller_waits_when_too_much_does() -> None:
     gate = threading.Event()
-    work: Beside[int] = Beside(2)
+    work: OrderedWorker[int] = OrderedWorker(2)
     assert work.do(lambda: gate.wait(10) and 0) == []
     assert work.do(lambda: 1) == []
     threading.Timer(0.05, gate.set).start()
@@ -39,7 +39,7 @@ def test_the_caller_waits_when_too_much_does() -> None:
 
 def test_a_failure_is_raised_once_and_no_result_is_lost() -> None:
     gate = threading.Event()
-    work: Beside[float] = Beside(5)
+    work: OrderedWorker[float] = OrderedWorker(5)
     for piece in (lambda: gate.wait(10) and 1, lambda: 1 / 0, lambda: 2):
         assert work.do(piece) == []
     gate.set()
@@ -51,7 +51,7 @@ def test_a_failure_is_raised_once_and_no_result_is_lost() -> None:
 
 def test_closing_waits_and_is_silent() -> None:
     gate, done = threading.Event(), []
-    work: Beside[object] = Beside(5)
+    work: OrderedWorker[object] = OrderedWorker(5)
     for piece in (lambda: gate.wait(10), lambda: 1 / 0, lambda: done.append(1)):
         work.do(piece)
     gate.set()

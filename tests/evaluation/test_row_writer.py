@@ -13,7 +13,7 @@ from torch import nn
 from benchmark.attacks.asma import ASMA
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import Finished, Job
-from benchmark.engine.model import Network
+from benchmark.engine.model import AttackedModel
 from benchmark.evaluation import row_writer
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
@@ -61,12 +61,12 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
     return Finished(job, adv, *preds, False, True, True, steps, steps, steps + 2, steps, None, 0.5, 0, False, trace)
 
 
-def _writer(folder: Path, beside: bool | None = None) -> RowWriter:
+def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:
     common, attacks = (
         Common("r", "v", "d", "test", 7, Criterion(), 2, 0),
         {"asma": Attack(ASMA()), "two": Attack(ASMA())},
     )
-    return RowWriter(folder, common, attacks, Network(_Threshold(), 64), {}, beside=beside)
+    return RowWriter(folder, common, attacks, AttackedModel(_Threshold(), 64), {}, background_writer=background_writer)
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_thread_beside_writes_the_same(tmp_path: Path) -> None:
     case = _case()
     finished = [_finished(case, case.image, steps) for steps in (1, 2)]
     names = ("asma", "two")
-    beside = _writer(tmp_path / "beside", beside=True)
+    beside = _writer(tmp_path / "beside", background_writer=True)
     for name, one in zip(names, finished, strict=True):
         beside.write(name, one, case)
     beside.close()

@@ -9,7 +9,7 @@ from benchmark.attacks.asma import ASMA
 from benchmark.attacks.pgd import PGD
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import Job
-from benchmark.engine.model import Network
+from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
 from benchmark.evaluation.case import make_case, repeat_case, split_of
 from benchmark.evaluation.plan import Attack
@@ -150,7 +150,7 @@ def test_a_target_too_close_to_what_the_victim_sees_is_drawn_again(victim, data,
 def test_without_a_limit_nothing_is_predicted_for_a_target(victim, data, plan, monkeypatch) -> None:
     plan = replace(plan, target=OtherImage(0, max_iou=None))
     with Session(plan, victim, split_of(data, "test")) as session:
-        monkeypatch.setattr(Network, "__call__", None)
+        monkeypatch.setattr(AttackedModel, "__call__", None)
         session.submit(data.test_dataloader().dataset[0])
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.evaluation.case import Case
-from benchmark.evaluation.transformed_scores import Defended
+from benchmark.evaluation.transformed_scores import TransformedScores
 
 
 def _case(image_id: str = "a") -> Case:
@@ -33,7 +33,7 @@ def _halve(pixels: Tensor) -> Tensor:
 def test_the_file_goes_through_the_transform_before_it_is_predicted() -> None:
     case = _case()
     adv8 = 1 - case.image
-    defended = Defended({"inv": _invert, "up": _halve}, _scores)
+    defended = TransformedScores({"inv": _invert, "up": _halve}, _scores)
     assert defended.columns(case, adv8) == pytest.approx(
         {
             **{"inv_iou_target": 0, "inv_iou_truth": 1, "clean_inv_iou_truth": 0},
@@ -49,7 +49,7 @@ def test_the_clean_image_is_predicted_once_for_all_attacks() -> None:
         seen.append(image)
         return _scores(case, image)
 
-    defended = Defended({"inv": _invert}, scores)
+    defended = TransformedScores({"inv": _invert}, scores)
     first, second = _case(), _case("b")
     columns = [defended.columns(first, first.image), defended.columns(first, 1 - first.image)]
     assert [found["clean_inv_iou_truth"] for found in columns] == [0, 0]
@@ -60,4 +60,4 @@ def test_the_clean_image_is_predicted_once_for_all_attacks() -> None:
 
 
 def test_none_asked_none_given() -> None:
-    assert Defended({}, _scores).columns(_case(), _case().image) == {}
+    assert TransformedScores({}, _scores).columns(_case(), _case().image) == {}

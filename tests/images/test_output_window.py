@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from benchmark.images.output_window import Frame, Window, window_of
+from benchmark.images.output_window import InputFrame, OutputWindow, window_of
 
 
 def test_placing_undoes_cropping() -> None:
-    window, whole = Window(1, 2, 3, 4), torch.arange(42).view(6, 7)
+    window, whole = OutputWindow(1, 2, 3, 4), torch.arange(42).view(6, 7)
     cropped = window.crop(whole)
     assert cropped.tolist() == [[9, 10, 11, 12], [16, 17, 18, 19], [23, 24, 25, 26]]
     placed = window.place(cropped, (6, 7), fill=-1)
@@ -20,7 +20,7 @@ def test_placing_undoes_cropping() -> None:
 
 
 def test_the_paper_shows_388_of_the_408_pixels_it_pads_to_572() -> None:
-    frame = Frame((82, 82, 82, 82), Window(92, 92, 388, 388))
+    frame = InputFrame((82, 82, 82, 82), OutputWindow(92, 92, 388, 388))
     assert frame.shown(408, 408) == (10, 10, 388, 388)
 
 
@@ -36,7 +36,7 @@ def test_what_is_cut_from_the_output_is_what_it_says_of_the_image(
     image = torch.arange(1, height * width + 1).view(height, width)
     padded = F.pad(image, (left, right, top, bottom))
     size = [max(side - 2 * margin, 0) for side, margin in zip(padded.shape, (rows, columns), strict=True)]
-    frame = Frame((left, right, top, bottom), Window(rows, columns, size[0], size[1]))
+    frame = InputFrame((left, right, top, bottom), OutputWindow(rows, columns, size[0], size[1]))
     shown = frame.shown(height, width)
     assert torch.equal(frame.cut(frame.output.crop(padded), height, width), shown.crop(image))
     kept = F.pad(torch.ones_like(image), (left, right, top, bottom))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.images.quantisation import Grid, from_uint8, round8, to_uint8
+from benchmark.images.quantisation import Quantizer, from_uint8, round8, to_uint8
 
 
 def test_values_are_rounded_to_the_nearest_level() -> None:
@@ -35,12 +35,12 @@ def test_rounding_is_what_a_png_does(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("bits", [8, 9, 12, 16])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_level_of_a_grid_is_kept(bits: int, dtype: torch.dtype) -> None:
-    grid = Grid(bits)
+    quantizer = Quantizer(bits)
     levels = torch.arange(2**bits, dtype=torch.int32)
-    images = grid.from_levels(levels, dtype)
+    images = quantizer.from_levels(levels, dtype)
     assert (images.min().item(), images.max().item()) == (0, 1)
-    assert torch.equal(grid.to_levels(images).int(), levels)
-    assert torch.equal(grid.round(images), images)
+    assert torch.equal(quantizer.to_levels(images).int(), levels)
+    assert torch.equal(quantizer.round(images), images)
     between = (images[:-1] + images[1:]) / 2
-    assert grid.round(between + 0.1 / 2**bits).sub(images[1:]).abs().max() < 1e-6
-    assert grid.to_levels(torch.tensor([-0.1, 1.1])).tolist() == [0, 2**bits - 1]
+    assert quantizer.round(between + 0.1 / 2**bits).sub(images[1:]).abs().max() < 1e-6
+    assert quantizer.to_levels(torch.tensor([-0.1, 1.1])).tolist() == [0, 2**bits - 1]

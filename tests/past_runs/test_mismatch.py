@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.past_runs.mismatch import Between, Fault, differing, same
+from benchmark.past_runs.mismatch import Interval, Mismatch, differing, same
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from benchmark.past_runs.mismatch import Between, Fault, differing, same
         ("a", "a"),
         ([1, 2], [1, 2]),
         (3, 3.0),
-        (0.5, Between(0.4, 0.6)),
-        (0.4, Between(0.4, 0.6)),
-        (True, Between(False, True)),
-        ([1, 5], Between([0, 5], [2, 5])),
+        (0.5, Interval(0.4, 0.6)),
+        (0.4, Interval(0.4, 0.6)),
+        (True, Interval(False, True)),
+        ([1, 5], Interval([0, 5], [2, 5])),
     ],
 )
 def test_equal_up_to_rounding(said: Any, found: Any) -> None:
@@ -43,12 +43,12 @@ def test_equal_up_to_rounding(said: Any, found: Any) -> None:
         ([1, 2], [1, 3]),
         ([1, 2], [1, 2, 3]),
         ([1, None], [1, 2]),
-        (0.61, Between(0.4, 0.6)),
-        (None, Between(0.4, 0.6)),
-        (True, Between(0.4, 1.6)),
-        ([1, 6], Between([0, 5], [2, 5])),
-        ([1], Between([0, 5], [2, 5])),
-        (1, Between([0], [2])),
+        (0.61, Interval(0.4, 0.6)),
+        (None, Interval(0.4, 0.6)),
+        (True, Interval(0.4, 1.6)),
+        ([1, 6], Interval([0, 5], [2, 5])),
+        ([1], Interval([0, 5], [2, 5])),
+        (1, Interval([0], [2])),
     ],
 )
 def test_different(said: Any, found: Any) -> None:
@@ -58,10 +58,10 @@ def test_different(said: Any, found: Any) -> None:
 def test_a_difference_names_row_column_and_both_values() -> None:
     row = {"attack": "pgd@8", "id": "a b", "l2": 1.5, "steps": 3}
     found = list(differing(row, {"l2": 1.25, "steps": 3, "gone": 0.5}))
-    assert [str(fault) for fault in found] == [
+    assert [str(mismatch) for mismatch in found] == [
         "pgd@8 / a b: l2: row says 1.5, recomputed 1.25",
         "pgd@8 / a b: gone: row says None, recomputed 0.5",
     ]
-    assert str(Fault("splits.json", "is gone")) == "splits.json: is gone"
-    (told,) = differing(row, {"l2": Between(2.0, 3.0)})
+    assert str(Mismatch("splits.json", "is gone")) == "splits.json: is gone"
+    (told,) = differing(row, {"l2": Interval(2.0, 3.0)})
     assert told.what == "row says 1.5, recomputed from 2.0 to 3.0"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.past_runs.overrides import override_faults
+from benchmark.past_runs.overrides import override_mismatches
 
 CONFIG: dict[str, Any] = {
     "seed": 3,
@@ -15,8 +15,8 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def _faults(*overrides: str, moved: bool = False) -> list[str]:
-    return [str(fault) for fault in override_faults(CONFIG, {"overrides": list(overrides)}, moved)]
+def _mismatches(*overrides: str, moved: bool = False) -> list[str]:
+    return [str(mismatch) for mismatch in override_mismatches(CONFIG, {"overrides": list(overrides)}, moved)]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def _faults(*overrides: str, moved: bool = False) -> list[str]:
     ],
 )
 def test_what_was_asked_for_is_what_is_there(override: str) -> None:
-    assert _faults(override) == []
+    assert _mismatches(override) == []
 
 
 @pytest.mark.parametrize(
@@ -56,26 +56,26 @@ def test_what_was_asked_for_is_what_is_there(override: str) -> None:
 )
 def test_what_was_asked_for_and_is_not_there(override: str, found: str) -> None:
     said = f"environment.json: overrides: {override} was asked for, config.yaml says {found}"
-    assert _faults(override) == [said]
-    assert _faults("judge.op='>='", override) == [said]
+    assert _mismatches(override) == [said]
+    assert _mismatches("judge.op='>='", override) == [said]
 
 
 def test_of_one_key_the_last_counts() -> None:
-    assert _faults("seed=4", "seed=3") == []
-    assert len(_faults("seed=3", "seed=4")) == 1
+    assert _mismatches("seed=4", "seed=3") == []
+    assert len(_mismatches("seed=3", "seed=4")) == 1
 
 
 def test_data_that_have_moved_have_another_root() -> None:
-    assert _faults("data.root=/there", moved=True) == []
+    assert _mismatches("data.root=/there", moved=True) == []
 
 
 @pytest.mark.parametrize("text", ["", "seed", "=", "seed=choice(1,2)", "a b=[", "range(3)"])
 def test_what_no_command_line_holds(text: str) -> None:
-    (line,) = _faults(text)
+    (line,) = _mismatches(text)
     assert line.endswith("is nothing a command line can set")
 
 
 @pytest.mark.parametrize("environment", [{}, {"overrides": None}, {"overrides": "seed=3"}])
 def test_an_environment_that_does_not_say(environment: dict[str, Any]) -> None:
-    (fault,) = override_faults(CONFIG, environment, False)
-    assert str(fault) == "environment.json: overrides: does not say what was asked for"
+    (mismatch,) = override_mismatches(CONFIG, environment, False)
+    assert str(mismatch) == "environment.json: overrides: does not say what was asked for"

@@ -6,7 +6,7 @@ import torch
 
 from benchmark.criterion import Criterion
 from benchmark.data.synthetic import datamodule
-from benchmark.past_runs.past_run import Source
+from benchmark.past_runs.past_run import PastRun
 from benchmark.targets import OtherImage
 
 
@@ -16,8 +16,8 @@ def test_targets_are_the_draws_that_the_rows_name_without_any_model() -> None:
     size = {"height": 16, "width": 16, "valid_pixels": 256}
     rows = [{"id": image_id, "target_draw": 1 + i % 3, "target_draws": 3, **size} for i, image_id in enumerate(ids)]
     target = OtherImage(4)
-    source = Source(Path(), "run", data, target, Criterion(), rows, data.splits(), "", None, [], 2)
-    cases = list(source.cases(ids))
+    past_run = PastRun(Path(), "run", data, target, Criterion(), rows, data.splits(), "", None, [], 2)
+    cases = list(past_run.cases(ids))
     assert [case.target_draw for case in cases] == [1, 2, 3, 1, 2]
     for case in cases:
         named = [one.name for one in target.draws(case.id, case.truth, case.valid)]

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.runs import tables
 from benchmark.errors import InputError
+from benchmark.runs import tables
 from benchmark.runs.tables import RECORDS, SCHEMA, TRACES, Writer, file_name
 
 
@@ -258,7 +258,9 @@ def test_every_row_reported_survives_kill_9(tmp_path: Path) -> None:
 
 
 def test_reading_rows_needs_no_torch() -> None:
-    code = "import sys, benchmark.runs.tables; print(*{'torch', 'pytorch_lightning', 'numpy.testing'} & set(sys.modules))"
+    code = (
+        "import sys, benchmark.runs.tables; print(*{'torch', 'pytorch_lightning', 'numpy.testing'} & set(sys.modules))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )

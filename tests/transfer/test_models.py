@@ -60,13 +60,13 @@ def test_runs_against_one_model_share_its_name() -> None:
 
 
 def test_a_model_found_with_a_run_judges_only_runs_on_the_same_data() -> None:
-    sources = [_source("one", "1", "f"), _source("two", "2", "f"), _source("other", "3", "g")]
+    past_runs = [_source("one", "1", "f"), _source("two", "2", "f"), _source("other", "3", "g")]
     given, found = _model("/a.ckpt", "9"), _model("/b.ckpt", "1", given=False)
-    assert [given.judges(source, sources) for source in sources] == [True, True, True]
-    assert [found.judges(source, sources) for source in sources] == [True, True, False]
+    assert [given.judges(past_run, past_runs) for past_run in past_runs] == [True, True, True]
+    assert [found.judges(past_run, past_runs) for past_run in past_runs] == [True, True, False]
 
 
 def test_runs_that_no_model_fits_together() -> None:
-    sources = [_source("two", "1"), _source("three", "2", classes=3)]
+    past_runs = [_source("two", "1"), _source("three", "2", classes=3)]
     with pytest.raises(InputError, match="/runs/two has 2 classes and /runs/three has 3, which no model can have both"):
-        load_models([Path("a.ckpt")], sources)
+        load_models([Path("a.ckpt")], past_runs)

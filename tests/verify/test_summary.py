@@ -43,7 +43,7 @@ def test_a_number_that_the_rows_do_not_give_is_named(tmp_path: Path) -> None:
     _changed(tmp_path, "attacks", 0, "success8_rate", value=None)
     _changed(tmp_path, "worst_case", 0, "attacked", value=2)
     _changed(tmp_path, "attacks", 0, "mine", value=1)
-    assert sorted(str(fault) for fault in summary_faults(tmp_path, rows)) == [
+    assert sorted(str(mismatch) for mismatch in summary_faults(tmp_path, rows)) == [
         "summary.json: attacks.a.mine: is nothing that rows give",
         "summary.json: attacks.a.success8_rate: says None, the rows give 1.0",
         "summary.json: attacks.b.l2.median: says 7.0, the rows give 1.1",
@@ -63,12 +63,12 @@ def test_what_only_a_later_version_knows_is_not_asked_for(tmp_path: Path) -> Non
 def test_no_summary(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "summary.json").write_text(text)
-    (fault,) = summary_faults(tmp_path, _rows("a"))
-    assert str(fault).startswith("summary.json: ")
+    (mismatch,) = summary_faults(tmp_path, _rows("a"))
+    assert str(mismatch).startswith("summary.json: ")
 
 
 def test_rows_that_cannot_be_summarised(tmp_path: Path) -> None:
     write_summary(_rows("a"), tmp_path / "summary.json")
     broken = pa.Table.from_pylist([row | {"backwards": None} for row in _rows("a").to_pylist()], schema=SCHEMA)
-    (fault,) = summary_faults(tmp_path, broken)
-    assert "cannot be computed from the rows (TypeError" in str(fault)
+    (mismatch,) = summary_faults(tmp_path, broken)
+    assert "cannot be computed from the rows (TypeError" in str(mismatch)

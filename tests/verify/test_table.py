@@ -20,45 +20,45 @@ def _written(folder: Path, rows: list[dict[str, Any]], schema: pa.Schema = SCHEM
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "records.parquet")
 
 
-def _faults(folder: Path, attacks: list[str] | None = None, ids: str = "ab") -> list[str]:
-    return [str(fault) for fault in table_faults(folder, RECORDS.read(folder).to_pylist(), attacks, list(ids))]
+def _mismatches(folder: Path, attacks: list[str] | None = None, ids: str = "ab") -> list[str]:
+    return [str(mismatch) for mismatch in table_faults(folder, RECORDS.read(folder).to_pylist(), attacks, list(ids))]
 
 
 def test_every_attack_has_every_image_once(tmp_path: Path) -> None:
     _written(tmp_path, [_row("a"), _row("b"), _row("a", "pgd")])
     assert finished(tmp_path)
-    assert _faults(tmp_path) == ["pgd / b: id: the row is missing"]
-    assert _faults(tmp_path, ["asma", "dag"], "a") == ["dag / a: id: the row is missing"]
+    assert _mismatches(tmp_path) == ["pgd / b: id: the row is missing"]
+    assert _mismatches(tmp_path, ["asma", "dag"], "a") == ["dag / a: id: the row is missing"]
 
 
 def test_a_run_that_goes_on_has_no_missing_rows(tmp_path: Path) -> None:
     Writer(tmp_path, RECORDS).append([_row("a")])
     assert not finished(tmp_path)
-    assert _faults(tmp_path) == []
+    assert _mismatches(tmp_path) == []
     RECORDS.merge(tmp_path)
     Writer(tmp_path, RECORDS).append([_row("a", "pgd")])
     assert not finished(tmp_path)
-    assert _faults(tmp_path) == []
+    assert _mismatches(tmp_path) == []
 
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_two_rows_of_one_image(tmp_path: Path, steps: int) -> None:
     _written(tmp_path, [_row("a", steps=1), _row("b"), _row("a", steps=steps)])
-    assert _faults(tmp_path) == ["asma / a: id: there are several rows of this attack and image"]
+    assert _mismatches(tmp_path) == ["asma / a: id: there are several rows of this attack and image"]
 
 
 def test_a_copy_that_an_interrupted_merge_left_is_no_fault_but_another_row_is(tmp_path: Path) -> None:
     _written(tmp_path, [_row("a", l2=float("nan")), _row("b", steps=1)])
     Writer(tmp_path, RECORDS).append([_row("a", l2=float("nan"))])
-    assert _faults(tmp_path) == []
+    assert _mismatches(tmp_path) == []
     Writer(tmp_path, RECORDS).append([_row("b", steps=2)])
-    assert _faults(tmp_path) == ["asma / b: id: there are several rows of this attack and image"]
+    assert _mismatches(tmp_path) == ["asma / b: id: there are several rows of this attack and image"]
 
 
 def test_columns_that_are_missing(tmp_path: Path) -> None:
     old = pa.schema([field for field in SCHEMA if field.name not in ("adv8_sha256", "success8", "l2")])
     _written(tmp_path, [_row("a"), _row("b")], old)
-    assert _faults(tmp_path) == [
+    assert _mismatches(tmp_path) == [
         "records.parquet: l2: the column is missing",
         "records.parquet: success8: the column is missing",
     ]

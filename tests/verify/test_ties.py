@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark import metrics
 from benchmark.criterion import Criterion
-from benchmark.past_runs.mismatch import Between
+from benchmark.past_runs.mismatch import Interval
 from benchmark.verify.ties import readings, spread
 
 EPS = torch.finfo(torch.float32).eps
@@ -75,7 +75,7 @@ def test_what_is_not_finite_makes_no_ties(odd: float) -> None:
 def test_what_all_readings_share_is_a_value() -> None:
     assert spread([{"a": 1.0, "b": [1, 2], "c": True}]) == {"a": 1.0, "b": [1, 2], "c": True}
     assert spread([{"a": 1.0, "b": [1, 2], "c": True}, {"a": 0.5, "b": [0, 3], "c": False}]) == {
-        "a": Between(0.5, 1.0),
-        "b": Between([0, 2], [1, 3]),
-        "c": Between(False, True),
+        "a": Interval(0.5, 1.0),
+        "b": Interval([0, 2], [1, 3]),
+        "c": Interval(False, True),
     }

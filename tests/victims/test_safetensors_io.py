@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from benchmark.errors import InputError
 from benchmark.victims.fingerprints import tensors_sha256, victim_sha256, weights_sha256
-from benchmark.victims.loading import load_victim, new_victim, rebuilt
+from benchmark.victims.loading import load_victim, rebuilt, victim_from_config
 from benchmark.victims.safetensors_io import KEY, read_victim, save_checkpoint, save_victim
 from tests.victims.adapters.own_networks import Small
 
@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
 
 def small(**config: Any) -> Any:
     torch.manual_seed(0)
-    return new_victim(classes=2, background=0, channels=3, **(SMALL | config)).eval()
+    return victim_from_config(classes=2, background=0, channels=3, **(SMALL | config)).eval()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 from benchmark.report.figures.curve_panels import INK, PALE, Line, draw_budgets, draw_norm, draw_passes
 from benchmark.results.success_curves import Family, families
 
@@ -35,7 +35,7 @@ def draw_curves(path: Path, rows: Iterable[Mapping[str, Any]], title: str = "", 
         raise ValueError("curves: no rows to draw")
     figure = _layout(lines, _panels(lines), title)
     FigureCanvasAgg(figure)
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, facecolor="white")
     return path
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 from benchmark.images.label_maps import colour_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def montage(path: Path, items: Sequence[MontageItem], title: str = "", dpi: int 
         raise ValueError("montage: no items to draw")
     figure = _layout(items, title)
     FigureCanvasAgg(figure)
-    with saved_whole(path) as temporary:
+    with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, facecolor="white")
     return path
 

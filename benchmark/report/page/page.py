@@ -20,7 +20,7 @@ from benchmark.report.page.tiles import facts, tiles
 from benchmark.report.tables.comparison import comparison
 from benchmark.report.tables.leaderboard import leaderboard
 from benchmark.report.tables.strata_table import strata_grids_of_one
-from benchmark.report.tables.table import Grid
+from benchmark.report.tables.table import TextTable
 from benchmark.report.tables.transfer_table import transfer_grids
 from benchmark.results.entries import Entry, entries
 from benchmark.results.loaded import Results
@@ -70,7 +70,7 @@ def _title(compared: Sequence[Entry]) -> str:
     return f"{named} against {against} on {', '.join(data)}" if compared else "Transfer between victims"
 
 
-def _grids(results: Results) -> list[tuple[str, list[Grid]]]:
+def _grids(results: Results) -> list[tuple[str, list[TextTable]]]:
     """The tables each run has printed, but for the one that the leaderboard replaces."""
     found = []
     for run in results.runs:

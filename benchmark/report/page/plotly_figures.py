@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.report.figures.curve_figure import LINE_COLOURS
-from benchmark.report.tables.table import Grid
+from benchmark.report.tables.table import TextTable
 from benchmark.results.columns import NORM_COLUMNS, column
 from benchmark.results.loaded import Results, Run
 from benchmark.results.success_curves import Curve, Family, by_budget, families, success_by_norm, success_by_passes
@@ -36,7 +36,7 @@ class Plot:
     caption: str
     data: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any]
-    table: Grid
+    table: TextTable
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _steps(
         for style, one in shown
     ]
     header = ["", *(f"{x_title} at {100 * share:g} %" for share in _SHARES), "success, %"]
-    return Plot(key, title, caption, data, layout, Grid(title, header, rows))
+    return Plot(key, title, caption, data, layout, TextTable(title, header, rows))
 
 
 def _cost_of(one: Curve, share: float, scale: float) -> str:
@@ -166,7 +166,7 @@ def _over_budgets(lines: Sequence[_Line], norm: str, what: str) -> Plot:
     caption = "Of the float results, which are within the budget; their files may exceed it by half a grey level."
     layout = {"xaxis": axis, "yaxis": y_axis}
     header = ["", *(f"{tick:g}" for tick in ticks)]
-    return Plot(f"budget-{norm}-{what}", title, caption, data, layout, Grid(title, header, rows))
+    return Plot(f"budget-{norm}-{what}", title, caption, data, layout, TextTable(title, header, rows))
 
 
 def _iou_over_steps(lines: Sequence[_Line]) -> Plot:
@@ -188,7 +188,7 @@ def _iou_over_steps(lines: Sequence[_Line]) -> Plot:
     )
     layout = {"xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": "IoU"}, "range": [-0.03, 1.03]}}
     header = ["", "first", "after a quarter", "after half", "last", "steps"]
-    return Plot("steps", title, caption, data, layout, Grid(title, header, rows))
+    return Plot("steps", title, caption, data, layout, TextTable(title, header, rows))
 
 
 def _distribution(lines: Sequence[_Line]) -> Plot:
@@ -215,7 +215,7 @@ def _distribution(lines: Sequence[_Line]) -> Plot:
         "yaxis": {"autorange": "reversed"},
     }
     header = ["", "lowest", "quartile", "median", "quartile", "highest"]
-    return Plot("distribution", title, caption, data, layout, Grid(title, header, rows))
+    return Plot("distribution", title, caption, data, layout, TextTable(title, header, rows))
 
 
 def _trace(style: Mapping[str, Any], x: Any, y: Any) -> dict[str, Any]:

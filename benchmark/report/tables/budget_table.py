@@ -6,7 +6,7 @@ They are of the float32 result, which is within the budget. Its 8-bit file is no
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.report.tables.table import Grid, number
+from benchmark.report.tables.table import TextTable, number
 from benchmark.results.budget_sweeps import NORM_NAMES, Sweep, sweeps
 
 Summaries = Sequence[Mapping[str, Any]]
@@ -14,7 +14,7 @@ Summaries = Sequence[Mapping[str, Any]]
 _NOTE = "{} in float, within the budget; the 8-bit file may exceed it by half a gray level."
 
 
-def budget_grids(summaries: Summaries) -> list[Grid]:
+def budget_grids(summaries: Summaries) -> list[TextTable]:
     """For each norm in which budgets were swept: success by family and budget, and the mean IoU.
 
     Families by their mean success over the budgets, then by name. A control has the budgets of what it copies.
@@ -57,9 +57,9 @@ def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: s
 
 def _grid(
     title: str, families: Mapping[str, Mapping[float, float]], scale: float, factor: float, decimals: int, note: str
-) -> Grid:
+) -> TextTable:
     budgets = sorted({eps for values in families.values() for eps in values})
     rows = [
         [name, *(number(values.get(eps), factor, decimals) for eps in budgets)] for name, values in families.items()
     ]
-    return Grid(title, ["attack", *(f"{eps * scale:.5g}" for eps in budgets)], rows, [note])
+    return TextTable(title, ["attack", *(f"{eps * scale:.5g}" for eps in budgets)], rows, [note])

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.report.tables.budget_table import budget_grids
 from benchmark.report.tables.strata_table import strata_grids
-from benchmark.report.tables.table import Grid, interval, label, number
+from benchmark.report.tables.table import TextTable, interval, label, number
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.columns import NORM_COLUMNS
@@ -17,7 +17,7 @@ Summaries = Sequence[Mapping[str, Any]]
 _MEDIANS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
 
 
-def comparison(summaries: Summaries, worst_case: Summaries) -> list[Grid]:
+def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
     """All that a run of several attacks has to say: attacks, strata, budgets, input transforms, worst cases."""
     return [
         *attack_grids(summaries),
@@ -28,13 +28,13 @@ def comparison(summaries: Summaries, worst_case: Summaries) -> list[Grid]:
     ]
 
 
-def attack_grids(summaries: Summaries) -> list[Grid]:
+def attack_grids(summaries: Summaries) -> list[TextTable]:
     """A table per norm the attacks are about, in the order of `ranking.ranked`; of sweeps the largest budget."""
     together = by_norm(summaries)
     return [_attack_grid(norm, shown, len(together[norm])) for norm, shown in ranked(summaries).items()]
 
 
-def _attack_grid(norm: str, shown: Summaries, among: int) -> Grid:
+def _attack_grid(norm: str, shown: Summaries, among: int) -> TextTable:
     references = ["truth"] if _untargeted(shown) else ["target", "truth"]
     own = NORM_COLUMNS[norm]
     other = "linf" if own == "l2" else "l2"
@@ -57,10 +57,10 @@ def _attack_grid(norm: str, shown: Summaries, among: int) -> Grid:
         ]
         for one in shown
     ]
-    return Grid(_title(norm, shown), header, rows, _notes(norm, shown, among))
+    return TextTable(_title(norm, shown), header, rows, _notes(norm, shown, among))
 
 
-def transform_grids(summaries: Summaries) -> list[Grid]:
+def transform_grids(summaries: Summaries) -> list[TextTable]:
     """What is left of the attacks after input transforms that none of them knew of, by what the attacks aim at."""
     listed = [one for members in ranked(summaries).values() for one in members]
     grids = []
@@ -74,7 +74,7 @@ def transform_grids(summaries: Summaries) -> list[Grid]:
                 rows.insert(0, ["clean images", *_after(shown[0], names, f"clean_{score}", f"clean_{score}")])
             note = "The attacks did not know of the transforms: no measure of a defence against one that does."
             grids.append(
-                Grid(f"Mean IoU to {reference} after input transforms", ("attack", "none", *names), rows, [note])
+                TextTable(f"Mean IoU to {reference} after input transforms", ("attack", "none", *names), rows, [note])
             )
     return grids
 

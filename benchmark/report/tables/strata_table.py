@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.report.tables.table import Grid, interval, label, number
+from benchmark.report.tables.table import TextTable, interval, label, number
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.columns import NORM_COLUMNS
 from benchmark.results.ranking import ranked
@@ -39,12 +39,12 @@ DIVISIONS = (
 )
 
 
-def strata_grids_of_one(summary: Mapping[str, Any]) -> list[Grid]:
+def strata_grids_of_one(summary: Mapping[str, Any]) -> list[TextTable]:
     """One attack's results by each division that its rows have strata of."""
     return [_full(division, summary) for division in DIVISIONS if summary[division.key]]
 
 
-def strata_grids(summaries: Summaries) -> list[Grid]:
+def strata_grids(summaries: Summaries) -> list[TextTable]:
     """For each division and each norm the attacks are about: success and median norm of each attack by stratum."""
     return [
         _side_by_side(division, norm, shown)
@@ -54,7 +54,7 @@ def strata_grids(summaries: Summaries) -> list[Grid]:
     ]
 
 
-def _full(division: Division, summary: Mapping[str, Any]) -> Grid:
+def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
     found = summary[division.key]
     name, factor, decimals = _NORMS[next(iter(found.values()))["norm"]]
     rows = [
@@ -73,10 +73,10 @@ def _full(division: Division, summary: Mapping[str, Any]) -> Grid:
         *(division.head, "attacked", "success\n%", "95 %\ninterval", f"{name}\nmedian", "IoU to\ntarget"),
         "IoU to\ntruth",
     )
-    return Grid(f"{division.title}, 8-bit", header, rows, ["Medians with failures infinite."])
+    return TextTable(f"{division.title}, 8-bit", header, rows, ["Medians with failures infinite."])
 
 
-def _side_by_side(division: Division, norm: str, shown: Summaries) -> Grid:
+def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
     name, factor, decimals = _NORMS[NORM_COLUMNS[norm]]
     strata = [stratum for stratum in division.order if any(stratum in one[division.key] for one in shown)]
     rows = []
@@ -95,7 +95,7 @@ def _side_by_side(division: Division, norm: str, shown: Summaries) -> Grid:
         f"Success of the 8-bit file in % (of images attacked), and median {NORM_NAMES[norm]}, failures infinite.",
         *([f"{division.of}: {', '.join(bounds)}."] if bounds else []),
     ]
-    return Grid(f"{division.title} · {NORM_NAMES[norm]}", header, rows, notes)
+    return TextTable(f"{division.title} · {NORM_NAMES[norm]}", header, rows, notes)
 
 
 def _median(one: Mapping[str, Any], factor: float, decimals: int) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextTable:
     """A table of text: the first column names its rows, the others are numbers; header lines are parted by "\\n"."""
 
     title: str
@@ -18,7 +18,7 @@ class Grid:
     notes: Sequence[str] = ()
 
 
-def for_console(grid: Grid) -> "Group":
+def for_console(grid: TextTable) -> "Group":
     """Title, table and notes; only the names in the first column are broken where there is no room."""
     from rich import box
     from rich.console import Group
@@ -36,7 +36,7 @@ def for_console(grid: Grid) -> "Group":
     return Group(Text(grid.title, style="bold"), table, *map(Text, grid.notes), "")
 
 
-def markdown(grids: Iterable[Grid]) -> str:
+def markdown(grids: Iterable[TextTable]) -> str:
     """The same as Markdown."""
     blocks = []
     for grid in grids:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.tables.table import Grid
+from benchmark.report.tables.table import TextTable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,14 +68,14 @@ def transfer_markdown(tables: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(parts)
 
 
-def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[Grid]:
+def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[TextTable]:
     """All tables of `summarise_transfer`, one grid for each measure."""
     grids = []
     for table in tables:
         victims = _victims(table)
         for measure, lines in _sections(table, victims):
             rows = [[source, *cells] for source, cells in lines]
-            grids.append(Grid(f"{_title(table)} · {measure}", ["", *victims], rows, [_CAPTION.format(**table)]))
+            grids.append(TextTable(f"{_title(table)} · {measure}", ["", *victims], rows, [_CAPTION.format(**table)]))
     return grids
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.report.tables.table import Grid, interval, number
+from benchmark.report.tables.table import TextTable, interval, number
 from benchmark.results.budget_sweeps import NORM_NAMES
 
 Summaries = Sequence[Mapping[str, Any]]
@@ -11,7 +11,7 @@ Summaries = Sequence[Mapping[str, Any]]
 _SUCCESS = ("budget", "set\nof", "success\n%", "95 %\ninterval")
 
 
-def worst_case_grids(worst_case: Summaries) -> list[Grid]:
+def worst_case_grids(worst_case: Summaries) -> list[TextTable]:
     """One row per set of attacks, of the 8-bit files; no table where there is no set."""
     untargeted = [one for one in worst_case if not one["targeted"]]
     targeted = [one for one in worst_case if one["targeted"]]
@@ -21,7 +21,7 @@ def worst_case_grids(worst_case: Summaries) -> list[Grid]:
     ]
 
 
-def _untargeted(sets: Summaries) -> Grid:
+def _untargeted(sets: Summaries) -> TextTable:
     """The data-set mean IoU of the worst case lies between its bounds."""
     header = (
         *_SUCCESS,
@@ -37,10 +37,10 @@ def _untargeted(sets: Summaries) -> Grid:
         )
         for one in sets
     ]
-    return Grid("Worst case over untargeted attacks, to the truth", header, rows, _notes(sets))
+    return TextTable("Worst case over untargeted attacks, to the truth", header, rows, _notes(sets))
 
 
-def _targeted(sets: Summaries) -> Grid:
+def _targeted(sets: Summaries) -> TextTable:
     rows = [
         (
             *_success(one),
@@ -51,7 +51,7 @@ def _targeted(sets: Summaries) -> Grid:
         for one in sets
     ]
     header = (*_SUCCESS, "image\nIoU", "95 %\ninterval", "IoU of the\nbest attack")
-    return Grid("Worst case over targeted attacks, to the target", header, rows, _notes(sets))
+    return TextTable("Worst case over targeted attacks, to the target", header, rows, _notes(sets))
 
 
 def _success(one: Mapping[str, Any]) -> tuple[str, ...]:

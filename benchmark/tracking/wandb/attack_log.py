@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from benchmark.report.figures.montage import MontageItem
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.wandb.media import Media, finite, row_table
 from benchmark.tracking.points import AttackLog, Points, attack_logs
+from benchmark.tracking.wandb.media import Media, finite, row_table
 
 if TYPE_CHECKING:
     import wandb

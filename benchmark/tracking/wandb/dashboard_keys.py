@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from benchmark.results.metric_keys import key_of
 from benchmark.results.budget_sweeps import Sweep, sweeps
+from benchmark.results.metric_keys import key_of
 from benchmark.tracking.points import AttackLog
 
 GLOBAL_STEP = "trainer/global_step"

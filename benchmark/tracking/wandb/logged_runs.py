@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from omegaconf import OmegaConf
 
-from benchmark.runs import tables
 from benchmark.errors import InputError
-from benchmark.results.summary import read_summary
 from benchmark.report.figures.saved_images import montage_paths
-from benchmark.tracking.wandb.dashboard_keys import Logged, LoggedAttack
+from benchmark.results.summary import read_summary
+from benchmark.runs import tables
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.points import attack_logs
+from benchmark.tracking.wandb.dashboard_keys import Logged, LoggedAttack
 
 _NO_METRICS = {"step", "epoch"}  # of metrics.csv
 

@@ -10,10 +10,10 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import DummyExperiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from benchmark.tracking.wandb.attack_log import log_attack_epoch
-from benchmark.tracking.wandb.connection import Connection, connect, log
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard, in_one_line
+from benchmark.tracking.wandb.attack_log import log_attack_epoch
+from benchmark.tracking.wandb.connection import Connection, connect, log
 
 INIT_TIMEOUT = 30  # seconds a server that answers may take to accept a run
 

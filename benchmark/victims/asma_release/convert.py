@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.atomic_files import saved_whole
+from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.victims.asma_release.restricted_unpickler import RefusedError, read_module
 from benchmark.victims.smp_networks import VALID_UNET, first_line
@@ -35,7 +35,7 @@ def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
     victim = _victim_of(path, _read(path))
     out.parent.mkdir(parents=True, exist_ok=True)
     plain = dict(victim.hparams)
-    with saved_whole(out) as temporary:
+    with atomic_path(out) as temporary:
         torch.save({"state_dict": victim.state_dict(), "hyper_parameters": plain}, temporary)
     return plain
 

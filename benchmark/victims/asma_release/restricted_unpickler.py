@@ -24,7 +24,7 @@ _DTYPES = {"FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfS
 _LAYERS = ("conv.Conv2d", "conv.ConvTranspose2d", "activation.ReLU", "pooling.MaxPool2d", "container.Sequential")
 
 
-class Inert:
+class Placeholder:
     """Stands for a module, or for a function modules of old referred to: made of nothing, holds what it is given."""
 
 
@@ -65,7 +65,7 @@ def read_module(path: Path, network: str) -> dict[str, Tensor]:
         found, contents = _from_archive(path, network)
     else:
         found, contents = _from_stream(path, network)
-    views = dict(_parameters(found, "")) if isinstance(found, Inert) else found
+    views = dict(_parameters(found, "")) if isinstance(found, Placeholder) else found
     if not isinstance(views, Mapping):
         return {}
     return {str(name): _tensor(view, contents) for name, view in views.items() if isinstance(view, _View)}
@@ -87,14 +87,14 @@ class _Reader(pickle.Unpickler):
         if module in ("torch", "torch.cuda") and name in _DTYPES:
             return _DTYPES[name]
         if name == self._network:
-            return Inert
+            return Placeholder
         raise RefusedError(full)
 
     def persistent_load(self, pid: Any) -> Any:
         """Old files keep the source code of classes here, which nobody needs, and all of them their storages."""
         kind, *rest = pid
-        if kind == "module" and rest[0] is Inert:
-            return Inert
+        if kind == "module" and rest[0] is Placeholder:
+            return Placeholder
         if kind == "storage" and isinstance(rest[0], torch.dtype):
             self.dtypes[str(rest[1])] = rest[0]
             return _Storage(str(rest[1]), rest[0])
@@ -116,8 +116,8 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor_v2": _view,
     "torch._utils._rebuild_parameter": _first,
     "torch.nn.parameter.Parameter": _first,
-    "torch.nn.backends.thnn._get_thnn_function_backend": Inert,
-    **{f"torch.nn.modules.{name}": Inert for name in _LAYERS},
+    "torch.nn.backends.thnn._get_thnn_function_backend": Placeholder,
+    **{f"torch.nn.modules.{name}": Placeholder for name in _LAYERS},
 }
 
 
@@ -144,15 +144,15 @@ def _from_stream(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
         return found, contents
 
 
-def _parameters(module: Inert, prefix: str) -> Iterator[tuple[str, Any]]:
+def _parameters(module: Placeholder, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in _members(module, "_parameters"):
         yield f"{prefix}{name}", value
     for name, child in _members(module, "_modules"):
-        if isinstance(child, Inert):
+        if isinstance(child, Placeholder):
             yield from _parameters(child, f"{prefix}{name}.")
 
 
-def _members(module: Inert, kind: str) -> list[tuple[Any, Any]]:
+def _members(module: Placeholder, kind: str) -> list[tuple[Any, Any]]:
     members = vars(module).get(kind)
     return list(members.items()) if isinstance(members, Mapping) else []
 

@@ -5,7 +5,7 @@ import pytest
 from benchmark.report.tables.budget_table import budget_grids
 from benchmark.report.tables.comparison import attack_grids, comparison, transform_grids
 from benchmark.report.tables.strata_table import strata_grids
-from benchmark.report.tables.table import Grid, markdown
+from benchmark.report.tables.table import TextTable, markdown
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.ranking import ranked
 from benchmark.results.summary import summarise
@@ -29,12 +29,12 @@ def _order(*attacks: list[dict[str, Any]]) -> dict[str, list[str]]:
     return {norm: [one["attack"] for one in shown] for norm, shown in ranked(_summaries(*attacks)).items()}
 
 
-def _grid(*attacks: list[dict[str, Any]]) -> Grid:
+def _grid(*attacks: list[dict[str, Any]]) -> TextTable:
     (grid,) = attack_grids(_summaries(*attacks))
     return grid
 
 
-def _row(grid: Grid, name: str) -> list[str]:
+def _row(grid: TextTable, name: str) -> list[str]:
     (found,) = [list(cells[1:]) for cells in grid.rows if cells[0] == name]
     return found
 
@@ -229,7 +229,9 @@ def test_a_comparison_has_all_there_is() -> None:
 
 
 def test_markdown_is_the_same_table() -> None:
-    text = markdown([Grid("A *title*", ("attack", "success\n%"), [("pgd_l2", "1.0"), ("a|b", "-")], ["One.", "Two."])])
+    text = markdown(
+        [TextTable("A *title*", ("attack", "success\n%"), [("pgd_l2", "1.0"), ("a|b", "-")], ["One.", "Two."])]
+    )
     assert text == (
         "**A \\*title\\***\n\n| attack | success % |\n|:--|--:|\n| pgd\\_l2 | 1.0 |\n| a\\|b | - |\n\nOne. Two.\n"
     )

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.tracking.wandb import wandb_log
-from tests.tracking.example_epoch import IMAGES, media, rows, traces
-from tests.tracking.wandb.offline_client import clean_client
 from PIL import Image
 
-from benchmark.results.summary import summarise, write_summary
 from benchmark.report.figures.montage import MontageItem
-from benchmark.tracking.wandb.attack_log import log_attack_epoch
+from benchmark.results.summary import summarise, write_summary
 from benchmark.tracking.epoch import FinishedEpoch
+from benchmark.tracking.wandb.attack_log import log_attack_epoch
 from benchmark.tracking.wandb.logger import make_logger
+from tests.tracking.example_epoch import IMAGES, media, rows, traces
+from tests.tracking.wandb import wandb_log
+from tests.tracking.wandb.offline_client import clean_client
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tracking.wandb.offline_client import clean_client
 
 from benchmark.tracking.wandb.connection import Connection, connect
+from tests.tracking.wandb.offline_client import clean_client
 
 KEY = "0123456789" * 4
 

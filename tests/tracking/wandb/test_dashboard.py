@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tracking.example_epoch import rows, traces
-from tests.tracking.wandb.specification import Named, named, panels
 
 from benchmark.results.summary import summarise
-from benchmark.tracking.wandb.dashboard import make_dashboard
-from benchmark.tracking.wandb.dashboard_keys import GLOBAL_STEP, Logged, LoggedAttack
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.points import attack_logs
+from benchmark.tracking.wandb.dashboard import make_dashboard
+from benchmark.tracking.wandb.dashboard_keys import GLOBAL_STEP, Logged, LoggedAttack
+from tests.tracking.example_epoch import rows, traces
+from tests.tracking.wandb.specification import Named, named, panels
 
 FACTS = {
     "asma": {"family": "asma", "norm": "2", "eps": None, "equal_norm": None, "targeted": True},

@@ -1,7 +1,7 @@
 from benchmark.results.summary import summarise
-from benchmark.tracking.wandb.dashboard_keys import Logged, LoggedAttack
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.points import attack_logs
+from benchmark.tracking.wandb.dashboard_keys import Logged, LoggedAttack
 
 from tests.tracking.example_epoch import rows, traces  # isort: skip
 

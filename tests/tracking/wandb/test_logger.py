@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tracking.wandb import wandb_log
-from tests.tracking.wandb.offline_client import clean_client
 from omegaconf import OmegaConf
 
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.tracking.wandb.logger import RunLogger, make_logger, without_secrets
+from tests.tracking.wandb import wandb_log
+from tests.tracking.wandb.offline_client import clean_client
 
 KEY = "0123456789" * 4
 
