@@ -209,8 +209,8 @@ def _refuse_unknown(overrides: Sequence[str]) -> None:
             if name not in names(key):
                 if key == "defence" and name in names("adversarial_training"):
                     raise InputError(
-                        f"{override}: a victim is trained against attacks by adversarial_training={name}; defence= names "
-                        "input transforms the files are also shown through"
+                        f"{override}: a victim is trained against attacks by adversarial_training={name}; defence= "
+                        "names input transforms the files are also shown through"
                     )
                 near = did_you_mean(name, names(key))
                 raise InputError(

@@ -42,7 +42,7 @@ def test_processes_that_are_there_are_not_started(machines) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trainer", "ranks", "said"),
+    ("trainer", "processes", "said"),
     [
         (
             {"devices": 1},
