@@ -17,7 +17,7 @@ _CODE = {
     "target": "benchmark.targets.",
     "judge": "benchmark.criterion.",
     "attacks": "benchmark.attacks.",
-    "defences": "benchmark.transforms.input_transforms.",
+    "defences": "benchmark.transforms.",
 }
 
 

@@ -44,15 +44,15 @@ def test_every_image_is_a_row_per_attack(
 
 
 def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    tables = []
+    runs = []
     for slots, batch_size in ((1, 5), (4, 3)):
         folder = tmp_path / str(slots)
         data.batch_size = batch_size
         plan.engine["slots"] = slots
         epoch = AttackEpoch(plan, folder, "run", "victim", progress=False)
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
-        tables.append(tables.read(folder).drop_columns(["seconds"]).to_pylist())
-    for one, other in zip(*tables, strict=True):
+        runs.append(tables.read(folder).drop_columns(["seconds"]).to_pylist())
+    for one, other in zip(*runs, strict=True):
         assert one == {
             name: pytest.approx(value, rel=1e-6, abs=1e-9) if isinstance(value, float) else value
             for name, value in other.items()

@@ -124,10 +124,10 @@ def test_rows_do_not_depend_on_processes(start, tmp_path: Path, precision: str) 
 
 
 def _assert_same_means(folder: Path, expected: Path) -> None:
-    tables = [tables.read(path) for path in (folder, expected)]
-    assert tables[0]["success8"].to_pylist() == tables[1]["success8"].to_pylist()
+    rows = [tables.read(path) for path in (folder, expected)]
+    assert rows[0]["success8"].to_pylist() == rows[1]["success8"].to_pylist()
     for column in ("adv_iou_target", "adv8_iou_target", "adv_iou_truth", "l2", "linf"):
-        one, other = (sum(table[column].to_pylist()) / table.num_rows for table in tables)
+        one, other = (sum(table[column].to_pylist()) / table.num_rows for table in rows)
         assert one == pytest.approx(other, abs=0.01), column
 
 

@@ -398,8 +398,9 @@ def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
         # As for a run with an attack of the user's own: the rest is checked.
         assert outcome.status == 0, outcome
         section = key.split(".")[0]
+        rooms = {"attacks": "attacks", "defences": "transforms"}
         assert f"note: {spoilt}: what its {section} should be is not checked" in outcome.err
-        assert f"only code of benchmark.{section} is run from a run's folder" in outcome.err
+        assert f"only code of benchmark.{rooms[section]} is run from a run's folder" in outcome.err
         assert ("eps" if section == "attacks" else "jpeg_iou_target") in outcome.out.split("not checked: ")[1]
 
 

@@ -117,9 +117,9 @@ def test_every_run_of_a_sweep_is_a_job(sweep, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "sweep"
     assert sorted(path.parent.name for path in folder.glob("*/records.parquet")) == ["0", "1", "2", "3"]
-    tables = [tables.read(folder / str(number)) for number in range(4)]
-    assert [table.num_rows for table in tables] == [4, 4, 4, 4]
-    told = [(set(table["victim"].to_pylist()), set(table["seed"].to_pylist())) for table in tables]
+    rows = [tables.read(folder / str(number)) for number in range(4)]
+    assert [table.num_rows for table in rows] == [4, 4, 4, 4]
+    told = [(set(table["victim"].to_pylist()), set(table["seed"].to_pylist())) for table in rows]
     assert told == [({f"{name}_resnet18"}, {seed}) for name in ("unet", "fpn") for seed in (0, 1)]
     assert len(list(folder.glob(".submitit/*/*_0_result.pkl"))) == 4
 

@@ -221,13 +221,13 @@ APPENDING = """
 import sys
 from benchmark.runs import tables
 from pathlib import Path
-writer = records.Writer(Path(sys.argv[1]), records.RECORDS)
-empty = dict.fromkeys(records.SCHEMA.names)
+writer = tables.Writer(Path(sys.argv[1]), tables.RECORDS)
+empty = dict.fromkeys(tables.SCHEMA.names)
 for i in range(100_000):
     writer.append([empty | {"attack": "asma", "id": f"{sys.argv[2]}-{i:06d}"}])
     print(f"{sys.argv[2]}-{i:06d}", flush=True)
     if i % 50 == 49:
-        records.RECORDS.merge(Path(sys.argv[1]))
+        tables.RECORDS.merge(Path(sys.argv[1]))
 """
 
 

@@ -147,11 +147,11 @@ def test_identifiers_are_unique(specification: dict[str, Any]) -> None:
 
 def test_it_is_the_same_in_every_process(specification: dict[str, Any]) -> None:
     code = (
-        "import json, test_dashboard as t; "
+        "import json, tests.tracking.wandb.test_dashboard as t; "
         "print(json.dumps(t.make_dashboard(t.example(), 'bench', 'team', find_runs=False).specification()))"
     )
     root = Path(__file__).resolve().parents[3]
-    environment = {"PYTHONPATH": f"{root}:{Path(__file__).parent.parent}", "PYTHONHASHSEED": "7", "PATH": ""}
+    environment = {"PYTHONPATH": str(root), "PYTHONHASHSEED": "7", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert json.loads(done.stdout) == specification
 
