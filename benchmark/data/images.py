@@ -1,7 +1,5 @@
 """Reads pictures and masks from files, exactly or not at all: what cannot be converted faithfully is an error."""
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +7,11 @@ from PIL import Image, ImageOps
 
 from benchmark.data.source import VOID
 from benchmark.errors import InputError
+from benchmark.images.image_files import open_picture
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
+"""Pillow's names of the formats that data sets may have, whatever the suffix of a file."""
 JPEG = {".jpg", ".jpeg"}
 JPEG_ROUNDING = 8  # by so much the channels of a gray picture may differ after compression
 SIXTEEN_BIT_GRAY = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -111,20 +112,13 @@ def check_encoding(encoding: dict[object, object], classes: int) -> Encoding:
 def _open(path: Path) -> Image.Image:
     """The decoded, upright picture; its depth and its number of frames are checked before Pillow hides them."""
     try:
-        picture = Image.open(path)
-        frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a photo and its previews
-        raw_mode = str(picture.tile[0].args) if picture.tile else ""
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ) as error:
+        with open_picture(path, FORMATS) as picture:
+            frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a photo and its previews
+            tiles = getattr(picture, "tile", None)
+            raw_mode = str(tiles[0].args) if tiles else ""
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+    except OSError as error:
         reason = " ".join(str(error).replace(f"{str(path)!r}", "the file").split())
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file or leave it out") from error
     if frames > 1:

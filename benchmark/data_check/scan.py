@@ -11,14 +11,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from benchmark.data.files import PairedFiles
-from benchmark.data.images import read_values
+from benchmark.data.images import FORMATS, read_values
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.data_check.duplicates import perceptual_hash
 from benchmark.errors import InputError
+from benchmark.images.image_files import open_picture
 
 SIDE = 96  # pixels of the small copies by which masks are judged and shown
 
@@ -92,12 +92,12 @@ def _describe(item: Item, files: tuple[Path, ...]) -> None:
     """Formats of the files and values of the masks, as far as they can be read; `source.read` says what is wrong."""
     for number, path in enumerate(files):
         try:
-            with Image.open(path) as picture:
+            with open_picture(path, FORMATS) as picture:
                 item.formats.append(f"{'mask' if number else 'image'} {picture.format} {picture.mode}")
             if number:
                 counts = np.bincount(read_values(path).ravel())
                 item.values.update({value: int(counts[value]) for value in np.flatnonzero(counts).tolist()})
-        except (InputError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except (InputError, OSError):
             continue
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
+from benchmark.images.image_files import open_picture
 
 VOID = 255
 """The value of pixels that do not count; classes are 0 to classes − 1, so there are at most 255 of them."""
@@ -43,17 +44,7 @@ def save_map(labels: NDArray[Any], path: Path) -> None:
 def load_map(path: Path) -> NDArray[np.uint8]:
     """Read a saved map: (H, W) class indices. Raises InputError if it cannot be read."""
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             return np.array(picture, dtype=np.uint8)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
-
-
-def depth_of(picture: Image.Image, path: Path) -> int:
-    """Bits of the levels in a saved image: 8, or what a deeper one says. Raises InputError if it says nothing."""
-    if picture.mode in ("L", "RGB"):
-        return 8
-    said = str(picture.info.get("bits"))
-    if not (picture.mode.startswith("I") and said.isdecimal() and 8 < int(said) <= 16):
-        raise InputError(f"{path}: is no image that a run has saved (mode {picture.mode}); attack the image again")
-    return int(said)

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch.utils.data import Dataset
 
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, repeat_case, split_of
-from benchmark.images.image_files import load_picture
+from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
 from benchmark.runs.layout import Picture, adversarial_path, picture_path
@@ -104,10 +103,10 @@ class PastRun:
         path = adversarial_path(self.folder, row["attack"], row["id"])
         place, column = row_place(row), str(path.relative_to(self.folder))
         try:
-            with Image.open(path, formats=["PNG"]) as picture:
+            with open_picture(path) as picture:
                 size = picture.size
-        except Exception as error:  # any bytes may come here, and Pillow raises many things at them
-            reason = getattr(error, "strerror", None) or "no PNG"
+        except OSError as error:
+            reason = error.strerror or "no PNG"
             yield Mismatch(place, f"cannot be read ({reason})", _PICTURE, column)
             return
         if size != (row["width"], row["height"]):

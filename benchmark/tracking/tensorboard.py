@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
+from benchmark.images.image_files import open_picture
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
 from benchmark.tracking.points import AttackLog, attack_logs
@@ -92,5 +92,5 @@ def _add_summary(writer: Any, log: AttackLog) -> None:
 
 def _add_montage(writer: Any, log: AttackLog) -> None:
     if log.montage is not None:
-        with Image.open(log.montage) as picture:
+        with open_picture(log.montage) as picture:
             writer.add_image(log.montage_key, np.asarray(picture.convert("RGB")), 0, dataformats="HWC")

@@ -1,5 +1,6 @@
 """Adversarial images as files."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,15 @@ import torch
 from PIL import Image
 
 from benchmark.errors import InputError
-from benchmark.images.image_files import file_sha256, load_picture, save_picture
-from benchmark.images.quantisation import round8
+from benchmark.images.image_files import file_sha256, load_picture, open_picture, save_picture
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer, round8
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_read_back_is_the_image_rounded_to_8_bits(tmp_path: Path, channels: int) -> None:
     image = torch.rand(channels, 7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     path = tmp_path / "a" / "b" / "image.png"
-    save_picture(image, path)
+    save_picture(image, path, EIGHT_BIT)
     assert torch.equal(load_picture(path), round8(image).float())
     assert torch.equal(load_picture(path), (image * 255).round().float() / 255)
     with Image.open(path) as picture:
@@ -31,7 +32,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Image.Image, "save", fails)
     with pytest.raises(OSError, match="no space left"):
-        save_picture(torch.zeros(3, 2, 2), tmp_path / "image.png")
+        save_picture(torch.zeros(3, 2, 2), tmp_path / "image.png", EIGHT_BIT)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,8 +56,40 @@ def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
 def test_another_format_under_the_name_of_a_png_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     Image.new("RGB", (4, 4)).save(path, format="EPS")
-    with pytest.raises(InputError, match=r"image\.png: cannot be read \(no PNG that is whole\)"):
+    with pytest.raises(InputError, match=r"image\.png: cannot be read \(not a complete PNG file\)"):
         load_picture(path)
+
+
+def test_a_deep_image_keeps_its_levels(tmp_path: Path) -> None:
+    image = torch.rand(1, 6, 4, generator=torch.Generator().manual_seed(0))
+    save_picture(image, tmp_path / "deep.png", Quantizer(12))
+    assert torch.equal(load_picture(tmp_path / "deep.png"), Quantizer(12).round(image))
+
+
+def test_only_the_named_formats_are_opened(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (4, 4)).save(path, format="JPEG")
+    with pytest.raises(OSError, match="cannot identify image file"), open_picture(path):
+        pass
+    with open_picture(path, formats=("PNG", "JPEG")) as picture:
+        assert picture.format == "JPEG"
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path: Path) -> None:
+    Image.new("L", (20, 10)).save(tmp_path / "large.png")
+    with open_picture(tmp_path / "large.png", max_pixels=200) as picture:
+        assert picture.size == (20, 10)
+    refused = pytest.raises(OSError, match="20 x 10 pixels; at most 199 are read")
+    with refused, open_picture(tmp_path / "large.png", max_pixels=199):
+        pass
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(OSError, match="Not a regular file"), open_picture(tmp_path / "pipe.png"):
+        pass
+    with pytest.raises(InputError, match=r"pipe\.png: cannot be read \(Not a regular file\); attack the image again"):
+        load_picture(tmp_path / "pipe.png")
 
 
 def test_the_hash_is_of_the_files_bytes(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from benchmark.errors import InputError
-from benchmark.images.label_maps import depth_of, load_map
+from benchmark.images.image_files import load_levels
+from benchmark.images.label_maps import load_map
 from benchmark.report.figures.montage import MontageItem
 from benchmark.results.success_curves import families
 from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
@@ -25,7 +24,8 @@ def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
     """
     attack, image_id = row["attack"], row["id"]
     paths = picture_path(run, "clean", image_id), adversarial_path(run, attack, image_id)
-    (image, highest), (adv, _) = (_load_levels(path) for path in paths)
+    (image, quantizer), (adv, _) = (load_levels(path) for path in paths)
+    highest = quantizer.highest
     return MontageItem.of_row(
         row,
         image=_to_look_at(image, highest),
@@ -48,20 +48,5 @@ def montage_paths(run: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Pat
     return {attack: run / name for attack, name in zip(shown, names, strict=True)}
 
 
-def load_pixels(path: Path) -> NDArray[np.uint8]:
-    """(H, W, C) with 1 or 3 channels, deeper images as 8 bits. Raises InputError if it cannot be read."""
-    return _to_look_at(*_load_levels(path))
-
-
-def _load_levels(path: Path) -> tuple[NDArray[np.int64], int]:
-    """The levels (H, W, C) of an image, and that of 1."""
-    try:
-        with Image.open(path) as picture:
-            levels, bits = np.array(picture).astype(np.int64), depth_of(picture, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error
-    return levels[:, :, None] if levels.ndim == 2 else levels, 2**bits - 1
-
-
-def _to_look_at(levels: NDArray[np.int64], highest: int) -> NDArray[np.uint8]:
+def _to_look_at(levels: NDArray[np.int32], highest: int) -> NDArray[np.uint8]:
     return np.round(levels * (255 / highest)).astype(np.uint8)
