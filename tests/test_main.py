@@ -67,7 +67,7 @@ def test_list_shows_every_name_with_its_headline(capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
         *("attack=", "victim=", "data=", "target=", "experiment="),
-        *("defence=", "adversarial_training=", "judge=", "logger=", "trainer="),
+        *("adversarial_training=", "defence=", "judge=", "logger=", "trainer="),
     ]
     for group in groups():
         for name, path in names(group).items():

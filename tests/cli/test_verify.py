@@ -467,7 +467,7 @@ def test_an_interrupted_check_says_how_far_it_came(command, small_run: Path, mon
             raise KeyboardInterrupt
         return iter(())
 
-    monkeypatch.setattr(RowChecks, "faults", interrupted)
+    monkeypatch.setattr(RowChecks, "mismatches", interrupted)
     outcome = command("verify", small_run)
     assert (outcome.status, outcome.out) == (130, "")
     assert outcome.err.splitlines()[-1] == (f"interrupted: 2 of 6 rows of {small_run} had been checked, 0 faults")

@@ -31,16 +31,16 @@ Told = Callable[[Mapping[str, Any]], dict[str, str]]
 def run(small_run: Path) -> Iterator[tuple[list[dict[str, Any]], RowChecks, Told]]:
     """The rows, what checks them, and a function from a row to column -> fault."""
     recorded, _ = recorded_run(small_run, open_run(small_run), moved=False)
-    source, victim = recorded.source, load_victim(small_run / "checkpoints" / "best.ckpt")
+    past_run, victim = recorded.past_run, load_victim(small_run / "checkpoints" / "best.ckpt")
     with frozen(victim, torch.float32):
-        predictions = Predictions(AttackedModel(victim, 32), source, recorded.defences or {})
+        predictions = Predictions(AttackedModel(victim, 32), past_run, recorded.defences or {})
         checks = RowChecks(recorded, predictions, "unet_mobilenet_v2")
 
         def told(row: Mapping[str, Any]) -> dict[str, str]:
-            (case,) = source.cases([row["id"]])
+            (case,) = past_run.cases([row["id"]])
             return {mismatch.column: str(mismatch) for mismatch in checks.mismatches(row, case)}
 
-        yield [dict(row) for row in source.rows], checks, told
+        yield [dict(row) for row in past_run.rows], checks, told
 
 
 def _chosen(rows: list[dict[str, Any]], attack: str) -> dict[str, Any]:

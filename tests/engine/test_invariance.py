@@ -31,7 +31,7 @@ RULES: dict[str, Rule] = {
 def _coarse_files() -> Iterator[None]:
     """16 levels instead of 256, so that many successes fail their confirmation."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.images.quantisation.Grid.round", lambda _, points: (points * 15).round() / 15)
+        patch.setattr("benchmark.images.quantisation.Quantizer.round", lambda _, points: (points * 15).round() / 15)
         yield
 
 
