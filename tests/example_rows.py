@@ -4,7 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmark.runs.tables import RECORDS, SCHEMA
+from benchmark.runs.schema import SCHEMA
+from benchmark.runs.tables import RECORDS
 
 
 def row(image: str, **changes: Any) -> dict[str, Any]:

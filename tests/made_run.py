@@ -10,7 +10,7 @@ import pyarrow as pa
 from PIL import Image
 
 from benchmark.images.label_maps import save_map
-from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 from tests.example_rows import row, table
 
@@ -68,15 +68,15 @@ def _save_pictures(folder: Path, one: Mapping[str, Any], size: int, random: np.r
     clean = 150 + 60 * np.sin(x / size * 5)[..., None] - 80 * truth[..., None] + random.normal(0, 6, (size, size, 3))
     adv = clean + random.normal(0, 4, clean.shape)
     for path, pixels in (
-        (picture_path(folder, "clean", one["id"]), clean),
-        (adversarial_path(folder, one["attack"], one["id"]), adv),
+        (RunFolder(folder).picture("clean", one["id"]), clean),
+        (RunFolder(folder).adversarial(one["attack"], one["id"]), adv),
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
-    save_map(truth, picture_path(folder, "truth", one["id"]))
-    save_map(truth, picture_path(folder, "prediction", one["id"]))
-    save_map(truth.T, picture_path(folder, "target", one["id"]))
-    save_map(truth.T, prediction_path(folder, one["attack"], one["id"]))
+    save_map(truth, RunFolder(folder).picture("truth", one["id"]))
+    save_map(truth, RunFolder(folder).picture("prediction", one["id"]))
+    save_map(truth.T, RunFolder(folder).picture("target", one["id"]))
+    save_map(truth.T, RunFolder(folder).prediction(one["attack"], one["id"]))
 
 
 def rows_of(folder: Path) -> pa.Table:

@@ -14,7 +14,7 @@ from benchmark.evaluation.session import Session
 from benchmark.images.quantisation import Quantizer
 from benchmark.results.metric_keys import key_of
 from benchmark.results.summary import summarise
-from benchmark.runs.tables import SCHEMA
+from benchmark.runs.schema import SCHEMA
 
 _LOGGED = ("steps", "l2", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
 

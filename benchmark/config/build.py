@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from benchmark.config.validation import check_arguments
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
-from benchmark.runs.tables import PREDICTIONS
+from benchmark.runs.schema import PREDICTIONS
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

@@ -22,7 +22,8 @@ from benchmark.evaluation.transformed_scores import TransformedScores
 from benchmark.images.image_files import file_sha256, load_picture, save_picture
 from benchmark.images.label_maps import VOID, save_map
 from benchmark.images.quantisation import EIGHT_BIT, Quantizer
-from benchmark.runs.layout import Picture, adversarial_path, picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
+from benchmark.runs.layout import Picture
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
 _TRACE_POINTS = 200
@@ -113,12 +114,12 @@ class RowWriter:
     @torch.no_grad()
     def _save(self, attack: str, finished: Finished, case: Case, adv8: Tensor, further: Row) -> Row:
         with record_function(ROWS):
-            path = adversarial_path(self._folder, attack, case.id)
+            path = RunFolder(self._folder).adversarial(attack, case.id)
             save_picture(finished.adv, path, self._quantizer)
             if not torch.equal(load_picture(path), adv8):
                 raise RuntimeError(f"{path}: does not hold the image that was written")
             preds = finished.adv8_preds
-            save_map(case.placed(preds).numpy(), prediction_path(self._folder, attack, case.id))
+            save_map(case.placed(preds).numpy(), RunFolder(self._folder).prediction(attack, case.id))
             self._save_case(case, finished.clean_preds)
             row = make_row(self._common, self._attacks[attack].columns(attack), finished, case, adv8, preds)
             row |= {"adv8_sha256": file_sha256(path)} | further
@@ -128,7 +129,7 @@ class RowWriter:
 
     def _save_case(self, case: Case, clean_preds: Tensor) -> None:
         """What is the same for all attacks; last the clean image, which says that all of it is there."""
-        clean = picture_path(self._folder, "clean", case.id)
+        clean = RunFolder(self._folder).picture("clean", case.id)
         if clean.exists():
             return
         maps: dict[Picture, Tensor] = {
@@ -137,7 +138,7 @@ class RowWriter:
             "prediction": case.placed(clean_preds),
         }
         for name, labels in maps.items():
-            save_map(labels.numpy(), picture_path(self._folder, name, case.id))
+            save_map(labels.numpy(), RunFolder(self._folder).picture(name, case.id))
         save_picture(case.image, clean, self._quantizer)
 
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from benchmark.evaluation.case import Case, repeat_case, split_of
 from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
-from benchmark.runs.layout import Picture, adversarial_path, picture_path
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, group_rows
 from benchmark.targets import Target
 
@@ -100,7 +100,7 @@ class PastRun:
 
     def picture_mismatches(self, row: Mapping[str, Any]) -> Iterator[Mismatch]:
         """Whether the saved picture is missing, no PNG, or of another size than the row says."""
-        path = adversarial_path(self.folder, row["attack"], row["id"])
+        path = RunFolder(self.folder).adversarial(row["attack"], row["id"])
         place, column = row_place(row), str(path.relative_to(self.folder))
         try:
             with open_picture(path) as picture:
@@ -130,9 +130,10 @@ class PastRun:
 
     def _as_saved(self, case: Case) -> Case:
         """The case of a model that shows but a window of its input, from the pictures: the rows are about these."""
-        paths: dict[Picture, Path] = {name: picture_path(self.folder, name, case.id) for name in ("truth", "target")}
-        truth, target = (torch.from_numpy(load_map(path)).long() for path in paths.values())
-        image = load_picture(picture_path(self.folder, "clean", case.id))
+        run = RunFolder(self.folder)
+        image = load_picture(run.picture("clean", case.id))
+        truth = torch.from_numpy(load_map(run.picture("truth", case.id))).long()
+        target = torch.from_numpy(load_map(run.picture("target", case.id))).long()
         valid, aims = truth != VOID, target != VOID
         truth, target = truth.masked_fill(~valid, 0), target.masked_fill(~aims, 0)
         return replace(case, image=image, truth=truth, target=target, valid=valid, target_valid=aims)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from benchmark.results.columns import Rows, column, cost_of_success, flag
 from benchmark.results.intervals import bootstrap_means, bootstrap_medians
-from benchmark.runs import tables
+from benchmark.runs import schema
 
-NORMS = ("l0_share", *tables.NORMS)
+NORMS = ("l0_share", *schema.NORMS)
 """Measured on successes only (`success`, for the file's norms `success8`): a failed image has no norm. `l0_share` is
 l0 relative to height·width."""
 

@@ -18,7 +18,8 @@ from benchmark.results.statistics import NORMS, describe, describe_norms, descri
 from benchmark.results.structure_size import by_size
 from benchmark.results.target_strata import by_target, target_counts
 from benchmark.results.worst_case import worst_cases
-from benchmark.runs.tables import PREDICTIONS, SCHEMA, group_rows
+from benchmark.runs.schema import PREDICTIONS, SCHEMA
+from benchmark.runs.tables import group_rows
 
 LABELS = ("run", "victim", "data", "split", "target", "judge")
 """Columns that say what was measured; a summary holds the value, or the values joined by ", "."""

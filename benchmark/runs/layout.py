@@ -1,24 +1,54 @@
-"""Where a run's folder has the pictures of an image; whatever characters names hold, they stay in their folders."""
+"""The name of every file in the folder of a run, and file names for ids that hold any characters."""
 
-from pathlib import Path
+import hashlib
 from typing import Literal
+from urllib.parse import quote
 
-from benchmark.runs.tables import file_name
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+SPLITS = "splits.json"
+SUMMARY = "summary.json"
+METRICS = "metrics.csv"
+REPORT = "report.html"
+COMPARISON = "comparison.md"
+CURVES = "curves.png"
+MONTAGE = "montage.png"
+MONTAGE_OF_ATTACK = "montage_{attack}.png"
+TRANSFER_REPORT = "transfer.md"
+
+CHECKPOINTS = "checkpoints"
+BEST_CHECKPOINT = "best.ckpt"
+LAST_CHECKPOINT = "last.ckpt"
+
+RECORDS = "records"
+TRACES = "traces"
+TRANSFER = "transfer"
+TABLE = "{name}.parquet"
+PARTS = "part-*.parquet"
+PART = "part-{writer}-{number:08d}.parquet"
+
+PICTURES = "pictures"
+ADVERSARIAL_IMAGES = "adversarial"
+PREDICTION_MAPS = "predictions"
+WANDB = "wandb"
+TENSORBOARD = "tensorboard"
+
+WRITTEN_FIRST = (CONFIG, SPLITS, ENVIRONMENT, METRICS)
+"""What a run writes before it has computed anything."""
 
 Picture = Literal["clean", "truth", "target", "prediction"]
-"""What there is once of an image: as it was, two maps, and the prediction of the clean image."""
+"""The pictures that all attacks on an image share: the clean image, two label maps, and the prediction of the clean
+image."""
+
+_LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings included
 
 
-def picture_path(run: Path, picture: Picture, image_id: str) -> Path:
-    """`pictures/<picture>/<id>.png`, the same for all attacks."""
-    return run / "pictures" / picture / f"{file_name(image_id)}.png"
-
-
-def adversarial_path(run: Path, attack: str, image_id: str) -> Path:
-    """`adversarial/<attack>/<id>.png`, what an attack has made of an image."""
-    return run / "adversarial" / file_name(attack) / f"{file_name(image_id)}.png"
-
-
-def prediction_path(run: Path, attack: str, image_id: str) -> Path:
-    """`predictions/<attack>/<id>.png`, the prediction of that file."""
-    return run / "predictions" / file_name(attack) / f"{file_name(image_id)}.png"
+def file_name(image_id: str) -> str:
+    """A file name that is one-to-one with the id and cannot leave its folder, whatever the id holds."""
+    if not image_id:
+        return "%"
+    name = quote(image_id, safe=" ()+,=@")
+    if len(name) > _LONGEST_NAME:
+        # quote writes capital hexadecimal digits, so "%x" marks what no short id can become.
+        name = f"{name[:_LONGEST_NAME]}%x{hashlib.sha256(image_id.encode()).hexdigest()[:32]}"
+    return name.replace(".", "%2E") if name.strip(".") == "" else name

@@ -5,7 +5,6 @@ renamed when whole, because a single growing Parquet file is unreadable until it
 merged into one file. Readers always see merged rows and parts together, each row once.
 """
 
-import hashlib
 import re
 import secrets
 from collections import Counter
@@ -14,74 +13,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
+from benchmark.runs import layout
+from benchmark.runs.schema import SCHEMA, TRACE_SCHEMA
 
 T = TypeVar("T")
-
-_LONGEST_NAME = 160  # file systems take 255 bytes, temporary names and endings included
-
-PREDICTIONS = ("clean", "adv", "adv8")
-"""The clean image, the float32 result, and the 8-bit file."""
-
-NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l1", "adv8_l2", "adv8_linf", "adv8_psnr")
-"""How visible the perturbation is: of the float32 result, and of the 8-bit file where rounding can matter."""
-
-_SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (
-    "iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth",
-)]  # fmt: skip
-
-SCHEMA = pa.schema(
-    [
-        *[
-            (name, pa.string())
-            for name in ("run", "attack", "family", "victim", "data", "split", "id", "group", "target", "judge")
-        ],
-        *[(name, pa.string()) for name in ("norm", "equal_norm")],
-        ("eps", pa.float64()),
-        ("targeted", pa.bool_()),
-        *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
-        *[(name, pa.int64()) for name in ("target_draw", "target_draws", "target_pixels")],
-        ("target_too_close", pa.bool_()),
-        ("iou_target_truth", pa.float64()),
-        *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
-        *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "passes", "success_passes")],
-        ("zero_gradients", pa.int64()),
-        ("seconds", pa.float64()),
-        *[(name, pa.float64()) for name in NORMS],
-        *_SCORES,
-        *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
-        ("adv8_sha256", pa.string()),
-    ]
-)
-"""One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
-`background` (null: every class is foreground) every score to the truth can be recomputed from them.
-
-`target` is the kind of target and, after a colon, the very map: the draw number `target_draw` (from 1) of the
-`target_draws` that were made until one was neither too close to the truth nor to the clean prediction; where none was
-(`target_too_close`), it is the least similar of them. `target_pixels` are its foreground pixels (0: erased),
-`iou_target_truth` is its IoU to the truth, `clean_iou_target` to the clean prediction.
-
-`family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
-norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
-`success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
-saved file, in hexadecimal (null: the row is older than the column)."""
-
-TRACE_SCHEMA = pa.schema(
-    [
-        ("attack", pa.string()),
-        ("id", pa.string()),
-        ("step", pa.int64()),
-        *[(name, pa.float64()) for name in ("iou", "pixel_acc", "l2", "linf", "loss")],
-    ]
-)
-"""One row per image and kept step; iou and pixel_acc are to the labels the rule was given. What a rule reports of its
-own, such as a multiplier, are further columns."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +44,10 @@ class Table:
         return pa.schema([*self.schema, *((name, pa.float64()) for name in sorted(chosen))])
 
     def merged(self, run: Path) -> Path:
-        return run / f"{self.name}.parquet"
+        return run / layout.TABLE.format(name=self.name)
 
     def parts(self, run: Path) -> list[Path]:
-        return sorted((run / self.name).glob("part-*.parquet"))
+        return sorted((run / self.name).glob(layout.PARTS))
 
     def exists(self, run: Path) -> bool:
         """Whether the run has any rows, merged or not."""
@@ -163,7 +104,7 @@ class Table:
             files.insert(0, self.merged(run))
         if not files:
             raise InputError(
-                f"{run}: no {self.name}.parquet and no {self.name}/part-*.parquet; is this a run's folder?"
+                f"{run}: no {self.merged(run).name} and no {self.name}/{layout.PARTS}; is this a run's folder?"
             )
         return files
 
@@ -186,10 +127,10 @@ class Table:
         return path
 
 
-RECORDS = Table("records", SCHEMA, ("attack", "id"), further=r"(clean_)?[a-z0-9]+_iou_(target|truth)")
+RECORDS = Table(layout.RECORDS, SCHEMA, ("attack", "id"), further=r"(clean_)?[a-z0-9]+_iou_(target|truth)")
 """Further columns: IoU of the 8-bit file, and with `clean_` of the clean image, after an input transform."""
 
-TRACES = Table("traces", TRACE_SCHEMA, ("attack", "id", "step"), further=r".+")
+TRACES = Table(layout.TRACES, TRACE_SCHEMA, ("attack", "id", "step"), further=r".+")
 
 
 class Writer:
@@ -198,7 +139,7 @@ class Writer:
     def __init__(self, run: Path, table: Table, rank: int = 0) -> None:
         self._folder = run / table.name
         self._table = table
-        self._prefix = f"part-{secrets.token_hex(4)}-{rank}"
+        self._name = f"{secrets.token_hex(4)}-{rank}"
         self._sequence = 0
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -211,7 +152,7 @@ class Writer:
             if wrong := sorted((needed - set(row)) | (set(row) - known)):
                 raise ValueError(f"{self._table.name}: columns missing from the row or unknown to the schema: {wrong}")
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{self._prefix}-{self._sequence:08d}.parquet"
+        part = self._folder / layout.PART.format(writer=self._name, number=self._sequence)
         _write_whole(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), part)
         self._sequence += 1
 
@@ -228,17 +169,6 @@ def drop_traces_without_row(run: Path) -> None:
         found = _read(part, partial(pq.read_table, columns=["attack", "id"])).to_pylist()
         if not {(row["attack"], row["id"]) for row in found} <= known:
             part.unlink()
-
-
-def file_name(image_id: str) -> str:
-    """A file name that is one-to-one with the id and cannot leave its folder, whatever the id holds."""
-    if not image_id:
-        return "%"
-    name = quote(image_id, safe=" ()+,=@")
-    if len(name) > _LONGEST_NAME:
-        # quote writes capital hexadecimal digits, so "%x" marks what no short id can become.
-        name = f"{name[:_LONGEST_NAME]}%x{hashlib.sha256(image_id.encode()).hexdigest()[:32]}"
-    return name.replace(".", "%2E") if name.strip(".") == "" else name
 
 
 def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list[Mapping[str, Any]]]:

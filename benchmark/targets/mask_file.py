@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
-from benchmark.runs.tables import file_name
+from benchmark.runs.layout import file_name
 from benchmark.targets.base import Drawn, Split, Target
 
 

@@ -16,7 +16,7 @@ from benchmark.images.image_files import load_picture
 from benchmark.images.output_window import window_of
 from benchmark.images.quantisation import Quantizer
 from benchmark.past_runs.past_run import PastRun
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import group_rows
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like
@@ -79,7 +79,7 @@ class Evaluation:
                 yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
-        path = adversarial_path(self.past_run.folder, row["attack"], row["id"])
+        path = RunFolder(self.past_run.folder).adversarial(row["attack"], row["id"])
         picture = load_picture(path)
         if picture.shape != case.image.shape or abs(_norm(picture - case.image, 2) - row["adv8_l2"]) > 1e-4:
             raise InputError(

@@ -16,7 +16,7 @@ from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.results.columns import NORM_COLUMNS
-from benchmark.runs.tables import PREDICTIONS
+from benchmark.runs.schema import PREDICTIONS
 
 HALF = 0.5 / 255
 """How far rounding to 8 bits moves a value at most."""

@@ -14,7 +14,7 @@ from benchmark.evaluation.case import Case
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.past_runs.mismatch import Mismatch, row_place
-from benchmark.runs.layout import picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
 
 
 def picture_mismatches(folder: Path, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Mismatch]:
@@ -29,8 +29,8 @@ def picture_mismatches(folder: Path, row: Mapping[str, Any], case: Case, classes
         "truth": case.truth.masked_fill(~case.valid, VOID),
         "target": case.target.masked_fill(~case.target_valid, VOID),
     }
-    paths = {name: picture_path(folder, name, image) for name in ("clean", "truth", "target", "prediction")}
-    paths["predictions"] = prediction_path(folder, row["attack"], image)
+    paths = {name: RunFolder(folder).picture(name, image) for name in ("clean", "truth", "target", "prediction")}
+    paths["predictions"] = RunFolder(folder).prediction(row["attack"], image)
     for name, path in paths.items():
         column = str(path.relative_to(folder))
         try:

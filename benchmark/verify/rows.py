@@ -15,7 +15,7 @@ from benchmark.images.image_files import file_sha256, load_picture
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
 from benchmark.past_runs.past_run import PastRun
 from benchmark.results.columns import NORM_COLUMNS
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS
 from benchmark.verify.bounds import Relation, counts_of, effort, outcome, own_scores, visibility
 from benchmark.verify.pictures import picture_mismatches
@@ -117,7 +117,7 @@ class RowChecks:
     def _picture(self, row: Mapping[str, Any], case: Case) -> tuple[list[Mismatch], Tensor | None]:
         """The saved image, or why there is none that fits the clean one."""
         mismatches = list(self._source.picture_mismatches(row))
-        path = adversarial_path(self._source.folder, row["attack"], row["id"])
+        path = RunFolder(self._source.folder).adversarial(row["attack"], row["id"])
         try:
             adv8 = load_picture(path)
         except InputError as error:
@@ -128,7 +128,7 @@ class RowChecks:
         return mismatches or [Mismatch(row_place(row), f"its picture is {sizes}", column="adversarial")], None
 
     def _of_file(self, row: Mapping[str, Any], file: Mapping[str, float]) -> dict[str, Any]:
-        path = adversarial_path(self._source.folder, row["attack"], row["id"])
+        path = RunFolder(self._source.folder).adversarial(row["attack"], row["id"])
         return {f"adv8_{name}": file[name] for name in _FILE_NORMS} | {"adv8_sha256": file_sha256(path)}
 
     def _budget(self, row: Mapping[str, Any]) -> float | None:

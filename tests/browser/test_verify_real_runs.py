@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmark.__main__ import main
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -29,7 +29,7 @@ def copy(real_runs: list[Path], tmp_path: Path) -> Path:
 
 def test_one_pixel(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = tables.read(copy).to_pylist()[3]
-    path = adversarial_path(copy, row["attack"], row["id"])
+    path = RunFolder(copy).adversarial(row["attack"], row["id"])
     pixels = np.array(Image.open(path))
     pixels[5, 7, 1] ^= 1
     Image.fromarray(pixels).save(path)

@@ -12,7 +12,7 @@ from benchmark.evaluation.scoring import score_perturbation
 from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path, picture_path
+from benchmark.runs.folder import RunFolder
 from benchmark.victims.loading import load_victim
 
 SHORT = (
@@ -48,10 +48,10 @@ def test_a_run_keeps_to_the_images_own_depth(command, tmp_path: Path, bits: int)
     assert victim.hparams["channels"] == 1
     assert rows
     for row in rows:
-        with Image.open(adversarial_path(folder, "asma", row["id"])) as picture:
+        with Image.open(RunFolder(folder).adversarial("asma", row["id"])) as picture:
             assert picture.mode == ("L" if bits == 8 else "I;16")
             adv = np.array(picture).astype(np.int64)
-        clean = np.array(Image.open(picture_path(folder, "clean", row["id"]))).astype(np.int64)
+        clean = np.array(Image.open(RunFolder(folder).picture("clean", row["id"]))).astype(np.int64)
         assert adv.max() <= highest
         assert bits == 8 or clean.max() > 255
         points = torch.from_numpy(adv).float()[None, None] / highest

@@ -10,7 +10,7 @@ from PIL import Image
 from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 from benchmark.transforms.input_transforms import JPEG, Median
 from benchmark.victims.loading import load_victim
 
@@ -37,7 +37,7 @@ def test_rows_have_columns_for_each_defence_asked(command, trained: Path, tmp_pa
         return score_prediction(preds, dataset[index]["mask"], target, dataset[index]["valid"], 2, 0)
 
     for index, row in enumerate(rows):
-        file = np.array(Image.open(adversarial_path(tmp_path / "run", "asma", row["id"])))
+        file = np.array(Image.open(RunFolder(tmp_path / "run").adversarial("asma", row["id"])))
         file = torch.from_numpy(file).permute(2, 0, 1)
         clean = (dataset[index]["image"] * 255).round().to(torch.uint8)
         for name, defence in (("jpeg", JPEG(40)), ("median", Median())):

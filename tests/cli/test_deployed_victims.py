@@ -13,7 +13,7 @@ from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 from benchmark.transforms.input_transforms import JPEG, Median
 from benchmark.victims.deployment.postprocessing import LargestComponent, postprocess
 from benchmark.victims.loading import load_victim
@@ -40,7 +40,7 @@ def test_rows_are_scored_through_the_whole_pipeline(command, defended: Path, tra
     dataset = data.test_dataloader().dataset
     victim = load_victim(trained / "checkpoints" / "best.ckpt").double()
     for index, row in enumerate(rows):
-        file = np.array(Image.open(adversarial_path(defended, "asma", row["id"])))
+        file = np.array(Image.open(RunFolder(defended).adversarial("asma", row["id"])))
         shown = Median()(JPEG(40)(torch.from_numpy(file).permute(2, 0, 1)))
         with torch.no_grad():
             raw = victim((shown.float() / 255).double()[None]).argmax(1)

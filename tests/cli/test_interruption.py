@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -62,7 +62,7 @@ def _check_rows(folder: Path) -> int:
     rows = tables.read(folder).to_pylist()
     assert len(rows) == len(tables.RECORDS.parts(folder)) >= 2
     for row in rows:
-        with Image.open(adversarial_path(folder, row["attack"], row["id"])) as picture:
+        with Image.open(RunFolder(folder).adversarial(row["attack"], row["id"])) as picture:
             picture.load()
             assert picture.size == (32, 32)
     traced = set(tables.TRACES.read(folder)["id"].to_pylist())

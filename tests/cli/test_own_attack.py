@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 
 FILES = Path(__file__).parent / "own_attacks"
 CHOSEN = ("experiment=smoke", "trainer=cpu", "attack=[square,averaged]")
@@ -52,7 +52,7 @@ def test_both_have_rows_pictures_and_passes_counted_right(attacked, trained: Pat
             assert (row["forwards"], row["backwards"]) == (1 + steps * forwards + 1, steps * backwards)
             assert row["passes"] == row["forwards"] + row["backwards"]
             assert 0 < row["linf"] <= (8 / 255 + 1e-6 if name == "square" else 1)
-            assert adversarial_path(tmp_path / "run", name, row["id"]).is_file()
+            assert RunFolder(tmp_path / "run").adversarial(name, row["id"]).is_file()
     assert len(rows) == 2 * len(images)
     summaries = json.loads((tmp_path / "run" / "summary.json").read_text())["attacks"]
     assert {summary["attack"] for summary in summaries} == {"square", "averaged"}

@@ -12,7 +12,7 @@ from benchmark.config.groups import conf_folder
 from benchmark.config.resolvers import register_resolvers
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
 
 EXPERIMENTS = ("paper_glaucoma", "paper_isic")
 # A quarter of the paper's pixels along each side, half of its channels: minutes on two cores, not days. Documented in
@@ -62,13 +62,13 @@ def test_the_pictures_go_through(command, rim_one_root: Path, tmp_path: Path) ->
         # Of 28 pixels padded to 60 by 16 on each side, the middle 20 are shown.
         assert (row["height"], row["width"], row["valid_pixels"], row["steps"]) == (60, 60, 400, 2)
         for path in (
-            adversarial_path(run, row["attack"], row["id"]),
-            prediction_path(run, row["attack"], row["id"]),
-            picture_path(run, "target", row["id"]),
+            RunFolder(run).adversarial(row["attack"], row["id"]),
+            RunFolder(run).prediction(row["attack"], row["id"]),
+            RunFolder(run).picture("target", row["id"]),
         ):
             with Image.open(path) as picture:
                 assert picture.size == (60, 60)
-        assert (load_map(picture_path(run, "truth", row["id"])) != VOID).sum() == 400
+        assert (load_map(RunFolder(run).picture("truth", row["id"])) != VOID).sum() == 400
     assert (run / "report.html").exists()
 
 

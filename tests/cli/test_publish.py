@@ -10,7 +10,8 @@ import pytest
 from benchmark.cli import publish as shown
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.runs import tables
-from benchmark.runs.tables import RECORDS, SCHEMA, Writer
+from benchmark.runs.schema import SCHEMA
+from benchmark.runs.tables import RECORDS, Writer
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guarded_logger import GuardedLogger
 

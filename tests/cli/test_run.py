@@ -13,8 +13,9 @@ from PIL import Image
 
 from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
-from benchmark.runs import tables
-from benchmark.runs.layout import Picture, adversarial_path
+from benchmark.runs import schema, tables
+from benchmark.runs.folder import RunFolder
+from benchmark.runs.layout import Picture
 from benchmark.victims.fingerprints import checkpoint_sha256
 from benchmark.victims.loading import load_victim
 
@@ -30,7 +31,7 @@ def assert_same_rows(found: list[dict[str, Any]], expected: list[dict[str, Any]]
     """Equal but for the run's name and the time; numbers to 1e-6."""
     assert [row["id"] for row in found] == [row["id"] for row in expected]
     for one, other in zip(found, expected, strict=True):
-        for name in set(tables.SCHEMA.names) - {"run", "seconds"}:
+        for name in set(schema.SCHEMA.names) - {"run", "seconds"}:
             if isinstance(other[name], float):
                 assert one[name] == pytest.approx(other[name], rel=1e-6, abs=1e-6), name
             else:
@@ -59,7 +60,7 @@ def test_the_folder_holds_everything(trained: Path) -> None:
 
 def test_one_row_per_test_image_in_the_schema(trained: Path) -> None:
     table = pq.read_table(trained / "records.parquet")
-    assert table.schema.equals(tables.SCHEMA)
+    assert table.schema.equals(schema.SCHEMA)
     assert table["id"].to_pylist() == TEST_IDS
     assert set(table["attack"].to_pylist()) == {"asma"}
     assert set(table["victim"].to_pylist()) == {"unet_resnet18"}
@@ -88,7 +89,7 @@ def test_8_bit_columns_are_those_of_the_files(trained: Path) -> None:
     for index, row in enumerate(rows_of(trained)):
         item = dataset[index]
         assert item["id"] == row["id"]
-        pixels = np.asarray(Image.open(adversarial_path(trained, "asma", row["id"])))
+        pixels = np.asarray(Image.open(RunFolder(trained).adversarial("asma", row["id"])))
         assert (pixels.shape, pixels.dtype) == ((32, 32, 3), np.uint8)
         points = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
         # What is on disk is the kept iterate rounded, so it lies within half a grey value of linf.
@@ -127,7 +128,7 @@ def test_attack_reproduces_the_rows_with_other_slots_and_batches(command, traine
     assert outcome.status == 0, outcome.err
     assert_same_rows(rows_of(tmp_path / "run"), rows_of(trained))
     for image_id in TEST_IDS:
-        mine, theirs = (adversarial_path(folder, "asma", image_id) for folder in (tmp_path / "run", trained))
+        mine, theirs = (RunFolder(folder).adversarial("asma", image_id) for folder in (tmp_path / "run", trained))
         assert np.array_equal(np.asarray(Image.open(mine)), np.asarray(Image.open(theirs)))
     assert not (tmp_path / "run" / "checkpoints").exists()
     for path in ("records.parquet", "summary.json", "montage.png"):

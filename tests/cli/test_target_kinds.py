@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.runs import tables
-from benchmark.runs.layout import picture_path
+from benchmark.runs.folder import RunFolder
 
 NETWORK = """
 import torch
@@ -59,7 +59,7 @@ def test_an_erased_target_is_reached_by_what_is_left_under_the_default_judge(att
         left = counts[:, 1].sum() / max(counts[1].sum(), 1)
         assert row["success8"] == (left <= 0.01)
         assert row["target_too_close"] == (np.array(row["clean_confusion_truth"]).reshape(2, 2)[:, 1].sum() == 0)
-        with Image.open(picture_path(folder, "target", row["id"])) as picture:
+        with Image.open(RunFolder(folder).picture("target", row["id"])) as picture:
             assert not np.asarray(picture).any()
     for summary in summaries:
         assert (summary["attacked"], summary["already_satisfied"]) == (3, 1)  # in one the victim sees nothing
@@ -76,7 +76,7 @@ def test_rows_say_what_was_aimed_at(attacked, target: str) -> None:
         assert row["target"].startswith(f"{target}:")
         assert 1 <= row["target_draw"] <= row["target_draws"]
         aimed, truth = (
-            np.asarray(Image.open(picture_path(folder, name, row["id"]))) > 0 for name in ("target", "truth")
+            np.asarray(Image.open(RunFolder(folder).picture(name, row["id"]))) > 0 for name in ("target", "truth")
         )
         assert row["target_pixels"] == aimed.sum() > 0
         assert row["iou_target_truth"] == pytest.approx((aimed & truth).sum() / (aimed | truth).sum())

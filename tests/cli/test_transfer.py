@@ -17,7 +17,7 @@ from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.results.transfer_matrix import TRANSFER, TRANSFER_SCHEMA
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 from benchmark.victims.fingerprints import weights_sha256
 from benchmark.victims.loading import load_victim
 
@@ -123,7 +123,7 @@ def test_the_other_model_is_judged_on_the_files(outcome: Path, attacked: Path, o
         if row["victim"] != "fpn_resnet18":
             continue
         index = data.test_ids().index(row["id"])
-        file = np.array(Image.open(adversarial_path(attacked, row["attack"], row["id"])))
+        file = np.array(Image.open(RunFolder(attacked).adversarial(row["attack"], row["id"])))
         points = torch.from_numpy(file).permute(2, 0, 1).float() / 255
         clean, item = dataset[index]["image"], dataset[index]
         target = data.mask(row["target"].removeprefix("other_image:"))
@@ -248,20 +248,20 @@ def test_a_victim_of_other_classes(declined, attacked: Path, other: Path, tmp_pa
 
 
 def test_a_missing_picture(declined, copied: Path) -> None:
-    path = adversarial_path(copied, "pgd@8", "test_00002")
+    path = RunFolder(copied).adversarial("pgd@8", "test_00002")
     path.unlink()
     assert f"pgd@8 / test_00002: {path.relative_to(copied)}: cannot be read (No such file or" in declined(copied)
 
 
 def test_a_picture_of_another_size(declined, copied: Path) -> None:
-    path = adversarial_path(copied, "pgd@8", "test_00002")
+    path = RunFolder(copied).adversarial("pgd@8", "test_00002")
     Image.new("RGB", (32, 30)).save(path)
     assert f"{path.relative_to(copied)}: has 32 x 30 pixels, its row says 32 x 32" in declined(copied)
 
 
 def test_a_picture_that_is_not_the_rows(declined, copied: Path) -> None:
-    path = adversarial_path(copied, "pgd@8", "test_00002")
-    shutil.copy(adversarial_path(copied, "pgd@32", "test_00002"), path)
+    path = RunFolder(copied).adversarial("pgd@8", "test_00002")
+    shutil.copy(RunFolder(copied).adversarial("pgd@32", "test_00002"), path)
     assert f"{path}: is not the picture its row was measured on" in declined(copied)
 
 

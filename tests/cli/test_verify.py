@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
 PICKED = "pgd@8"
@@ -76,7 +76,7 @@ def _set(folder: Path, **values: Any) -> str:
 def _pixels(folder: Path, change: Callable[[np.ndarray], None]) -> str:
     """Change the picture of one row; returns how lines about it begin."""
     row = _first(folder)
-    path = adversarial_path(folder, row["attack"], row["id"])
+    path = RunFolder(folder).adversarial(row["attack"], row["id"])
     with Image.open(path) as picture:
         pixels = np.array(picture)
     change(pixels)
@@ -176,7 +176,7 @@ def test_two_pixels_that_change_places(mismatches, spoilt: Path) -> None:
 
 def test_a_picture_saved_again_has_other_bytes(mismatches, spoilt: Path) -> None:
     row = _first(spoilt)
-    path = adversarial_path(spoilt, row["attack"], row["id"])
+    path = RunFolder(spoilt).adversarial(row["attack"], row["id"])
     path.write_bytes(path.read_bytes() + b"\0")
     assert _columns(mismatches(spoilt), f"{PICKED} / {row['id']}: ") == {"adv8_sha256"}
 
@@ -184,7 +184,7 @@ def test_a_picture_saved_again_has_other_bytes(mismatches, spoilt: Path) -> None
 @pytest.mark.parametrize("content", [None, b"half", "larger", "grey"])
 def test_a_picture_that_is_gone_or_another_one(mismatches, spoilt: Path, content: Any) -> None:
     row = _first(spoilt)
-    path = adversarial_path(spoilt, row["attack"], row["id"])
+    path = RunFolder(spoilt).adversarial(row["attack"], row["id"])
     path.unlink()
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -11,7 +11,8 @@ import torch
 from benchmark.cli.verify import recorded_run
 from benchmark.engine.model import AttackedModel, frozen
 from benchmark.past_runs.open import open_run
-from benchmark.runs.tables import RECORDS, SCHEMA
+from benchmark.runs.schema import SCHEMA
+from benchmark.runs.tables import RECORDS
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.rows import RowChecks
 from benchmark.victims.loading import load_victim

@@ -23,7 +23,7 @@ from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
 from benchmark.victims.task import Victim
 
 # 32 pixels are padded to 44, of which 28 are shown: 2 of each side of the image are not, 8 of the padded one.
@@ -75,10 +75,12 @@ def test_rows_and_pictures_have_one_size_and_can_be_scored_again(
     assert inside.sum() == SHOWN**2
     for row in rows:
         assert (row["height"], row["width"], row["valid_pixels"]) == (side, side, SHOWN**2)
-        clean = load_picture(picture_path(tmp_path, "clean", row["id"]))
-        file = load_picture(adversarial_path(tmp_path, "asma", row["id"]))
-        maps = {name: load_map(picture_path(tmp_path, name, row["id"])) for name in ("truth", "target", "prediction")}
-        maps["adv8"] = load_map(prediction_path(tmp_path, "asma", row["id"]))
+        clean = load_picture(RunFolder(tmp_path).picture("clean", row["id"]))
+        file = load_picture(RunFolder(tmp_path).adversarial("asma", row["id"]))
+        maps = {
+            name: load_map(RunFolder(tmp_path).picture(name, row["id"])) for name in ("truth", "target", "prediction")
+        }
+        maps["adv8"] = load_map(RunFolder(tmp_path).prediction("asma", row["id"]))
         assert clean.shape == file.shape == (3, side, side)
         for labels in maps.values():
             assert labels.shape == (side, side)
@@ -173,5 +175,5 @@ def test_rows_of_both_kinds_are_in_the_schema(tmp_path: Path, valid_victim: Vict
     _written(tmp_path, replace(_plan("input")), valid_victim, images)
     table = tables.read(tmp_path)
     assert table.num_rows == 3
-    with Image.open(picture_path(tmp_path, "truth", table["id"][0].as_py())) as picture:
+    with Image.open(RunFolder(tmp_path).picture("truth", table["id"][0].as_py())) as picture:
         assert picture.size == (INPUT, INPUT)

@@ -20,8 +20,8 @@ from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.row_writer import Common, RowWriter, trace_rows
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
-from benchmark.runs import tables
-from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs import schema, tables
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
 
 
@@ -92,7 +92,7 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert row["adv8_l2"] == pytest.approx(rounded.double().norm().item())
     assert row["adv8_l2"] != pytest.approx(row["l2"], rel=1e-4)
     assert tables.read(tmp_path).to_pylist() == [row]
-    path = adversarial_path(tmp_path, "asma", "im/1")
+    path = RunFolder(tmp_path).adversarial("asma", "im/1")
     assert path.name == "im%2F1.png"
     assert row["adv8_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert TRACES.read(tmp_path)["step"].to_pylist() == [0, 1, 2]
@@ -105,13 +105,13 @@ def test_all_that_was_seen_lies_beside_the_row(tmp_path: Path) -> None:
     case = replace(case, valid=hidden, target_valid=hidden & (case.truth == 0))
     finished = _finished(case, case.target.float().expand(3, 8, 8))
     _writer(tmp_path).write("two", finished, case)
-    found = {name: load_map(picture_path(tmp_path, name, "im/1")) for name in ("truth", "target", "prediction")}
+    found = {name: load_map(RunFolder(tmp_path).picture(name, "im/1")) for name in ("truth", "target", "prediction")}
     assert found["truth"][:4].tolist() == [[VOID] * 8] * 4
     assert found["truth"][4:].tolist() == case.truth[4:].tolist()
     assert (found["target"] != VOID).tolist() == case.target_valid.tolist()
     assert found["prediction"].tolist() == finished.clean_preds.tolist()
-    assert load_map(prediction_path(tmp_path, "two", "im/1")).tolist() == finished.adv8_preds.tolist()
-    assert torch.equal(load_picture(picture_path(tmp_path, "clean", "im/1")), case.image)
+    assert load_map(RunFolder(tmp_path).prediction("two", "im/1")).tolist() == finished.adv8_preds.tolist()
+    assert torch.equal(load_picture(RunFolder(tmp_path).picture("clean", "im/1")), case.image)
 
 
 def test_there_is_no_row_for_a_file_that_holds_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_traces_are_thinned_evenly_with_both_ends(steps: int, kept: int) -> None
         assert (found[0], found[-1]) == (0, steps - 1)
         gaps = [after - before for before, after in itertools.pairwise(found)]
         assert not gaps or max(gaps) - min(gaps) <= 1
-    assert all(set(row) == set(tables.TRACE_SCHEMA.names) for row in thinned)
+    assert all(set(row) == set(schema.TRACE_SCHEMA.names) for row in thinned)
     assert all(row["loss"] is None for row in thinned)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmark.errors import InputError
-from benchmark.runs.tables import file_name
+from benchmark.runs.layout import file_name
 from benchmark.targets import MaskFile, Split
 from benchmark.targets.shape import Shape
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.report.figures.montage import MontageItem
-from benchmark.runs.tables import RECORDS, SCHEMA, TRACES
+from benchmark.runs.schema import SCHEMA
+from benchmark.runs.tables import RECORDS, TRACES
 
 IMAGES = 4
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmark.results.summary import write_summary
-from benchmark.runs.tables import SCHEMA
+from benchmark.runs.schema import SCHEMA
 from benchmark.verify.summary import summary_faults
 
 KINDS = {"string": "x", "bool": True, "int64": 1, "double": 0.5}

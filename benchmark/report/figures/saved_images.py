@@ -11,8 +11,7 @@ from benchmark.images.image_files import load_levels
 from benchmark.images.label_maps import load_map
 from benchmark.report.figures.montage import MontageItem
 from benchmark.results.success_curves import families
-from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
-from benchmark.runs.tables import file_name
+from benchmark.runs.folder import RunFolder
 
 
 def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
@@ -23,7 +22,7 @@ def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
         row: one of its rows.
     """
     attack, image_id = row["attack"], row["id"]
-    paths = picture_path(run, "clean", image_id), adversarial_path(run, attack, image_id)
+    paths = RunFolder(run).picture("clean", image_id), RunFolder(run).adversarial(attack, image_id)
     (image, quantizer), (adv, _) = (load_levels(path) for path in paths)
     highest = quantizer.highest
     return MontageItem.of_row(
@@ -31,10 +30,10 @@ def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
         image=_to_look_at(image, highest),
         adv=_to_look_at(adv, highest),
         delta=(adv.astype(np.float64) - image) / highest,
-        truth=load_map(picture_path(run, "truth", image_id)),
-        target=load_map(picture_path(run, "target", image_id)),
-        clean_pred=load_map(picture_path(run, "prediction", image_id)),
-        adv_pred=load_map(prediction_path(run, attack, image_id)),
+        truth=load_map(RunFolder(run).picture("truth", image_id)),
+        target=load_map(RunFolder(run).picture("target", image_id)),
+        clean_pred=load_map(RunFolder(run).picture("prediction", image_id)),
+        adv_pred=load_map(RunFolder(run).prediction(attack, image_id)),
     )
 
 
@@ -44,8 +43,7 @@ def montage_paths(run: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Pat
     Of a family with several budgets, the largest is shown.
     """
     shown = [list(family.attacks)[-1] for family in families(rows)]
-    names = ["montage.png"] if len(shown) == 1 else [f"montage_{file_name(attack)}.png" for attack in shown]
-    return {attack: run / name for attack, name in zip(shown, names, strict=True)}
+    return RunFolder(run).montage_files(shown)
 
 
 def _to_look_at(levels: NDArray[np.int32], highest: int) -> NDArray[np.uint8]:

@@ -16,7 +16,8 @@ from benchmark.report.page.thumbnails import Thumbnails
 from benchmark.results.entries import Entry
 from benchmark.results.loaded import Run
 from benchmark.results.traces import of_attack
-from benchmark.runs.layout import Picture, adversarial_path, picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
+from benchmark.runs.layout import Picture
 from benchmark.runs.tables import RECORDS, group_rows
 
 MOST_PICTURES = 500
@@ -116,9 +117,9 @@ def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: d
 def _files(entry: Entry, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:
     """Addresses of the files, relative to the page, as far as they are there."""
     folder, attack, image = _folder(entry), str(row["attack"]), str(row["id"])
-    paths: dict[str, Path] = {name: picture_path(folder, name, image) for name in _SAME}
-    paths["adversarial"] = adversarial_path(folder, attack, image)
-    paths["fooled"] = prediction_path(folder, attack, image)
+    paths: dict[str, Path] = {name: RunFolder(folder).picture(name, image) for name in _SAME}
+    paths["adversarial"] = RunFolder(folder).adversarial(attack, image)
+    paths["fooled"] = RunFolder(folder).prediction(attack, image)
     found = {name: _address(path, page) for name, path in paths.items() if path.exists()}
     return found or None
 

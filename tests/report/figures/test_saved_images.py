@@ -10,7 +10,7 @@ from PIL import Image
 from benchmark.errors import InputError
 from benchmark.images.label_maps import save_map
 from benchmark.report.figures.saved_images import saved_pictures
-from benchmark.runs.layout import adversarial_path, picture_path, prediction_path
+from benchmark.runs.folder import RunFolder
 from tests.example_rows import row
 
 RANDOM = np.random.default_rng(0)
@@ -21,14 +21,14 @@ def _save(folder: Path, channels: int = 3) -> dict[str, Any]:
     saved = {name: RANDOM.integers(0, 256, shape, np.uint8) for name in ("clean", "adversarial")}
     saved |= {name: RANDOM.integers(0, 3, (6, 4)) for name in ("truth", "target", "prediction", "fooled")}
     for path, pixels in (
-        (picture_path(folder, "clean", "a"), saved["clean"]),
-        (adversarial_path(folder, "asma", "a"), saved["adversarial"]),
+        (RunFolder(folder).picture("clean", "a"), saved["clean"]),
+        (RunFolder(folder).adversarial("asma", "a"), saved["adversarial"]),
     ):
         path.parent.mkdir(parents=True)
         Image.fromarray(pixels).save(path)
     for name in ("truth", "target", "prediction"):
-        save_map(saved[name], picture_path(folder, name, "a"))
-    save_map(saved["fooled"], prediction_path(folder, "asma", "a"))
+        save_map(saved[name], RunFolder(folder).picture(name, "a"))
+    save_map(saved["fooled"], RunFolder(folder).prediction("asma", "a"))
     return saved
 
 
@@ -48,6 +48,6 @@ def test_everything_is_what_was_saved(tmp_path: Path, channels: int) -> None:
 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     _save(tmp_path)
-    picture_path(tmp_path, "clean", "a").unlink()
+    RunFolder(tmp_path).picture("clean", "a").unlink()
     with pytest.raises(InputError, match=r"clean/a\.png: cannot be read"):
         saved_pictures(tmp_path, row("a"))

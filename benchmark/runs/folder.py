@@ -1,0 +1,251 @@
+"""The folder of a run: the only reader and writer of its configuration, its environment, its splits and its summary."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.atomic_files import save_text
+from benchmark.errors import InputError
+from benchmark.runs import layout
+from benchmark.runs.layout import Picture, file_name
+
+SECTIONS = frozenset(
+    {
+        *(
+            "seed",
+            "data",
+            "victim",
+            "attacks",
+            "budgets",
+            "target",
+            "judge",
+            "perturb",
+            "defences",
+            "engine",
+            "sharding",
+        ),
+        *("training", "adversarial_training", "trainer", "loggers", "run"),
+    }
+)
+"""The sections that the configuration of a run may have; a file with any other section is refused."""
+
+_LARGEST_CONFIG = 2**20  # bytes
+_LARGEST_JSON = 2**28  # bytes; the splits of a million images take less
+_DEEPEST = 32  # sections within sections
+_LONGEST_REFERENCE = 4096  # characters of a value that other values refer to
+
+_INTERPOLATION = re.compile(
+    r"\$\{(?:of255:\s*(?P<levels>[-+.\deE]+)\s*|(?P<stamp>stamp:)\s*|(?P<key>[A-Za-z_]\w*(?:\.\w+)*))\}"
+)
+
+
+class RunFolder:
+    """Where a run keeps its files, and what they say.
+
+    Paths are given whether or not the files are there:
+
+    - `config_file`, `environment_file`, `splits_file`, `summary_file`, `metrics_file`
+    - `checkpoints`, `best_checkpoint`, `last_checkpoint`
+    - `picture("clean" | "truth" | "target" | "prediction", image_id)`, `adversarial(attack, image_id)`,
+      `prediction(attack, image_id)`
+    - `report_file`, `comparison_file`, `curves_file`, `montage_files(attacks)`, `transfer_report_file`, `wandb`
+
+    Contents: `config()`, `environment()`, `splits()`, `summary()` read; `begin()`, `update_environment()` and
+    `write_summary()` write, each file whole or not at all. Rows are read and written by `benchmark.runs.tables`, which
+    takes `path`.
+
+    The folder may come from a stranger. Files that are too large, sections that are unknown, and YAML that expands
+    itself are refused. Nothing that a file names is imported or executed. Of OmegaConf's interpolations only
+    `${of255:NUMBER}`, `${stamp:}` and references to plain values, such as `${seed}`, are resolved.
+
+    Every method that reads raises InputError, in one line, for a file that is missing or cannot be used.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / layout.CONFIG
+        self.environment_file = self.path / layout.ENVIRONMENT
+        self.splits_file = self.path / layout.SPLITS
+        self.summary_file = self.path / layout.SUMMARY
+        self.metrics_file = self.path / layout.METRICS
+        self.report_file = self.path / layout.REPORT
+        self.comparison_file = self.path / layout.COMPARISON
+        self.curves_file = self.path / layout.CURVES
+        self.transfer_report_file = self.path / layout.TRANSFER_REPORT
+        self.wandb = self.path / layout.WANDB
+        self.checkpoints = self.path / layout.CHECKPOINTS
+        self.best_checkpoint = self.checkpoints / layout.BEST_CHECKPOINT
+        self.last_checkpoint = self.checkpoints / layout.LAST_CHECKPOINT
+
+    def picture(self, picture: Picture, image_id: str) -> Path:
+        """`pictures/<picture>/<id>.png`, the same for all attacks."""
+        return self.path / layout.PICTURES / picture / f"{file_name(image_id)}.png"
+
+    def adversarial(self, attack: str, image_id: str) -> Path:
+        """`adversarial/<attack>/<id>.png`, the adversarial image."""
+        return self.path / layout.ADVERSARIAL_IMAGES / file_name(attack) / f"{file_name(image_id)}.png"
+
+    def prediction(self, attack: str, image_id: str) -> Path:
+        """`predictions/<attack>/<id>.png`, the prediction of the adversarial image."""
+        return self.path / layout.PREDICTION_MAPS / file_name(attack) / f"{file_name(image_id)}.png"
+
+    def montage_files(self, attacks: Sequence[str]) -> dict[str, Path]:
+        """Attack -> its montage: `montage.png` if there is one attack, else `montage_<attack>.png` for each."""
+        if len(attacks) == 1:
+            return {attacks[0]: self.path / layout.MONTAGE}
+        return {a: self.path / layout.MONTAGE_OF_ATTACK.format(attack=file_name(a)) for a in attacks}
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a run has begun here, so that it can be resumed: the configuration is written last."""
+        return self.config_file.is_file()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a new run may begin here: the folder is missing or holds only what a killed start has left."""
+        return not self.path.is_dir() or {file.name for file in self.path.iterdir()} <= {*layout.WRITTEN_FIRST}
+
+    def begin(
+        self, config: Mapping[str, Any], splits: Mapping[str, Sequence[str]], environment: Mapping[str, Any]
+    ) -> None:
+        """Write the splits, the environment with `config_sha256` added, and last the configuration (plain values)."""
+        from omegaconf import OmegaConf
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+        save_text(self.splits_file, json.dumps(splits, indent=1))
+        self.write_environment({**environment, "config_sha256": hashlib.sha256(text.encode()).hexdigest()})
+        save_text(self.config_file, text)
+
+    def withdraw(self) -> None:
+        """Remove what a run writes before it has computed anything."""
+        for name in layout.WRITTEN_FIRST:
+            (self.path / name).unlink(missing_ok=True)
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Replace environment.json."""
+        save_text(self.environment_file, json.dumps(environment, indent=2))
+
+    def update_environment(self, **entries: Any) -> None:
+        """Set entries of environment.json and keep the others."""
+        self.write_environment(self.environment() | entries)
+
+    def write_summary(self, document: Mapping[str, Any]) -> None:
+        """Write summary.json. Raises ValueError for NaN and infinities, which JSON does not have."""
+        save_text(self.summary_file, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+    def config(self) -> dict[str, Any]:
+        """config.yaml, resolved, as plain mappings, lists and values."""
+        return _parsed_config(self.config_file, self._text(self.config_file, _LARGEST_CONFIG))
+
+    def config_sha256(self) -> str:
+        """The hash of config.yaml, in hexadecimal."""
+        return hashlib.sha256(self._text(self.config_file, _LARGEST_CONFIG).encode()).hexdigest()
+
+    def environment(self) -> dict[str, Any]:
+        """environment.json: versions, machine, command line, and what the run has recorded of data and victim."""
+        return self._json(self.environment_file)
+
+    def splits(self) -> dict[str, list[str]]:
+        """splits.json: split -> ids of its images."""
+        splits = self._json(self.splits_file)
+        if not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in splits.values()):
+            raise InputError(f"{self.splits_file}: is not a list of ids for each split; restore what the run wrote")
+        return splits
+
+    def summary(self) -> dict[str, Any]:
+        """summary.json, of a run or of an evaluation of transfer."""
+        return self._json(self.summary_file)
+
+    def _json(self, file: Path) -> dict[str, Any]:
+        text = self._text(file, _LARGEST_JSON)
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(file, error) from error
+        if not isinstance(document, dict):
+            raise InputError(f"{file}: does not hold names and values; restore what the run wrote")
+        return document
+
+    def _text(self, file: Path, largest: int) -> str:
+        if not self.path.is_dir():
+            raise InputError(f"{self.path}: no such folder; give the folder of a run")
+        if not file.is_file():  # reading a pipe would wait forever
+            raise InputError(f"{file}: no such file; give the folder of a run, or restore what the run wrote")
+        try:
+            with file.open("rb") as opened:
+                content = opened.read(largest + 1)
+            if len(content) > largest:
+                raise InputError(f"{file}: is larger than {largest} bytes; restore what the run wrote")
+            return content.decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(file, error) from error
+
+
+def _parsed_config(file: Path, text: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    try:
+        _check_yaml(text)
+        config = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+        if not isinstance(config, dict):
+            raise ValueError("it does not hold sections")
+        if unknown := sorted(map(str, config.keys() - SECTIONS)):
+            raise ValueError(f"a run has no section {unknown[0]}")
+        return {str(section): _resolve(node, config, file) for section, node in config.items()}
+    except Exception as error:  # the file may hold any bytes, for which YAML and OmegaConf raise many exceptions
+        raise _unreadable(file, error) from error
+
+
+def _check_yaml(text: str) -> None:
+    """Raise ValueError for aliases, which may expand to any size, and for sections nested too deeply."""
+    import yaml  # type: ignore[import-untyped]
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it nests sections more than {_DEEPEST} deep")
+
+
+def _resolve(node: Any, config: Mapping[Any, Any], file: Path) -> Any:
+    if isinstance(node, dict):
+        return {str(key): _resolve(value, config, file) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_resolve(value, config, file) for value in node]
+    if not isinstance(node, str) or "${" not in node:
+        return node
+    if "${" in _INTERPOLATION.sub("", node):
+        raise ValueError(f"{node!r} would be computed, which a run's folder cannot ask for")
+    if whole := _INTERPOLATION.fullmatch(node):
+        return _value_of(whole, config, file)
+    return _INTERPOLATION.sub(lambda match: str(_value_of(match, config, file)), node)
+
+
+def _value_of(match: re.Match[str], config: Mapping[Any, Any], file: Path) -> Any:
+    if match["levels"]:
+        return float(match["levels"]) / 255
+    if match["stamp"]:
+        return file.resolve().parent.name  # the stamp is the name of a run's folder
+    value: Any = config
+    for name in match["key"].split("."):
+        if not isinstance(value, dict) or name not in value:
+            raise ValueError(f"Interpolation key {match['key']!r} not found")
+        value = value[name]
+    text = str(value)
+    if isinstance(value, dict | list) or "${" in text or len(text) > _LONGEST_REFERENCE:
+        raise ValueError(f"{match[0]} does not refer to a plain value")
+    return value
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return InputError(f"{file}: cannot be read ({reason}); restore what the run wrote")

@@ -1,0 +1,60 @@
+"""The columns of a run's tables: one row per attacked image, and one per step of its trace."""
+
+import pyarrow as pa
+
+PREDICTIONS = ("clean", "adv", "adv8")
+"""The clean image, the float32 result, and the 8-bit file."""
+
+NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l1", "adv8_l2", "adv8_linf", "adv8_psnr")
+"""How visible the perturbation is: of the float32 result, and of the 8-bit file where rounding can matter."""
+
+_SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (
+    "iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth",
+)]  # fmt: skip
+
+SCHEMA = pa.schema(
+    [
+        *[
+            (name, pa.string())
+            for name in ("run", "attack", "family", "victim", "data", "split", "id", "group", "target", "judge")
+        ],
+        *[(name, pa.string()) for name in ("norm", "equal_norm")],
+        ("eps", pa.float64()),
+        ("targeted", pa.bool_()),
+        *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
+        *[(name, pa.int64()) for name in ("target_draw", "target_draws", "target_pixels")],
+        ("target_too_close", pa.bool_()),
+        ("iou_target_truth", pa.float64()),
+        *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
+        *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "passes", "success_passes")],
+        ("zero_gradients", pa.int64()),
+        ("seconds", pa.float64()),
+        *[(name, pa.float64()) for name in NORMS],
+        *_SCORES,
+        *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
+        ("adv8_sha256", pa.string()),
+    ]
+)
+"""One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
+`background` (null: every class is foreground) every score to the truth can be recomputed from them.
+
+`target` is the kind of target and, after a colon, the very map: the draw number `target_draw` (from 1) of the
+`target_draws` that were made until one was neither too close to the truth nor to the clean prediction; where none was
+(`target_too_close`), it is the least similar of them. `target_pixels` are its foreground pixels (0: erased),
+`iou_target_truth` is its IoU to the truth, `clean_iou_target` to the clean prediction.
+
+`family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
+norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
+`success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
+saved file, in hexadecimal (null: the row is older than the column)."""
+
+TRACE_SCHEMA = pa.schema(
+    [
+        ("attack", pa.string()),
+        ("id", pa.string()),
+        ("step", pa.int64()),
+        *[(name, pa.float64()) for name in ("iou", "pixel_acc", "l2", "linf", "loss")],
+    ]
+)
+"""One row per image and kept step; iou and pixel_acc are to the labels the rule was given. What a rule reports of its
+own, such as a multiplier, are further columns."""
