@@ -1,7 +1,6 @@
 """Objects that a run's config.yaml names, made again: a folder must not choose code to run."""
 
 import pkgutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,9 @@ def _kinds() -> dict[str, Any]:
     from benchmark.criterion import Criterion
     from benchmark.data.datamodule import SegmentationData
     from benchmark.targets import Target
+    from benchmark.transforms import InputTransform
 
-    return {"data": SegmentationData, "target": Target, "judge": Criterion, "attacks": Rule, "defences": Callable}
+    return {"data": SegmentationData, "target": Target, "judge": Criterion, "attacks": Rule, "defences": InputTransform}
 
 
 def _targets(node: Any) -> list[Any]:

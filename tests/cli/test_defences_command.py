@@ -11,7 +11,8 @@ from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
-from benchmark.transforms.input_transforms import JPEG, Median
+from benchmark.transforms.jpeg import JPEG
+from benchmark.transforms.median import Median
 from benchmark.victims.loading import load_victim
 
 COLUMNS = {f"{name}_iou_{to}" for name in ("jpeg", "median") for to in ("target", "truth")}

@@ -14,7 +14,8 @@ from benchmark.evaluation.scoring import score_prediction
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
-from benchmark.transforms.input_transforms import JPEG, Median
+from benchmark.transforms.jpeg import JPEG
+from benchmark.transforms.median import Median
 from benchmark.victims.deployment.postprocessing import LargestComponent, postprocess
 from benchmark.victims.loading import load_victim
 

@@ -388,7 +388,7 @@ def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
     config = OmegaConf.load(spoilt / "config.yaml")
     for key, value in (
         ("attacks.pgd.rule._target_", "shutil.rmtree"),
-        ("defences.jpeg._target_", "benchmark.transforms.input_transforms.BytesIO"),
+        ("defences.jpeg._target_", "benchmark.transforms.jpeg.BytesIO"),
     ):
         changed = OmegaConf.create(OmegaConf.to_container(config))
         OmegaConf.update(changed, key, value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.transforms.input_transforms import defences
+from benchmark.transforms import input_transforms
 from benchmark.victims.adapters import names
 from benchmark.victims.deployment.postprocessing import steps
 
@@ -44,5 +44,5 @@ def test_ten_lines_lead_from_a_model_to_a_row(
 
 
 def test_the_guide_names_all_there_is() -> None:
-    for name in (*names(), *defences(), *steps()):
+    for name in (*names(), *input_transforms(), *steps()):
         assert f"`{name}`" in GUIDE or f"{{{name}:" in GUIDE, name

@@ -10,7 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from benchmark.errors import InputError
-from benchmark.transforms.input_transforms import JPEG, BitDepth, Median, Resize
+from benchmark.transforms.bit_depth import BitDepth
+from benchmark.transforms.jpeg import JPEG
+from benchmark.transforms.median import Median
+from benchmark.transforms.resize import Resize
 
 
 def _pixels(channels: int = 3, height: int = 12, width: int = 17) -> Tensor:

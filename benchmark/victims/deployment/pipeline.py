@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.errors import InputError
-from benchmark.transforms.input_transforms import Defence, defences
+from benchmark.transforms import InputTransform, input_transforms
 from benchmark.victims.deployment.input_transforms import in_front
 from benchmark.victims.deployment.named_steps import chosen
 from benchmark.victims.deployment.postprocessing import Step, postprocess, steps
@@ -51,8 +51,8 @@ class Deployment:
             raise InputError(f"victim.threshold={self.threshold}: is a probability, above 0 and below 1")
 
     @cached_property
-    def _transforms(self) -> list[Defence]:
-        return chosen(self.transform or [], defences(), "victim.transform")
+    def _transforms(self) -> list[InputTransform]:
+        return chosen(self.transform or [], input_transforms(), "victim.transform")
 
     @cached_property
     def _steps(self) -> list[Step]:

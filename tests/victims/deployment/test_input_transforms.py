@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmark.images.quantisation import from_uint8, to_uint8
-from benchmark.transforms.input_transforms import Defence, defences
+from benchmark.transforms import InputTransform, input_transforms
 from benchmark.victims.deployment.input_transforms import in_front
 
 
@@ -17,9 +17,9 @@ def images(count: int = 2, channels: int = 3, dtype: torch.dtype = torch.float64
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", defences())
+@pytest.mark.parametrize("name", input_transforms())
 def test_the_network_is_shown_the_transformed_file(name: str, dtype: torch.dtype, channels: int) -> None:
-    defence: Defence = defences()[name]()
+    defence: InputTransform = input_transforms()[name]()
     points = images(channels=channels, dtype=dtype).requires_grad_()
     expected = torch.stack([from_uint8(defence(pixels), dtype) for pixels in to_uint8(points.detach())])
     found = in_front(points, [defence])
@@ -31,9 +31,9 @@ def test_the_network_is_shown_the_transformed_file(name: str, dtype: torch.dtype
     assert gradient.abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", defences())
+@pytest.mark.parametrize("name", input_transforms())
 def test_the_stand_in_is_near_what_it_stands_for(name: str) -> None:
-    defence: Defence = defences()[name]()
+    defence: InputTransform = input_transforms()[name]()
     points = images()
     apart = (defence.smooth(points) - in_front(points, [defence])).abs()
     assert apart.mean() < 0.05
@@ -43,7 +43,7 @@ def test_the_stand_in_is_near_what_it_stands_for(name: str) -> None:
 
 
 def test_transforms_are_applied_in_turn() -> None:
-    kinds = defences()
+    kinds = input_transforms()
     jpeg, median, points = kinds["jpeg"](), kinds["median"](), images()
     both = in_front(points, [jpeg, median])
     assert torch.equal(both, in_front(in_front(points, [jpeg]), [median]))
@@ -51,7 +51,7 @@ def test_transforms_are_applied_in_turn() -> None:
 
 
 def test_an_image_does_not_depend_on_its_neighbours() -> None:
-    chosen = [kind() for kind in defences().values()]
+    chosen = [kind() for kind in input_transforms().values()]
     points = images(3)
     alone = torch.cat([in_front(points[i : i + 1], chosen) for i in range(3)])
     assert torch.equal(in_front(points, chosen), alone)
@@ -60,4 +60,4 @@ def test_an_image_does_not_depend_on_its_neighbours() -> None:
 def test_the_names_are_those_of_the_configuration() -> None:
     from benchmark.config.groups import names
 
-    assert set(defences()) == set(names("defence"))
+    assert set(input_transforms()) == set(names("defence"))

@@ -1,0 +1,30 @@
+"""JPEG compression."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+from torch import Tensor
+
+from benchmark.transforms.base import InputTransform, require, to_picture, to_pixels
+
+
+@dataclass(frozen=True)
+class JPEG(InputTransform):
+    """Compresses an image as a JPEG file and decodes it; (C, H, W) uint8 -> (C, H, W) uint8, C = 1 or 3.
+
+    Args:
+        quality: 1 to 100, on libjpeg's scale. Colour has half the resolution each way (4:2:0, Pillow's default).
+    """
+
+    name = "jpeg"
+    quality: int = 75
+
+    def __post_init__(self) -> None:
+        require(self, "quality", 1 <= self.quality <= 100, "1 to 100")
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        file = BytesIO()
+        to_picture(pixels).save(file, format="JPEG", quality=self.quality)
+        with Image.open(file, formats=["JPEG"]) as picture:
+            return to_pixels(picture)
