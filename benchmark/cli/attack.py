@@ -11,8 +11,10 @@ from benchmark.cli.publish import show
 from benchmark.cli.resume import check_victim
 from benchmark.cli.train import victim_from_config, victim_name
 from benchmark.config.build import build_trainer
+from benchmark.config.overrides import parse_all
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
+from benchmark.results.run_settings import is_in
 
 if TYPE_CHECKING:
     from benchmark.tracking.guarded_logger import GuardedLogger
@@ -47,12 +49,14 @@ def load_victim(context: Context) -> "Victim":
     cfg, data = context.cfg.victim, context.data
     _, around, own = parts_of({key: value for key, value in context.config["victim"].items() if key != "ckpt"})
     victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, deployment=around, **own)
-    for override in HydraConfig.get().overrides.task:
-        key = override.lstrip("+").split("=")[0]
-        name = "architecture" if key == "victim" else key.removeprefix("victim.")
-        if key.startswith("victim") and name in victim.hparams and victim.hparams[name] != cfg[name]:
-            found = victim.hparams[name]
-            raise InputError(f"{override}: but {cfg.ckpt} has {name} {found}; leave it out or give another checkpoint")
+    for override in parse_all(HydraConfig.get().overrides.task):
+        for key, _ in override.items():
+            name = {"victim": "architecture"}.get(key, key.removeprefix("victim."))
+            if is_in(key, ["victim"]) and name in victim.hparams and victim.hparams[name] != cfg[name]:
+                raise InputError(
+                    f"{override.text}: but {cfg.ckpt} has {name} {victim.hparams[name]}; leave it out or give another "
+                    "checkpoint"
+                )
     return victim
 
 

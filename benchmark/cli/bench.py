@@ -137,7 +137,8 @@ def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
     from omegaconf.errors import OmegaConfBaseException
 
     from benchmark.config.failures import one_line
-    from benchmark.config.groups import add_folder, conf_folder, quoted
+    from benchmark.config.groups import add_folder, conf_folder
+    from benchmark.config.overrides import quoted
     from benchmark.config.resolvers import make_stamp, register_resolvers
     from benchmark.config.schema import check_config
 

@@ -21,7 +21,7 @@ from benchmark import __version__
 from benchmark.atomic_files import save_text
 from benchmark.cli.resume import attacked, check_same, read_environment
 from benchmark.config.build import build_data, build_loggers, build_plan
-from benchmark.config.groups import assignment
+from benchmark.config.overrides import assignment
 from benchmark.config.schema import check_config
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, Terminated, ToldInterrupt

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.config.groups import add_folder, assignment, conf_folder, names, quoted
+from benchmark.config.groups import add_folder, conf_folder, names
+from benchmark.config.overrides import assignment, quoted
 from benchmark.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -11,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.config.groups import add_folder, assignment, conf_folder, groups, names
+from benchmark.config.groups import add_folder, conf_folder, groups, names
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.distributed.process_group import ProcessGroup, are_many, join
 from benchmark.errors import InputError, ToldError, did_you_mean
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from benchmark.config.failures import Failures
+    from benchmark.config.overrides import Override
 
 
 def launch(
@@ -54,12 +54,14 @@ def _launch(
     if config_dir is not None:
         add_folder(config_dir)
     from benchmark.cli.resume import resumed_overrides
+    from benchmark.config.overrides import parse_all
 
-    if multirun and any(override.startswith("run.resume=") for override in overrides):
+    given = parse_all(overrides)
+    if multirun and any(override.key == "run.resume" for override in given):
         raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of the sweep")
-    overrides = resumed_overrides(overrides)
-    _refuse_unknown(overrides)
-    _check_launcher(overrides, multirun)
+    given = resumed_overrides(given)
+    _refuse_unknown(given)
+    _check_launcher(given, multirun)
     import hydra
     from hydra.errors import CompactHydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -73,9 +75,7 @@ def _launch(
     flags += [] if config_dir is None else [f"--config-dir={config_dir.resolve()}"]
 
     failures = Failures(sweep=multirun)
-    # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
-    given = [f"++{override}" if override.startswith("trainer.") else override for override in overrides]
-    before, sys.argv = sys.argv, [f"benchmark {command}", *given, *flags]
+    before, sys.argv = sys.argv, [f"benchmark {command}", *map(_for_hydra, given), *flags]
     task = _Task(command, failures, config_dir, sys.argv, processes)
     try:
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
@@ -135,9 +135,10 @@ class _Task:
         from hydra.core.hydra_config import HydraConfig
 
         from benchmark.cli.context import run_folder
+        from benchmark.config.overrides import assignment, parse
         from benchmark.distributed.launcher import start_processes
 
-        overrides = [o for o in HydraConfig.get().overrides.task if not o.lstrip("+").startswith("run.dir=")]
+        overrides = [text for text in HydraConfig.get().overrides.task if parse(text).key != "run.dir"]
         directory = [] if self._config_dir is None else [f"--config-dir={self._config_dir}"]
         start_processes(processes, [self._command, *overrides, assignment("run.dir", run_folder()), *directory])
 
@@ -179,40 +180,44 @@ def _task(command: str) -> Callable[["DictConfig", ProcessGroup], None]:
     return {"run": run.run, "train": train.train, "attack": attack.attack}[command]
 
 
-def _check_launcher(overrides: Sequence[str], multirun: bool) -> None:
+def _for_hydra(override: "Override") -> str:
+    # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
+    existing = override.key.startswith("trainer.") and not (override.append or override.delete)
+    return f"++{override.text}" if existing else override.text
+
+
+def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:
     """Raise InputError if the runs cannot go where hydra/launcher=NAME sends them; Hydra says it with a traceback."""
-    chosen = [override for override in overrides if override.startswith("hydra/launcher=")]
-    if not chosen:
-        return
-    if not multirun:
-        raise InputError(f"{chosen[-1]}: says where the runs of a sweep go; give -m too")
-    if chosen[-1] == "hydra/launcher=slurm":
-        if find_spec("submitit") is None:
-            raise InputError(f"{chosen[-1]}: needs hydra-submitit-launcher; pip install hydra-submitit-launcher")
-        if shutil.which("srun") is None:
-            raise InputError(f"{chosen[-1]}: there is no srun here; start the sweep where jobs can be submitted")
+    for override in overrides:
+        if override.key != "hydra/launcher":
+            continue
+        if not multirun:
+            raise InputError(f"{override.text}: says where the runs of a sweep go; give -m too")
+        if override.value == "slurm":
+            if find_spec("submitit") is None:
+                raise InputError(f"{override.text}: needs hydra-submitit-launcher; pip install hydra-submitit-launcher")
+            if shutil.which("srun") is None:
+                raise InputError(f"{override.text}: there is no srun here; start the sweep where jobs can be submitted")
 
 
-def _refuse_unknown(overrides: Sequence[str]) -> None:
+def _refuse_unknown(overrides: "Sequence[Override]") -> None:
     """Name the nearest of what exists for a mistyped GROUP=NAME; Hydra's own messages do not."""
     for override in overrides:
-        key, separator, value = override.partition("=")
-        if not separator and not override.startswith("~"):
-            raise InputError(f"{override!r} is not KEY=VALUE; write e.g. seed=1, see --help")
-        if not key:
-            raise InputError(f"{override!r} has no key; write e.g. seed=1, see --help")
-        if key not in groups() or value.startswith("$"):
+        group = override.group
+        if group not in groups() or override.delete:
             continue
-        if value in ("", "null"):
-            raise InputError(f"{override}: names no {key}; {key} is one of {', '.join(names(key))}")
-        for name in re.findall(r"[\w.-]+", value):
-            if name not in names(key):
-                if key == "defence" and name in names("adversarial_training"):
-                    raise InputError(
-                        f"{override}: a victim is trained against attacks by adversarial_training={name}; defence= "
-                        "names input transforms the files are also shown through"
-                    )
-                near = did_you_mean(name, names(key))
+        known = names(group)
+        if override.value in ("", None):
+            raise InputError(f"{override.text}: names no {group}; {group} is one of {', '.join(known)}")
+        for name in override.choices:
+            if name in known or name.startswith("${"):
+                continue
+            if group == "defence" and name in names("adversarial_training"):
                 raise InputError(
-                    f"{override}: there is no {key} {name!r}{near}; {key} is one of {', '.join(names(key))}"
+                    f"{override.text}: a victim is trained against attacks by adversarial_training={name}; defence= "
+                    "names input transforms the files are also shown through"
                 )
+            near = did_you_mean(name, known)
+            raise InputError(
+                f"{override.text}: there is no {group} {name!r}{near}; {group} is one of {', '.join(known)}"
+            )

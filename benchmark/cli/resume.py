@@ -1,18 +1,22 @@
 """Going on with a run: what it was asked to do, whether this is the same, and which rows it has."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from benchmark.config.groups import assigned, assignment
+from benchmark.config.groups import conf_folder, names
+from benchmark.config.overrides import Override, assignment, parse
 from benchmark.errors import InputError
 from benchmark.results.run_settings import FREE, flat, is_in
 from benchmark.runs import tables
 
-_CODE = ("_target_", "factory", "program")  # in assignments that choose code to run
+_CODE = ("victim.factory", "victim.program")  # keys that name code to run, besides every `_target_`
+# Interpolations that cannot make a section out of a text, as Hydra's oc.create and oc.decode can.
+_HARMLESS = re.compile(r"\$\{(?:[\w.]+|(?:of255|stamp|oc\.env):[^${}]*)\}")
 
 # What only the training depends on, which may be over.
 _TRAINING = (
@@ -25,31 +29,59 @@ _TRAINING = (
 )
 
 
-def resumed_overrides(given: Sequence[str]) -> list[str]:
-    """The command line of the run that `run.resume` names, and what is given beside it; `given` if it names none.
+def resumed_overrides(given: Sequence[Override]) -> list[Override]:
+    """The overrides of the run that `run.resume` names, then those given with it; `given` if it names none.
 
     Raises:
         InputError: no such run, or one whose command line names code to run, which has to be given again.
     """
-    folders = [assigned(one) for one in given if one.startswith("run.resume=")]
-    if not folders or folders[-1] in ("", "null"):
+    folders = [override.value for override in given if override.key == "run.resume"]
+    if not folders or folders[-1] in ("", None):
         return list(given)
-    folder = Path(folders[-1])
-    given = [one for one in given if not one.startswith("run.resume=")]
-    if other := [one for one in given if _key(one) == "run.dir"]:
-        raise InputError(f"{other[0]}: run.resume={folder} says where the run lies; leave one of them out")
+    folder = Path(str(folders[-1]))
+    given = [override for override in given if override.key != "run.resume"]
+    for override in given:
+        if override.key == "run.dir":
+            raise InputError(f"{override.text}: run.resume={folder} says where the run lies; leave one of them out")
+    again = {(override.key, override.package) for override in given}
+    free: tuple[str, ...] = ("run.dir", "run.resume")
+    if ("trainer", None) in again:
+        # Another trainer, other hardware: how many devices the one before had says nothing of it.
+        free += tuple(key for key in FREE if key.startswith("trainer."))
+    kept = [
+        override
+        for override in _saved_overrides(folder)
+        if (override.key, override.package) not in again and override.key not in free
+    ]
+    for override in kept:
+        if _names_code(override):
+            raise InputError(f"{folder}: was run with {override.text}, which names code to run; give it again")
+    return [*kept, *given, parse(assignment("run.dir", folder))]
+
+
+def _saved_overrides(folder: Path) -> list[Override]:
     saved = read_environment(folder).get("overrides")
     if not isinstance(saved, list):
         raise InputError(f"{folder}: environment.json does not say what was asked for; give the run's own command")
-    again = {_key(one) for one in given} | {"run.dir", "run.resume"}
-    if "trainer" in again:
-        # Another trainer, other hardware: how many devices the one before had says nothing of it.
-        again |= {key for key in FREE if key.startswith("trainer.")}
-    kept = [str(one) for one in saved if _key(str(one)) not in again]
-    for one in kept:
-        if any(word in one for word in _CODE):
-            raise InputError(f"{folder}: was run with {one}, which names code to run; give it again")
-    return [*kept, *given, assignment("run.dir", folder)]
+    try:
+        return [parse(str(text)) for text in saved]
+    except InputError as error:
+        raise InputError(f"{folder}: environment.json: overrides: {error}") from error
+
+
+def _names_code(override: Override) -> bool:
+    """Whether the override can choose code that is run, other than a file of the project's own `conf/`."""
+    if override.key.split(".")[0].split("/")[0] == "hydra":
+        return True
+    if override.group is not None:
+        files = names(override.group)
+        return any(name not in files or not files[name].is_relative_to(conf_folder()) for name in override.choices)
+    return any(
+        key.split(".")[-1] == "_target_"
+        or is_in(key, _CODE)
+        or (isinstance(value, str) and "${" in _HARMLESS.sub("", value))
+        for key, value in override.items()
+    )
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
@@ -98,7 +130,3 @@ def attacked(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     if not tables.RECORDS.exists(folder):
         return {}
     return {(row["attack"], row["id"]): row for row in tables.read(folder).to_pylist()}
-
-
-def _key(one: str) -> str:
-    return one.partition("=")[0].lstrip("+~")

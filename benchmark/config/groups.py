@@ -1,6 +1,5 @@
 """Where the configuration lies and which names it offers; imports nothing heavy."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -38,27 +37,6 @@ def groups() -> list[str]:
     """All groups, such as attack and victim."""
     found = {path.name for folder in _folders() for path in folder.iterdir() if path.is_dir()}
     return sorted(name for name in found if names(name))
-
-
-def assignment(key: str, text: object) -> str:
-    """`KEY='TEXT'` for Hydra's command line, whatever the text holds."""
-    return f"{key}={quoted(text)}"
-
-
-def quoted(text: object) -> str:
-    """A value for Hydra's command line, whatever the text holds; in quotes only where it needs them."""
-    if re.fullmatch(r"[\w./:+-]+", str(text)):
-        return str(text)
-    escaped = str(text).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def assigned(override: str) -> str:
-    """The text of such an assignment, quoted or not."""
-    value = override.partition("=")[2]
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return re.sub(r"\\(.)", r"\1", value[1:-1])
-    return value
 
 
 def headline(path: Path) -> str:

@@ -43,8 +43,11 @@ import pytest
         ("~seed", "seed refers to a key that is not there"),
         ("~attack", "'attack'"),
         ("foo", "'foo' is not KEY=VALUE"),
-        ("=3", "'=3' has no key"),
-        ("judge.op=<", "judge.op=<: cannot be read as KEY=VALUE; put special characters in quotes"),
+        ("=3", "'=3' is not KEY=VALUE"),
+        (
+            "judge.op=<",
+            "'judge.op=<' is not KEY=VALUE; write e.g. seed=1, and put a value of special characters in quotes",
+        ),
         ("data=folder", "data.root is missing; give data.root=VALUE"),
         ("target=mask_file", "target.path is missing; give target.path=VALUE"),
         ("victim=python", "victim.factory is missing; give victim.factory=VALUE"),

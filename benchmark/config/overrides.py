@@ -1,0 +1,131 @@
+"""Overrides such as `data.root=PATH`, read and written as Hydra reads them: no other code looks into their text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, OverrideType, Quote, QuotedString
+from hydra.core.override_parser.types import Override as HydraOverride
+from hydra.errors import HydraException
+
+from benchmark.config.groups import groups
+from benchmark.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """One override of a command line.
+
+    Attributes:
+        text: the override as it was given.
+        key: a dotted key, or the name of a group of configuration files.
+        package: where in the configuration a group's file goes; None for its usual place, and for keys.
+        value: a plain value without quotes; of a sweep the list of its choices, empty where Hydra computes them; None
+            for a deletion without a value.
+        delete: whether the key is removed (`~key`).
+        append: whether the key may be new (`+key` and `++key`).
+        sweep: whether there are several values, each for a run of its own.
+    """
+
+    text: str
+    key: str
+    package: str | None
+    value: Any
+    delete: bool
+    append: bool
+    sweep: bool
+
+    @property
+    def group(self) -> str | None:
+        """The group from which the override chooses; None if it sets a key, as with a section in braces."""
+        is_group = "/" in self.key or self.key in groups()
+        return self.key if is_group and not isinstance(self.value, dict) else None
+
+    @property
+    def choices(self) -> list[str]:
+        """The names that an override of a group chooses, of all runs of a sweep; none for a deletion and for null."""
+        return [] if self.delete else list(_leaves(self.value))
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Every dotted key that the override sets, with its value: sections as well as what is in them."""
+        return _items(self.key, self.value)
+
+
+def parse(text: str) -> Override:
+    """Read one override. Raises InputError if it is none."""
+    try:
+        (parsed,) = OverridesParser.create().parse_overrides([text])
+    except HydraException as error:
+        raise _unreadable(text) from error
+    if not parsed.key_or_group:
+        raise _unreadable(text)
+    return Override(
+        text=text,
+        key=parsed.key_or_group,
+        package=parsed.package,
+        value=_value(parsed),
+        delete=parsed.is_delete(),
+        append=parsed.type in (OverrideType.ADD, OverrideType.FORCE_ADD),
+        sweep=parsed.is_sweep_override(),
+    )
+
+
+def parse_all(texts: Sequence[str]) -> list[Override]:
+    """Read overrides in their order. Raises InputError for the first that is none."""
+    return [parse(text) for text in texts]
+
+
+def assignment(key: str, text: object) -> str:
+    """An override that sets `key` to the string `text`, whatever characters it holds."""
+    return f"{key}={quoted(text)}"
+
+
+def quoted(text: object) -> str:
+    """A string as a value of an override, in quotes only where Hydra would read something else without them."""
+    plain = str(text)
+    try:
+        parsed = parse(f"key={plain}")
+        needless = not parsed.sweep and parsed.value == plain and not plain.startswith(("'", '"'))
+    except InputError:
+        needless = False
+    return plain if needless else str(QuotedString(text=plain, quote=Quote.single).with_quotes())
+
+
+def _unreadable(text: str) -> InputError:
+    return InputError(
+        f"{text!r} is not KEY=VALUE; write e.g. seed=1, and put a value of special characters in quotes: 'KEY=\"<\"'"
+    )
+
+
+def _value(parsed: HydraOverride) -> Any:
+    if not parsed.is_sweep_override():
+        return parsed.value()
+    swept = parsed.value()
+    return _plain(swept.list) if isinstance(swept, ChoiceSweep) else []
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {_plain(name): _plain(part) for name, part in value.items()}
+    return value.text if isinstance(value, QuotedString) else value
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for part in value:
+            yield from _leaves(part)
+    elif value not in (None, ""):
+        yield str(value)
+
+
+def _items(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    yield key, value
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _items(f"{key}.{name}", part)
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _items(f"{key}.{place}", part)
