@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.atomic_files import save_text
 from benchmark.cli.context import Context
-from benchmark.report.figures.curve_figure import draw_curves
+from benchmark.report.figures.all_figures import figures
+from benchmark.report.figures.figure_file import save_figures
 from benchmark.report.figures.montage import montage
 from benchmark.report.figures.saved_images import montage_paths, saved_pictures
 from benchmark.report.page.page import write_page
@@ -41,7 +42,7 @@ def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | No
     with _warning_of_failure("comparison"):
         made["table"] = write_comparison(folder, summary)
     with _warning_of_failure("curves"):
-        made["curves"] = draw_comparison(folder, rows.to_pylist())
+        made["curves"] = draw_comparison(folder)
     with _warning_of_failure("montage"):
         montages = draw_montages(context, rows.to_pylist(), pictures)
         made["montage"] = list(montages.values())
@@ -76,11 +77,14 @@ def write_comparison(folder: Path, summary: Summary) -> list[Path]:
     return [folder / "comparison.md"]
 
 
-def draw_comparison(folder: Path, rows: list[Mapping[str, Any]]) -> list[Path]:
+def draw_comparison(folder: Path) -> list[Path]:
     """curves.png, if there are several attacks."""
-    if len({row["attack"] for row in rows}) < 2:
+    results = read_results([folder])
+    (run,) = results.runs
+    if len(run.summary.attacks) < 2:
         return []
-    return [draw_curves(folder / "curves.png", rows, "{victim} on {data} ({split})".format(**rows[0]))]
+    title = "{victim} on {data} ({split})".format(**run.rows[0])
+    return [save_figures(folder / "curves.png", figures(results), title)]
 
 
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> dict[str, Path]:

@@ -53,7 +53,7 @@ def test_one_attack_has_nothing_to_be_compared_with(tmp_path: Path, monkeypatch:
     assert _names(tmp_path) == ALWAYS
 
 
-@pytest.mark.parametrize(("broken", "what"), [("draw_curves", "curves"), ("markdown", "comparison")])
+@pytest.mark.parametrize(("broken", "what"), [("save_figures", "curves"), ("markdown", "comparison")])
 def test_a_failing_drawing_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, what: str
 ) -> None:

@@ -14,8 +14,9 @@ from omegaconf import OmegaConf
 
 from benchmark import __version__
 from benchmark.atomic_files import save_text
+from benchmark.report.figures.all_figures import figures
 from benchmark.report.page.gallery import gallery
-from benchmark.report.page.plotly_figures import plots
+from benchmark.report.page.plotly_figures import to_plotly
 from benchmark.report.page.tiles import facts, tiles
 from benchmark.report.tables.comparison import comparison
 from benchmark.report.tables.leaderboard import leaderboard
@@ -33,9 +34,9 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
     """Write the report of what `read_results` has read; whole or not at all."""
     compared = entries(results)
     columns, lines = leaderboard(compared)
-    drawn = plots(results)
+    drawn = figures(results)
     data = gallery(compared, path)
-    data["plots"] = [{"key": plot.key, "data": plot.data, "layout": plot.layout} for plot in drawn]
+    data["plots"] = [to_plotly(figure) for figure in drawn]
     scripts = [_read(name) for name in _SCRIPTS]
     after = [_plotly(), _read("plots.js")]
     html = _template().render(
@@ -49,7 +50,7 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
         tiles=[(entry, tiles(entry.summary)) for entry in compared] if len(compared) <= 4 else [],
         columns=columns,
         lines=lines,
-        plots=drawn,
+        figures=drawn,
         grids=_grids(results),
         transfers=[grid for transfer in results.transfers for grid in transfer_grids(transfer.tables)],
         facts=[(f"{run.name} · {run.label}", facts(run), _yaml(run.config)) for run in results.runs],
