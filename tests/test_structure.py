@@ -1,0 +1,369 @@
+"""How the package is built: what lies where, what may be opened by whom, how functions are called.
+
+Each rule is a function from a parsed file to its violations. Together with `test_imports.py` this is the layout's test.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from benchmark.runs import layout
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "benchmark"
+FILES = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".js", ".css", ".html"})
+MODULES = [path for path in FILES if path.suffix == ".py"]
+
+LONGEST_FILE = 250
+MOST_BY_POSITION = 5
+
+PRESCRIBED = {
+    "acceleration/strided_convolution.py:forward": "torch.autograd.Function.apply takes no keywords",
+    "callbacks/adversarial_training.py:on_validation_batch_end": "Lightning's hook",
+    "callbacks/attack_epoch.py:on_test_batch_end": "Lightning's hook",
+}
+"""Functions whose many positional parameters a framework prescribes, and which one."""
+
+CALLBACK_BASES = {"Callback", "TQDMProgressBar"}
+"""Lightning's classes that the callbacks derive from."""
+
+READERS = {
+    "config/": "reads the YAML of conf/",
+    "cli/dashboard.py": "reads conf/logger/wandb.yaml",
+    "distributed/process_group.py": "reads what another process has sent",
+    "past_runs/": "hands over what RunFolder has read",
+    "results/result_card.py": "reads cards, which are files of their own",
+    "tracking/wandb/dashboard.py": "turns a W&B object into a dictionary",
+    "victims/adapters/": "reads the files of other projects",
+    "victims/model_card.py": "reads the card of an exported victim",
+    "victims/safetensors_io.py": "reads the header of an exported victim",
+}
+"""Modules outside of runs/ that read YAML or JSON, none of it from a run's folder."""
+
+RUN_FILES = {
+    value
+    for name, value in vars(layout).items()
+    if name.isupper() and isinstance(value, str) and value.endswith((".yaml", ".json", ".csv", ".html", ".md", ".png"))
+} | {"best.ckpt", "last.ckpt", "records.parquet", "traces.parquet", "transfer.parquet"}
+
+Rule = Callable[[Path, ast.Module], Iterator[tuple[int, str]]]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def place(path: Path) -> str:
+    """The path below benchmark/, with slashes."""
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def violations(rule: Rule) -> list[str]:
+    """`place:line: what is wrong` of every module of the package, but for those that are known."""
+    return [
+        f"{place(path)}:{line}: {text}"
+        for path in MODULES
+        if (rule.__name__, place(path)) not in KNOWN
+        for line, text in rule(path, tree(path))
+    ]
+
+
+def calls(module: ast.Module) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(module) if isinstance(node, ast.Call))
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` of such an expression; parts that are something else are left out."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    if isinstance(node, ast.Subscript):
+        return dotted(node.value)
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def names_of_run_files_stand_in_the_layout(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    if place(path) == "runs/layout.py":
+        return
+    others = {"config.yaml"} if place(path).startswith("config/") else set()  # conf/config.yaml
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in RUN_FILES - others:
+            yield node.lineno, f"{node.value!r} is a name of runs/layout.py"
+
+
+def run_files_are_read_in_runs(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    if place(path).startswith(("runs/", *READERS)):
+        return
+    for call in calls(module):
+        if dotted(call.func) in {"OmegaConf.load", "json.load", "json.loads", "yaml.safe_load"}:
+            yield call.lineno, f"{dotted(call.func)} outside of runs/"
+
+
+def pictures_are_opened_in_one_place(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    if place(path) == "images/image_files.py":
+        return
+    for call in calls(module):
+        if dotted(call.func) in {"Image.open", "PIL.Image.open"}:
+            yield call.lineno, "Image.open outside of images/image_files.py"
+
+
+def fields_of_slots_are_written_in_their_file(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    if place(path) == "engine/slots.py":
+        return
+    fields = _fields_of_slots()
+    for node in ast.walk(module):
+        written: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            written = [part for target in node.targets for part in _parts(target)]
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            written = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _in_place(node.func.attr):
+            written = [node.func.value]
+        for target in written:
+            *owner, field = dotted(target).split(".")
+            if owner and field in fields and "slots" in owner[-1]:
+                yield node.lineno, f"{dotted(target)} is written"
+
+
+def _fields_of_slots() -> set[str]:
+    (slots,) = [
+        node
+        for node in tree(PACKAGE / "engine" / "slots.py").body
+        if isinstance(node, ast.ClassDef) and node.name == "Slots"
+    ]
+    return {
+        node.target.id for node in slots.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+
+
+def _parts(target: ast.expr) -> list[ast.expr]:
+    return [part for e in target.elts for part in _parts(e)] if isinstance(target, ast.Tuple | ast.List) else [target]
+
+
+def _in_place(method: str) -> bool:
+    return method.endswith("_") and not method.startswith("_")
+
+
+def models_are_not_patched(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Subscript) and dotted(node).endswith("._parameters"):
+            yield node.lineno, "_parameters[...]"
+        if (
+            isinstance(node, ast.Subscript)
+            and dotted(node).endswith(".__dict__")
+            and isinstance(node.slice, ast.Constant)
+            and node.slice.value == "forward"
+        ):
+            yield node.lineno, '__dict__["forward"]'
+        if isinstance(node, ast.Assign) and any(dotted(target).endswith(".forward") for target in node.targets):
+            yield node.lineno, "a forward is assigned"
+
+
+def processes_are_ended_by_cli_and_distributed(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    if place(path).startswith(("cli/", "distributed/")):
+        return
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute) and dotted(node) in {"sys.argv", "os._exit"}:
+            yield node.lineno, dotted(node)
+        if isinstance(node, ast.Import) and any(alias.name == "signal" for alias in node.names):
+            yield node.lineno, "import signal"
+        if isinstance(node, ast.ImportFrom) and node.module == "signal":
+            yield node.lineno, "from signal import"
+
+
+def many_parameters_are_keywords(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(module):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        by_position = [a.arg for a in (*node.args.posonlyargs, *node.args.args) if a.arg not in ("self", "cls")]
+        if len(by_position) > MOST_BY_POSITION and f"{place(path)}:{node.name}" not in PRESCRIBED:
+            yield node.lineno, f"{node.name} takes {len(by_position)} parameters by position"
+
+
+def many_fields_are_keywords(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(module):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        fields = [
+            part
+            for part in node.body
+            if isinstance(part, ast.AnnAssign) and not ast.unparse(part.annotation).startswith("ClassVar")
+        ]
+        if len(fields) <= MOST_BY_POSITION:
+            continue
+        if any(dotted(base).endswith("NamedTuple") for base in node.bases):
+            yield node.lineno, f"{node.name} is a NamedTuple of {len(fields)} fields"
+        for decorator in node.decorator_list:
+            function = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if dotted(function).split(".")[-1] == "dataclass" and "kw_only=True" not in ast.unparse(decorator):
+                yield node.lineno, f"{node.name} is a dataclass of {len(fields)} fields without kw_only=True"
+
+
+def no_literal_is_unpacked_into_a_call(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    for call in calls(module):
+        for argument in call.args:
+            if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Tuple | ast.List):
+                yield argument.lineno, f"{ast.unparse(argument)[:60]} is unpacked into a call"
+
+
+RULES: list[Rule] = [
+    names_of_run_files_stand_in_the_layout,
+    run_files_are_read_in_runs,
+    pictures_are_opened_in_one_place,
+    fields_of_slots_are_written_in_their_file,
+    models_are_not_patched,
+    processes_are_ended_by_cli_and_distributed,
+    many_parameters_are_keywords,
+    many_fields_are_keywords,
+    no_literal_is_unpacked_into_a_call,
+]
+
+KNOWN: set[tuple[str, str]] = {
+    *(("fields_of_slots_are_written_in_their_file", place) for place in ("engine/admission.py", "engine/selection.py")),
+    *(("long", place) for place in ("cli/parsers.py", "engine/loop.py", "runs/folder.py", "victims/task.py")),
+    *(
+        ("many_fields_are_keywords", place)
+        for place in (
+            "attacks/alma_prox.py",
+            "attacks/asma.py",
+            "attacks/base.py",
+            "attacks/primal_dual.py",
+            "cli/context.py",
+            "cli/parsers.py",
+            "config/schema.py",
+            "data_check/scan.py",
+            "engine/admission.py",
+            "engine/attack_images.py",
+            "engine/jobs.py",
+            "engine/slots.py",
+            "evaluation/case.py",
+            "evaluation/plan.py",
+            "evaluation/row_writer.py",
+            "past_runs/past_run.py",
+            "report/figures/montage.py",
+            "report/tables/strata_table.py",
+            "results/entries.py",
+            "results/loaded.py",
+            "tracking/epoch.py",
+            "tracking/points.py",
+            "verify/rows.py",
+            "victims/deployment/pipeline.py",
+        )
+    ),
+    *(
+        ("many_parameters_are_keywords", place)
+        for place in (
+            "attacks/proximal.py",
+            "callbacks/attack_epoch.py",
+            "cli/bench.py",
+            "cli/launch.py",
+            "data/augmentation.py",
+            "data/datamodule.py",
+            "data/dataset.py",
+            "data/drawing.py",
+            "data/drishti_gs1.py",
+            "data/files.py",
+            "data/folder.py",
+            "data/isic.py",
+            "data/medsegbench.py",
+            "data/rim_one_dl.py",
+            "data/rim_one_r3.py",
+            "data/rim_one_samples.py",
+            "data/splitting.py",
+            "data/synthetic.py",
+            "engine/slots.py",
+            "evaluation/row_writer.py",
+            "evaluation/scoring.py",
+            "evaluation/session.py",
+            "report/tables/budget_table.py",
+            "report/tables/leaderboard.py",
+            "speed/comparison.py",
+            "speed/reference_asma.py",
+            "tracking/wandb/logger.py",
+            "victims/adapters/nnunet.py",
+            "victims/task.py",
+        )
+    ),
+    *(("models_are_not_patched", place) for place in ("acceleration/accelerated.py",)),
+    *(
+        ("names_of_run_files_stand_in_the_layout", place)
+        for place in (
+            "cli/attack.py",
+            "cli/context.py",
+            "cli/dashboard.py",
+            "cli/publish.py",
+            "cli/report.py",
+            "cli/resume.py",
+            "cli/train.py",
+            "cli/transfer.py",
+            "cli/verify.py",
+            "config/build.py",
+            "past_runs/open.py",
+            "past_runs/overrides.py",
+            "past_runs/past_run.py",
+            "results/loaded.py",
+            "tracking/csv_log.py",
+            "tracking/wandb/logged_runs.py",
+            "verify/summary.py",
+            "verify/verification.py",
+            "victims/model_card.py",
+        )
+    ),
+    *(
+        ("no_literal_is_unpacked_into_a_call", place)
+        for place in ("engine/admission.py", "engine/loop.py", "engine/selection.py", "report/tables/strata_table.py")
+    ),
+    *(("pictures_are_opened_in_one_place", place) for place in ("transforms/jpeg.py",)),
+    *(("processes_are_ended_by_cli_and_distributed", place) for place in ("__main__.py",)),
+    *(
+        ("run_files_are_read_in_runs", place)
+        for place in (
+            "cli/resume.py",
+            "results/loaded.py",
+            "results/summary.py",
+            "tracking/wandb/logged_runs.py",
+            "verify/summary.py",
+        )
+    ),
+    *(("unique", place) for place in ("Scaled",)),
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_rule(rule: Rule) -> None:
+    assert violations(rule) == []
+
+
+def test_no_file_is_long() -> None:
+    lengths = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: n for name, n in lengths.items() if n > LONGEST_FILE and ("long", name) not in KNOWN} == {}
+
+
+def test_class_names_are_unique() -> None:
+    names = Counter(node.name for path in MODULES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef))
+    assert {name for name, count in names.items() if count > 1 and ("unique", name) not in KNOWN} == set()
+
+
+def test_every_file_of_callbacks_defines_a_callback() -> None:
+    for path in (PACKAGE / "callbacks").glob("[!_]*.py"):
+        bases = {
+            dotted(base).split(".")[-1]
+            for node in tree(path).body
+            if isinstance(node, ast.ClassDef)
+            for base in node.bases
+        }
+        assert bases & CALLBACK_BASES, f"{place(path)} defines no callback"
+
+
+def test_every_exception_is_needed() -> None:
+    """Nothing is excused that does not exist, or reads neither YAML nor JSON."""
+    for excused in READERS:
+        paths = [path for path in MODULES if place(path).startswith(excused)]
+        assert any(word in path.read_text() for path in paths for word in ("OmegaConf.load", "json.load")), excused
+    for excused in PRESCRIBED:
+        name, function = excused.split(":")
+        assert f"def {function}(" in (PACKAGE / name).read_text(), excused
