@@ -5,29 +5,28 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from benchmark.cli.parsers import COMMANDS, command_parser, parse, top_parser
-from benchmark.errors import InputError, RankError, Terminated, ToldError, ToldInterrupt, did_you_mean
+from benchmark.distributed.process_group import are_many
+from benchmark.distributed.termination import stoppable
+from benchmark.errors import InputError, ProcessError, ReportedError, Stopped, did_you_mean
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C, 143 for TERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(arguments)
+        with stoppable(watch_parent=are_many()):
+            return _dispatch(arguments)
     except InputError as error:
-        if not isinstance(error, ToldError):
+        if not isinstance(error, ReportedError):
             print(f"error: {error}", file=sys.stderr)
         return 2
-    except RankError as error:
+    except ProcessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt as error:
-        if not isinstance(error, ToldInterrupt):
-            print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
-        return 130
-    except Terminated as error:
-        if not error.told:
-            print("terminated: nothing had been finished", file=sys.stderr)
-        return Terminated.STATUS
+    except Stopped as stop:
+        if not stop.reported:
+            print(stop, file=sys.stderr)
+        return stop.status
     except BrokenPipeError:
         # The reader of a pipe such as `| head` has gone; keep Python from complaining when it flushes at exit.
         sys.stdout = None

@@ -29,27 +29,36 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-class ToldError(InputError):
-    """Bad input that another process of the run has said already."""
+class ReportedError(InputError):
+    """Bad input that another process of the run has already reported."""
 
 
-class ToldInterrupt(KeyboardInterrupt):
-    """Ctrl-C, and another process of the run has said what is kept."""
-
-
-class RankError(Exception):
+class ProcessError(Exception):
     """A process of the run failed or was killed; the message is one line."""
 
 
-class Terminated(SystemExit):
-    """SIGTERM: the run ends, as an exit of the interpreter if nobody takes care of it.
+class Stopped(SystemExit):
+    """The command ends because the user or the system asked for it; an exit of the interpreter if nobody catches it.
 
     Args:
-        told: whether what is kept has been said.
+        status: of the process, `INTERRUPTED` after Ctrl-C or `TERMINATED` after SIGTERM.
+        reported: whether the user has been told what is kept.
+
+    Attributes:
+        kept: what is left of the work, for the message; may be set on the way up.
     """
 
-    STATUS = 143
+    INTERRUPTED = 130
+    TERMINATED = 143
 
-    def __init__(self, told: bool = False) -> None:
-        super().__init__(self.STATUS)
-        self.told = told
+    def __init__(self, status: int, reported: bool = False) -> None:
+        super().__init__(status)
+        self.status, self.reported, self.kept = status, reported, ""
+
+    @property
+    def word(self) -> str:
+        """`interrupted` or `terminated`."""
+        return "interrupted" if self.status == self.INTERRUPTED else "terminated"
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.kept}" if self.kept else self.word

@@ -9,6 +9,7 @@ import pytest
 from benchmark import __main__, __version__
 from benchmark.__main__ import COMMANDS, main
 from benchmark.config.groups import groups, headline, names
+from benchmark.errors import Stopped
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _REPORT_IMPORTS = """
@@ -116,8 +117,9 @@ def test_show_config_prints_what_would_run(capfd: pytest.CaptureFixture[str], tm
 @pytest.mark.parametrize(
     ("raised", "status", "said"),
     [
-        (KeyboardInterrupt(), 130, "interrupted\n"),
-        (KeyboardInterrupt("3 rows are kept"), 130, "interrupted: 3 rows are kept\n"),
+        (Stopped(Stopped.INTERRUPTED), 130, "interrupted\n"),
+        (Stopped(Stopped.TERMINATED), 143, "terminated\n"),
+        (Stopped(Stopped.TERMINATED, reported=True), 143, ""),
         (BrokenPipeError(), 0, ""),
     ],
 )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmark.callbacks.progress import AttackProgress
 from benchmark.distributed.process_group import ProcessGroup
+from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Plan
@@ -137,6 +138,7 @@ class AttackEpoch(pl.Callback):
         assert self._session is not None
         for done in self._session.run(drain):
             self._note(self._writer.write(*done))
+            check_stop()
 
     def _note(self, rows: Sequence[Row]) -> None:
         for row in rows:

@@ -24,7 +24,8 @@ from benchmark.config.build import build_data, build_loggers, build_plan
 from benchmark.config.overrides import assignment
 from benchmark.config.schema import check_config
 from benchmark.distributed.process_group import ProcessGroup
-from benchmark.errors import InputError, Terminated, ToldInterrupt
+from benchmark.distributed.termination import requested_stop
+from benchmark.errors import InputError, Stopped
 from benchmark.runs import tables
 
 if TYPE_CHECKING:
@@ -78,18 +79,17 @@ class Context:
         except InputError:
             self._withdraw()
             raise
-        except Terminated as error:
-            if self.processes.first and not error.told:
-                print(f"terminated: {self._kept()}", file=sys.stderr, flush=True)
-            error.told = True
-            raise
-        except (KeyboardInterrupt, SystemExit) as error:
-            # Lightning turns the interrupt of a loop into an exit with status 1.
-            if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
+        except (Stopped, Exception) as error:
+            # A process that stops closes its connections, which is an error for the others.
+            stop = error if isinstance(error, Stopped) else requested_stop()
+            if stop is None:
                 raise
-            if not self.processes.first:
-                raise ToldInterrupt from error
-            raise KeyboardInterrupt(self._kept()) from error
+            if self.processes.first and not stop.reported:
+                # At once: closing the loggers may take longer than the deadline allows.
+                stop.kept = self._kept()
+                print(stop, file=sys.stderr, flush=True)
+            stop.reported = True
+            raise stop from error
         finally:
             # A sweep's next run in this process must get a Weights & Biases run of its own.
             for logger in loggers:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from benchmark.config.groups import add_folder, conf_folder, groups, names
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.distributed.process_group import ProcessGroup, are_many, join
-from benchmark.errors import InputError, ToldError, did_you_mean
+from benchmark.errors import InputError, ReportedError, Stopped, did_you_mean
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -38,7 +38,10 @@ def launch(
     except InputError as error:
         if processes.first_to_report(str(error)):
             raise
-        raise ToldError(str(error)) from error
+        raise ReportedError(str(error)) from error
+    except Stopped as stop:
+        stop.reported = stop.reported or not processes.first
+        raise
     processes.leave()
     return status
 
@@ -101,7 +104,7 @@ class _Task:
     def __call__(self, cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
 
-        from benchmark.distributed.termination import terminable
+        from benchmark.distributed.termination import stoppable
 
         if self._failures.elsewhere:
             self._settle_in()
@@ -109,7 +112,7 @@ class _Task:
         if self._failures.sweep:
             print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
         # Also in a job of submitit's, which ignores SIGTERM: nothing would end it before its time.
-        with self._failures.collected(), terminable(orphans=are_many()):
+        with self._failures.collected(), stoppable(watch_parent=are_many()):
             self._run(cfg)
 
     def _run(self, cfg: "DictConfig") -> None:

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from benchmark import __version__
 from benchmark.atomic_files import save_text
-from benchmark.errors import InputError
+from benchmark.distributed.termination import check_stop
+from benchmark.errors import InputError, Stopped
 from benchmark.past_runs.open import open_past_runs
 from benchmark.report.tables.transfer_table import print_transfer, transfer_markdown
 from benchmark.results.transfer_matrix import TRANSFER, check_white_box, write_transfer_summary
@@ -78,6 +79,7 @@ def _write_rows(folder: Path, evaluations: Sequence[Evaluation]) -> None:
             for rows in evaluation.rows():
                 writer.append(rows)
                 bar.update(len(rows))
+                check_stop()
     TRANSFER.merge(folder)
 
 
@@ -106,12 +108,13 @@ def _made(folder: Path) -> Iterator[None]:
         raise InputError(f"--out {folder}: cannot be made ({error.strerror}); choose another") from error
     try:
         yield
+        check_stop()
     except BaseException as error:
         shutil.rmtree(folder)
         for path in new[1:]:
             path.rmdir()
         if not new:
             folder.mkdir()
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt("nothing was written") from error
+        if isinstance(error, Stopped):
+            error.kept = "nothing was written"
         raise

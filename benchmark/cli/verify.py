@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmark.cli.context import package_versions
 from benchmark.config.build import Make, build_attacks, build_defences
-from benchmark.errors import InputError
+from benchmark.errors import InputError, Stopped
 from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
 from benchmark.past_runs.mismatch import Mismatch
 from benchmark.past_runs.open import OpenedRun, open_run
@@ -60,9 +60,9 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
         try:
             for mismatch in verification.mismatches(bar.update):
                 found.add(mismatch)
-        except KeyboardInterrupt as error:
-            told = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} faults"
-            raise KeyboardInterrupt(told) from error
+        except Stopped as stop:
+            stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} faults"
+            raise
     found.tell()
     print(_verdict(folder, rows, verification.checks, found.count))
     return 1 if found.count else 0

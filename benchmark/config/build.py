@@ -161,7 +161,7 @@ def build_trainer(
     from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    from benchmark.distributed.termination import OwnTermination
+    from benchmark.callbacks.cooperative_stop import CooperativeStop
     from benchmark.victims.checkpoint_io import WholeCheckpointIO
 
     if processes.size > 1:
@@ -179,7 +179,7 @@ def build_trainer(
         trainer = instantiate(OmegaConf.create(plain | options | {"_partial_": True}), "trainer")
         return trainer(
             logger=list(loggers),
-            callbacks=[*callbacks, OwnTermination()],
+            callbacks=[*callbacks, CooperativeStop()],
             default_root_dir=folder,
             # The data module gives each process its share.
             use_distributed_sampler=False,

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from benchmark.config.groups import conf_folder, groups, names
-from benchmark.errors import InputError, RankError, ToldError, did_you_mean
+from benchmark.errors import InputError, ProcessError, ReportedError, did_you_mean
 
 
 class Failures:
@@ -78,9 +78,9 @@ def one_line(error: Exception) -> str:
 def _tell(error: Exception) -> str:
     """Print what went wrong in which run; returns it as one line."""
     task = " ".join(HydraConfig.get().overrides.task)
-    if isinstance(error, InputError | RankError):
+    if isinstance(error, InputError | ProcessError):
         told = f"{error} (in the run {task})"
-        if not isinstance(error, ToldError):
+        if not isinstance(error, ReportedError):
             print(f"error: {told}", file=sys.stderr)
     else:
         traceback.print_exception(error)

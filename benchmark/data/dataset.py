@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from benchmark.data.augmentation import augment, resize, training_pipeline
 from benchmark.data.source import VOID, Sample, Source
+from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
 
 QUIET = 200  # up to so many images are decoded without a progress bar
@@ -41,6 +42,7 @@ class DecodedSplit:
         return self._decode(self.ids[index]) if self._cached is None else self._cached[index]
 
     def _decode(self, id: str) -> Sample:
+        check_stop()
         sample = self.source.read(self.split, id)
         if self.channels == 1 and np.any(sample.image != sample.image[:, :, :1]):
             raise InputError(f"{self.source.name} {self.split} {id}: has colours; data.channels=1 is for grey images")
@@ -80,6 +82,7 @@ class SegmentationDataset(Dataset):
         return len(self.split)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        check_stop()
         epoch, index = (0, key) if isinstance(key, int) else key
         image, mask, id, group = self.split[index]
         if self.pipeline is not None:

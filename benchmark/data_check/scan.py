@@ -17,6 +17,7 @@ from benchmark.data.files import PairedFiles
 from benchmark.data.images import FORMATS, read_values
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.data_check.duplicates import perceptual_hash
+from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
 from benchmark.images.image_files import open_picture
 
@@ -68,6 +69,7 @@ def _in_order(pool: ThreadPoolExecutor, source: Source, todo: list[tuple[str, st
 
 
 def _read(source: Source, split: str, id: str) -> Item:
+    check_stop()
     item = Item(split, id)
     if isinstance(source, PairedFiles):
         _describe(item, source.pairs[split][id])

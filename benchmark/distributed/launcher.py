@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.distributed.process_group import ProcessGroup
-from benchmark.errors import InputError, RankError, Terminated, ToldError, ToldInterrupt
+from benchmark.distributed.termination import install_handlers
+from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
 
-# A process that is told to end does so within termination.GRACE seconds.
-_SHUTDOWN = 10
+_SHUTDOWN = 10  # seconds until processes that have not stopped are killed; more than `termination.GRACE`
 
 
 def missing_processes(trainer: Mapping[str, Any], processes: ProcessGroup) -> int:
@@ -71,9 +71,9 @@ def start_processes(count: int, arguments: Sequence[str]) -> None:
     If one fails, the others are ended.
 
     Raises:
-        ToldError: bad input; a process has said what is wrong.
-        RankError: a process failed or was killed.
-        Terminated, ToldInterrupt: this process was told to end, and so were the others.
+        ReportedError: bad input, which a process has reported.
+        ProcessError: a process failed or was killed.
+        Stopped: this process was asked to stop, and so were the others.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -99,18 +99,19 @@ def start_processes(count: int, arguments: Sequence[str]) -> None:
     try:
         elastic_launch(config, sys.executable)("-m", "benchmark", *arguments)
     except SignalException as error:
-        if error.sigval == signal.SIGINT:
-            raise ToldInterrupt from error
-        raise Terminated(told=True) from error
+        raise Stopped(128 + error.sigval, reported=True) from error
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        raise _failure(rank, failure.exitcode) from error
+        raise process_failure(rank, failure.exitcode) from error
+    finally:
+        install_handlers()  # torch has installed its own
 
 
-def _failure(rank: int, status: int) -> BaseException:
+def process_failure(rank: int, status: int) -> BaseException:
+    """The error that stands for a process that ended with `status`; negative for a signal."""
     if status == 2:
-        return ToldError("bad input")
-    if status == Terminated.STATUS:
-        return Terminated(told=True)
+        return ReportedError("bad input")
+    if status in (Stopped.INTERRUPTED, Stopped.TERMINATED):
+        return Stopped(status, reported=True)
     how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}, see above"
-    return RankError(f"process {rank} {how}, and the others were ended; rows of finished images are kept")
+    return ProcessError(f"process {rank} {how}, and the others were ended; rows of finished images are kept")

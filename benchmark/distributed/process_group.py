@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from benchmark.distributed.termination import check_stop
+
 if TYPE_CHECKING:
     from torch.distributed import Store
 
@@ -67,6 +69,7 @@ class ProcessGroup:
         if self.store is not None:
             self.store.add(f"{place}/met", 1)
             while self.store.add(f"{place}/met", 0) < self.size:
+                check_stop()
                 time.sleep(_PAUSE)
 
     def gather(self, place: str, value: Any) -> list[Any]:
@@ -113,6 +116,9 @@ class ProcessGroup:
 
     def _get(self, key: str) -> str:
         assert self.store is not None
+        while not self.store.check([key]):  # `get` would wait in C code
+            check_stop()
+            time.sleep(_PAUSE)
         return self.store.get(key).decode()
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import Rule, check_points, norms
 from benchmark.criterion import Criterion
+from benchmark.distributed.termination import check_stop
 from benchmark.engine.admission import Admission
 from benchmark.engine.jobs import Finished, InFlight, Job
 from benchmark.engine.limits import Limits
@@ -156,6 +157,7 @@ class Engine:
         """Work, yielding each image as it finishes: until all are done or, drain=False, until a slot is free."""
         busy = True
         while busy:
+            check_stop()
             # Entered anew for every stretch of work, so that the caller's code between two images runs in its own mode.
             with torch.inference_mode(False), torch.enable_grad():
                 self._telemetry.start_clock()

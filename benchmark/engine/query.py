@@ -8,6 +8,7 @@ from torch.profiler import record_function
 
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Loss
+from benchmark.distributed.termination import check_stop
 from benchmark.engine.model import AttackedModel
 
 PASSES = "attack: passes"
@@ -27,6 +28,7 @@ class EngineQuery:
         self.zero = torch.zeros_like(batch.steps)
 
     def forward(self, points: Tensor | None = None) -> Tensor:
+        check_stop()
         with torch.no_grad(), record_function(PASSES), self._network.stepping():
             logits = self._network(self._iterates if points is None else points)
         self.forwards += 1
@@ -35,6 +37,7 @@ class EngineQuery:
         return logits
 
     def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_stop()
         leaf = (self._iterates if points is None else points).detach().requires_grad_()
         with record_function(PASSES), self._network.stepping():
             logits = self._network(leaf)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from benchmark.distributed.termination import check_stop
+
 
 @dataclass
 class Iterate:
@@ -86,5 +88,6 @@ def run(model: nn.Module, images: Tensor, targets: Tensor, tau: float, beta: flo
     for image, target, number in zip(images, targets, numbers, strict=True):
         loop = steps_of(model, image[None], target[None], tau, beta)
         for _ in range(number):
+            check_stop()
             next(loop)
     return sum(numbers)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from benchmark.distributed.termination import check_stop
 from benchmark.engine.model import AUTOCAST, Precision
 
 
@@ -41,6 +42,7 @@ class Limit:
     def run(self, steps: int) -> int:
         """Make so many steps; returns image-steps."""
         for _ in range(steps):
+            check_stop()
             self.gradient()
         return steps * len(self._points)
 

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
-from benchmark.errors import InputError, Terminated
+from benchmark.errors import InputError, Stopped
 from benchmark.evaluation import row_writer
 from benchmark.evaluation.row_writer import RowWriter
 from benchmark.images.quantisation import Quantizer
@@ -154,11 +154,11 @@ def test_an_end_by_signal_keeps_what_has_finished(
         found = write(self, *finished)
         written.append(finished)
         if len(written) == 1:
-            raise Terminated
+            raise Stopped(Stopped.TERMINATED)
         return found
 
     monkeypatch.setattr(RowWriter, "write", first_only)
-    with pytest.raises(Terminated):
+    with pytest.raises(Stopped, match="terminated"):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
     assert tables.read(tmp_path).num_rows == len(written) > 1
 

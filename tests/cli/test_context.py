@@ -1,7 +1,7 @@
 """What a run leaves behind when it ends early, by its own fault, its input's or its user's."""
 
+import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,26 +15,17 @@ from benchmark.victims.task import Victim
 SMOKE = ("experiment=smoke", "trainer=cpu")
 
 
-@pytest.fixture
-def _sigint() -> Iterator[None]:
-    """Lightning ignores further interrupts after the first."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def _interrupt_in_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     step = Victim.training_step
 
     def interrupted(self: Victim, batch, batch_idx: int) -> torch.Tensor:
         if self.current_epoch == epoch:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(Victim, "training_step", interrupted)
 
 
-@pytest.mark.usefixtures("_sigint")
 def test_an_interrupted_training_keeps_its_best_victim(
     command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -50,7 +41,6 @@ def test_an_interrupted_training_keeps_its_best_victim(
     assert again.status == 0, again.err
 
 
-@pytest.mark.usefixtures("_sigint")
 def test_a_run_interrupted_at_once_leaves_nothing(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _interrupt_in_epoch(monkeypatch, 0)
     outcome = command("train", *SMOKE, f"run.dir={tmp_path / 'run'}")
@@ -59,7 +49,6 @@ def test_a_run_interrupted_at_once_leaves_nothing(command, monkeypatch: pytest.M
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("_sigint")
 def test_an_interrupt_ends_a_whole_sweep(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _interrupt_in_epoch(monkeypatch, 0)
     outcome = command("train", "-m", *SMOKE, "seed=1,2", f"run.dir={tmp_path / 'sweep'}")

@@ -1,7 +1,9 @@
 """`transfer` end to end: two tiny victims, one attacked with budgets; what it writes, and what it refuses."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from PIL import Image
 from benchmark.__main__ import main
 from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
-from benchmark.results.transfer_matrix import TRANSFER, TRANSFER_SCHEMA
+from benchmark.results.transfer_matrix import TRANSFER, TRANSFER_SCHEMA, write_transfer_summary
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.victims.fingerprints import weights_sha256
@@ -378,8 +380,9 @@ def test_runs_on_different_data_are_judged_on_their_own(command, attacked: Path,
 def test_an_interrupted_transfer_leaves_nothing(
     command, attacked: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
+    def interrupted(*given: Any, **named: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return write_transfer_summary(*given, **named)
 
     monkeypatch.setattr("benchmark.cli.transfer.write_transfer_summary", interrupted)
     (tmp_path / "there").mkdir()

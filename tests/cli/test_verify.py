@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
+from benchmark.distributed.termination import check_stop
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES, Writer
@@ -464,7 +466,8 @@ def test_an_interrupted_check_says_how_far_it_came(command, small_run: Path, mon
     def interrupted(self: RowChecks, row: Any, case: Any) -> Any:
         seen.append(row)
         if len(seen) == 3:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
+            check_stop()
         return iter(())
 
     monkeypatch.setattr(RowChecks, "mismatches", interrupted)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from benchmark.distributed.launcher import _failure, missing_processes
+from benchmark.distributed.launcher import missing_processes, process_failure
 from benchmark.distributed.process_group import ProcessGroup
-from benchmark.errors import InputError, RankError, Terminated, ToldError
+from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
 
 CPU = {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}
 
@@ -72,13 +72,14 @@ def test_what_cannot_run_is_refused(trainer: dict, processes: ProcessGroup, said
 @pytest.mark.parametrize(
     ("status", "kind", "said"),
     [
-        (2, ToldError, ""),
-        (143, Terminated, ""),
-        (-9, RankError, "process 1 was ended by SIGKILL"),
-        (1, RankError, "process 1 failed with status 1, see above"),
+        (2, ReportedError, ""),
+        (130, Stopped, "interrupted"),
+        (143, Stopped, "terminated"),
+        (-9, ProcessError, "process 1 was ended by SIGKILL"),
+        (1, ProcessError, "process 1 failed with status 1, see above"),
     ],
 )
 def test_a_process_that_fails_is_the_end_of_the_run(status: int, kind: type, said: str) -> None:
-    failure = _failure(1, status)
+    failure = process_failure(1, status)
     assert type(failure) is kind
     assert said in str(failure)
