@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from benchmark.atomic_files import save_text
 from benchmark.config.groups import conf_folder
 from benchmark.errors import InputError
+from benchmark.runs.folder import RunFolder
 from benchmark.tracking.guard import in_one_line
 from benchmark.tracking.wandb.connection import connect
 from benchmark.tracking.wandb.dashboard import Dashboard, make_dashboard
@@ -35,12 +36,12 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
         raise InputError("--out says where the specification goes; give it with --dry-run")
     if not dry_run:
         _check_connection()
-    folders = [Path(run) for run in runs]
+    folders = [RunFolder(run) for run in runs]
     project = _project_of_all(folders, project) if folders else project or _default_project()
     folders = folders or _found(project)
     logged = Logged.union(logged_by(folder) for folder in folders)
     if not logged.training and not logged.attacks:
-        raise InputError(f"{folders[0]}: has neither trained nor attacked yet; wait for it, or give another run")
+        raise InputError(f"{folders[0].path}: has neither trained nor attacked yet; wait for it, or give another run")
     if dry_run:
         _write(make_dashboard(logged, project, entity or "", find_runs=False), out)
     else:
@@ -48,20 +49,24 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     return 0
 
 
-def _project_of_all(folders: Sequence[Path], expected: str | None) -> str:
+def _project_of_all(folders: Sequence[RunFolder], expected: str | None) -> str:
     for folder in folders:
-        if not (folder / "config.yaml").is_file():
-            raise InputError(f"{folder}: is no run's folder, it has no config.yaml; give the folder of a run")
+        if not folder.has_begun:
+            raise InputError(f"{folder.path}: is no run's folder, it has no config.yaml; give the folder of a run")
         project = project_of(folder)
         if project is None:
-            raise InputError(f"{folder}: has logged nothing to Weights & Biases; give a run made with logger=wandb")
+            raise InputError(
+                f"{folder.path}: has logged nothing to Weights & Biases; give a run made with logger=wandb"
+            )
         expected = expected or project
         if project != expected:
-            raise InputError(f"{folder}: has logged to project {project}, not {expected}; give runs of one project")
+            raise InputError(
+                f"{folder.path}: has logged to project {project}, not {expected}; give runs of one project"
+            )
     return str(expected)
 
 
-def _found(project: str) -> list[Path]:
+def _found(project: str) -> list[RunFolder]:
     folders = [folder for folder in runs_below(_RUNS) if project_of(folder) == project]
     if not folders:
         raise InputError(

@@ -7,6 +7,7 @@ from benchmark.atomic_files import save_text
 from benchmark.errors import InputError, did_you_mean
 from benchmark.results.loaded import read_run
 from benchmark.results.result_card import make_card
+from benchmark.runs.folder import RunFolder
 
 
 def export(run: str, card: str, attack: str | None) -> int:
@@ -14,7 +15,7 @@ def export(run: str, card: str, attack: str | None) -> int:
     folder, path = Path(run), Path(card)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of a run")
-    found = read_run(folder)
+    found = read_run(RunFolder(folder))
     summaries = {one["attack"]: one for one in found.summary.attacks}
     if attack is None and len(summaries) > 1:
         raise InputError(f"{folder}: has several attacks; choose one: --attack {' or '.join(summaries)}")
@@ -22,8 +23,7 @@ def export(run: str, card: str, attack: str | None) -> int:
     if chosen not in summaries:
         near = did_you_mean(chosen, summaries)
         raise InputError(f"--attack {chosen}: is not in {folder}{near}; there are {', '.join(summaries)}")
-    rows = [row for row in found.rows if row["attack"] == chosen]
-    document = make_card(folder, summaries[chosen], rows, found.config, found.environment)
+    document = make_card(found, chosen)
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise InputError(f"--card {path}: is no file in a folder that is there; give another")
     save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")

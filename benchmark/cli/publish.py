@@ -20,6 +20,7 @@ from benchmark.report.tables.table import markdown
 from benchmark.results.loaded import read_results
 from benchmark.results.summary import Summary, write_summary
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.wandb.media import Media
 
@@ -31,32 +32,32 @@ def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | No
     """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
     if not context.processes.first:
         return
-    folder = context.folder
+    folder, run = context.folder, RunFolder(context.folder)
     files = [tables.RECORDS.merge(folder), tables.TRACES.merge(folder)]
     rows, traces = tables.read(folder), tables.TRACES.read(folder)
-    summary = write_summary(rows, folder / "summary.json")
+    summary = write_summary(rows, run)
     print_summary(summary)
-    pictures = partial(saved_pictures, folder)
+    pictures = partial(saved_pictures, run)
     made: dict[str, list[Path]] = {}
     montages: dict[str, Path] = {}
     with _warning_of_failure("comparison"):
-        made["table"] = write_comparison(folder, summary)
+        made["table"] = write_comparison(run, summary)
     with _warning_of_failure("curves"):
-        made["curves"] = draw_comparison(folder)
+        made["curves"] = draw_comparison(run)
     with _warning_of_failure("montage"):
         montages = draw_montages(context, rows.to_pylist(), pictures)
         made["montage"] = list(montages.values())
     with _warning_of_failure("report"):
-        made["report"] = [write_page(read_results([folder]), folder / "report.html")]
+        made["report"] = [write_page(read_results([folder]), run.report_file)]
     files = [
         *files,
-        folder / "summary.json",
+        run.summary_file,
         *(path for what in ("table", "curves", "report") for path in made.get(what, [])),
     ]
     epoch = FinishedEpoch(rows, traces, summary.attacks, pictures, montages, files, checkpoint)
     for logger in loggers:
         logger.log_attack_epoch(epoch)
-    for what, paths in {"rows": files[:1], "summary": [folder / "summary.json"], **made}.items():
+    for what, paths in {"rows": files[:1], "summary": [run.summary_file], **made}.items():
         for path in paths:
             print(f"{what:8} {path}")
 
@@ -69,28 +70,28 @@ def _warning_of_failure(what: str) -> Iterator[None]:
         warnings.warn(f"no {what}: {type(error).__name__}: {error}", stacklevel=3)
 
 
-def write_comparison(folder: Path, summary: Summary) -> list[Path]:
+def write_comparison(run: RunFolder, summary: Summary) -> list[Path]:
     """The printed tables as comparison.md, if there are several attacks."""
     if len(summary.attacks) < 2:
         return []
-    save_text(folder / "comparison.md", markdown(comparison(*summary)))
-    return [folder / "comparison.md"]
+    save_text(run.comparison_file, markdown(comparison(*summary)))
+    return [run.comparison_file]
 
 
-def draw_comparison(folder: Path) -> list[Path]:
+def draw_comparison(folder: RunFolder) -> list[Path]:
     """curves.png, if there are several attacks."""
-    results = read_results([folder])
+    results = read_results([folder.path])
     (run,) = results.runs
     if len(run.summary.attacks) < 2:
         return []
     title = "{victim} on {data} ({split})".format(**run.rows[0])
-    return [save_figures(folder / "curves.png", figures(results), title)]
+    return [save_figures(folder.curves_file, figures(results), title)]
 
 
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> dict[str, Path]:
     """Montages of the first images by id, by attack, where `montage_paths` says."""
     by_attack, drawn = tables.group_rows(rows, "attack"), {}
-    for attack, path in montage_paths(context.folder, rows).items():
+    for attack, path in montage_paths(RunFolder(context.folder), rows).items():
         attacked = sorted(by_attack[attack], key=lambda row: row["id"])
         items = [item for row in attacked[: context.cfg.run.montage] if (item := pictures(row)) is not None]
         if items:

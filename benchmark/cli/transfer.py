@@ -19,6 +19,7 @@ from benchmark.errors import InputError, Stopped
 from benchmark.past_runs.open import open_past_runs
 from benchmark.report.tables.transfer_table import print_transfer, transfer_markdown
 from benchmark.results.transfer_matrix import TRANSFER, check_white_box, write_transfer_summary
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import Writer
 from benchmark.transfer.evaluate import Evaluation
 from benchmark.transfer.models import labels, load_models
@@ -84,7 +85,7 @@ def _write_rows(folder: Path, evaluations: Sequence[Evaluation]) -> None:
 
 
 def _write_summary(folder: Path, **about: Any) -> list[dict[str, Any]]:
-    tables = write_transfer_summary(TRANSFER.read(folder), folder / "summary.json", **about)
+    tables = write_transfer_summary(TRANSFER.read(folder), RunFolder(folder), **about)
     save_text(folder / "transfer.md", transfer_markdown(tables))
     return tables
 

@@ -1,6 +1,5 @@
 """What a report is made of: runs, evaluations of transfer, and cards of results, each known by what it holds."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,30 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from omegaconf import OmegaConf
 
 from benchmark.errors import InputError
 from benchmark.results.result_card import Card, read_card
 from benchmark.results.summary import Summary, make_summary
-from benchmark.results.transfer_matrix import TRANSFER
+from benchmark.results.transfer_matrix import TRANSFER, summarise_transfer
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run's folder, read.
+    """What the folder of a run holds.
 
     Attributes:
-        folder: where it lies.
-        label: tells an attack of it from the same attack of the others of a report.
-        rows: as `records.read` returns them.
-        traces: as `records.TRACES` does; None where there are none.
-        summary: computed from the rows, not read.
-        config, environment: what the run has said of itself; empty where it has not.
-        finished: whether its rows are merged.
+        folder: the folder.
+        label: tells its attacks from the same attacks of other runs in the report.
+        rows: one per attacked image, as `benchmark.runs.tables.read` returns them.
+        traces: one row per kept step, as `benchmark.runs.tables.TRACES` reads them; None if the run kept none.
+        summary: computed from the rows.
+        config, environment: config.yaml and environment.json; empty if the file is missing.
+        finished: whether the rows of all processes have been merged.
     """
 
-    folder: Path
+    folder: RunFolder
     label: str
     rows: Sequence[Mapping[str, Any]]
     traces: pa.Table | None
@@ -42,21 +41,20 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What it calls itself."""
+        """The name that the run gave itself."""
         return str(self.rows[0]["run"])
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """An evaluation of transfer: its folder and its tables, as `report.transfer.summarise_transfer` makes them."""
+    """An evaluation of transfer: the tables of `summarise_transfer`."""
 
-    folder: Path
     tables: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that one report shows."""
+    """Everything that one report shows."""
 
     runs: Sequence[Run]
     transfers: Sequence[Transfer]
@@ -64,10 +62,10 @@ class Results:
 
 
 def read_results(paths: Sequence[Path]) -> Results:
-    """Read folders of runs and of transfer, and cards.
+    """Read the folders of runs, the folders of evaluations of transfer, and card files.
 
     Raises:
-        InputError: a path that is none of these, or one that is given twice.
+        InputError: a path is none of these, or is given twice, or a file cannot be read.
     """
     if again := [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]:
         raise InputError(f"{again[0]}: is given more than once; give each once")
@@ -78,59 +76,41 @@ def read_results(paths: Sequence[Path]) -> Results:
         elif not path.is_dir():
             raise InputError(f"{path}: no such folder or file; give a run's folder, one of transfer, or a card")
         elif TRANSFER.exists(path):
-            transfers.append(_read_transfer(path))
+            transfers.append(Transfer(summarise_transfer(TRANSFER.read(path))))
         else:
-            runs.append(read_run(path))
+            runs.append(read_run(RunFolder(path)))
     return Results(_labelled(runs), transfers, cards)
 
 
-def read_run(folder: Path) -> Run:
-    """One run, labelled by its victim. Raises InputError if it has no rows."""
-    table = tables.read(folder)
+def read_run(folder: RunFolder) -> Run:
+    """Read one run; its label is the name of its victim.
+
+    Raises:
+        InputError: the run has no rows, or a file cannot be read.
+    """
+    table = tables.read(folder.path)
     if not table.num_rows:
-        raise InputError(f"{folder}: has no rows; give a run that has attacked images")
+        raise InputError(f"{folder.path}: has no rows; give a run that has attacked images")
     rows = table.to_pylist()
-    traces = tables.TRACES.read(folder) if tables.TRACES.exists(folder) else None
-    label = ", ".join(dict.fromkeys(str(row["victim"]) for row in rows))
-    config, environment = _read_config(folder / "config.yaml"), _read_json(folder / "environment.json")
-    finished = not tables.RECORDS.parts(folder)
-    return Run(folder, label, rows, traces, make_summary(table), config, environment, finished)
-
-
-def _read_transfer(folder: Path) -> Transfer:
-    from benchmark.results.transfer_matrix import summarise_transfer
-
-    return Transfer(folder, summarise_transfer(TRANSFER.read(folder)))
+    return Run(
+        folder=folder,
+        label=", ".join(dict.fromkeys(str(row["victim"]) for row in rows)),
+        rows=rows,
+        traces=tables.TRACES.read(folder.path) if tables.TRACES.exists(folder.path) else None,
+        summary=make_summary(table),
+        config=folder.config() if folder.config_file.exists() else {},
+        environment=folder.environment() if folder.environment_file.exists() else {},
+        finished=not tables.RECORDS.parts(folder.path),
+    )
 
 
 def _labelled(runs: Sequence[Run]) -> list[Run]:
-    """With the run's own name where another run has the same attack on the same victim, or the path where names are."""
+    """The same runs; where two have the same attack and victim, their labels get the name or the path of the run."""
     attacks = Counter((run.label, one["attack"]) for run in runs for one in run.summary.attacks)
     names = Counter(run.name for run in runs)
     labelled = []
     for run in runs:
-        alone = all(attacks[run.label, one["attack"]] == 1 for one in run.summary.attacks)
-        own = run.name if names[run.name] == 1 else str(run.folder)
-        labelled.append(run if alone else replace(run, label=f"{run.label} ({own})"))
+        unique = all(attacks[run.label, one["attack"]] == 1 for one in run.summary.attacks)
+        name = run.name if names[run.name] == 1 else str(run.folder.path)
+        labelled.append(run if unique else replace(run, label=f"{run.label} ({name})"))
     return labelled
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Plain values only: nothing in it is looked up or run."""
-    if not path.exists():
-        return {}
-    try:
-        found = OmegaConf.to_container(OmegaConf.load(path))
-    except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); restore it") from error
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); restore what the run wrote") from error
-    return found if isinstance(found, dict) else {}

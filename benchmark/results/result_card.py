@@ -3,10 +3,10 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
 from benchmark.errors import InputError
@@ -14,6 +14,9 @@ from benchmark.results.columns import attacked_rows, cost_of_success
 from benchmark.results.run_settings import settings_of
 from benchmark.results.success_curves import curve
 from benchmark.runs.tables import RECORDS
+
+if TYPE_CHECKING:
+    from benchmark.results.loaded import Run
 
 _TEXTS = ("attack", "victim", "data")
 _RATES = ("success_rate", "success8_rate")
@@ -102,27 +105,17 @@ def _is_statistic(value: Any) -> bool:
     return value is None or _is_number(value)
 
 
-def make_card(
-    folder: Path,
-    summary: Mapping[str, Any],
-    rows: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    environment: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The card of one attack of a run; says nothing of folders, because they mean nothing elsewhere.
-
-    Args:
-        folder: of the run, whose merged rows are hashed.
-        summary: the attack's.
-        rows: the attack's.
-        config, environment: as the run has written them.
+def make_card(run: "Run", attack: str) -> dict[str, Any]:
+    """The card of one attack of a run. It names no folder, because folders mean nothing on another machine.
 
     Raises:
         InputError: the run has not finished.
     """
-    merged = RECORDS.merged(folder)
-    if RECORDS.parts(folder) or not merged.exists():
+    folder, merged = run.folder.path, RECORDS.merged(run.folder.path)
+    if not (run.finished and merged.exists()):
         raise InputError(f"{folder}: has not finished; go on with it (run.resume={folder}) before its card is made")
+    (summary,) = [one for one in run.summary.attacks if one["attack"] == attack]
+    rows = [row for row in run.rows if row["attack"] == attack]
     attacked = attacked_rows(rows)
     curves = {name: curve(cost_of_success(attacked, name)) for name in _CURVES}
     return {
@@ -135,10 +128,10 @@ def make_card(
         },
         "provenance": {
             "written_by": __version__,
-            **{name: environment[name] for name in _PROVENANCE if name in environment},
+            **{name: run.environment[name] for name in _PROVENANCE if name in run.environment},
             "rows_sha256": hashlib.sha256(merged.read_bytes()).hexdigest(),
             "seconds": sum(float(row["seconds"]) for row in rows),
             "passes": sum(int(row["passes"]) for row in rows),
-            "settings": settings_of(config, str(summary["attack"]), summary["family"]),
+            "settings": settings_of(run.config, attack, summary["family"]),
         },
     }

@@ -1,15 +1,12 @@
 """Rows to summaries: the numbers of summary.json, the console table and the dashboards."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from benchmark.atomic_files import save_text
 from benchmark.errors import InputError
 from benchmark.results.columns import Rows, attacked_rows, column, flag, groups_of, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
@@ -18,6 +15,7 @@ from benchmark.results.statistics import NORMS, describe, describe_norms, descri
 from benchmark.results.structure_size import by_size
 from benchmark.results.target_strata import by_target, target_counts
 from benchmark.results.worst_case import worst_cases
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.schema import PREDICTIONS, SCHEMA
 from benchmark.runs.tables import group_rows
 
@@ -84,24 +82,23 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     return [_strict(_summarise_attack(attack, group)) for attack, group in by_attack.items()]
 
 
-def write_summary(rows: pa.Table, path: Path) -> Summary:
-    """Write summary.json, `Summary.document`, whole or not at all."""
+def write_summary(rows: pa.Table, run: RunFolder) -> Summary:
+    """Summarise the rows of a run and write its summary.json."""
     summary = make_summary(rows)
-    save_text(path, json.dumps(summary.document(), indent=2, allow_nan=False) + "\n")
+    run.write_summary(summary.document())
     return summary
 
 
-def read_summary(path: Path) -> list[dict[str, Any]]:
-    """The attacks' summaries of a summary.json. Raises InputError if it cannot be read."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        attacks = document.get("attacks", [document])
-        if all(isinstance(one, dict) and isinstance(one.get("attack"), str) for one in attacks):
-            return list(attacks)
-        reason = "it names no attacks"
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-    raise InputError(f"{path}: is not the summary of a run ({reason}); restore what the run wrote")
+def read_summary(run: RunFolder) -> list[dict[str, Any]]:
+    """The attacks' summaries in the summary.json of a run. Raises InputError if it cannot be read."""
+    document = run.summary()
+    attacks = document.get("attacks", [document])
+    if not (
+        isinstance(attacks, list)
+        and all(isinstance(one, dict) and isinstance(one.get("attack"), str) for one in attacks)
+    ):
+        raise InputError(f"{run.summary_file}: names no attacks; restore what the run wrote")
+    return attacks
 
 
 def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """Rows of transfer: what pictures made against one victim do to others, and the matrices computed from them."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from benchmark.atomic_files import save_text
 from benchmark.results.intervals import bootstrap_means, wilson
+from benchmark.runs import layout
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import Table
 
 PREDICTIONS = ("clean", "adv8", "noise8")
@@ -45,7 +44,7 @@ with the hash of its weights; `white_box` where they are the same. Columns that 
 run's own. `success8`, `success_clean` and `noise8_success` are its judge's word on the evaluated model; `l2` and `linf`
 are the file's, `noise8_l2` and `noise8_linf` those of the noise control, equal to it in the attack's norm."""
 
-TRANSFER = Table("transfer", TRANSFER_SCHEMA, ("source_run", "attack", "id", "victim"), further=r"(?!)")
+TRANSFER = Table(layout.TRANSFER, TRANSFER_SCHEMA, ("source_run", "attack", "id", "victim"), further=r"(?!)")
 
 _TABLE = ("data", "data_fingerprint", "split", "attack", "norm", "eps", "equal_norm", "targeted", "judge")
 _AGREEMENT = 0.01  # of IoU: what float32 in other batches may change
@@ -97,11 +96,10 @@ def check_white_box(rows: pa.Table) -> dict[str, Any]:
     return {"rows": len(own), "differing": sum(differing), "largest_iou_difference": max(gaps, default=None)}
 
 
-def write_transfer_summary(rows: pa.Table, path: Path, **more: Any) -> list[dict[str, Any]]:
-    """Write summary.json, {"tables": [...], "white_box": ..., **more}, whole or not at all; returns the tables."""
+def write_transfer_summary(rows: pa.Table, folder: RunFolder, **more: Any) -> list[dict[str, Any]]:
+    """Write summary.json, {"tables": [...], "white_box": ..., **more}, and return the tables."""
     tables = summarise_transfer(rows)
-    document = {"tables": tables, "white_box": check_white_box(rows), **more}
-    save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    folder.write_summary({"tables": tables, "white_box": check_white_box(rows), **more})
     return tables
 
 

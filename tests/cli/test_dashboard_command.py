@@ -133,7 +133,7 @@ def _refused(command, *arguments: Any) -> str:
 def test_without_runs_it_says_what_to_give(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     line = _refused(command, "--dry-run")
-    assert line.startswith("error: no run below runs/ has logged to project segmentation-attacks; make one with ")
+    assert line.startswith("error: no run below runs/ logs to project segmentation-attacks; make one with ")
 
 
 def test_what_is_no_run_with_a_log_is_named(command, logged: Path, trained: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_is_no_run_with_a_log_is_named(command, logged: Path, trained: Path
         command, trained, "--dry-run"
     )
     line = _refused(command, logged, "--project", "other", "--dry-run")
-    assert f"{logged}: has logged to project segmentation-attacks, not other" in line
+    assert f"{logged}: logs to project segmentation-attacks, not other" in line
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,10 @@ def test_what_is_no_run_with_a_log_is_named(command, logged: Path, trained: Path
         (
             "config.yaml",
             "loggers: {}",
-            "run: has logged nothing to Weights & Biases; give a run made with",
+            "run: logs nothing to Weights & Biases; give a run made with",
         ),
-        ("summary.json", "{", "summary.json: is not the summary of a run"),
-        ("summary.json", '{"images": 4}', "summary.json: is not the summary of a run (it names no attacks)"),
+        ("summary.json", "{", "summary.json: cannot be read"),
+        ("summary.json", '{"images": 4}', "summary.json: names no attacks"),
         ("metrics.csv", "\0\xff", "metrics.csv: cannot be read"),
     ],
 )

@@ -57,12 +57,12 @@ def test_a_run_keeps_to_the_images_own_depth(command, tmp_path: Path, bits: int)
         points = torch.from_numpy(adv).float()[None, None] / highest
         with torch.no_grad():
             preds = victim(points.double()).argmax(1)[0].numpy()
-        assert np.array_equal(preds, saved_pictures(folder, row).adv_pred)
+        assert np.array_equal(preds, saved_pictures(RunFolder(folder), row).adv_pred)
         delta = (adv - clean) / highest
         assert row["adv8_linf"] == pytest.approx(np.abs(delta).max(), abs=1e-6)
         # Rounding moves no value by more than half a level of its own depth.
         assert abs(row["adv8_linf"] - row["linf"]) <= 0.5 / highest + 1e-6
-        shown = saved_pictures(folder, row)
+        shown = saved_pictures(RunFolder(folder), row)
         assert shown.image.dtype == np.uint8
         np.testing.assert_allclose(shown.delta[:, :, 0], delta, atol=1e-9)
         image = torch.from_numpy(clean).float()[None] / highest

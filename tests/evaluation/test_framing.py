@@ -94,7 +94,7 @@ def test_rows_and_pictures_have_one_size_and_can_be_scored_again(
         assert {name: row[f"adv8_{name}"] for name in again} == again
         assert row["adv8_l2"] == pytest.approx(score_perturbation(clean, file)["l2"])
         # The page and the montage take them as they take any other run's.
-        assert saved_pictures(tmp_path, row).truth.shape == (side, side)
+        assert saved_pictures(RunFolder(tmp_path), row).truth.shape == (side, side)
 
 
 def test_the_masks_are_those_of_the_data_where_the_victim_looks(valid_victim: Victim, images) -> None:

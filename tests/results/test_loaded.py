@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.errors import InputError
 from benchmark.results.loaded import read_results, read_run
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, Writer
 from tests.made_run import make_run, random_rows
 
@@ -29,7 +30,7 @@ def test_attacks_tell_runs_on_one_victim_apart(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_is_read_as_far_as_it_is(tmp_path: Path) -> None:
     Writer(tmp_path, RECORDS).append(random_rows("asma", ["a", "b"]))
-    run = read_run(tmp_path)
+    run = read_run(RunFolder(tmp_path))
     assert (run.finished, len(run.rows), run.traces, run.config, run.environment) == (False, 2, None, {}, {})
     assert run.summary.attacks[0]["images"] == 2
 
@@ -45,13 +46,13 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, content: str, s
     folder = make_run(tmp_path / "run", random_rows("asma", ["a"]), pictures=False)
     (folder / name).write_text(content)
     with pytest.raises(InputError, match=said):
-        read_run(folder)
+        read_run(RunFolder(folder))
 
 
-def test_code_in_a_configuration_is_text(tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "run", random_rows("asma", ["a"]), pictures=False)
-    (folder / "config.yaml").write_text("secret: ${oc.env:HOME}\nrule: {_target_: os.system}\n")
-    assert read_run(folder).config == {"secret": "${oc.env:HOME}", "rule": {"_target_": "os.system"}}
+def test_code_that_a_configuration_names_is_text(tmp_path: Path) -> None:
+    config = {"attacks": {"asma": {"rule": {"_target_": "os.system"}}}}
+    folder = make_run(tmp_path / "run", random_rows("asma", ["a"]), pictures=False, config=config)
+    assert read_run(RunFolder(folder)).config == config
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

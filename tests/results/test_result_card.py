@@ -12,6 +12,7 @@ import pytest
 from benchmark.errors import InputError
 from benchmark.results.loaded import read_run
 from benchmark.results.result_card import make_card, read_card
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, Writer
 from tests.made_run import make_run, random_rows
 
@@ -29,8 +30,7 @@ def _card(tmp_path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
     folder = make_run(
         tmp_path / "run", rows, pictures=False, config=CONFIG, environment={"seed": 3, "command": ["/home/somebody"]}
     )
-    run = read_run(folder)
-    card = make_card(folder, run.summary.attacks[0], run.rows, run.config, run.environment)
+    card = make_card(read_run(RunFolder(folder)), "asma")
     path = tmp_path / "card.json"
     path.write_text(json.dumps(card, allow_nan=False))
     return path, card, rows
@@ -44,7 +44,7 @@ def test_a_card_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
         **{"seed": 3, "data.size": 64, "victim.encoder": "resnet18"},
         **{"attack.max_steps": 7, "attack.rule.tau": 0.5},
     }
-    merged = (tmp_path / "run" / "records.parquet").read_bytes()
+    merged = RECORDS.merged(tmp_path / "run").read_bytes()
     assert read.provenance["rows_sha256"] == hashlib.sha256(merged).hexdigest()
     assert read.provenance["passes"] == sum(row["passes"] for row in rows)
     assert "somebody" not in json.dumps(card)
@@ -59,9 +59,9 @@ def test_a_card_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
 
 def test_an_unfinished_run_has_no_card(tmp_path: Path) -> None:
     Writer(tmp_path, RECORDS).append(random_rows("asma", ["a"]))
-    run = read_run(tmp_path)
+    run = read_run(RunFolder(tmp_path))
     with pytest.raises(InputError, match=r"has not finished; go on with it \(run\.resume="):
-        make_card(tmp_path, run.summary.attacks[0], run.rows, {}, {})
+        make_card(run, "asma")
 
 
 def _set(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.errors import InputError
 from benchmark.results.summary import NORMS, SCORES, summarise, write_summary
+from benchmark.runs.folder import RunFolder
 from tests.example_rows import row, table
 
 
@@ -173,8 +174,8 @@ def test_rows_of_differing_class_counts_are_refused() -> None:
 
 
 def test_written_json_is_strict_and_one_attack_stands_alone(tmp_path: Path) -> None:
-    path = tmp_path / "summary.json"
-    write_summary(table(row("a", psnr=math.inf), row("b", seconds=math.nan)), path)
+    path = RunFolder(tmp_path).summary_file
+    write_summary(table(row("a", psnr=math.inf), row("b", seconds=math.nan)), RunFolder(tmp_path))
     document = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert document["attack"] == "asma"
     assert document["judge"] == "iou to target >= 0.95"
@@ -184,8 +185,8 @@ def test_written_json_is_strict_and_one_attack_stands_alone(tmp_path: Path) -> N
 
 
 def test_several_attacks_become_a_list(tmp_path: Path) -> None:
-    path = tmp_path / "summary.json"
-    returned = write_summary(table(row("a", attack="pgd"), row("a")), path)
+    path = RunFolder(tmp_path).summary_file
+    returned = write_summary(table(row("a", attack="pgd"), row("a")), RunFolder(tmp_path))
     document = json.loads(path.read_text())
     assert [summary["attack"] for summary in document["attacks"]] == ["asma", "pgd"]
     assert (document["attacks"], document["worst_case"]) == returned
@@ -193,11 +194,11 @@ def test_several_attacks_become_a_list(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "summary.json"
+    path = RunFolder(tmp_path).summary_file
     path.write_text("old")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        write_summary(table(row("a")), path)
+        write_summary(table(row("a")), RunFolder(tmp_path))
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
 

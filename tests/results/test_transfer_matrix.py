@@ -17,6 +17,7 @@ from benchmark.results.transfer_matrix import (
     summarise_transfer,
     write_transfer_summary,
 )
+from benchmark.runs.folder import RunFolder
 
 _COMMON = {
     **dict.fromkeys(TRANSFER_SCHEMA.names),
@@ -135,8 +136,8 @@ def test_models_that_were_attacked_have_to_repeat_their_runs(rows: list[dict[str
 def test_the_summary_is_strict_json(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     for row in rows:
         row["success_clean"] = True
-    tables = write_transfer_summary(_table(rows), tmp_path / "summary.json", device="cpu")
-    document = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
+    tables = write_transfer_summary(_table(rows), RunFolder(tmp_path), device="cpu")
+    document = json.loads(RunFolder(tmp_path).summary_file.read_text(), parse_constant=pytest.fail)
     assert document == {"tables": tables, "white_box": check_white_box(_table(rows)), "device": "cpu"}
     assert tables[0]["matrix"]["unet"]["fpn"]["success8_rate"] is None
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from benchmark.results.summary import write_summary
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.schema import SCHEMA
 from benchmark.verify.summary import summary_faults
 
@@ -32,13 +33,13 @@ def _changed(folder: Path, *path: Any, value: Any) -> None:
 
 @pytest.mark.parametrize("attacks", ["a", "ab"])
 def test_what_was_written_is_found_again(tmp_path: Path, attacks: str) -> None:
-    write_summary(_rows(attacks), tmp_path / "summary.json")
+    write_summary(_rows(attacks), RunFolder(tmp_path))
     assert list(summary_faults(tmp_path, _rows(attacks))) == []
 
 
 def test_a_number_that_the_rows_do_not_give_is_named(tmp_path: Path) -> None:
     rows = _rows("ab")
-    write_summary(rows, tmp_path / "summary.json")
+    write_summary(rows, RunFolder(tmp_path))
     _changed(tmp_path, "attacks", 1, "l2", "median", value=7.0)
     _changed(tmp_path, "attacks", 0, "success8_rate", value=None)
     _changed(tmp_path, "worst_case", 0, "attacked", value=2)
@@ -52,7 +53,7 @@ def test_a_number_that_the_rows_do_not_give_is_named(tmp_path: Path) -> None:
 
 
 def test_what_only_a_later_version_knows_is_not_asked_for(tmp_path: Path) -> None:
-    write_summary(_rows("a"), tmp_path / "summary.json")
+    write_summary(_rows("a"), RunFolder(tmp_path))
     document = json.loads((tmp_path / "summary.json").read_text())
     del document["l2"]["median"]
     (tmp_path / "summary.json").write_text(json.dumps(document))
@@ -68,7 +69,7 @@ def test_no_summary(tmp_path: Path, text: str | None) -> None:
 
 
 def test_rows_that_cannot_be_summarised(tmp_path: Path) -> None:
-    write_summary(_rows("a"), tmp_path / "summary.json")
+    write_summary(_rows("a"), RunFolder(tmp_path))
     broken = pa.Table.from_pylist([row | {"backwards": None} for row in _rows("a").to_pylist()], schema=SCHEMA)
     (mismatch,) = summary_faults(tmp_path, broken)
     assert "cannot be computed from the rows (TypeError" in str(mismatch)

@@ -1,4 +1,4 @@
-"""The pictures of a run's images, read back from what the run has saved."""
+"""The pictures that a run has saved, as montages and pages show them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,37 +14,33 @@ from benchmark.results.success_curves import families
 from benchmark.runs.folder import RunFolder
 
 
-def saved_pictures(run: Path, row: Mapping[str, Any]) -> MontageItem:
-    """What a row's image looked like: the saved files only, nothing is predicted. Raises InputError if one is missing.
+def saved_pictures(run: RunFolder, row: Mapping[str, Any]) -> MontageItem:
+    """Read the pictures and label maps that a run has saved of one row's image; nothing is predicted again.
 
-    Args:
-        run: the run's folder.
-        row: one of its rows.
+    Raises:
+        InputError: a file is missing or cannot be read.
     """
     attack, image_id = row["attack"], row["id"]
-    paths = RunFolder(run).picture("clean", image_id), RunFolder(run).adversarial(attack, image_id)
-    (image, quantizer), (adv, _) = (load_levels(path) for path in paths)
+    image, quantizer = load_levels(run.picture("clean", image_id))
+    adv, _ = load_levels(run.adversarial(attack, image_id))
     highest = quantizer.highest
     return MontageItem.of_row(
         row,
-        image=_to_look_at(image, highest),
-        adv=_to_look_at(adv, highest),
+        image=_as_8_bits(image, highest),
+        adv=_as_8_bits(adv, highest),
         delta=(adv.astype(np.float64) - image) / highest,
-        truth=load_map(RunFolder(run).picture("truth", image_id)),
-        target=load_map(RunFolder(run).picture("target", image_id)),
-        clean_pred=load_map(RunFolder(run).picture("prediction", image_id)),
-        adv_pred=load_map(RunFolder(run).prediction(attack, image_id)),
+        truth=load_map(run.picture("truth", image_id)),
+        target=load_map(run.picture("target", image_id)),
+        clean_pred=load_map(run.picture("prediction", image_id)),
+        adv_pred=load_map(run.prediction(attack, image_id)),
     )
 
 
-def montage_paths(run: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
-    """Of which attacks among the rows there is a montage, and where: one montage.png, or one per family of attacks.
-
-    Of a family with several budgets, the largest is shown.
-    """
+def montage_paths(run: RunFolder, rows: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
+    """Attack -> the file of its montage, for one attack of each family: the one with the largest budget."""
     shown = [list(family.attacks)[-1] for family in families(rows)]
-    return RunFolder(run).montage_files(shown)
+    return run.montage_files(shown)
 
 
-def _to_look_at(levels: NDArray[np.int32], highest: int) -> NDArray[np.uint8]:
+def _as_8_bits(levels: NDArray[np.int32], highest: int) -> NDArray[np.uint8]:
     return np.round(levels * (255 / highest)).astype(np.uint8)

@@ -42,11 +42,11 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
     cases: dict[str, dict[str, Any]] = {}
     listed = []
     for entry in shown:
-        of_run = cases.setdefault(str(_folder(entry)), {})
+        of_run = cases.setdefault(str(_folder(entry).path), {})
         listed.append({
             "name": entry.name,
             "attack": entry.attack,
-            "run": str(_folder(entry)),
+            "run": str(_folder(entry).path),
             "targeted": bool(entry.rows[0]["targeted"]),
             "ids": [str(row["id"]) for row in entry.rows],
             "columns": _columns(entry.rows),
@@ -117,9 +117,9 @@ def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: d
 def _files(entry: Entry, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:
     """Addresses of the files, relative to the page, as far as they are there."""
     folder, attack, image = _folder(entry), str(row["attack"]), str(row["id"])
-    paths: dict[str, Path] = {name: RunFolder(folder).picture(name, image) for name in _SAME}
-    paths["adversarial"] = RunFolder(folder).adversarial(attack, image)
-    paths["fooled"] = RunFolder(folder).prediction(attack, image)
+    paths: dict[str, Path] = {name: folder.picture(name, image) for name in _SAME}
+    paths["adversarial"] = folder.adversarial(attack, image)
+    paths["fooled"] = folder.prediction(attack, image)
     found = {name: _address(path, page) for name, path in paths.items() if path.exists()}
     return found or None
 
@@ -129,6 +129,6 @@ def _address(path: Path, page: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def _folder(entry: Entry) -> Path:
+def _folder(entry: Entry) -> RunFolder:
     assert isinstance(entry.run, Run)
     return entry.run.folder

@@ -45,7 +45,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     versions = said.get("packages")
     shares = said.get("shares") or []
     known = [
-        ("folder", str(run.folder)),
+        ("folder", str(run.folder.path)),
         ("state", "finished" if run.finished else f"not finished: {len(run.rows)} rows so far"),
         ("command", " ".join(map(str, command)) if isinstance(command, list) else ""),
         ("victim", str(first["victim"])),

@@ -1,4 +1,4 @@
-"""What runs have logged to Weights & Biases, told from their folders alone."""
+"""What runs have logged to Weights & Biases, read from their folders without a network."""
 
 import csv
 import os
@@ -8,64 +8,63 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from omegaconf import OmegaConf
 
 from benchmark.errors import InputError
 from benchmark.report.figures.saved_images import montage_paths
 from benchmark.results.summary import read_summary
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.points import attack_logs
 from benchmark.tracking.wandb.dashboard_keys import Logged, LoggedAttack
 
-_NO_METRICS = {"step", "epoch"}  # of metrics.csv
+_NO_METRICS = {"step", "epoch"}  # the columns of metrics.csv that are axes
 
 
-def runs_below(folder: Path) -> list[Path]:
-    """The runs below a folder that have a log for Weights & Biases, whole or going on."""
-    found = []
-    for path, folders, files in os.walk(folder):
+def runs_below(folder: Path) -> list[RunFolder]:
+    """The runs below a folder that log to Weights & Biases, finished or not."""
+    runs = []
+    for path, folders, _ in os.walk(folder):
         folders.sort()
-        if "config.yaml" in files:
-            found += [Path(path)] if "wandb" in folders else []
+        run = RunFolder(path)
+        if run.has_begun:
+            runs += [run] if run.wandb.is_dir() else []
             folders.clear()
-    return found
+    return runs
 
 
-def project_of(folder: Path) -> str | None:
-    """The project a run logs to, if to any. Raises InputError if its configuration cannot be read."""
-    path = folder / "config.yaml"
+def project_of(run: RunFolder) -> str | None:
+    """The project that a run logs to, or None. Raises InputError if the configuration of the run cannot be read."""
+    loggers = run.config().get("loggers")
+    settings = loggers.get("wandb") if isinstance(loggers, dict) else None
+    project = settings.get("project") if isinstance(settings, dict) else None
+    return project if isinstance(project, str) and run.wandb.is_dir() else None
+
+
+def logged_by(run: RunFolder) -> Logged:
+    """What a run has logged so far. Raises InputError if one of its files cannot be read."""
+    return Logged(_training(run), _attacks(run))
+
+
+def _training(run: RunFolder) -> frozenset[str]:
+    """The names of Lightning's metrics: every logger gets the same, so metrics.csv has them."""
     try:
-        project = OmegaConf.select(OmegaConf.load(path), "loggers.wandb.project")
-    except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); restore it") from error
-    return project if isinstance(project, str) and (folder / "wandb").is_dir() else None
-
-
-def logged_by(folder: Path) -> Logged:
-    """What a run has logged so far. Raises InputError if a file of it cannot be read."""
-    return Logged(_training(folder), _attacks(folder))
-
-
-def _training(folder: Path) -> frozenset[str]:
-    """Lightning's metrics: each logger gets the same, so that metrics.csv has their names."""
-    try:
-        with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        with run.metrics_file.open(newline="", encoding="utf-8") as file:
             return frozenset(next(csv.reader(file), [])) - _NO_METRICS
     except FileNotFoundError:
         return frozenset()
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'metrics.csv'}: cannot be read ({error}); restore what the run wrote") from error
+        raise InputError(f"{run.metrics_file}: cannot be read ({error}); restore what the run wrote") from error
 
 
-def _attacks(folder: Path) -> dict[str, LoggedAttack]:
-    """Of a finished attack epoch; one that is going on has logged nothing."""
-    if not (folder / "summary.json").is_file():
+def _attacks(run: RunFolder) -> dict[str, LoggedAttack]:
+    """The attacks of a finished attack epoch; an unfinished one has logged nothing."""
+    if not run.summary_file.is_file():
         return {}
-    rows, summaries = tables.read(folder), read_summary(folder / "summary.json")
-    traces = tables.TRACES.read(folder) if tables.TRACES.exists(folder) else tables.TRACES.schema.empty_table()
-    drawn = {attack: path for attack, path in montage_paths(folder, rows.to_pylist()).items() if path.is_file()}
-    epoch = FinishedEpoch(rows, _examples(traces), summaries, montages=drawn)
+    rows, summaries = tables.read(run.path), read_summary(run)
+    traces = tables.TRACES.read(run.path) if tables.TRACES.exists(run.path) else tables.TRACES.schema.empty_table()
+    montages = {attack: path for attack, path in montage_paths(run, rows.to_pylist()).items() if path.is_file()}
+    epoch = FinishedEpoch(rows, _examples(traces), summaries, montages=montages)
     facts: dict[str, dict[str, Any]] = {summary["attack"]: summary for summary in summaries}
     return {log.attack: LoggedAttack.of(facts[log.attack], log) for log in attack_logs(epoch) if log.attack in facts}
 

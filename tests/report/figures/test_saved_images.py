@@ -35,7 +35,7 @@ def _save(folder: Path, channels: int = 3) -> dict[str, Any]:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_everything_is_what_was_saved(tmp_path: Path, channels: int) -> None:
     saved = _save(tmp_path, channels)
-    item = saved_pictures(tmp_path, row("a", adv8_iou_target=0.75))
+    item = saved_pictures(RunFolder(tmp_path), row("a", adv8_iou_target=0.75))
     assert (item.id, item.iou_target, item.image.shape) == ("a", 0.75, (6, 4, channels))
     assert np.array_equal(item.image.squeeze(), saved["clean"])
     assert np.array_equal(item.adv.squeeze(), saved["adversarial"])
@@ -50,4 +50,4 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     _save(tmp_path)
     RunFolder(tmp_path).picture("clean", "a").unlink()
     with pytest.raises(InputError, match=r"clean/a\.png: cannot be read"):
-        saved_pictures(tmp_path, row("a"))
+        saved_pictures(RunFolder(tmp_path), row("a"))

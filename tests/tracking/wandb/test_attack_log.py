@@ -12,6 +12,7 @@ from PIL import Image
 
 from benchmark.report.figures.montage import MontageItem
 from benchmark.results.summary import summarise, write_summary
+from benchmark.runs.folder import RunFolder
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.wandb.attack_log import log_attack_epoch
 from benchmark.tracking.wandb.logger import make_logger
@@ -25,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("run")
     pq.write_table(rows(), folder / "records.parquet")
     pq.write_table(traces(), folder / "traces.parquet")
-    summaries = write_summary(rows(), folder / "summary.json").attacks
+    summaries = write_summary(rows(), RunFolder(folder)).attacks
     (folder / "best.ckpt").write_bytes(b"weights")
     files = [folder / name for name in ("records.parquet", "traces.parquet", "summary.json")]
     with clean_client(folder, WANDB_MODE="offline"):
