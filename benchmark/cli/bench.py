@@ -166,7 +166,7 @@ def _made(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     from benchmark.config.build import build_data
     from benchmark.victims.loading import load_victim, parts_of, victim_from_config
 
-    data = build_data(cfg)
+    data = build_data(cfg.data)
     data.setup("test")
     victim_config: Any = OmegaConf.to_container(cfg.victim, resolve=True)
     kind: dict[str, Any] = {"classes": data.classes, "channels": data.channels}

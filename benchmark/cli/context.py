@@ -204,7 +204,7 @@ def open_context(cfg: DictConfig, processes: ProcessGroup) -> Context:
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
     check_config(config)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data = build_data(cfg)
+    data = build_data(cfg.data)
     if resumed:
         check_same(folder, config, read_environment(folder), data.fingerprint())
     return Context(cfg, config, folder, _name(folder, cfg.run.name), data, build_plan(cfg), processes, resumed)

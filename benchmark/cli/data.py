@@ -79,7 +79,7 @@ def _source(name: str, overrides: Sequence[str], config_dir: Path | None) -> "So
         given.append(f"hydra.searchpath=[{quoted(f'file://{config_dir.resolve()}')}]")
     try:
         with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return build_data(hydra.compose("config", given)).source
+            return build_data(hydra.compose("config", given).data).source
     except (CompactHydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
 

@@ -36,14 +36,8 @@ def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
     import hydra
     from hydra.errors import InstantiationException
 
-    if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise InputError(f"{key}._target_ is missing; it names the class or function that {key} is made by")
-    plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
-    try:
-        target = hydra.utils.get_object(plain["_target_"])
-    except (ImportError, ValueError, AttributeError) as error:
-        raise InputError(f"{key}._target_={plain['_target_']}: {' '.join(str(error).split())}") from error
-    check_arguments(target, {name: value for name, value in plain.items() if not str(name).startswith("_")}, key)
+    target, given = _target(node, key)
+    check_arguments(target, given, key)
     try:
         return hydra.utils.instantiate(node, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -52,20 +46,47 @@ def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
             raise cause from error
         if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
             raise InputError(
-                f"unknown key '{key}.{unknown.group(1)}'; {plain['_target_']} takes no such option"
+                f"unknown key '{key}.{unknown.group(1)}'; {node['_target_']} takes no such option"
             ) from error
         if isinstance(cause, TypeError | ValueError | ImportError) or cause is None:
             raise InputError(f"{key}: {' '.join(str(cause or error).split())}") from error
         raise
 
 
+def _target(node: Any, key: str) -> tuple[Any, dict[str, Any]]:
+    """The class or function that a node's `_target_` names, and the arguments that the node holds for it."""
+    import hydra
+
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise InputError(f"{key}._target_ is missing; it names the class or function that {key} is made by")
+    given: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    try:
+        target = hydra.utils.get_object(given["_target_"])
+    except (ImportError, ValueError, AttributeError) as error:
+        raise InputError(f"{key}._target_={given['_target_']}: {' '.join(str(error).split())}") from error
+    return target, {name: value for name, value in given.items() if not str(name).startswith("_")}
+
+
 Make = Callable[[DictConfig, str], Any]
 """As `instantiate`: from a node and its place in the configuration to the object."""
 
 
-def build_data(cfg: DictConfig) -> "SegmentationData":
-    """The data module of `data`."""
-    return instantiate(cfg.data, "data")
+def build_data(section: DictConfig) -> "SegmentationData":
+    """The data module of the section `data`, whose `_target_` is the class of a `Source`.
+
+    Its other keys are keyword arguments of that class and of `SegmentationData`.
+    """
+    from benchmark.data.datamodule import datamodule_for
+
+    source, given = _target(section, "data")
+    make = datamodule_for(source)
+    check_arguments(make, given, "data")
+    try:
+        return make(**given)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"data: {' '.join(str(error).split())}") from error
 
 
 def build_plan(cfg: DictConfig) -> "Plan":

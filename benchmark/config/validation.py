@@ -4,6 +4,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, Union, Unpack
 
 from benchmark.errors import InputError, did_you_mean
@@ -54,6 +55,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
 
 def _check_type(hint: Any, value: Any, key: str) -> None:
     members = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    members = tuple(dict.fromkeys(str if member is Path else member for member in members))
     if any(typing.get_origin(member) is Literal for member in members) or not set(members) <= set(_NAMES):
         return  # lists, mappings, choices: for the reader itself to judge
     if not any(_fits(value, member) for member in members):

@@ -12,14 +12,10 @@ drawn from the training images, sequence by sequence (aachen_000000 of aachen_00
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import Found, PairedFiles, Pairs, find_folder, find_named, merge, pair_files
 from benchmark.data.source import VOID
 from benchmark.data.splitting import hold_out
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip from https://www.cityscapes-dataset.com, unpack both "
@@ -70,17 +66,3 @@ def _pairs(images: Path, masks: Path, part: str, labels: str) -> Pairs:
 def _by_city(part: Path, ending: str) -> Found:
     cities = sorted(path for path in part.iterdir() if path.is_dir())
     return merge(part, (find_named(city, rf"(?P<id>.+){ending}\.png") for city in cities))
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    val_fraction: float = 0.1,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `Cityscapes`; what `conf/data/cityscapes.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(Cityscapes(root, val_fraction, split_seed), size=size, seed=seed, **loading)

@@ -12,14 +12,10 @@ one of the 25 patients.
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
 from benchmark.data.splitting import FRACTIONS, split_by_hash
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get CVC-ClinicDB from https://polyp.grand-challenge.org/CVCClinicDB/, unpack it, and set data.root to the folder "
@@ -49,17 +45,3 @@ def _sequence(frame: str, path: Path) -> int:
     if not frame.isdecimal() or not 1 <= int(frame) <= LAST_FRAMES[-1]:
         raise InputError(f"{path}: is no frame 1.tif to {LAST_FRAMES[-1]}.tif, so its sequence is unknown; {CURE}")
     return 1 + bisect_left(LAST_FRAMES, int(frame))
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    fractions: Sequence[float] = FRACTIONS,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `CVCClinicDB`; what `conf/data/cvc_clinicdb.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(CVCClinicDB(root, fractions, split_seed), size=size, seed=seed, **loading)

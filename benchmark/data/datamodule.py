@@ -1,7 +1,9 @@
 """Any data source as a LightningDataModule."""
 
 import hashlib
-from typing import Any, TypedDict
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,17 +21,6 @@ from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
 
 
-class Loading(TypedDict, total=False):
-    """What every data set's configuration may say about loading, whatever its source."""
-
-    batch_size: int
-    num_workers: int
-    augment: bool
-    test_split: str
-    cache_mb: int
-    channels: int
-
-
 class SegmentationData(pl.LightningDataModule):
     """Loaders over a source, all images at size x size (the aspect ratio is not kept).
 
@@ -45,6 +36,7 @@ class SegmentationData(pl.LightningDataModule):
     def __init__(
         self,
         source: Source,
+        *,
         size: int,
         batch_size: int = 8,
         num_workers: int = 0,
@@ -64,7 +56,7 @@ class SegmentationData(pl.LightningDataModule):
             raise InputError(f"data.test_split={test_split!r}: must be 'test' or 'val'")
         if channels not in (1, 3):
             raise InputError(f"data.channels={channels!r}: must be 3, or 1 for grey images")
-        self.channels, self.bits = channels, getattr(source, "bits", 8)
+        self.channels, self.bits = channels, source.bits
         if self.bits > 8 and channels != 1:
             raise InputError(f"data.bits={self.bits}: such images have one channel; give data.channels=1")
         self.source, self.size, self.batch_size, self.num_workers = source, size, batch_size, num_workers
@@ -168,3 +160,31 @@ class SegmentationData(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             **options,
         )
+
+
+def datamodule_for(source: type[Source]) -> Callable[..., SegmentationData]:
+    """The function that makes the data module of a source's class, as the section `data` of a configuration needs it.
+
+    It takes keyword arguments, those of the class and those of `SegmentationData`; `size` and `seed` go to both where
+    both take them. Its signature says so, and configurations are checked against that.
+
+    Raises:
+        InputError: the class is no `Source`.
+    """
+    if not (isinstance(source, type) and all(hasattr(source, name) for name in ("splits", "read", "fingerprint"))):
+        name = getattr(source, "__qualname__", source)
+        raise InputError(f"data._target_: {name} is no data source; name a class such as benchmark.data.folder.Folder")
+    of_source = dict(inspect.signature(source).parameters)
+    of_loading = dict(inspect.signature(SegmentationData).parameters)
+    del of_loading["source"]
+    joined = {name: item.replace(kind=item.KEYWORD_ONLY) for name, item in (of_source | of_loading).items()}
+    signature = inspect.Signature(list(joined.values()))
+
+    def make(**options: Any) -> SegmentationData:
+        signature.bind(**options)
+        made = source(**{name: value for name, value in options.items() if name in of_source})
+        return SegmentationData(made, **{name: value for name, value in options.items() if name in of_loading})
+
+    make.__signature__ = signature  # type: ignore[attr-defined]
+    make.__annotations__ = {name: item.annotation for name, item in joined.items()}
+    return make

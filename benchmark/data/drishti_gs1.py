@@ -11,15 +11,11 @@ There are no published validation images: they are drawn from the training image
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import Found, Pairs, enter, find_folder, find_images, merge, pair_files
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.images import threshold
 from benchmark.data.splitting import hold_out
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get Drishti-GS1 from https://cvit.iiit.ac.in/projects/mip/drishti-gs/mip-dataset2/Home.php, unpack it, and set "
@@ -52,18 +48,3 @@ def _pairs(part: Path, structure: str, *truth: str) -> Pairs:
 def _maps(masks: Path, name: str) -> Found:
     paths = ((case.name, case / "SoftMap" / f"{case.name}_{name}.png") for case in sorted(masks.iterdir()))
     return Found({id: path for id, path in paths if path.is_file()}, masks)
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    structure: str = "disc",
-    val_fraction: float = 0.15,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `DrishtiGS1`; what `conf/data/drishti_gs1.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(DrishtiGS1(root, structure, val_fraction, split_seed), size=size, seed=seed, **loading)

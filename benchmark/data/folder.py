@@ -9,16 +9,12 @@ Encoding: declared, file value -> class; by default 0 is background and 255 fore
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import PairedFiles, Pairs, find_images, pair_files
 from benchmark.data.images import SUFFIXES, check_encoding
 from benchmark.data.source import SPLITS, VOID
 from benchmark.data.splitting import FRACTIONS, split_by_hash
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 BINARY = {0: 0, 255: 1}
 
@@ -35,6 +31,7 @@ class Folder(PairedFiles):
     def __init__(
         self,
         root: str | Path,
+        *,
         images: str = "images",
         masks: str = "masks",
         encoding: Mapping | None = None,
@@ -117,29 +114,3 @@ def _split_by_files(pairs: Pairs, folder: Path, images_dir: Path) -> dict[str, P
             seen[id] = path
         result[split] = {id: pairs[id] for id in ids}
     return result
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    images: str = "images",
-    masks: str = "masks",
-    encoding: Mapping | None = None,
-    classes: int | None = None,
-    class_names: Sequence[str] | None = None,
-    background: int | None = 0,
-    ignore: int | None = None,
-    splits: str | None = None,
-    fractions: Sequence[float] = FRACTIONS,
-    split_seed: int = 0,
-    bits: int = 8,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over a `Folder`; what `conf/data/folder.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    source = Folder(
-        root, images, masks, encoding, classes, class_names, background, ignore, splits, fractions, split_seed, bits
-    )
-    return SegmentationData(source, size=size, seed=seed, **loading)

@@ -13,14 +13,10 @@ Encoding: 0 is skin, 255 is lesion. The archives name no patients, so groups are
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, find_named, pair_files
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 # year -> image folder and mask folder, {} for the part; name of the part for each published split
 LAYOUTS = {
@@ -62,18 +58,3 @@ def _pairs(root: Path, images: str, masks: str, year: int) -> Pairs:
     )
     found = find_images(find_folder(root, images, cure=cure), ".jpg", ".jpeg")
     return pair_files(found, find_named(find_folder(root, masks, cure=cure), r"(?P<id>.+)_segmentation\.png"))
-
-
-def datamodule(
-    root: str,
-    year: int = 2018,
-    size: int = 128,
-    seed: int = 0,
-    val_fraction: float = 0.1,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `ISIC`; what `conf/data/isic2016.yaml` and the other years' instantiate."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(ISIC(root, year, val_fraction, split_seed), size=size, seed=seed, **loading)

@@ -9,14 +9,10 @@ Patients are not named. There is no published split of all images: one is drawn 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
 from benchmark.data.images import threshold
 from benchmark.data.splitting import FRACTIONS, split_by_hash
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get kvasir-seg.zip from https://datasets.simula.no/kvasir-seg/, unpack it, and set data.root to the folder that "
@@ -32,17 +28,3 @@ class KvasirSEG(PairedFiles):
         found = (find_images(find_folder(folder, name, cure=CURE), ".jpg", ".jpeg") for name in ("images", "masks"))
         pairs = split_by_hash(pair_files(*found), fractions, split_seed, folder)
         super().__init__("kvasir_seg", ("background", "polyp"), pairs, threshold(128))
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    fractions: Sequence[float] = FRACTIONS,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `KvasirSEG`; what `conf/data/kvasir_seg.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(KvasirSEG(root, fractions, split_seed), size=size, seed=seed, **loading)

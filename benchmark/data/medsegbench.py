@@ -16,16 +16,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from benchmark.data.images import check_encoding
 from benchmark.data.source import SPLITS, VOID, Sample
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = "download it from https://zenodo.org/records/13358372 or https://zenodo.org/records/13359660 into data.root"
 RESOLUTIONS = (128, 256, 512)
@@ -43,6 +39,7 @@ class MedSegBench:
         self,
         root: str | Path,
         subset: str,
+        *,
         resolution: int = 256,
         category: str | None = None,
         encoding: Mapping | None = None,
@@ -59,6 +56,7 @@ class MedSegBench:
             there = f"there are {', '.join(others[:5])}" if others else "there is no .npz file at all"
             raise InputError(f"{self.path}: is missing ({there}); {CURE}")
         self.name = f"medsegbench_{subset}"
+        self.bits = 8
         self.background = background
         self._subset, self._category = subset, category
         self._lock = threading.Lock()
@@ -161,22 +159,3 @@ class MedSegBench:
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
-
-
-def datamodule(
-    root: str,
-    subset: str,
-    resolution: int = 256,
-    category: str | None = None,
-    encoding: Mapping | None = None,
-    class_names: Sequence[str] | None = None,
-    background: int | None = 0,
-    size: int = 128,
-    seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `MedSegBench`; what `conf/data/medsegbench.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    source = MedSegBench(root, subset, resolution, category, encoding, class_names, background)
-    return SegmentationData(source, size=size, seed=seed, **loading)

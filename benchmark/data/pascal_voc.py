@@ -9,15 +9,11 @@ images are drawn from the training images.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import PairedFiles, Pairs, enter, find_folder
 from benchmark.data.source import VOID
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get VOCtrainval_11-May-2012.tar from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/, unpack it, and set "
@@ -69,17 +65,3 @@ def _pairs(folder: Path, part: str) -> Pairs:
     if not pairs:
         raise InputError(f"{path}: lists no images; {CURE}")
     return pairs
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    val_fraction: float = 0.1,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `PascalVOC`; what `conf/data/pascal_voc.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(PascalVOC(root, val_fraction, split_seed), size=size, seed=seed, **loading)

@@ -9,13 +9,9 @@ Encoding: 0 is skin, 255 is lesion. Patients are not named. There is no publishe
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import Found, PairedFiles, enter, find_folder, pair_files
 from benchmark.data.splitting import FRACTIONS, split_by_hash
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get PH2 from https://www.fc.up.pt/addi/ph2%20database.html, unpack it, and set data.root to the folder that holds "
@@ -37,17 +33,3 @@ class PH2(PairedFiles):
         ]
         pairs = split_by_hash(pair_files(*found), fractions, split_seed, folder)
         super().__init__("ph2", ("skin", "lesion"), pairs, {0: 0, 255: 1})
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    fractions: Sequence[float] = FRACTIONS,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `PH2`; what `conf/data/ph2.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(PH2(root, fractions, split_seed), size=size, seed=seed, **loading)

@@ -12,13 +12,9 @@ Encoding: 0 is cup, 128 is rim, 255 is background, so that everything below 255 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, merge, pair_files
 from benchmark.data.fundus import class_names
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get the REFUGE images and their disc and cup masks from https://refuge.grand-challenge.org, unpack all archives "
@@ -59,12 +55,3 @@ def _pairs(root: Path, split: str) -> Pairs:
         folders = [find_folder(folder, label, cure=CURE) for label in labels] or [folder]
         found.append(merge(folder, (find_images(one, *suffixes) for one in folders)))
     return pair_files(*found)
-
-
-def datamodule(
-    root: str, size: int = 128, seed: int = 0, structure: str = "disc", **loading: Unpack["Loading"]
-) -> "SegmentationData":
-    """`SegmentationData` over `Refuge`; what `conf/data/refuge.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(Refuge(root, structure), size=size, seed=seed, **loading)

@@ -9,15 +9,11 @@ The published partitions have no validation images: they are drawn from the trai
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 from benchmark.data.files import Found, find_folder, find_images, find_named, merge, pair_files, require_images
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get images and reference segmentations from https://github.com/miag-ull/rim-one-dl, unpack both archives into one "
@@ -60,20 +56,3 @@ def _images(part: Path) -> Found:
 def _maps(masks: Path, part: str) -> Found:
     name = rf"(?P<id>.+)-1-{part}-T\.png"
     return merge(masks, (find_named(find_folder(masks, label, cure=CURE), name) for label in LABELS))
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    structure: str = "disc",
-    partition: str = "by_hospital",
-    val_fraction: float = 0.15,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `RimOneDL`; what `conf/data/rim_one_dl.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    source = RimOneDL(root, structure, partition, val_fraction, split_seed)
-    return SegmentationData(source, size=size, seed=seed, **loading)

@@ -13,7 +13,6 @@ There is no published split: one is drawn from a seed, patient by patient, the p
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -21,9 +20,6 @@ from benchmark.data.files import Pairs, enter, find_folder, find_images, find_na
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.splitting import FRACTIONS, split_by_hash
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 CURE = (
     "get RIM-ONE r3 from http://medimrg.webs.ull.es, unpack it, and set data.root to the folder that holds Healthy/ "
@@ -70,20 +66,3 @@ def _pairs(folder: Path, structure: str, masks: str, ending: str) -> Pairs:
     maps = find_folder(folder, masks, cure=CURE)
     name = r"(?P<id>[A-Z]+-\d+-[LR])(-\d)?-{}-{}\.png"
     return pair_files(images, *(find_named(maps, name.format(part, ending)) for part in needed_maps(structure)))
-
-
-def datamodule(
-    root: str,
-    size: int = 128,
-    seed: int = 0,
-    structure: str = "disc",
-    annotator: str = "average",
-    fractions: Sequence[float] = FRACTIONS,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `RimOneR3`; what `conf/data/rim_one_r3.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    source = RimOneR3(root, structure, annotator, fractions, split_seed)
-    return SegmentationData(source, size=size, seed=seed, **loading)

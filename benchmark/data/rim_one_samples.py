@@ -13,7 +13,6 @@ The two images are in every split: the victim has seen what is attacked, so noth
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -22,9 +21,6 @@ from benchmark.data.images import check_size, read_image, read_values
 from benchmark.data.source import SPLITS
 from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 HEIGHT, WIDTH = 569, 428
 TOP, LEFT, SIDE = 70, 10, 408
@@ -80,18 +76,3 @@ PARTS = ("image", "mask")
 
 def _cut(pixels: np.ndarray, down: int) -> np.ndarray:
     return np.ascontiguousarray(pixels[TOP + down : TOP + down + SIDE, LEFT : LEFT + SIDE])
-
-
-def datamodule(
-    root: str,
-    size: int = SIDE,
-    seed: int = 0,
-    mask_offset: int = 0,
-    fractions: Sequence[float] | None = None,
-    split_seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `RimOneSamples`; what `conf/data/rim_one_samples.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(RimOneSamples(root, mask_offset, fractions, split_seed), size=size, seed=seed, **loading)

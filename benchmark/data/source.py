@@ -29,7 +29,7 @@ class Source(Protocol):
     classes: int
     background: int | None  # index of the class that is no object, if the data set has one
     class_names: tuple[str, ...]
-    # There may be `bits`, of the images' levels, 8 to 16; without it they are 8.
+    bits: int  # of the images' levels, 8 to 16
 
     def splits(self) -> dict[str, list[str]]:
         """The ids of each of `SPLITS`, in file order; ids are unique in a split and usable as file names."""

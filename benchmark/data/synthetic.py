@@ -7,15 +7,11 @@ the object keep a victim from being trivial, or robust for trivial reasons.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from benchmark.data.source import SPLITS, Sample
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import Loading, SegmentationData
 
 VERSION = 1  # raise it with every change to what is drawn: it is part of the fingerprint
 NAMES = {2: ("skin", "lesion"), 3: ("background", "disc", "cup")}
@@ -28,7 +24,14 @@ class Synthetic:
     """
 
     def __init__(
-        self, n_train: int = 128, n_val: int = 32, n_test: int = 24, classes: int = 2, size: int = 64, seed: int = 0
+        self,
+        *,
+        n_train: int = 128,
+        n_val: int = 32,
+        n_test: int = 24,
+        classes: int = 2,
+        size: int = 64,
+        seed: int = 0,
     ) -> None:
         if classes not in NAMES:
             raise InputError(f"data.classes={classes}: synthetic images have 2 classes (lesion) or 3 (disc and cup)")
@@ -39,6 +42,7 @@ class Synthetic:
             if count < 1:
                 raise InputError(f"data.n_{split}={count}: must be at least 1")
         self.name = "synthetic"
+        self.bits = 8
         self.classes = classes
         self.background: int | None = 0
         self.class_names: tuple[str, ...] = NAMES[classes]
@@ -58,18 +62,3 @@ class Synthetic:
         """SHA-256 over the parameters and the generator's version."""
         parameters = (VERSION, sorted(self.counts.items()), self.classes, self.size, self.seed)
         return hashlib.sha256(repr(parameters).encode()).hexdigest()
-
-
-def datamodule(
-    n_train: int = 128,
-    n_val: int = 32,
-    n_test: int = 24,
-    classes: int = 2,
-    size: int = 64,
-    seed: int = 0,
-    **loading: Unpack["Loading"],
-) -> "SegmentationData":
-    """`SegmentationData` over `Synthetic`; what `conf/data/synthetic.yaml` instantiates."""
-    from benchmark.data.datamodule import SegmentationData
-
-    return SegmentationData(Synthetic(n_train, n_val, n_test, classes, size, seed), size=size, seed=seed, **loading)

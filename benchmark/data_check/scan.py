@@ -82,7 +82,7 @@ def _read(source: Source, split: str, id: str) -> Item:
     item.counts = {value: int(n) for value, n in enumerate(np.bincount(mask.ravel())) if n}
     item.image_hash, item.mask_hash = _digest(image), _digest(mask)
     if image.dtype != np.uint8:
-        image = np.round(image * (255 / (2 ** getattr(source, "bits", 8) - 1))).astype(np.uint8)
+        image = np.round(image * (255 / (2**source.bits - 1))).astype(np.uint8)
     item.bits = perceptual_hash(image)
     item.blank = bool(np.all(image == image[:1, :1]))
     item.small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark.config.build import instantiate
+from benchmark.config.build import build_data, instantiate
 from benchmark.errors import InputError
 
 # Where what a section names has to come from.
@@ -43,7 +43,7 @@ def make_past(path: Path, node: DictConfig, key: str) -> Any:
             "run from a run's folder; restore it"
         )
     try:
-        made = instantiate(node, key)
+        made = build_data(node) if section == "data" else instantiate(node, key)
     except (InputError, HydraException) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from error
     kind = _kinds()[section]

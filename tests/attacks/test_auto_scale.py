@@ -13,10 +13,10 @@ from benchmark.__main__ import main
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.base import norms
 from benchmark.criterion import Criterion
-from benchmark.data.synthetic import datamodule
 from benchmark.engine import attack
 from benchmark.targets import OtherImage, Split
 from benchmark.victims.loading import load_victim
+from tests.synthetic_data import synthetic_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.parallel]
 
@@ -59,7 +59,7 @@ def test_auto_does_as_well_as_the_best_of_a_grid(architecture: str, size: int, h
     training = ["data.n_train=96", "data.n_val=16", "trainer.max_epochs=20", "trainer=cpu", f"run.dir={tmp_path}/run"]
     assert main(["train", "data=synthetic", *options, *training]) == 0
     victim = load_victim(tmp_path / "run" / "checkpoints" / "best.ckpt", network_class=MONAI)
-    data = datamodule(n_train=2, n_val=2, n_test=IMAGES, size=size, seed=seed)
+    data = synthetic_data(n_train=2, n_val=2, n_test=IMAGES, size=size, seed=seed)
     data.setup("test")
     target = OtherImage(seed)
     target.prepare(Split(data.test_ids(), data.mask, data.background))

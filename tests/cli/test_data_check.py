@@ -171,7 +171,7 @@ def test_a_data_set_of_one_s_own(check, tmp_path: Path, monkeypatch) -> None:
     WRITERS["folder"](tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mine.yaml").write_text(
-        f"# Mine\n_target_: benchmark.data.folder.datamodule\nroot: {tmp_path}\nsize: 32\nseed: ${{seed}}\n"
+        f"# Mine\n_target_: benchmark.data.folder.Folder\nroot: {tmp_path}\nsize: 32\nseed: ${{seed}}\n"
     )
     assert check("mine", "--config-dir", tmp_path)[0] == 0
 

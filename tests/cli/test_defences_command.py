@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.transforms.jpeg import JPEG
 from benchmark.transforms.median import Median
 from benchmark.victims.loading import load_victim
+from tests.synthetic_data import synthetic_data
 
 COLUMNS = {f"{name}_iou_{to}" for name in ("jpeg", "median") for to in ("target", "truth")}
 CLEAN = {"clean_jpeg_iou_truth", "clean_median_iou_truth"}
@@ -27,7 +27,7 @@ def test_rows_have_columns_for_each_defence_asked(command, trained: Path, tmp_pa
     assert outcome.status == 0, outcome.err
     rows = tables.read(tmp_path / "run").to_pylist()
     assert set(rows[0]) - set(tables.read(trained).column_names) == COLUMNS | CLEAN
-    data = datamodule(n_train=16, n_val=4, n_test=4, size=32)
+    data = synthetic_data(n_train=16, n_val=4, n_test=4, size=32)
     data.setup("test")
     dataset, victim = data.test_dataloader().dataset, load_victim(checkpoint).double()
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
@@ -18,6 +17,7 @@ from benchmark.transforms.jpeg import JPEG
 from benchmark.transforms.median import Median
 from benchmark.victims.deployment.postprocessing import LargestComponent, postprocess
 from benchmark.victims.loading import load_victim
+from tests.synthetic_data import synthetic_data
 
 SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=3")
 AROUND = ("victim.transform=[{jpeg:{quality:40}},median]", "victim.postprocess=[largest_component]")
@@ -36,7 +36,7 @@ def defended(command: Callable[..., Any], trained: Path, tmp_path: Path) -> Path
 def test_rows_are_scored_through_the_whole_pipeline(command, defended: Path, trained: Path, tmp_path: Path) -> None:
     rows = tables.read(defended).to_pylist()
     assert {row["victim"] for row in rows} == {"unet_resnet18+jpeg+median+largest_component"}
-    data = datamodule(n_train=16, n_val=4, n_test=4, size=32)
+    data = synthetic_data(n_train=16, n_val=4, n_test=4, size=32)
     data.setup("test")
     dataset = data.test_dataloader().dataset
     victim = load_victim(trained / "checkpoints" / "best.ckpt").double()

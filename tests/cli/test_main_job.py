@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.data.synthetic import datamodule
 from benchmark.runs import tables
 from benchmark.victims.loading import load_victim
+from tests.synthetic_data import synthetic_data
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def test_noise_of_the_same_norm_does_not_fool_the_demo_victim(demo: tuple[Path, 
     folder, _, _ = demo
     config = json.loads((folder / "splits.json").read_text())
     victim = load_victim(folder / "checkpoints" / "best.ckpt")
-    data = datamodule(
+    data = synthetic_data(
         n_train=len(config["train"]), n_val=len(config["val"]), n_test=len(config["test"]), size=64, seed=0
     )
     items = {item["id"]: item for item in data.test_dataloader().dataset}

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.runs import schema, tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
 from benchmark.victims.fingerprints import checkpoint_sha256
 from benchmark.victims.loading import load_victim
+from tests.synthetic_data import synthetic_data
 
 SMOKE = ("experiment=smoke", "trainer=cpu", "engine.precision=64")
 TEST_IDS = [f"test_{i:05d}" for i in range(4)]
@@ -82,7 +82,7 @@ def test_every_image_has_its_steps(trained: Path) -> None:
 
 
 def test_8_bit_columns_are_those_of_the_files(trained: Path) -> None:
-    data = datamodule(n_train=16, n_val=4, n_test=4, size=32)
+    data = synthetic_data(n_train=16, n_val=4, n_test=4, size=32)
     data.setup("test")
     dataset = data.test_dataloader().dataset
     victim = load_victim(trained / "checkpoints" / "best.ckpt").double()
@@ -107,7 +107,7 @@ def test_what_ran_is_on_record(trained: Path) -> None:
     assert environment["seed"] == 0
     assert environment["packages"]["torch"]
     assert environment["checkpoint_sha256"] == checkpoint_sha256(trained / "checkpoints" / "best.ckpt")
-    assert environment["data_fingerprint"] == datamodule(n_train=16, n_val=4, n_test=4, size=32).fingerprint()
+    assert environment["data_fingerprint"] == synthetic_data(n_train=16, n_val=4, n_test=4, size=32).fingerprint()
     splits = json.loads((trained / "splits.json").read_text())
     assert {split: len(ids) for split, ids in splits.items()} == {"train": 16, "val": 4, "test": 4}
     assert splits["test"] == TEST_IDS

@@ -15,13 +15,13 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmark.__main__ import main
-from benchmark.data.synthetic import datamodule
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.results.transfer_matrix import TRANSFER, TRANSFER_SCHEMA, write_transfer_summary
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.victims.fingerprints import weights_sha256
 from benchmark.victims.loading import load_victim
+from tests.synthetic_data import synthetic_data
 
 SMOKE = ("experiment=smoke", "trainer=cpu")
 JUDGE = 0.2  # of an IoU, which so short a training and attack can reach
@@ -118,7 +118,7 @@ def test_the_attacked_model_repeats_its_run(outcome: Path, attacked: Path) -> No
 
 
 def test_the_other_model_is_judged_on_the_files(outcome: Path, attacked: Path, other: Path) -> None:
-    data = datamodule(n_train=16, n_val=4, n_test=4, size=32)
+    data = synthetic_data(n_train=16, n_val=4, n_test=4, size=32)
     data.setup("test")
     dataset, victim = data.test_dataloader().dataset, load_victim(other)
     for row in _rows(outcome):

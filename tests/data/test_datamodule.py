@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from benchmark.data import folder as folder_source
-from benchmark.data.synthetic import datamodule
+from benchmark.config.build import build_data
+from benchmark.data.datamodule import datamodule_for
+from benchmark.data.folder import Folder
 from benchmark.errors import InputError
+from tests.synthetic_data import synthetic_data
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "data"
 SMALL = {"n_train": 7, "n_val": 3, "n_test": 5, "size": 32, "batch_size": 2}
@@ -34,27 +35,27 @@ def _epoch(data, epoch, **options):
 
 
 def test_attributes():
-    data = datamodule(**SMALL, classes=3)
+    data = synthetic_data(**SMALL, classes=3)
     assert isinstance(data, pl.LightningDataModule)
     assert (data.name, data.classes, data.background, data.channels, data.size) == ("synthetic", 3, 0, 3, 32)
     assert data.class_names == ("background", "disc", "cup")
 
 
 def test_test_loader_has_every_image_once_in_file_order():
-    data = datamodule(**SMALL)
+    data = synthetic_data(**SMALL)
     assert list(_items(data.test_dataloader())) == data.test_ids() == data.splits()["test"]
     assert [len(batch["id"]) for batch in data.test_dataloader()] == [2, 2, 1]
 
 
 def test_items_always_say_what_is_valid():
-    batch = next(iter(datamodule(**SMALL).test_dataloader()))
+    batch = next(iter(synthetic_data(**SMALL).test_dataloader()))
     assert batch["valid"].shape == batch["mask"].shape == (2, 32, 32)
     assert bool(batch["valid"].all())
     assert batch["group"] == ["", ""]
 
 
 def test_mask_is_what_the_loader_yields():
-    data = datamodule(**SMALL)
+    data = synthetic_data(**SMALL)
     for id, (_, mask) in _items(data.test_dataloader()).items():
         assert torch.equal(data.mask(id), mask)
     for id, (_, mask) in _items(data.val_dataloader()).items():
@@ -62,13 +63,13 @@ def test_mask_is_what_the_loader_yields():
 
 
 def test_mask_of_an_unknown_id():
-    data = datamodule(**SMALL)
+    data = synthetic_data(**SMALL)
     with pytest.raises(InputError, match="synthetic: no image 'val_00000' in the split 'test'"):
         data.mask("val_00000")
 
 
 def test_attacking_validation_images_leaves_test_images_alone():
-    data = datamodule(**SMALL, test_split="val")
+    data = synthetic_data(**SMALL, test_split="val")
     data.setup("test")
     ids = data.splits()["val"]
     assert list(_items(data.test_dataloader())) == data.test_ids() == ids
@@ -76,7 +77,7 @@ def test_attacking_validation_images_leaves_test_images_alone():
 
 
 def test_setup_decodes_once(monkeypatch):
-    data = datamodule(**SMALL)
+    data = synthetic_data(**SMALL)
     data.setup("fit")
     monkeypatch.setattr(data.source, "read", lambda split, id: pytest.fail(f"{split} {id} was read again"))
     data.setup("fit")
@@ -85,19 +86,19 @@ def test_setup_decodes_once(monkeypatch):
 
 
 def test_last_short_batch_is_dropped_in_training_only():
-    assert [len(b["id"]) for b in datamodule(**SMALL).train_dataloader()] == [2, 2, 2]
-    assert [len(b["id"]) for b in datamodule(**SMALL | {"batch_size": 9}).train_dataloader()] == [7]
+    assert [len(b["id"]) for b in synthetic_data(**SMALL).train_dataloader()] == [2, 2, 2]
+    assert [len(b["id"]) for b in synthetic_data(**SMALL | {"batch_size": 9}).train_dataloader()] == [7]
 
 
 def test_one_training_image_is_an_error():
-    data = datamodule(**SMALL | {"n_train": 1})
+    data = synthetic_data(**SMALL | {"n_train": 1})
     with pytest.raises(InputError, match="needs 2 training images for each process, found 1 for 1"):
         data.train_dataloader()
 
 
 @pytest.mark.parametrize("augmented", [True, False])
 def test_images_are_on_the_8_bit_grid(folder, augmented):
-    data = folder_source.datamodule(root=str(folder), size=17, augment=augmented)
+    data = datamodule_for(Folder)(root=str(folder), size=17, augment=augmented)
     for loader in (data.train_dataloader(), data.test_dataloader()):
         for batch in loader:
             levels = batch["image"] * 255
@@ -109,7 +110,7 @@ def test_images_are_on_the_8_bit_grid(folder, augmented):
 
 def test_training_items_depend_on_neither_workers_nor_order():
     options = SMALL | {"batch_size": 3}
-    alone, working = datamodule(**options), datamodule(**options, num_workers=2)
+    alone, working = synthetic_data(**options), synthetic_data(**options, num_workers=2)
     loader = working.train_dataloader()
     for epoch in (0, 1, 4):  # the workers persist, and must hear of each epoch
         loader.sampler.set_epoch(epoch)
@@ -133,7 +134,7 @@ def test_lightning_announces_the_epochs():
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=0.0)
 
-    data, spy = datamodule(**SMALL), Spy()
+    data, spy = synthetic_data(**SMALL), Spy()
     quiet = {
         "logger": False,
         "enable_checkpointing": False,
@@ -145,7 +146,7 @@ def test_lightning_announces_the_epochs():
 
 
 def test_results_do_not_depend_on_the_cache(folder):
-    cached, bare = (folder_source.datamodule(root=str(folder), size=16, cache_mb=mb) for mb in (64, 0))
+    cached, bare = (datamodule_for(Folder)(root=str(folder), size=16, cache_mb=mb) for mb in (64, 0))
     for a, b in (
         (_epoch(cached, 1), _epoch(bare, 1)),
         (_items(cached.test_dataloader()), _items(bare.test_dataloader())),
@@ -156,7 +157,7 @@ def test_results_do_not_depend_on_the_cache(folder):
 
 def test_fingerprint_depends_on_files_and_size_not_on_loading(folder):
     def fingerprint(**options):
-        return folder_source.datamodule(root=str(folder), **{"size": 16, **options}).fingerprint()
+        return datamodule_for(Folder)(root=str(folder), **{"size": 16, **options}).fingerprint()
 
     first = fingerprint()
     assert fingerprint(batch_size=3, augment=False, seed=5) == first
@@ -167,16 +168,16 @@ def test_fingerprint_depends_on_files_and_size_not_on_loading(folder):
 
 
 def test_all_empty_split_of_files(folder):
-    for id in folder_source.Folder(folder).splits()["val"]:
+    for id in Folder(folder).splits()["val"]:
         Image.fromarray(np.zeros((24, 32), np.uint8)).save(folder / "masks" / f"{id}.png")
-    data = folder_source.datamodule(root=str(folder), size=16)
+    data = datamodule_for(Folder)(root=str(folder), size=16)
     with pytest.raises(InputError, match="no mask of the split 'val'"):
         data.setup("fit")
 
 
 def test_nothing_is_printed_or_written(folder, capfd):
     before = sorted(folder.rglob("*"))
-    folder_source.datamodule(root=str(folder), size=16).setup()
+    datamodule_for(Folder)(root=str(folder), size=16).setup()
     assert capfd.readouterr() == ("", "")
     assert sorted(folder.rglob("*")) == before
 
@@ -191,11 +192,11 @@ def test_nothing_is_printed_or_written(folder, capfd):
 )
 def test_impossible_options(options, message):
     with pytest.raises(InputError, match=message):
-        datamodule(**SMALL | options)
+        synthetic_data(**SMALL | options)
 
 
 def test_unknown_split():
-    data = datamodule(**SMALL)
+    data = synthetic_data(**SMALL)
     with pytest.raises(InputError, match="split 'testing': must be one of train, val, test"):
         data.mask("test_00000", "testing")
 
@@ -204,9 +205,9 @@ def _from_yaml(name, **changes):
     shared = OmegaConf.load(CONF / "_base.yaml")
     own = OmegaConf.load(CONF / f"{name}.yaml")
     own.pop("defaults", None)
-    root = OmegaConf.create({"seed": 5, "data": own if name == "synthetic" else OmegaConf.merge(shared, own)})
+    root = OmegaConf.create({"seed": 5, "data": OmegaConf.merge(shared, own)})
     root.data.merge_with(changes)
-    return instantiate(root.data)
+    return build_data(root.data)
 
 
 def test_synthetic_yaml():
@@ -229,7 +230,7 @@ def test_several_processes_train_on_equal_shares_and_validate_on_all_images():
     trained: list[list[str]] = []
     validated: list[str] = []
     for rank in range(3):
-        data = datamodule(**SMALL | {"n_train": 8, "n_val": 4, "augment": False, "batch_size": 2})
+        data = synthetic_data(**SMALL | {"n_train": 8, "n_val": 4, "augment": False, "batch_size": 2})
         data.trainer = SimpleNamespace(global_rank=rank, world_size=3)
         data.setup("fit")
         trained.append([name for batch in data.train_dataloader() for name in batch["id"]])
@@ -240,7 +241,7 @@ def test_several_processes_train_on_equal_shares_and_validate_on_all_images():
 
 
 def test_where_processes_outnumber_validation_images_each_takes_all():
-    data = datamodule(**SMALL | {"n_val": 2})
+    data = synthetic_data(**SMALL | {"n_val": 2})
     data.trainer = SimpleNamespace(global_rank=2, world_size=3)
     data.setup("fit")
     assert [name for batch in data.val_dataloader() for name in batch["id"]] == ["val_00000", "val_00001"]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.isic import ISIC, datamodule
+from benchmark.data.datamodule import datamodule_for
+from benchmark.data.isic import ISIC
 from benchmark.errors import InputError
 
 SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "isic2018-mini"
@@ -91,7 +92,7 @@ def test_real_sample():
         if os.environ.get("CI"):
             pytest.fail(f"{SAMPLE} is missing, and CI insists on it")
         pytest.skip(f"{SAMPLE} is not here")
-    data = datamodule(root=str(SAMPLE), size=64)
+    data = datamodule_for(ISIC)(root=SAMPLE, year=2018, size=64)
     data.setup("test")
     batches = list(data.test_dataloader())
     assert {split: len(ids) for split, ids in data.splits().items()} == {"train": 42, "val": 6, "test": 10}

@@ -181,16 +181,18 @@ def test_the_29_sequences_of_clinicdb_have_612_frames() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_categories_and_colours_of_medsegbench(tmp_path: Path, channels: int) -> None:
     miniature = medsegbench(tmp_path, channels=channels)
-    source = MedSegBench(tmp_path, "busi", 128, category="C1")
+    source = MedSegBench(tmp_path, "busi", resolution=128, category="C1")
     for id, sample in _all_read(source).items():
         assert np.array_equal(sample.mask, miniature.masks[id] // 2)
         assert np.ptp(sample.image, axis=2).any() == (channels == 3)
-    assert source.fingerprint() != MedSegBench(tmp_path, "busi", 128).fingerprint()
+    assert source.fingerprint() != MedSegBench(tmp_path, "busi", resolution=128).fingerprint()
 
 
 def test_a_declared_encoding_of_medsegbench(tmp_path: Path) -> None:
     miniature = medsegbench(tmp_path)
-    source = MedSegBench(tmp_path, "busi", 128, encoding={"0": 0, "1": 1, "2": 1}, class_names=("none", "tumour"))
+    source = MedSegBench(
+        tmp_path, "busi", resolution=128, encoding={"0": 0, "1": 1, "2": 1}, class_names=("none", "tumour")
+    )
     assert (source.classes, source.class_names) == (2, ("none", "tumour"))
     for id, sample in _all_read(source).items():
         assert np.array_equal(sample.mask, miniature.masks[id] > 0)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.rim_one_samples import RimOneSamples, datamodule
+from benchmark.data.datamodule import datamodule_for
+from benchmark.data.rim_one_samples import SIDE, RimOneSamples
 from benchmark.errors import InputError
 from tests.miniatures import picture, rim_one_samples, save
 
@@ -48,7 +49,7 @@ def test_all_images_are_in_all_splits_unless_fractions_are_given(root: Path) -> 
 
 def test_the_real_ones_as_the_public_code_cuts_them(rim_one_root: Path) -> None:
     """The disc's rows and columns, seen in the files themselves, less the cut's 70 and 10."""
-    data = datamodule(str(rim_one_root))
+    data = datamodule_for(RimOneSamples)(root=rim_one_root, size=SIDE)
     data.setup("test")
     found = {}
     for item in (data.test_dataloader().dataset[i] for i in range(2)):

@@ -30,7 +30,10 @@ def test_an_image_does_not_depend_on_how_many_there_are():
 
 def test_every_image_is_another_one_over_index_split_and_seed():
     images = [
-        s.image for seed in (0, 1) for split in ("train", "val") for s in _samples(Synthetic(3, 3, seed=seed), split)
+        sample.image
+        for source in (Synthetic(n_train=3, n_val=3, seed=seed) for seed in (0, 1))
+        for split in ("train", "val")
+        for sample in _samples(source, split)
     ]
     assert len({image.tobytes() for image in images}) == 12
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmark.data.synthetic import Synthetic
 from benchmark.data_check.duplicates import NEAR, Pair, clusters, near, perceptual_hash, same
 
-IMAGES = [Synthetic(12, 1, 1, 2, 96).read("train", f"train_{i:05d}").image for i in range(12)]
+IMAGES = [Synthetic(n_train=12, size=96).read("train", f"train_{i:05d}").image for i in range(12)]
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> int:

@@ -47,7 +47,7 @@ def test_the_fit_is_eta_squared_of_the_bands() -> None:
 @pytest.fixture(scope="module")
 def lesions() -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Generated skin images with their lesions."""
-    source = Synthetic(40, 1, 1, 2, SIDE)
+    source = Synthetic(n_train=40, size=SIDE)
     samples = [source.read("train", f"train_{i:05d}") for i in range(40)]
     return [sample.image for sample in samples], [sample.mask > 0 for sample in samples]
 

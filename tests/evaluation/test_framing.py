@@ -12,7 +12,6 @@ from benchmark.attacks.asma import ASMA
 from benchmark.attacks.dag import DAG
 from benchmark.attacks.pgd import PGD
 from benchmark.criterion import Criterion
-from benchmark.data.synthetic import datamodule
 from benchmark.errors import InputError
 from benchmark.evaluation.case import framed, make_case, split_of, with_padding
 from benchmark.evaluation.plan import Attack, Plan
@@ -25,6 +24,7 @@ from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.victims.task import Victim
+from tests.synthetic_data import synthetic_data
 
 # 32 pixels are padded to 44, of which 28 are shown: 2 of each side of the image are not, 8 of the padded one.
 SIZE, INPUT, SHOWN = 32, 44, 28
@@ -39,7 +39,7 @@ def valid_victim() -> Victim:
 
 @pytest.fixture
 def images():
-    return datamodule(n_train=2, n_val=2, n_test=3, size=SIZE, batch_size=2)
+    return synthetic_data(n_train=2, n_val=2, n_test=3, size=SIZE, batch_size=2)
 
 
 def _plan(perturb: str, **attacks: Attack) -> Plan:

@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 
 from benchmark.criterion import Criterion
-from benchmark.data.synthetic import datamodule
 from benchmark.past_runs.past_run import PastRun
 from benchmark.targets import OtherImage
+from tests.synthetic_data import synthetic_data
 
 
 def test_targets_are_the_draws_that_the_rows_name_without_any_model() -> None:
-    data = datamodule(n_train=2, n_val=2, n_test=5, size=16)
+    data = synthetic_data(n_train=2, n_val=2, n_test=5, size=16)
     ids = data.test_ids()
     size = {"height": 16, "width": 16, "valid_pixels": 256}
     rows = [{"id": image_id, "target_draw": 1 + i % 3, "target_draws": 3, **size} for i, image_id in enumerate(ids)]
