@@ -59,7 +59,7 @@ def _target(node: Any, key: str) -> tuple[Any, dict[str, Any]]:
 
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise InputError(f"{key}._target_ is missing; it names the class or function that {key} is made by")
-    given: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    given: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     try:
         target = hydra.utils.get_object(given["_target_"])
     except (ImportError, ValueError, AttributeError) as error:

@@ -24,7 +24,7 @@ def _ckpt(trained: Path) -> Path:
 
 
 def test_a_missing_root(refused, tmp_path: Path) -> None:
-    line = refused("data=folder", f"data.root={tmp_path / 'nowhere'}")
+    line = refused("data=folder", f"data.root={tmp_path / 'nowhere'}", base=("trainer=cpu",))
     assert f"{tmp_path / 'nowhere'}: is not a folder; set data.root" in line
 
 

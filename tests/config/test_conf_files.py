@@ -84,7 +84,7 @@ def test_every_data_set_is_made(compose_config, tmp_path: Path, name: str) -> No
         options = [f"data.root={tmp_path}", *OPTIONS.get(name, ())]
     else:
         options = ["data.n_train=2", "data.n_val=1", "data.n_test=2"]
-    data = build_data(compose_config(f"data={name}", "data.size=16", *options))
+    data = build_data(compose_config(f"data={name}", "data.size=16", *options).data)
     data.setup()
     item = data.test_dataloader().dataset[0]
     assert item["image"].shape == (3, 16, 16)

@@ -1,5 +1,6 @@
 """The data module over generated and file sources, its loaders, and the YAML files that build it."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -218,6 +219,29 @@ def test_synthetic_yaml():
 def test_folder_yaml(folder):
     data = _from_yaml("folder", root=str(folder), encoding={"0": 0, "255": 1}, size=16)
     assert (data.name, data.classes, data.size, data.seed) == (folder.name, 2, 16, 5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sise": 16}, "unknown key 'data.sise', did you mean data.size?; keys are data.root, data.images, "),
+        ({"root": 5}, "data.root=5: must be text"),
+        ({"split_seed": "x"}, "data.split_seed='x': must be a whole number"),
+        ({"batch_size": 2.5}, "data.batch_size=2.5: must be a whole number"),
+        (
+            {"_target_": "benchmark.data.drawing.fundus"},
+            "data._target_: fundus is no data source; name a class such as",
+        ),
+    ],
+)
+def test_a_section_that_neither_the_source_nor_its_loaders_take(folder, changes, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        _from_yaml("folder", **{"root": str(folder), **changes})
+
+
+def test_a_key_without_a_value_is_named():
+    with pytest.raises(InputError, match="data: missing a required argument: 'root'"):
+        build_data(OmegaConf.create({"_target_": "benchmark.data.ph2.PH2", "size": 16}))
 
 
 def test_isic_yaml(isic):

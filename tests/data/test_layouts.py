@@ -190,9 +190,8 @@ def test_categories_and_colours_of_medsegbench(tmp_path: Path, channels: int) ->
 
 def test_a_declared_encoding_of_medsegbench(tmp_path: Path) -> None:
     miniature = medsegbench(tmp_path)
-    source = MedSegBench(
-        tmp_path, "busi", resolution=128, encoding={"0": 0, "1": 1, "2": 1}, class_names=("none", "tumour")
-    )
+    declared = {"encoding": {"0": 0, "1": 1, "2": 1}, "class_names": ("none", "tumour")}
+    source = MedSegBench(tmp_path, "busi", resolution=128, **declared)
     assert (source.classes, source.class_names) == (2, ("none", "tumour"))
     for id, sample in _all_read(source).items():
         assert np.array_equal(sample.mask, miniature.masks[id] > 0)
