@@ -16,6 +16,7 @@ from benchmark.config.overrides import assignment, parse_all
 from benchmark.errors import InputError
 from benchmark.runs import tables
 from benchmark.victims.task import Victim
+from tests.fixtures.made_once import made_once
 
 SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
 COPY = ("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2", "engine.precision=64")
@@ -49,10 +50,12 @@ def _take_rows_away(folder: Path, lost: set[tuple[str, str]]) -> None:
 @pytest.fixture(scope="module")
 def attacked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of two attacks, one of which takes its norms from the other."""
-    folder = tmp_path_factory.mktemp("attacked") / "run"
-    checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
-    assert main(["attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder}"]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
+        assert main(["attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder / 'run'}"]) == 0
+
+    return made_once(tmp_path_factory, "attacked_twice", make) / "run"
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.victims.fingerprints import weights_sha256
 from benchmark.victims.loading import load_victim
+from tests.fixtures.made_once import made_once
 from tests.synthetic_data import synthetic_data
 
 SMOKE = ("experiment=smoke", "trainer=cpu")
@@ -30,19 +31,23 @@ JUDGE = 0.2  # of an IoU, which so short a training and attack can reach
 @pytest.fixture(scope="session")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of a second victim."""
-    folder = tmp_path_factory.mktemp("other") / "run"
-    assert main(["train", *SMOKE, "victim=fpn", "seed=3", "data.seed=0", f"run.dir={folder}"]) == 0
-    return folder / "checkpoints" / "best.ckpt"
+
+    def make(folder: Path) -> None:
+        assert main(["train", *SMOKE, "victim=fpn", "seed=3", "data.seed=0", f"run.dir={folder / 'run'}"]) == 0
+
+    return made_once(tmp_path_factory, "other_victim", make) / "run" / "checkpoints" / "best.ckpt"
 
 
 @pytest.fixture(scope="session")
 def attacked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has attacked the first victim at two budgets."""
-    folder = tmp_path_factory.mktemp("attacked") / "run"
     attack = ["attack=[pgd]", "+attacks.pgd.budgets=[8,32]", f"judge.value={JUDGE}", "run.montage=0"]
     given = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
-    assert main(["attack", *SMOKE, given, *attack, f"run.dir={folder}"]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        assert main(["attack", *SMOKE, given, *attack, f"run.dir={folder / 'run'}"]) == 0
+
+    return made_once(tmp_path_factory, "attacked_at_two_budgets", make) / "run"
 
 
 @pytest.fixture
@@ -73,9 +78,11 @@ def declined(command: Callable[..., Any], other: Path, tmp_path: Path) -> Callab
 @pytest.fixture(scope="session")
 def outcome(attacked: Path, other: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a transfer from the first victim to the second."""
-    folder = tmp_path_factory.mktemp("transfer") / "out"
-    assert main(["transfer", str(attacked), "--victims", str(other), "--out", str(folder)]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        assert main(["transfer", str(attacked), "--victims", str(other), "--out", str(folder / "out")]) == 0
+
+    return made_once(tmp_path_factory, "transfer", make) / "out"
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:

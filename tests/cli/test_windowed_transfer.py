@@ -7,6 +7,7 @@ import pytest
 from benchmark.__main__ import main
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
+from tests.fixtures.made_once import made_once
 
 SMOKE = ("experiment=smoke", "trainer=cpu", "trainer.max_epochs=1", "run.montage=0", "engine.max_passes=12")
 # 32 pixels, padded to 44, of which 28 are shown.
@@ -16,9 +17,11 @@ VALID = ("victim=unet_valid", "victim.input_size=44", "victim.options.widths=[4,
 @pytest.fixture(scope="module")
 def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run against such a victim, its padding perturbed too."""
-    folder = tmp_path_factory.mktemp("windowed") / "run"
-    assert main(["run", *SMOKE, *VALID, "perturb=input", f"run.dir={folder}"]) == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        assert main(["run", *SMOKE, *VALID, "perturb=input", f"run.dir={folder / 'run'}"]) == 0
+
+    return made_once(tmp_path_factory, "windowed", make) / "run"
 
 
 def test_its_own_numbers_are_repeated_and_others_are_shown_its_files(
