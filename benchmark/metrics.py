@@ -127,6 +127,12 @@ def linf(delta: Tensor) -> Tensor:
     return delta.flatten(1).abs().amax(1)
 
 
+def is_finite(values: Tensor) -> Tensor:
+    """Whether all values of an image are finite; (B, ...) -> (B,) bool."""
+    # The largest is NaN where one of them is.
+    return linf(values).isfinite()
+
+
 def rms(delta: Tensor) -> Tensor:
     """Root mean square change, l2 / √(C·H·W), comparable over image sizes; (B, C, H, W) -> (B,)."""
     return l2(delta) / math.sqrt(delta[0].numel())

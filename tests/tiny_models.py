@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmark.attacks.asma import ASMA
 from benchmark.attacks.base import Batch, Query, Rule, norms
 from benchmark.engine import Criterion, Engine, Finished, Job
+from benchmark.images.quantisation import EIGHT_BIT
 
 
 def smooth_network(outputs: int = 2, seed: int = 0) -> nn.Sequential:
@@ -90,7 +91,7 @@ def mixed_jobs(model: nn.Module) -> list[Job]:
         valid = torch.rand(labels.shape, generator=generator) < 0.8 if i % 2 else None
         if valid is not None:
             labels[~valid] = 200
-        jobs.append(Job(f"image {i}", images[i], labels, valid, preds[i].clone()))
+        jobs.append(Job(id=f"image {i}", image=images[i], labels=labels, valid=valid, truth=preds[i].clone()))
     return jobs
 
 
@@ -101,7 +102,8 @@ QUICK = ASMA(tau=0.01, beta=0.05)
 
 def run(model: nn.Module, rule: Rule, jobs: list[Job], **options: Any) -> list[Finished]:
     """What becomes of the jobs, in their order."""
-    with Engine(model, rule, **{"judge": JUDGE, "max_steps": 15, "slots": 4} | options) as engine:
+    options = {"judge": JUDGE, "max_steps": 15, "slots": 4, "quantizer": EIGHT_BIT} | options
+    with Engine(model, rule, **options) as engine:
         for job in jobs:
             engine.submit(job)
         finished = {image.job.id: image for image in engine.run()}

@@ -1,140 +1,211 @@
-"""Weights and methods with which the passes of an attack are faster than with the model's own.
+"""A copy of a model that computes the same logits and input gradients in less time.
 
-Batch norms are folded into their convolutions, see `folding`; images and weights are laid out channels-last, and stay
-so; and some modules do the same in another way, see `convolutions`, `strided` and `enlarging`. The model itself is
-untouched: these stand in for its own only while a pass through them is made.
+The copy shares the model's parameters and buffers, and some of its modules are replaced: batch norms are folded into
+the convolutions before them (`batchnorm_folding`), weights are laid out channels-last, and some layers get a faster
+equivalent (`convolution`, `strided_convolution`, `upsample_convolution`). The model itself is never changed.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.acceleration import convolution, strided_convolution, upsample_convolution
-from benchmark.acceleration.batchnorm_folding import Pair, foldable, folded, is_plain
+from benchmark.acceleration.batchnorm_folding import Pair, foldable, folded, has_hooks, is_plain
+from benchmark.acceleration.convolution import laid_out
 
-# Rounding moves logits by some ten units in the last place of the largest; a stand-in that is wrong by more than this.
+# Rounding moves a logit by about ten units in the last place of the largest logit. More than this is an error.
 _ROUNDING = 1000
 
 
 class AcceleratedModel:
-    """Parameters and methods that stand in for a model's own inside of `in_place`; batch norms are passed over.
+    """The faster copy of a model, or the model itself where no copy computes the same.
+
+    A copy is tried out against the model on some images. It is dropped if a logit differs by more than rounding
+    explains, if it raises an error, or if the model cannot be copied.
 
     Args:
-        model: whose they are.
-        pairs: what is folded.
-        channels_last: the layout.
-        methods: whether modules get other methods, too.
-        dtype: of these methods' weights, if passes are made in a reduced one.
+        model: images (B, C, H, W) in [0, 1] -> logits, in eval mode, with parameters that need no gradient.
+        images: (b, C, H, W) in [0, 1], on which the copy is tried out.
+        fold: fold batch norms and replace layers by faster equivalents.
+        channels_last: lay out images and the weights of convolutions channels-last.
+        dtype: of the passes, if it is reduced. The copy is tried out before its weights are rounded to it.
+
+    Attributes:
+        module: the copy, or the model itself.
+        channels_last: whether `module` is given images in that layout.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        pairs: list[Pair],
+        images: Tensor,
+        *,
+        fold: bool,
         channels_last: bool,
-        methods: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
-        self._methods: list[tuple[nn.Module, Callable[..., Tensor]]] = [(norm, _same) for _, norm in pairs]
-        self.channels_last = channels_last
-        norms: dict[nn.Module, nn.BatchNorm2d] = dict(pairs)
-        own: list[tuple[nn.Module, str, nn.Parameter | None]] = []
-        other: list[nn.Parameter] = []
-        weights: dict[nn.Module, tuple[Any, ...]] = {}
-        for module in model.modules():
-            if type(module) is not nn.Conv2d or "weight" not in module._parameters:
+        self.module, self.channels_last = model, False
+        self._sources: list[_Source] = []
+        if not any(is_plain(module) for module in model.modules()):
+            return
+        options = [_Options(foldable(model, images), channels_last, replace=True)] if fold else []
+        if channels_last:
+            options.append(_Options([], channels_last, replace=False))
+        for option in options:
+            made = _accelerated_copy(model, option)
+            if made is None or not _agrees(made, model, images, channels_last):
                 continue
-            weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
-            if channels_last:
-                weight = weight.detach().contiguous(memory_format=torch.channels_last)
-            weights[module] = (weight.detach(), None if bias is None else bias.detach(), channels_last, dtype)
-            for name, value in (("weight", weight), ("bias", bias)):
-                if value is not None and value is not module._parameters[name]:
-                    own.append((module, name, module._parameters[name]))
-                    other.append(nn.Parameter(value.detach(), requires_grad=False))
-        self._own, self._other = own, other
-        if methods:
-            self._methods += [
-                (module, method) for module in model.modules() if (method := _method(module, weights)) is not None
-            ]
+            if dtype is not None:
+                made = _accelerated_copy(model, option, dtype)
+            if made is not None:
+                self.module, self.channels_last = made, channels_last
+                self._sources = _sources_of(model)
+                return
 
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Passes made in here go through these; so do backward passes of those, wherever they are made."""
-        try:
-            for (module, name, _), parameter in zip(self._own, self._other, strict=True):
-                module._parameters[name] = parameter
-            for module, method in self._methods:
-                module.__dict__["forward"] = method
-            yield
-        finally:
-            for module, name, own in self._own:
-                module._parameters[name] = own
-            for module, _ in self._methods:
-                module.__dict__.pop("forward", None)
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits of images (B, C, H, W) in [0, 1]."""
+        return self.module(self.laid_out(images))
 
-    def laid_out(self, points: Tensor) -> Tensor:
-        """A copy of points (B, C, H, W) as these like it; a copy, because some models normalise in place."""
-        return points.clone(memory_format=torch.channels_last if self.channels_last else torch.preserve_format)
+    def laid_out(self, images: Tensor) -> Tensor:
+        """A copy of the images in the layout of `module`. A copy, because some models normalise in place."""
+        return _in_layout(images, self.channels_last)
+
+    def is_current(self) -> bool:
+        """Whether every weight the copy was computed from is still the model's, with the values it had then."""
+        return all(source.is_unchanged() for source in self._sources)
 
 
-def accelerated(
-    model: nn.Module, points: Tensor, fold: bool, channels_last: bool, dtype: torch.dtype | None = None
-) -> AcceleratedModel:
-    """What stands in for a model's own in eval mode, its parameters needing no gradient.
+@dataclass(frozen=True)
+class _Options:
+    """What a copy does differently from the model."""
 
-    Whatever moves a logit by more than rounding does, or is more than the model can take, is left out.
+    pairs: list[Pair]
+    channels_last: bool
+    replace: bool
 
-    Args:
-        model: images (B, C, H, W) in [0, 1] -> logits.
-        points: (B, C, H, W), on which it is tried out.
-        fold: whether batch norms are to be folded, and modules to do what they do in the fastest way.
-        channels_last: whether images and the convolutions' weights are to be laid out so.
-        dtype: what passes are made in, if that is reduced; weights are tried out before they are rounded to it.
+
+class _Source:
+    """A weight from which others were computed: where it stands, and which values it had."""
+
+    def __init__(self, module: nn.Module, name: str, tensor: Tensor) -> None:
+        self._module, self._name, self._tensor = module, name, tensor
+        self._state = self._read()
+
+    def is_unchanged(self) -> bool:
+        return getattr(self._module, self._name, None) is self._tensor and self._read() == self._state
+
+    def _read(self) -> tuple[int, int]:
+        version = 0 if self._tensor.is_inference() else self._tensor._version
+        return self._tensor.data_ptr(), version
+
+
+def _sources_of(model: nn.Module) -> list[_Source]:
+    return [
+        _Source(module, name, tensor)
+        for module in model.modules()
+        if _has_own_weight(module) or isinstance(module, nn.BatchNorm2d)
+        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        # This counts batches; nothing is computed from it.
+        if name != "num_batches_tracked"
+    ]
+
+
+def _accelerated_copy(model: nn.Module, options: _Options, dtype: torch.dtype | None = None) -> nn.Module | None:
+    """A copy that shares the model's tensors, except for replaced modules; None if the model cannot be copied.
+
+    What `deepcopy` finds in its memo it takes from there. So tensors stay themselves, and a replaced module is replaced
+    wherever the model refers to it.
     """
-    pairs = foldable(model, points) if fold else []
-    if not any(is_plain(module) for module in model.modules()) or not (fold or channels_last):
-        return AcceleratedModel(model, [], False)
-    for own, methods in ((pairs, fold), ([], False)):
-        made = AcceleratedModel(model, own, channels_last, methods)
-        if _agree(model, points, made):
-            return made if dtype is None else AcceleratedModel(model, own, channels_last, methods, dtype)
-    return AcceleratedModel(model, [], False)
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in _tensors(model)}
+    shared = set(memo)
+    norms: dict[nn.Module, nn.BatchNorm2d] = dict(options.pairs)
+    weights: dict[nn.Module, tuple[Tensor, Tensor | None]] = {}
+    replacements: list[nn.Module] = []
+
+    def replace(module: nn.Module, replacement: nn.Module) -> None:
+        memo[id(module)] = replacement
+        replacements.append(replacement)
+
+    try:
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d) and _has_own_weight(module):
+                weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
+                weight = laid_out(weight.detach(), options.channels_last)
+                weights[module] = weight, None if bias is None else bias.detach()
+                replace(module, _convolution(module, *weights[module], options, dtype, memo))
+        for norm in norms.values():
+            replace(norm, nn.Identity())
+        for module in model.modules() if options.replace else ():
+            first = None if has_hooks(module) else upsample_convolution.first_convolution(module)
+            if first is not None and is_plain(first):
+                block = copy.deepcopy(module, memo)
+                weight, bias = weights[first]
+                fused = upsample_convolution.FusedUpsampleConv(
+                    block, weight, bias, channels_last=options.channels_last, dtype=dtype
+                )
+                replace(module, fused)
+        copied = copy.deepcopy(model, memo)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # whatever an attribute that cannot be copied raises
+        return None
+    known = shared | {id(tensor) for replacement in replacements for tensor in _tensors(replacement)}
+    # A module with a `__deepcopy__` of its own may not share its tensors; they would not follow the model's.
+    return copied if all(id(tensor) in known for tensor in [*copied.parameters(), *copied.buffers()]) else None
 
 
-def _agree(model: nn.Module, points: Tensor, made: AcceleratedModel) -> bool:
-    """Whether logits through these are those of the model itself, up to rounding."""
+def _convolution(
+    module: nn.Conv2d,
+    weight: Tensor,
+    bias: Tensor | None,
+    options: _Options,
+    dtype: torch.dtype | None,
+    memo: dict[int, Any],
+) -> nn.Module:
+    """A convolution with the given weights that does what the module does."""
+    if options.replace and is_plain(module):
+        if strided_convolution.suits(module):
+            return strided_convolution.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
+        if convolution.suits(module):
+            return convolution.Convolution(module, weight, bias, channels_last=options.channels_last, dtype=dtype)
+    copied = copy.deepcopy(module, memo)
+    copied.weight = nn.Parameter(weight, requires_grad=False)
+    copied.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    return copied
+
+
+def _has_own_weight(module: nn.Module) -> bool:
+    """Whether it is a convolution whose weight is a parameter, and not computed from others."""
+    return type(module) is nn.Conv2d and "weight" in dict(module.named_parameters(recurse=False))
+
+
+def _tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Parameters, buffers and tensors that modules hold as plain attributes."""
+    yield from model.parameters()
+    yield from model.buffers()
+    for module in model.modules():
+        yield from (value for value in vars(module).values() if isinstance(value, Tensor))
+
+
+def _agrees(made: nn.Module, model: nn.Module, images: Tensor, channels_last: bool) -> bool:
+    """Whether the copy's logits are the model's, up to rounding."""
     with torch.no_grad():
-        expected = model(points.clone())
+        expected = model(images.clone())
+        if not isinstance(expected, Tensor):
+            return True  # the caller refuses such a model
         try:
-            with made.in_place():
-                found = model(made.laid_out(points))
+            logits = made(_in_layout(images, channels_last))
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError:  # such as a view of what is not contiguous
+        except Exception:  # such as a view of what is not contiguous, or an attribute that a replacement lacks
             return False
-    if not isinstance(expected, Tensor):
-        return True  # for the caller to refuse
     tolerance = _ROUNDING * torch.finfo(expected.dtype).eps * expected.abs().max()
-    return bool((found - expected).abs().max() <= tolerance)
+    return logits.shape == expected.shape and bool((logits - expected).abs().max() <= tolerance)
 
 
-def _method(module: nn.Module, weights: dict[nn.Module, tuple[Any, ...]]) -> Callable[..., Tensor] | None:
-    """What does the same faster, if anything; `weights` are each convolution's weight, bias, layout and dtype."""
-    if module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__:
-        return None
-    if (first := upsample_convolution.first_convolution(module)) is not None and is_plain(first):
-        return upsample_convolution.FusedUpsampleConv(module, *weights[first])
-    if not isinstance(module, nn.Conv2d) or not is_plain(module):
-        return None
-    if strided_convolution.suits(module):
-        weight, bias, _, dtype = weights[module]
-        return strided_convolution.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
-    return convolution.Convolution(module, *weights[module]) if convolution.suits(module) else None
-
-
-def _same(values: Tensor) -> Tensor:
-    return values
+def _in_layout(images: Tensor, channels_last: bool) -> Tensor:
+    return images.clone(memory_format=torch.channels_last if channels_last else torch.preserve_format)

@@ -1,4 +1,4 @@
-"""Convolutions as the passes of an attack like them: in one layout, and without taps that only ever meet padding."""
+"""Convolutions that keep one memory layout and skip the taps that only ever meet padding."""
 
 import torch
 import torch.nn.functional as F
@@ -6,61 +6,68 @@ from torch import Tensor, nn
 
 
 def suits(module: nn.Module) -> bool:
-    """Whether `Convolution` can stand in for the module, a plain convolution."""
+    """Whether `Convolution` can replace the module."""
     return type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
-class Convolution:
-    """Does what a convolution for which `suits` holds does, with given weights.
+class Convolution(nn.Module):
+    """Computes what a convolution for which `suits` holds computes, with given weights.
 
-    Networks lose the layout of their inputs on the way: what has one pixel only has no layout, and what is joined with
-    it has none afterwards. All later convolutions would convert to their own and back.
+    Networks lose the layout of their inputs on the way: a tensor of one pixel has no layout, and neither has what is
+    concatenated with it. Every later convolution would convert its input to its own layout and back.
 
-    The atrous convolutions of DeepLab reach far: where the features are no larger than the dilation, all taps but the
+    The atrous convolutions of DeepLab reach far. Where the features are no larger than the dilation, all taps but the
     middle one meet nothing but padding. They are left out.
 
     Args:
-        module: what it stands in for.
+        module: the convolution to replace; gives stride, padding, dilation and groups.
         weight: (O, C / groups, K, L).
         bias: (O,) or None.
-        channels_last: the layout; else as it comes.
-        dtype: of the weights, where passes are made in a reduced one.
+        channels_last: convert inputs to this layout; False: take them as they are.
+        dtype: of the weights, for passes in reduced precision; None: as given.
     """
+
+    weight: Tensor
+    bias: Tensor | None
 
     def __init__(
         self,
         module: nn.Conv2d,
         weight: Tensor,
         bias: Tensor | None,
+        *,
         channels_last: bool,
         dtype: torch.dtype | None = None,
     ) -> None:
+        super().__init__()
         assert not isinstance(module.padding, str)
-        weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
-        self._weight, self._bias, self._channels_last = weight, bias, channels_last
-        self._stride, self._dilation, self._groups = module.stride, module.dilation, module.groups
-        self._padding = (*module.padding,)
-        self._cropped: dict[tuple[int, ...], Tensor] = {(0, 0): weight}
+        self.register_buffer("weight", weight.to(dtype), persistent=False)
+        self.register_buffer("bias", None if bias is None else bias.to(dtype), persistent=False)
+        self.channels_last = channels_last
+        self.stride, self.dilation, self.groups = module.stride, module.dilation, module.groups
+        self.padding = (*module.padding,)
+        self._cropped: dict[tuple[int, ...], Tensor] = {}
 
-    def __call__(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, O, h, w)."""
-        features = laid_out(features, self._channels_last)
-        axes = zip(features.shape[2:], self._weight.shape[2:], self._stride, self._padding, self._dilation, strict=True)
-        margins = (0, 0) if self._dilation == (1, 1) else tuple(idle_taps(*axis) for axis in axes)
-        padding = [p - m * d for p, m, d in zip(self._padding, margins, self._dilation, strict=True)]
-        return F.conv2d(features, self._kept(margins), self._bias, self._stride, padding, self._dilation, self._groups)
+        features = laid_out(features, self.channels_last)
+        axes = zip(features.shape[2:], self.weight.shape[2:], self.stride, self.padding, self.dilation, strict=True)
+        margins = (0, 0) if self.dilation == (1, 1) else tuple(idle_taps(*axis) for axis in axes)
+        padding = [p - m * d for p, m, d in zip(self.padding, margins, self.dilation, strict=True)]
+        weight = self._without(margins) if any(margins) else self.weight
+        return F.conv2d(features, weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def _kept(self, margins: tuple[int, ...]) -> Tensor:
+    def _without(self, margins: tuple[int, ...]) -> Tensor:
         """The weights without so many rows and columns on either side."""
         if margins not in self._cropped:
-            (top, left), (height, width) = margins, self._weight.shape[2:]
-            kept = self._weight[:, :, top : height - top, left : width - left]
-            self._cropped[margins] = laid_out(kept.contiguous(), self._channels_last)
+            (top, left), (height, width) = margins, self.weight.shape[2:]
+            inner = self.weight[:, :, top : height - top, left : width - left]
+            self._cropped[margins] = laid_out(inner.contiguous(), self.channels_last)
         return self._cropped[margins]
 
 
 def laid_out(values: Tensor, channels_last: bool) -> Tensor:
-    """The same (B, C, H, W) in the layout, or as they are."""
+    """The same (B, C, H, W) channels-last, or as they are."""
     return values.contiguous(memory_format=torch.channels_last) if channels_last else values
 
 

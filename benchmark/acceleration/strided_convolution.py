@@ -1,8 +1,8 @@
-"""Gradients of a network's first layer with respect to the image, where it is a convolution of stride 2.
+"""A faster image gradient for a network's first layer, where that is a convolution of stride 2.
 
-Libraries for CPUs are slow at these: with the few channels of an image they take as long as for several later layers.
-Taken apart into four images of half the size, one for each parity of row and column, an image goes through a
-convolution of stride 1, whose gradient is another one; forward the original is the faster of the two.
+Libraries for CPUs compute this gradient slowly: with the few channels of an image it takes as long as several later
+layers. An image can be split into four images of half the size, one for each parity of row and column. On these the
+layer is a convolution of stride 1, and so is its gradient. Forward, the original convolution is the faster one.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _MOST_CHANNELS = 4
 
 
 def suits(module: nn.Module) -> bool:
-    """Whether `StridedConvolution` can stand in for the module, a plain convolution, and is worth it."""
+    """Whether `StridedConvolution` can replace the module and is faster."""
     return (
         type(module) is nn.Conv2d
         and module.in_channels <= _MOST_CHANNELS
@@ -28,8 +28,8 @@ def suits(module: nn.Module) -> bool:
     )
 
 
-class StridedConvolution:
-    """Does what a convolution for which `suits` holds does, with given weights.
+class StridedConvolution(nn.Module):
+    """Computes what a convolution for which `suits` holds computes, with given weights.
 
     With y_i = Σ_k w_k x_{2i+k−p} and q = ⌈p/2⌉, tap t of parity r has the weight w_{2t+r−(2q−p)} and meets the image of
     that parity at i + t − q; the gradient at j is therefore the sum over t of those at j − t + q.
@@ -38,12 +38,19 @@ class StridedConvolution:
         weight: (O, C, K, K).
         bias: (O,) or None.
         padding: on each side.
-        dtype: of the weights, where passes are made in a reduced one.
+        dtype: of the weights, for passes in reduced precision; None: as given.
     """
+
+    weight: Tensor
+    bias: Tensor | None
+    phases: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor | None, padding: int, dtype: torch.dtype | None = None) -> None:
         weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
-        self._weight, self._bias, self._padding = weight, bias, padding
+        super().__init__()
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.padding = padding
         outputs, channels, size, _ = weight.shape
         ahead = -(-padding // 2)
         front = 2 * ahead - padding
@@ -51,14 +58,15 @@ class StridedConvolution:
         back = 2 * taps - size - front
         phases = F.pad(weight, (front, back, front, back)).view(outputs, channels, taps, 2, taps, 2)
         phases = phases.permute(0, 1, 3, 5, 2, 4).reshape(outputs, 4 * channels, taps, taps)
-        self._phases = phases.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        phases = phases.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        self.register_buffer("phases", phases, persistent=False)
         self._before = taps - 1 - ahead
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, O, h, w); with odd sides as the original does it."""
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, O, h, w); images with an odd side go through the original convolution."""
         if images.shape[-1] % 2 or images.shape[-2] % 2:
-            return F.conv2d(images, self._weight, self._bias, 2, self._padding)
-        return _Convolution.apply(images, self._weight, self._bias, self._padding, self._phases, self._before)
+            return F.conv2d(images, self.weight, self.bias, 2, self.padding)
+        return _Convolution.apply(images, self.weight, self.bias, self.padding, self.phases, self._before)
 
 
 class _Convolution(torch.autograd.Function):

@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B,K,H,W), points (B,C,H,W)) -> one loss per image (B,). The engine sums it only to take one gradient."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Batch:
     """The images being attacked, as a rule sees them.
 
@@ -137,3 +137,8 @@ def norms(delta: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
     if norm == "inf":
         return metrics.linf(delta)
     return torch.linalg.vector_norm(delta.flatten(1), ord=float(norm), dim=1)
+
+
+def unsqueeze_like(values: Tensor, like: Tensor) -> Tensor:
+    """One number per image (B,), shaped (B, 1, ..., 1) so that it can be combined with `like` (B, ...)."""
+    return values.view(-1, *[1] * (like.ndim - 1))

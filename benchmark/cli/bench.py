@@ -116,7 +116,7 @@ def _memory(overrides: list[str], counts: Sequence[int], steps: int, config_dir:
 def peak_of(overrides: list[str], count: int, steps: int, config_dir: Path | None) -> float:
     """Peak memory in MiB of attacking so many of the images, read when it is their turn."""
     from benchmark.config.build import build_plan
-    from benchmark.engine.model import model_device
+    from benchmark.engine.precision import model_device
     from benchmark.speed import epoch
     from benchmark.speed.memory import peak_mib
 

@@ -1,4 +1,4 @@
-"""The public face of the attack loop: `attack` for tensors at hand, `Engine` for a stream of images."""
+"""`attack`: attack a tensor of images with one call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -11,9 +11,10 @@ from benchmark.attacks.base import Rule
 from benchmark.engine.jobs import Finished, Job
 from benchmark.engine.loop import Engine
 from benchmark.errors import InputError
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 
-@dataclass
+@dataclass(kw_only=True)
 class AttackResult:
     """Per image, in input order; N images.
 
@@ -51,6 +52,7 @@ def attack(
     truth: Tensor | None = None,
     eps: Tensor | None = None,
     ids: Sequence[str] | None = None,
+    quantizer: Quantizer = EIGHT_BIT,
     **options: Any,
 ) -> AttackResult:
     """Attack any number of images.
@@ -64,6 +66,7 @@ def attack(
         truth: (N, h, w) int, for a targeted rule that is judged against the truth.
         eps: (N,) budgets, image by image, in place of the rule's own.
         ids: N names that seed random starts; None: "0", "1", ...
+        quantizer: rounds images for `success8` as their files will be.
         **options: of `Engine`: judge, max_steps, max_passes, slots, stop, keep, confirm, precision, background, ...
 
     Raises:
@@ -76,11 +79,18 @@ def attack(
         if other is not None and len(other) != len(images):
             raise InputError(f"{name}: {len(other)} for {len(images)} images; give one for each")
     done: dict[str, Finished] = {}
-    with Engine(model, rule, **options) as engine:
+    with Engine(model, rule, quantizer=quantizer, **options) as engine:
         for i, name in enumerate(names):
-            own_valid, own_truth = (other if other is None else other[i].cpu() for other in (valid, truth))
-            budget = None if eps is None else float(eps[i])
-            engine.submit(Job(name, images[i].cpu(), labels[i].cpu(), own_valid, own_truth, budget))
+            engine.submit(
+                Job(
+                    id=name,
+                    image=images[i].cpu(),
+                    labels=labels[i].cpu(),
+                    valid=None if valid is None else valid[i].cpu(),
+                    truth=None if truth is None else truth[i].cpu(),
+                    eps=None if eps is None else float(eps[i]),
+                )
+            )
         for finished in engine.run():
             done[finished.job.id] = finished
     finished_images = [done[name] for name in names]

@@ -1,6 +1,6 @@
-"""What goes into the engine and what comes out: one image each."""
+"""What goes into the engine and what comes out of it: one image each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from benchmark.errors import InputError
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Job:
     """One image to attack.
 
@@ -44,8 +44,8 @@ class Job:
             )
         for name, labels in (("labels", self.labels), ("truth", self.truth)):
             if labels is not None and (labels.ndim != 2 or labels.is_floating_point() or labels.dtype == torch.bool):
-                found = f"{labels.dtype} of shape {tuple(labels.shape)}"
-                raise InputError(f"image {self.id}: {name} are {found}; give an integer map (H,W)")
+                given = f"{labels.dtype} of shape {tuple(labels.shape)}"
+                raise InputError(f"image {self.id}: {name} are {given}; give an integer map (H,W)")
         for name, other in (("valid", self.valid), ("truth", self.truth)):
             if other is not None and other.shape != self.labels.shape:
                 shapes = f"{tuple(other.shape)} but labels {tuple(self.labels.shape)}"
@@ -69,19 +69,23 @@ class Job:
         for name, labels in (("labels", self.labels), ("truth", self.truth)):
             counted = labels if labels is None or self.valid is None else labels[self.valid]
             if counted is not None and counted.numel() and not 0 <= counted.min() <= counted.max() < classes:
-                found = f"{name} from {counted.min().item()} to {counted.max().item()}"
+                values = f"{name} from {counted.min().item()} to {counted.max().item()}"
                 raise InputError(
-                    f"image {self.id}: {found}, but the model has classes 0 to {classes - 1}; "
+                    f"image {self.id}: {values}, but the model has classes 0 to {classes - 1}; "
                     "map the labels or mark those pixels as not valid"
                 )
 
     def detached(self) -> "Job":
         """A copy whose tensors nobody else holds; made outside inference mode they can take part in backward passes."""
-        valid, truth = (None if t is None else t.detach().clone() for t in (self.valid, self.truth))
-        return Job(self.id, self.image.detach().clone(), self.labels.detach().clone(), valid, truth, self.eps)
+
+        def copied(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.detach().clone()
+
+        image, labels = self.image.detach().clone(), self.labels.detach().clone()
+        return replace(self, image=image, labels=labels, valid=copied(self.valid), truth=copied(self.truth))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Finished:
     """What became of one image; tensors on the CPU.
 
@@ -123,10 +127,19 @@ class Finished:
     trace: list[dict[str, float]]
 
 
+@dataclass(eq=False)
 class InFlight:
-    """The host's side of an image in a slot."""
+    """The host's side of an image in a slot.
 
-    def __init__(self, job: Job, clean_preds: Tensor, satisfied: bool) -> None:
-        self.job, self.clean_preds, self.satisfied = job, clean_preds, satisfied
-        self.seconds = 0.0
-        self.trace: list[dict[str, float]] = []
+    Attributes:
+        job: as submitted.
+        clean_preds: (h, w) int64, predicted from the clean image.
+        success_clean: whether the judge holds for the clean image.
+        seconds, trace: so far, as in `Finished`.
+    """
+
+    job: Job
+    clean_preds: Tensor
+    success_clean: bool
+    seconds: float = 0.0
+    trace: list[dict[str, float]] = field(default_factory=list)

@@ -1,47 +1,50 @@
 """The attack loop: continuous batching of any update rule over any number of images.
 
-A fixed number of images (`slots`) is on the device at once. Each has its own step count, state, best iterate and end;
-a finished image leaves and the next one of the queue takes its place, so that the batch stays full. The host looks at
-the device only every `sync_every` steps. What becomes of an image depends neither on that nor on its neighbours: one
-that has reached something the host must look at stands still until it does.
+A fixed number of images (`slots`) is on the device at once. Each has its own step count, state, best iterate and end.
+When one is finished, the next image of the queue takes its place, so that the batch stays full. The host looks at the
+device only every `sync_every` steps. An image that needs the host's decision waits for it, so no result depends on when
+the host looks, or on other images.
 """
 
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Self, get_args
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.attacks.base import Rule, check_points, norms
+from benchmark import metrics
+from benchmark.attacks.base import Rule, check_points
 from benchmark.criterion import Criterion
 from benchmark.distributed.termination import check_stop
 from benchmark.engine.admission import Admission
 from benchmark.engine.jobs import Finished, InFlight, Job
 from benchmark.engine.limits import Limits
-from benchmark.engine.model import AttackedModel, Precision, frozen, is_finite
+from benchmark.engine.model import AttackedModel
+from benchmark.engine.parking import Parking
+from benchmark.engine.precision import frozen
 from benchmark.engine.query import EngineQuery
 from benchmark.engine.selection import IterateSelector, Keep
-from benchmark.engine.slots import SUCCESS8, Slots
+from benchmark.engine.slots import Slots
 from benchmark.engine.telemetry import Measurements, Telemetry
 from benchmark.errors import InputError
-from benchmark.images.quantisation import EIGHT_BIT, Quantizer
+from benchmark.images.quantisation import Quantizer
 
 
 class Engine:
-    """Runs one rule against one model; a context manager, inside of which the model is frozen.
+    """Runs one rule against one model. A context manager, inside of which the model is frozen.
 
     Args:
-        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1; or a `Network` that several engines share.
+        model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1; or an `AttackedModel` that engines share.
         rule: the update rule.
+        quantizer: rounds images as their files will be; where it has other than 8 bits, read "8-bit" as those.
         judge: what counts as success.
         max_steps: at most this many updates per image; None: as many as `max_passes` allows.
-        max_passes: no step is begun that could take an image over so many forward and backward passes together, those
-            for judging and confirming included (judging the clean image and the first iterate, 3 at most, comes before
-            any step); None: no limit.
-        slots: images on the device at once; halved, and work goes on, when the device runs out of memory.
+        max_passes: at most this many forward and backward passes per image, including those that judge and confirm;
+            None: no limit. The clean image and the first iterate are judged in any case, in at most 3 passes.
+        slots: images on the device at once. Halved when the device runs out of memory; then work goes on.
         stop: end an image at its first confirmed success; False: run all steps.
         keep: "best": the smallest norm among confirmed successes, else among successes, else the best judged score.
             Once one is confirmed, another is confirmed when its norm is 5 % smaller, and at the end the smallest;
@@ -49,14 +52,12 @@ class Engine:
             score whatever its norm, for which `stop` must be False; nothing is confirmed on the way.
         confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
             pass each time); False: a success in float is enough.
-        precision: of the passes (64, 32, "tf32", "bf16", 16); None: the model's own.
-        channels_last, fold, compiled: how passes are made, see `Network`; like precision not read with a shared one.
         background: the class that is not foreground, if any.
         class_pixels: how often each class occurs in the training set, for rules that weigh classes by it.
-        seed, name: what randomness is seeded by, beside the image's id.
-        sync_every: steps between looks of the host at the device; None: 1 on a CPU, else 4.
+        seed, name: seed random starts, together with the image's id.
+        sync_every: steps after which the host looks at the device; None: 1 on a CPU, else 4.
         watch: called with the measurements of every step.
-        grid: of the files images are saved as; for others than 8 bits read "8-bit" as those.
+        **passes: options of `AttackedModel`: precision, channels_last, fold, compiled; not with one that is shared.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Engine:
         model: nn.Module | AttackedModel,
         rule: Rule,
         *,
+        quantizer: Quantizer,
         judge: Criterion | None = None,
         max_steps: int | None = 500,
         max_passes: int | None = None,
@@ -71,38 +73,23 @@ class Engine:
         stop: bool = True,
         keep: Keep = "best",
         confirm: bool = True,
-        precision: Precision | None = None,
-        channels_last: bool = True,
-        fold: bool = True,
-        compiled: bool = False,
         background: int | None = 0,
         class_pixels: Sequence[float] | None = None,
         seed: int = 0,
         name: str | None = None,
         sync_every: int | None = None,
         watch: Callable[[Measurements], None] | None = None,
-        quantizer: Quantizer = EIGHT_BIT,
+        **passes: Any,
     ) -> None:
-        for option, value, least in (
-            *(("max_steps", max_steps, 0), ("max_passes", max_passes, 1)),
-            *(("slots", slots, 1), ("sync_every", sync_every, 1)),
-        ):
-            if value is not None and value < least:
-                raise InputError(f"{option}={value}: must be at least {least}")
-        if max_steps is None and max_passes is None:
-            raise InputError("max_steps and max_passes are both null; an attack needs an end, give one of them")
-        if keep not in get_args(Keep):
-            raise InputError(f"keep={keep!r}: must be 'best', 'last' or 'score'")
-        if keep == "score" and stop:
-            raise InputError("keep='score' looks for the best score of all steps; set stop=False")
+        for option, value in (("slots", slots), ("sync_every", sync_every)):
+            if value is not None and value < 1:
+                raise InputError(f"{option}={value}: must be at least 1")
         self.judge = judge or Criterion()
         if not rule.targeted and self.judge.reference == "target":
             raise InputError(f"judge '{self.judge}' needs a target but the rule is untargeted; judge against the truth")
-        self.network: AttackedModel = (
-            model
-            if isinstance(model, AttackedModel)
-            else AttackedModel(model, precision, channels_last, fold, compiled)
-        )
+        if passes and isinstance(model, AttackedModel):
+            raise InputError(f"{', '.join(passes)}: options of the AttackedModel; set them where it is made")
+        self.network = model if isinstance(model, AttackedModel) else AttackedModel(model, **passes)
         # In reduced precision a success is judged again before it is confirmed.
         self._limits = Limits(max_steps, max_passes, confirmation=2 if self.network.reduced else 1)
         self.rule, self.slots = rule, slots
@@ -110,15 +97,21 @@ class Engine:
             self.network, rule, self.judge, stop=stop, keep=keep, confirm=confirm, quantizer=quantizer
         )
         self._admit = Admission(
-            *(self.network, rule, self.judge, self._selector, self._limits, background),
-            None if class_pixels is None else tuple(float(count) for count in class_pixels),
-            *(seed, name or type(rule).__name__),
+            network=self.network,
+            rule=rule,
+            judge=self.judge,
+            selector=self._selector,
+            limits=self._limits,
+            background=background,
+            class_pixels=None if class_pixels is None else tuple(float(count) for count in class_pixels),
+            seed=seed,
+            name=name or type(rule).__name__,
         )
         self._sync_every = sync_every or (1 if self.network.device.type == "cpu" else 4)
         self._telemetry = Telemetry(watch)
         self._stack = ExitStack()
         self._queue: deque[Job] = deque()
-        self._parked: list[tuple[Slots, list[InFlight]]] = []
+        self._parking = Parking()
         self._slots: Slots | None = None
         self._in_flight: list[InFlight] = []
         self._done: deque[Finished] = deque()
@@ -126,7 +119,7 @@ class Engine:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(frozen(self.network.model, self.network.dtype))
-        self.network.forget()
+        self.network.discard_copy()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -140,15 +133,11 @@ class Engine:
     @property
     def waiting(self) -> int:
         """Images submitted and not in a slot."""
-        return len(self._queue) + sum(len(in_flight) for _, in_flight in self._parked)
+        return len(self._queue) + len(self._parking)
 
     def submit(self, job: Job) -> None:
         """Queue an image. Raises InputError if it cannot be attacked."""
-        job.check()
-        if self.rule.targeted and self.judge.reference == "truth" and job.truth is None:
-            raise InputError(f"image {job.id}: the judge '{self.judge}' needs the truth beside the target; give truth")
-        if job.eps is not None and self.rule.eps is None:
-            raise InputError(f"image {job.id}: eps={job.eps:g}, but {type(self.rule).__name__} keeps to no budget")
+        self._admit.check(job)
         # Tensors made in inference mode cannot take part in a backward pass, copies made outside it can.
         with torch.inference_mode(False):
             self._queue.append(job.detached())
@@ -168,27 +157,24 @@ class Engine:
             yield from self.finished()
 
     def finished(self) -> Iterator[Finished]:
-        """What has finished and has not been handed out, without any work.
+        """Images that are finished and have not been handed out yet, without any work.
 
-        Kept by the engine until taken: a caller who stops listening to `run` finds the rest here or in the next run.
+        The engine keeps them until they are taken: after a caller stops iterating over `run`, they are here.
         """
         while self._done:
             yield self._done.popleft()
 
-    def rest(self) -> None:
-        """Take all images off the device until the next `run`, so that another engine can have its memory."""
+    def park(self) -> None:
+        """Take all images off the device until the next `run`, so that another engine can use its memory."""
         if self._slots is not None:
             self._telemetry.read(self._in_flight)
-            self._parked.append((self._slots.to(torch.device("cpu")), self._in_flight))
+            self._parking.put(self._slots, self._in_flight)
             self._slots, self._in_flight = None, []
 
     def _refill(self) -> None:
         """Fill free slots, parked images first; an image that is a success before it is attacked is done."""
-        while self._parked and (free := self.slots - self.active) > 0:
-            slots, in_flight = self._parked.pop()
-            if len(in_flight) > free:
-                self._parked.append((slots.pick(slice(free, None)), in_flight[free:]))
-            self._join(slots.pick(slice(free)), in_flight[:free])
+        while self._parking and (free := self.slots - self.active) > 0:
+            self._join(*self._parking.take(free))
         while self._queue and (free := self.slots - self.active) > 0:
             jobs = [self._queue.popleft() for _ in range(min(free, len(self._queue)))]
             slots, in_flight = self._admit(jobs, [image.job for image in self._in_flight])
@@ -228,27 +214,21 @@ class Engine:
 
     def _step(self, slots: Slots) -> Slots:
         """All images one step on. What was given stays as it is, in case memory does not suffice for a whole step."""
-        before, slots = slots.batch.state, slots.copy()
+        before, slots = slots.batch.state, slots.begin_step()
         batch = slots.batch
-        batch.best_norm = torch.where(slots.confirmation == SUCCESS8, slots.best_norm, float("inf"))
-        batch.done = torch.zeros_like(slots.waiting)
-        asked = EngineQuery(self.network, batch, lambda logits: self.judge.holds(self._selector.score(slots, logits)))
-        following = self.rule.step(batch, asked)
+        query = EngineQuery(self.network, batch, lambda logits: self.judge.holds(self._selector.score(slots, logits)))
+        following = self.rule.step(batch, query)
         check_points(self.rule, following, batch.images)
-        logits = asked.forward() if asked.logits is None else asked.logits
+        logits = query.forward() if query.logits is None else query.logits
         awake = ~slots.waiting
-        asked.finite &= is_finite(logits)
+        query.finite &= metrics.is_finite(logits)
         preds = self.network.classes(logits)
-        measured = slots.measure(preds, asked.loss)
-        batch.report = {}
-        size = norms(batch.iterates - batch.images, self.rule.norm)
-        score = self._selector.score(slots, logits, size, preds)
-        success = self.judge.holds(score)
-        slots.judged(awake, success, score, size, self.judge.better, self._selector.gain)
-        slots.advance(awake, following, before, asked, self._limits)
+        measured = slots.take_measurements(preds, query.loss)
+        success = self._selector.record(slots, awake, logits, preds)
+        slots.advance(awake, following, before, query, self._limits)
         if not self._selector.confirms:
-            slots.succeeded(awake & success)
-        self._telemetry.note(awake, measured)
+            slots.record_success(success)
+        self._telemetry.record(awake, measured)
         return slots
 
     def _sync(self, slots: Slots) -> None:
@@ -266,7 +246,7 @@ class Engine:
         keep = len(self._in_flight) // 2
         warnings.warn(f"out of memory with {len(self._in_flight)} slots, going on with {keep}", stacklevel=2)
         places = torch.arange(len(slots), device=self.network.device)
-        self._parked.append((slots.pick(places[keep:]).to(torch.device("cpu")), self._in_flight[keep:]))
+        self._parking.put(slots.pick(places[keep:]), self._in_flight[keep:])
         # Picked by index, which copies: slices would keep the memory of all.
         self._slots, self._in_flight, self.slots = slots.pick(places[:keep]), self._in_flight[:keep], keep
         if self.network.device.type == "cuda":

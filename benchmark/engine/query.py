@@ -1,4 +1,4 @@
-"""What a rule asks the model for, and what the engine remembers of the answers."""
+"""The passes that a rule asks for."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,24 @@ from benchmark.distributed.termination import check_stop
 from benchmark.engine.model import AttackedModel
 
 PASSES = "attack: passes"
-"""What profilers see of a rule's passes."""
+"""The name of a rule's passes in a profile."""
 
 
 class EngineQuery:
-    """The engine's `Query`: makes the passes a rule asks for and remembers what the engine needs of them."""
+    """The engine's `Query`: makes the passes a rule asks for and keeps what the engine needs of them.
+
+    Args:
+        network: the attacked model.
+        batch: the images; points not given are its iterates.
+        judge: logits (B, K, h, w) -> whether the judge holds, (B,) bool.
+
+    Attributes:
+        forwards, backwards: passes made.
+        logits: (B, K, h, w) of the current iterates; None: the rule has not asked for them.
+        loss: (B,) of the last gradient; None: there was none.
+        finite: (B,) bool, whether every gradient was finite.
+        zero: (B,) how many gradients were exactly zero.
+    """
 
     def __init__(self, network: AttackedModel, batch: Batch, judge: Callable[[Tensor], Tensor]) -> None:
         self._network, self.judge = network, judge
@@ -43,8 +56,9 @@ class EngineQuery:
             logits = self._network(leaf)
             losses = loss(logits, leaf)
             if losses.shape != (len(leaf),):
-                found = f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images"
-                raise ValueError(f"{found}; give one loss per image")
+                raise ValueError(
+                    f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images; give one loss per image"
+                )
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         gradient, logits = gradient.contiguous(), logits.detach()
         if self._network.overwrites:

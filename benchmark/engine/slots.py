@@ -1,43 +1,42 @@
 """The device's side of the images being attacked: what the engine keeps for each, as tensors with one entry per image.
 
-Nothing here waits for the device.
+Nothing here waits for the device. The fields are written in this file only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch, norms
+from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.engine.limits import Limits
-from benchmark.engine.model import is_finite
 from benchmark.engine.query import EngineQuery
+from benchmark.engine.tensor_tree import map_tensors
 
 NO_SUCCESS, SUCCESS, SUCCESS8 = 0, 1, 2
-"""What the kept iterate is worth: nothing yet, the judge holds in float, it also holds on the 8-bit picture."""
+"""How far an iterate's success is confirmed: not at all, in float, also on the image rounded to its file's bits."""
 
 Order = Callable[[Tensor, Tensor], Tensor]
 """Whether each score (B,) is strictly closer to success than the other (B,)."""
 
-T = TypeVar("T")
 
-
-@dataclass
+@dataclass(kw_only=True)
 class Slots:
     """Per-image state of the images in the slots; every tensor has B entries.
 
     Attributes:
         batch: what the rule sees.
         truth: (B, h, w), the reference for judges against the truth.
-        best, best_score, best_norm, kept_step, tier: the iterate kept so far, its judged score, norm, step and worth.
-        found, found_score, found_norm, found_step: the smallest iterate that succeeded in a step's own pass since the
-            host has last confirmed one; its norm is infinite while there is none.
-        candidate: whether it is worth to be confirmed at once.
-        waiting: stands still until the host has looked.
-        ended: takes no further step: its limits are reached, the rule is done with it, or something was not finite.
+        best, best_score, best_norm, kept_step, confirmation: the iterate kept so far, its judged score, its norm, the
+            updates that led to it, and how far its success is confirmed.
+        candidate, candidate_score, candidate_norm, candidate_step: the smallest iterate that a step's own pass judged a
+            success since the host last confirmed one; its norm is infinite while there is none.
+        pending: whether the candidate must be confirmed before the image goes on.
+        waiting: takes no step until the host has looked.
+        ended: takes no further step: a limit is reached, the rule is done with it, or something was not finite.
         nonfinite: logits, a gradient or an iterate were not finite.
         zero_gradients, forwards, backwards: counts.
         success_passes: passes spent when the first success was seen; -1: none yet.
@@ -50,11 +49,11 @@ class Slots:
     best_norm: Tensor
     kept_step: Tensor
     confirmation: Tensor
-    found: Tensor
+    candidate: Tensor
     candidate_score: Tensor
     candidate_norm: Tensor
     candidate_step: Tensor
-    candidate: Tensor
+    pending: Tensor
     waiting: Tensor
     ended: Tensor
     nonfinite: Tensor
@@ -64,15 +63,33 @@ class Slots:
     success_passes: Tensor
 
     @classmethod
-    def fresh(cls, batch: Batch, truth: Tensor) -> "Slots":
-        """Images not yet attacked, judged clean by one forward pass: the clean image is the best so far."""
+    def fresh(cls, batch: Batch, truth: Tensor) -> Self:
+        """Images not yet attacked, after one forward pass of the clean image, which is the best so far."""
         zeros = torch.zeros_like(batch.steps)
         no = torch.zeros_like(zeros, dtype=torch.bool)
         size = torch.zeros(len(zeros), dtype=batch.images.dtype, device=zeros.device)
         score = torch.zeros(len(zeros), dtype=torch.float64, device=zeros.device)
-        best = (batch.images, score, size, zeros, zeros)
-        found = (batch.images, score, torch.full_like(size, torch.inf), zeros, no)
-        return cls(batch, truth, *best, *found, no, no, no, zeros, zeros + 1, zeros, zeros - 1)
+        return cls(
+            batch=batch,
+            truth=truth,
+            best=batch.images,
+            best_score=score,
+            best_norm=size,
+            kept_step=zeros,
+            confirmation=zeros,
+            candidate=batch.images,
+            candidate_score=score,
+            candidate_norm=torch.full_like(size, torch.inf),
+            candidate_step=zeros,
+            pending=no,
+            waiting=no,
+            ended=no,
+            nonfinite=no,
+            zero_gradients=zeros,
+            forwards=zeros + 1,
+            backwards=zeros,
+            success_passes=zeros - 1,
+        )
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -85,15 +102,33 @@ class Slots:
         """Both together."""
         return map_tensors(lambda *tensors: torch.cat(tensors), self, other)
 
-    def copy(self) -> "Slots":
-        """The same images, whose entries can be replaced without touching these."""
-        return replace(self, batch=replace(self.batch, state=dict(self.batch.state), report={}))
-
     def to(self, device: torch.device) -> "Slots":
         return map_tensors(lambda tensor: tensor.to(device), self)
 
-    def measure(self, preds: Tensor, loss: Tensor | None) -> dict[str, Tensor]:
-        """Telemetry of the current iterates, each (B,) float64."""
+    def judge_clean(self, score: Tensor, success: Tensor, limits: Limits, cost: int) -> None:
+        """Record the clean images' scores (B,) and successes (B,) bool; end those that may take no step of `cost`."""
+        self.best_score = score
+        self.ended = limits.reached(self.batch.steps, self.forwards, self.pending, cost)
+        self.waiting = self.ended
+        self.record_success(success)
+
+    def confirm_clean(self, images: Tensor) -> None:
+        """Keep the clean image of the `images` (B,) bool as a success; there is no change that rounding could undo."""
+        self.confirmation = torch.where(images, SUCCESS8, self.confirmation)
+
+    def begin_step(self) -> "Slots":
+        """A copy for one step. These slots stay as they are, in case memory does not suffice for a whole step."""
+        batch = replace(
+            self.batch,
+            state=dict(self.batch.state),
+            report={},
+            best_norm=torch.where(self.confirmation == SUCCESS8, self.best_norm, float("inf")),
+            done=torch.zeros_like(self.waiting),
+        )
+        return replace(self, batch=batch)
+
+    def take_measurements(self, preds: Tensor, loss: Tensor | None) -> dict[str, Tensor]:
+        """Telemetry of the current iterates, each (B,) float64; empties the rule's report, which is part of it."""
         batch = self.batch
         counts = metrics.confusion(preds, batch.labels, batch.valid, batch.classes)
         delta = batch.iterates - batch.images
@@ -106,16 +141,17 @@ class Slots:
             **({} if loss is None else {"loss": loss}),
             **batch.report,
         }
+        batch.report = {}
         return {name: value.double() for name, value in measured.items()}
 
-    def judged(
-        self, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order, gain: float | None
+    def record_judgement(
+        self, *, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order, gain: float | None
     ) -> None:
-        """Take note of how the current iterates of the images `awake` were judged; all (B,).
+        """Record how the current iterates of the images `awake` were judged; all (B,).
 
-        The smallest success is remembered, and becomes a candidate, whose image waits for the host to confirm it, if
-        none has been confirmed or its norm is below `gain` times the best; anything else counts only while there is no
-        success. Where a success is worth no more than its score (`gain` None), the better score is all that counts.
+        The smallest success becomes the candidate. Its image waits for the host to confirm it if no success has been
+        confirmed or the candidate's norm is below `gain` times the best. An iterate that is no success counts only
+        while there is no success. With `gain` None a success is worth no more than its score: the better score wins.
 
         Args:
             awake, success: bool.
@@ -124,50 +160,66 @@ class Slots:
             gain: in (0, 1], or None.
         """
         steps, confirms, first = self.batch.steps, gain is not None, self.confirmation < SUCCESS8
-        found = awake & success & confirms & (first | (size < torch.minimum(self.best_norm, self.candidate_norm)))
-        self.found = torch.where(_wide(found, self.found), self.batch.iterates, self.found)
-        self.candidate_score = torch.where(found, score, self.candidate_score)
-        self.candidate_norm = torch.where(found, size, self.candidate_norm)
-        self.candidate_step = torch.where(found, steps, self.candidate_step)
-        self.candidate = self.candidate | (found & (first | (size < (gain or 1) * self.best_norm)))
+        smaller = awake & success & confirms & (first | (size < torch.minimum(self.best_norm, self.candidate_norm)))
+        self.candidate = torch.where(unsqueeze_like(smaller, self.candidate), self.batch.iterates, self.candidate)
+        self.candidate_score = torch.where(smaller, score, self.candidate_score)
+        self.candidate_norm = torch.where(smaller, size, self.candidate_norm)
+        self.candidate_step = torch.where(smaller, steps, self.candidate_step)
+        self.pending = self.pending | (smaller & (first | (size < (gain or 1) * self.best_norm)))
         nearer = _nearer(score, steps, self.best_score, self.kept_step, closer)
         improved = awake & ~(success & confirms) & (self.confirmation == NO_SUCCESS) & nearer
-        self.best = torch.where(_wide(improved, self.best), self.batch.iterates, self.best)
+        self.best = torch.where(unsqueeze_like(improved, self.best), self.batch.iterates, self.best)
         self.best_score = torch.where(improved, score, self.best_score)
         self.best_norm = torch.where(improved, size, self.best_norm)
         self.kept_step = torch.where(improved, steps, self.kept_step)
 
     def advance(
-        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], asked: EngineQuery, limits: Limits
+        self, awake: Tensor, following: Tensor, before: dict[str, Tensor], query: EngineQuery, limits: Limits
     ) -> None:
         """Count the step's passes and move the images `awake` (B,) to their next iterates.
 
-        A candidate is saved in `found`, so its image takes the update it has paid for before it waits.
+        The candidate is kept apart, so its image takes the update it has paid for before it waits.
         """
         batch = self.batch
-        self.forwards = self.forwards + asked.forwards * awake
-        self.backwards = self.backwards + asked.backwards * awake
-        self.zero_gradients = self.zero_gradients + asked.zero * awake
-        finite = asked.finite & is_finite(following)
+        self.forwards = self.forwards + query.forwards * awake
+        self.backwards = self.backwards + query.backwards * awake
+        self.zero_gradients = self.zero_gradients + query.zero * awake
+        finite = query.finite & metrics.is_finite(following)
         self.nonfinite = self.nonfinite | (awake & ~finite)
         move = awake & finite
-        batch.iterates = torch.where(_wide(move, following), following, batch.iterates)
-        batch.state = {name: torch.where(_wide(move, new), new, before[name]) for name, new in batch.state.items()}
+        batch.iterates = torch.where(unsqueeze_like(move, following), following, batch.iterates)
+        batch.state = {
+            name: torch.where(unsqueeze_like(move, new), new, before[name]) for name, new in batch.state.items()
+        }
         batch.steps = batch.steps + move
-        spent, cost = self.forwards + self.backwards, asked.forwards + asked.backwards
-        reached = limits.reached(batch.steps, spent, self.candidate, cost)
+        spent, cost = self.forwards + self.backwards, query.forwards + query.backwards
+        reached = limits.reached(batch.steps, spent, self.pending, cost)
         self.ended = self.ended | self.nonfinite | (awake & (batch.done | reached))
-        self.waiting = self.waiting | self.candidate | self.ended
+        self.waiting = self.waiting | self.pending | self.ended
 
-    def succeeded(self, images: Tensor) -> None:
-        """Remember what the first success of the `images` (B,) bool took."""
+    def count_forward(self, index: Tensor) -> None:
+        """One more forward pass of the images at `index` (n,)."""
+        self.forwards = self.forwards.index_add(0, index, torch.ones_like(index))
+
+    def record_success(self, images: Tensor) -> None:
+        """Record the passes that the first success of the `images` (B,) bool took."""
         first = images & (self.success_passes < 0)
         self.success_passes = torch.where(first, self.forwards + self.backwards, self.success_passes)
 
-    def promote(
+    def drop_candidates(self, images: Tensor) -> None:
+        """Forget the candidates of the `images` (B,) bool, which have been confirmed or refused."""
+        self.candidate_norm = self.candidate_norm.masked_fill(images, torch.inf)
+
+    def resume(self, ended: Tensor) -> None:
+        """Let all images go on but those that have `ended` (B,) bool."""
+        self.pending = torch.zeros_like(ended)
+        self.waiting = ended
+
+    def keep(
         self,
         index: Tensor,
         points: Tensor,
+        *,
         steps: Tensor,
         score: Tensor,
         confirmation: Tensor,
@@ -176,7 +228,7 @@ class Slots:
     ) -> None:
         """Keep points (n, C, H, W) of the images at `index` (n,) where they are worth more than what was kept.
 
-        A higher tier wins, then the smaller norm, and while there is no success the better score.
+        A higher confirmation wins, then the smaller norm, and while there is no success the better score.
         """
         nearer = _nearer(score, steps, self.best_score[index], self.kept_step[index], closer)
         preferred = torch.where(confirmation == NO_SUCCESS, nearer, size < self.best_norm[index])
@@ -196,22 +248,3 @@ def _nearer(score: Tensor, steps: Tensor, best: Tensor, kept_step: Tensor, close
     """
     first = (kept_step == 0) & (steps > 0) & ~closer(best, score)
     return closer(score, best) | first
-
-
-def _wide(mask: Tensor, like: Tensor) -> Tensor:
-    return mask.view(-1, *[1] * (like.ndim - 1))
-
-
-def map_tensors(function: Callable[..., Tensor], first: T, *rest: T) -> T:
-    """Apply a function to each tensor in a dataclass of tensors, dicts of tensors and such dataclasses."""
-    if isinstance(first, Tensor):
-        return function(first, *rest)  # type: ignore[return-value]
-    if isinstance(first, dict):
-        return {name: map_tensors(function, value, *(other[name] for other in rest)) for name, value in first.items()}  # type: ignore[return-value, index]
-    if is_dataclass(first):
-        changes: dict[str, Any] = {
-            part.name: map_tensors(function, getattr(first, part.name), *(getattr(other, part.name) for other in rest))
-            for part in fields(first)
-        }
-        return replace(first, **changes)  # type: ignore[type-var]
-    return first

@@ -1,4 +1,4 @@
-"""What the host learns about the images in the slots while they are attacked: measurements and time."""
+"""Measurements and time of the images in the slots, as the host sees them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,19 +14,19 @@ Measurements = dict[str, Any]
 
 
 class Telemetry:
-    """Collects measurements on the device, and hands them to the images' traces and to a watcher when asked to."""
+    """Collects measurements on the device, and passes them to the images' traces and to `watch` when they are read."""
 
     def __init__(self, watch: Callable[[Measurements], None] | None) -> None:
         self._watch = watch
         self._unread: list[tuple[Tensor, dict[str, Tensor]]] = []
         self._clock = 0.0
 
-    def note(self, awake: Tensor, measured: dict[str, Tensor]) -> None:
-        """Remember one step of the images `awake` (B,) bool; each measurement is (B,) float64."""
+    def record(self, awake: Tensor, measured: dict[str, Tensor]) -> None:
+        """Store one step of the images `awake` (B,) bool; each measurement is (B,) float64."""
         self._unread.append((awake, measured))
 
     def read(self, in_flight: Sequence[InFlight]) -> None:
-        """Bring what was noted since the last look to the host; guests of the B slots."""
+        """Bring the measurements since the last call to the host; `in_flight` are the images of the B slots."""
         for awake, measured in self._unread:
             names, chosen = list(measured), awake.cpu()
             table = torch.stack(list(measured.values())).cpu()[:, chosen]
@@ -39,11 +39,11 @@ class Telemetry:
         self._unread = []
 
     def start_clock(self) -> None:
-        """From here on time is the images'."""
+        """Count time for the images from now on."""
         self._clock = time.perf_counter()
 
     def bill(self, in_flight: Sequence[InFlight]) -> None:
-        """Divide the time since the last bill among the images in the slots."""
+        """Divide the time since the last call among the images in the slots."""
         now = time.perf_counter()
         for image in in_flight:
             image.seconds += (now - self._clock) / len(in_flight)

@@ -147,7 +147,7 @@ class Session:
             return None
         window = item["window"] or OutputWindow.whole(*item["mask"].shape)
         labels, valid = (window.crop(item[name].cpu()) for name in ("mask", "valid"))
-        job = Job(item["id"], item["image"].cpu(), labels, valid)
+        job = Job(id=item["id"], image=item["image"].cpu(), labels=labels, valid=valid)
         job.check()
         network = next(iter(self.engines.values())).network
         with torch.inference_mode(False), torch.no_grad():
@@ -162,7 +162,13 @@ class Session:
     def _job(self, name: str, case: Case) -> Job:
         targeted = self._plan.attacks[name].rule.targeted
         labels, valid = (case.target, case.target_valid) if targeted else (case.truth, case.valid)
-        return Job(case.id, case.image, case.cropped(labels), case.cropped(valid), case.cropped(case.truth))
+        return Job(
+            id=case.id,
+            image=case.image,
+            labels=case.cropped(labels),
+            valid=case.cropped(valid),
+            truth=case.cropped(case.truth),
+        )
 
     def run(self, drain: bool) -> Iterator[tuple[str, Finished, Case]]:
         """Work until all are done or, drain=False, until every attack has a free slot; yields what has finished."""
@@ -170,7 +176,7 @@ class Session:
             for finished in engine.run(drain):
                 yield name, finished, self._ended(name, finished)
             if len(self.engines) > 1 and engine.network.device.type != "cpu":
-                engine.rest()
+                engine.park()
 
     def finished(self) -> Iterator[tuple[str, Finished, Case]]:
         """What `run` would yield without any work, for when there is no time for more."""

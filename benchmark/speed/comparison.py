@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine import Criterion
-from benchmark.engine.model import frozen, model_device, normalise_precision
+from benchmark.engine.precision import frozen, model_device, normalise_precision
 from benchmark.evaluation.case import make_case, split_of
 from benchmark.evaluation.plan import Plan
 from benchmark.speed import epoch, reference_asma

@@ -16,6 +16,7 @@ from benchmark.evaluation.case import Case, split_of
 from benchmark.evaluation.plan import Attack, Plan
 from benchmark.evaluation.row_writer import RowWriter, common_to
 from benchmark.evaluation.session import Session
+from benchmark.images.quantisation import EIGHT_BIT
 
 Item = dict[str, Any]
 """One image as data sets give it."""
@@ -62,13 +63,12 @@ def image_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Seq
 
 def engine_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item], slots: int) -> int:
     """As many copies of items as there are slots, a dozen steps each, nothing written; returns image-steps."""
-    with Engine(
-        model, STEADY, max_steps=12, stop=False, **{**plan.engine, "slots": slots, "max_passes": None}
-    ) as engine:
+    options = {**plan.engine, "slots": slots, "max_passes": None}
+    with Engine(model, STEADY, quantizer=EIGHT_BIT, max_steps=12, stop=False, **options) as engine:
         for place in range(slots):
             item = items[place % len(items)]
             labels = item["mask"].roll(item["mask"].shape[0] // 2, 0)
-            engine.submit(Job(str(place), item["image"], labels, item["valid"]))
+            engine.submit(Job(id=str(place), image=item["image"], labels=labels, valid=item["valid"]))
         return sum(finished.steps for finished in engine.run())
 
 

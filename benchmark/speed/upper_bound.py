@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.distributed.termination import check_stop
-from benchmark.engine.model import AUTOCAST, Precision
+from benchmark.engine.precision import AUTOCAST, Precision
 
 
 class Limit:

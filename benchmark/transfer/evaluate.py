@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import image_seed, norms
-from benchmark.engine.model import AttackedModel, frozen
+from benchmark.engine.model import AttackedModel
+from benchmark.engine.precision import frozen
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
 from benchmark.images.image_files import load_picture

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 import torch
 from torch import nn
 
-from benchmark.engine.model import AttackedModel, frozen, normalise_precision
+from benchmark.engine.model import AttackedModel
+from benchmark.engine.precision import frozen, normalise_precision
 from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch, row_place
 from benchmark.runs import tables

@@ -59,7 +59,7 @@ def test_output_and_gradient(options: dict, sides: tuple[int, int], channels_las
     features = torch.randn(2, 4, *sides).double().requires_grad_()
     other = features.detach().clone().requires_grad_()
     expected = module(features)
-    found = Convolution(module, module.weight, module.bias, channels_last)(other)
+    found = Convolution(module, module.weight, module.bias, channels_last=channels_last)(other)
     assert torch.allclose(found, expected, rtol=0, atol=1e-12)
     upstream = torch.randn_like(expected)
     (gradient,), (own,) = torch.autograd.grad(expected, features, upstream), torch.autograd.grad(found, other, upstream)
@@ -70,7 +70,7 @@ def test_output_and_gradient(options: dict, sides: tuple[int, int], channels_las
 
 def test_idle_taps_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     module, seen = nn.Conv2d(4, 8, 3, padding=6, dilation=6), []
-    convolution, conv2d = Convolution(module, module.weight, module.bias, False), F.conv2d
+    convolution, conv2d = Convolution(module, module.weight, module.bias, channels_last=False), F.conv2d
 
     def watched(features: Tensor, weight: Tensor, *rest: Any) -> Tensor:
         seen.append(weight)
@@ -81,7 +81,7 @@ def test_idle_taps_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
         convolution(torch.rand(1, 4, side, side))
     assert [tuple(weight.shape[2:]) for weight in seen] == [(1, 1), (1, 1), (3, 3)]
     assert seen[0] is seen[1]
-    assert seen[2] is module.weight
+    assert torch.equal(seen[2], module.weight)
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ def _block(**options: Any) -> nn.Module:
     return block
 
 
-def _standing_in(block: nn.Module, channels_last: bool = False) -> FusedUpsampleConv:
+def _fused(block: nn.Module, channels_last: bool = False) -> FusedUpsampleConv:
     first = first_convolution(block)
     assert first is not None
-    return FusedUpsampleConv(block, first.weight, first.bias, channels_last)
+    return FusedUpsampleConv(block, first.weight, first.bias, channels_last=channels_last)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -50,7 +50,7 @@ def test_a_block_of_a_unet(size: tuple[int, int], joined: bool, channels_last: b
     skip = torch.randn(2, 2, *size).double() if joined else None
     other = features.detach().clone().requires_grad_()
     expected = block(features, *size, skip_connection=skip)
-    found = _standing_in(block, channels_last)(other, *size, skip_connection=skip)
+    found = _fused(block, channels_last)(other, *size, skip_connection=skip)
     assert torch.allclose(found, expected, rtol=0, atol=1e-12)
     gradients = [torch.autograd.grad(o.square().sum(), i)[0] for o, i in ((expected, features), (found, other))]
     assert torch.allclose(*gradients, rtol=0, atol=1e-12)
@@ -79,5 +79,5 @@ def test_other_blocks_are_left_alone(why: str) -> None:
 def test_features_that_are_no_block_of_memory() -> None:
     block = UnetDecoderBlock(3, 0, 4).double().eval().requires_grad_(False)
     features = torch.rand(4, 5, 2, 3).double().permute(2, 3, 0, 1)
-    found = _standing_in(block)(features, 8, 10)
+    found = _fused(block)(features, 8, 10)
     assert torch.allclose(found, block(features, 8, 10))

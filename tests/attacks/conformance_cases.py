@@ -16,6 +16,7 @@ from benchmark.config.groups import conf_folder, names
 from benchmark.config.resolvers import register_resolvers
 from benchmark.engine import Criterion, Engine, Finished, Job
 from benchmark.evaluation.plan import Attack
+from benchmark.images.quantisation import EIGHT_BIT
 from tests.tiny_models import random_images, smooth_network
 
 OUTPUTS = (1, 2, 5)
@@ -52,6 +53,7 @@ class Case:
         """
         defaults: dict[str, Any] = {"max_steps": min(MAX_STEPS, self.attack.max_steps), "stop": self.attack.stop}
         defaults |= {"keep": self.attack.keep, "judge": self.judge, "slots": 3, "name": self.name}
+        defaults["quantizer"] = EIGHT_BIT
         with Engine(model, rule or self.rule, **defaults | options) as engine:
             for job in jobs:
                 engine.submit(job)
@@ -147,7 +149,8 @@ def jobs(outputs: int) -> tuple[Job, ...]:
     for i, (agreed, other) in enumerate(zip(*(unanimous(outputs, agreed) for agreed in (True, False)), strict=True)):
         row, column = torch.meshgrid(*(torch.arange(n) for n in other.labels.shape), indexing="ij")
         labels = torch.where((row + column) % 2 == 0, agreed.labels, other.labels)
-        made.append(Job(other.id, other.image, labels, column > 0 if i == 1 else None, labels))
+        valid = column > 0 if i == 1 else None
+        made.append(Job(id=other.id, image=other.image, labels=labels, valid=valid, truth=labels))
     return tuple(made)
 
 
@@ -158,7 +161,7 @@ def unanimous(outputs: int, agreed: bool) -> tuple[Job, ...]:
     with torch.no_grad():
         likeliest = _two_or_more(network(outputs).model(images)).topk(2, dim=1).indices
     labels = likeliest[:, 0 if agreed else 1]
-    return tuple(Job(f"image {i}", images[i], labels[i], None, labels[i]) for i in range(3))
+    return tuple(Job(id=f"image {i}", image=images[i], labels=labels[i], truth=labels[i]) for i in range(3))
 
 
 def filled_void(job: Job, value: int) -> Job:

@@ -9,6 +9,7 @@ from benchmark.attacks.base import Batch, Query, Rule, norms
 from benchmark.attacks.bisection import Bisection
 from benchmark.attacks.projection import direction, project
 from benchmark.engine import Criterion, Engine, attack
+from benchmark.images.quantisation import EIGHT_BIT
 from tests.tiny_models import SignSteps, TwoPixels, mixed_jobs, random_images, smooth_network
 
 EVERYWHERE = Criterion("apsr", "target", ">=", 1)
@@ -103,7 +104,7 @@ def test_rounds_of_one_image_do_not_touch_another() -> None:
     rule = Bisection(Momentum(), steps=4, initial=0.02)
 
     def run(slots: int, sync_every: int) -> dict[str, tuple]:
-        options = {"slots": slots, "sync_every": sync_every, "max_steps": 40, "stop": False}
+        options = {"slots": slots, "sync_every": sync_every, "max_steps": 40, "stop": False, "quantizer": EIGHT_BIT}
         with Engine(network, rule, **options) as engine:
             for job in mixed_jobs(network):
                 engine.submit(job)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchmark.cli.verify import recorded_run
-from benchmark.engine.model import AttackedModel, frozen
+from benchmark.engine.model import AttackedModel
+from benchmark.engine.precision import frozen
 from benchmark.past_runs.open import open_run
 from benchmark.runs.schema import SCHEMA
 from benchmark.runs.tables import RECORDS

@@ -15,6 +15,7 @@ from benchmark.attacks.asma import ASMA
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import Criterion, Engine, Finished
 from benchmark.engine.slots import Slots
+from benchmark.images.quantisation import EIGHT_BIT
 from tests.tiny_models import Coordinates, Limited, SignSteps, ThreePasses, assert_same, mixed_jobs, smooth_network
 
 RULES: dict[str, Rule] = {
@@ -50,6 +51,7 @@ class Setting:
         return Engine(
             model if largest is None else Limited(model, largest),
             RULES[self.rule],
+            quantizer=EIGHT_BIT,
             judge=Criterion("apsr", value=0.9),
             max_steps=15,
             stop=self.stop,
@@ -193,7 +195,7 @@ class Forgetful(Rule):
 @pytest.mark.filterwarnings("ignore:out of memory")
 def test_a_step_that_did_not_fit_is_taken_again_from_the_same_state() -> None:
     network = smooth_network()
-    with Engine(Limited(network, 2), Forgetful(), max_steps=3, slots=6) as engine:
+    with Engine(Limited(network, 2), Forgetful(), quantizer=EIGHT_BIT, max_steps=3, slots=6) as engine:
         for job in mixed_jobs(network)[1:]:
             engine.submit(job)
         finished = list(engine.run())

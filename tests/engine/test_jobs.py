@@ -8,7 +8,11 @@ from benchmark.engine import Job, attack
 from benchmark.errors import InputError
 from tests.tiny_models import QUICK, smooth_network
 
-GOOD = Job("a", torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.zeros(4, 4).long())
+GOOD = Job(
+    id="a",
+    image=torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0)),
+    labels=torch.zeros(4, 4).long(),
+)
 
 
 def image_with(value: float) -> torch.Tensor:
@@ -84,7 +88,7 @@ def test_weights_that_are_not_finite_are_found(value: float) -> None:
 
 def test_a_queued_image_is_nobody_elses() -> None:
     truth, valid = GOOD.labels.clone(), torch.ones(4, 4, dtype=torch.bool)
-    job = Job("a", GOOD.image.clone(), GOOD.labels.clone(), valid, truth)
+    job = Job(id="a", image=GOOD.image.clone(), labels=GOOD.labels.clone(), valid=valid, truth=truth)
     copy = job.detached()
     for tensor in (job.image, job.labels, valid, truth):
         tensor.zero_()

@@ -11,6 +11,7 @@ from benchmark.attacks.projection import project
 from benchmark.engine import Criterion, Engine, attack
 from benchmark.engine.limits import Limits
 from benchmark.errors import InputError
+from benchmark.images.quantisation import EIGHT_BIT
 from tests.tiny_models import (
     JUDGE,
     QUICK,
@@ -73,7 +74,7 @@ def test_leaving_an_images_own_budget_is_a_bug_of_the_rule() -> None:
 
 def test_a_rule_without_a_budget_is_given_none() -> None:
     images = random_images(1)
-    with pytest.raises(InputError, match=r"image 0: eps=0\.5, but ASMA keeps to no budget"):
+    with pytest.raises(InputError, match=r"image 0: eps=0\.5, but ASMA has no budget"):
         attack(smooth_network(), images, ones(images), QUICK, eps=torch.tensor([0.5]))
 
 
@@ -242,12 +243,12 @@ def test_an_engine_that_rests_now_and_then_gives_the_same() -> None:
     jobs = mixed_jobs(network)
     expected = {image.job.id: image for image in run(network, QUICK, jobs)}
     found = {}
-    with Engine(network, QUICK, judge=JUDGE, max_steps=15, slots=3, sync_every=2) as engine:
+    with Engine(network, QUICK, quantizer=EIGHT_BIT, judge=JUDGE, max_steps=15, slots=3, sync_every=2) as engine:
         for job in jobs:
             engine.submit(job)
             for image in engine.run(drain=False):
                 found[image.job.id] = image
-            engine.rest()
+            engine.park()
             assert engine.active == 0
         found |= {image.job.id: image for image in engine.run()}
     assert set(found) == set(expected)

@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import Engine, Job
 from benchmark.errors import InputError
+from benchmark.images.quantisation import EIGHT_BIT
 from tests.tiny_models import (
     QUICK,
     Coordinates,
@@ -142,7 +143,7 @@ def test_a_loss_over_the_batch_is_refused() -> None:
 
 def test_nothing_is_lost_when_the_caller_stops_listening() -> None:
     network = smooth_network()
-    with Engine(network, QUICK, max_steps=0, slots=6) as engine:
+    with Engine(network, QUICK, quantizer=EIGHT_BIT, max_steps=0, slots=6) as engine:
         for job in mixed_jobs(network):
             engine.submit(job)
         first = next(engine.run())
@@ -152,6 +153,8 @@ def test_nothing_is_lost_when_the_caller_stops_listening() -> None:
 
 def test_images_of_two_sizes_are_refused() -> None:
     network = smooth_network()
-    jobs = [Job(str(size), random_images(1, size)[0], torch.zeros(size, size).long()) for size in (8, 9)]
+    jobs = [
+        Job(id=str(size), image=random_images(1, size)[0], labels=torch.zeros(size, size).long()) for size in (8, 9)
+    ]
     with pytest.raises(InputError, match=r"different shapes in one attack: \[\(3, 8, 8\), \(3, 9, 9\)\]"):
         run(network, QUICK, jobs)

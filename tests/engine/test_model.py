@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import AttackResult, Criterion, attack
-from benchmark.engine.model import AttackedModel, frozen, model_device, model_dtype, normalise_precision
+from benchmark.engine.model import AttackedModel
+from benchmark.engine.precision import frozen, model_device, model_dtype, normalise_precision
 from benchmark.errors import InputError
 from tests.tiny_models import QUICK, SignSteps, random_images, smooth_network
 
@@ -104,24 +105,14 @@ def test_the_callers_autocast_changes_nothing() -> None:
     assert [image.trace for image in found.finished] == [image.trace for image in expected.finished]
 
 
-class Recorder(nn.Module):
-    """Remembers in what the passes ran."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = smooth_network().float()
-        self.seen: list[tuple[bool, torch.dtype, torch.dtype]] = []
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = self.network(images)
-        self.seen.append((torch.is_grad_enabled(), images.dtype, logits.dtype))
-        return logits
-
-
 @pytest.mark.parametrize("spelling", ["bf16", "16"])
 def test_reduced_precision_is_for_steps_only(spelling: str) -> None:
-    model = Recorder()
-    dtypes = set()
+    model, dtypes = smooth_network().float(), set()
+    # In what the passes ran: whether gradients were recorded, the images' and the logits' dtype.
+    seen: list[tuple[bool, torch.dtype, torch.dtype]] = []
+    model.register_forward_hook(
+        lambda module, inputs, logits: seen.append((torch.is_grad_enabled(), inputs[0].dtype, logits.dtype))
+    )
 
     class Watching(SignSteps):
         def step(self, batch: Batch, query: Query) -> Tensor:
@@ -131,18 +122,18 @@ def test_reduced_precision_is_for_steps_only(spelling: str) -> None:
 
     images = random_images(2).float()
     with torch.no_grad():
-        labels = 1 - model.network(images).argmax(1)
+        labels = 1 - model(images).argmax(1)
     judge = Criterion("apsr", value=0.05)
     rule = Watching(eps=0.5, step_size=1e-3, random_start=False)
     result = attack(model, images, labels, rule, precision=spelling, max_steps=200, judge=judge, keep="last")
     low = {"bf16": torch.bfloat16, "16": torch.float16}[spelling]
     assert dtypes == {torch.float32}
-    assert {seen for seen in model.seen if seen[0]} == {(True, torch.float32, low)}, "steps"
-    assert {seen for seen in model.seen if not seen[0]} == {(False, torch.float32, torch.float32)}, "judgements"
+    assert {how for how in seen if how[0]} == {(True, torch.float32, low)}, "steps"
+    assert {how for how in seen if not how[0]} == {(False, torch.float32, torch.float32)}, "judgements"
     assert result.success8.all()
     with torch.no_grad():
         for image, label in zip(result.finished, labels, strict=True):
-            preds = model.network(image.adv[None]).argmax(1)[0]
+            preds = model(image.adv[None]).argmax(1)[0]
             assert torch.equal(image.adv_preds, preds)
             assert (preds == label).double().mean() >= 0.05
     # 1e-3 is below bfloat16's resolution near 1: a perturbation kept in it would stand still.

@@ -56,9 +56,26 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
     trace: list[dict[str, float]] = [
         {"step": float(step), "iou": 0.5, "pixel_acc": 0.5, "l2": 1.0, "linf": 0.1} for step in range(steps)
     ]
-    job = Job(case.id, case.image, case.target, case.valid, case.truth)
-    preds = (predicted(case.image), predicted(adv), predicted((adv * 255).round() / 255))
-    return Finished(job, adv, *preds, False, True, True, steps, steps, steps + 2, steps, None, 0.5, 0, False, trace)
+    job = Job(id=case.id, image=case.image, labels=case.target, valid=case.valid, truth=case.truth)
+    return Finished(
+        job=job,
+        adv=adv,
+        clean_preds=predicted(case.image),
+        adv_preds=predicted(adv),
+        adv8_preds=predicted((adv * 255).round() / 255),
+        success_clean=False,
+        success=True,
+        success8=True,
+        steps=steps,
+        kept_step=steps,
+        forwards=steps + 2,
+        backwards=steps,
+        success_passes=None,
+        seconds=0.5,
+        zero_gradients=0,
+        nonfinite_gradient=False,
+        trace=trace,
+    )
 
 
 def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:

@@ -79,7 +79,7 @@ def test_labels_out_of_range_are_refused(plan, victim, data) -> None:
     item = data.test_dataloader().dataset[0]
     plan.target.prepare(split_of(data, "test"))
     case = make_case(item, plan.target)
-    job = Job(case.id, case.image, case.target + 5, case.valid, case.truth)
+    job = Job(id=case.id, image=case.image, labels=case.target + 5, valid=case.valid, truth=case.truth)
     with pytest.raises(InputError, match="labels from 5 to 6, but the model has classes 0 to 1"):
         job.check_against(torch.zeros(2, 16, 16))
 
