@@ -56,12 +56,12 @@ def _project_of_all(folders: Sequence[RunFolder], expected: str | None) -> str:
         project = project_of(folder)
         if project is None:
             raise InputError(
-                f"{folder.path}: has logged nothing to Weights & Biases; give a run made with logger=wandb"
+                f"{folder.path}: logs nothing to Weights & Biases; give a run made with logger=wandb"
             )
         expected = expected or project
         if project != expected:
             raise InputError(
-                f"{folder.path}: has logged to project {project}, not {expected}; give runs of one project"
+                f"{folder.path}: logs to project {project}, not {expected}; give runs of one project"
             )
     return str(expected)
 
@@ -70,7 +70,7 @@ def _found(project: str) -> list[RunFolder]:
     folders = [folder for folder in runs_below(_RUNS) if project_of(folder) == project]
     if not folders:
         raise InputError(
-            f"no run below {_RUNS}/ has logged to project {project}; make one with logger=wandb, give the folders of "
+            f"no run below {_RUNS}/ logs to project {project}; make one with logger=wandb, give the folders of "
             "runs, or --project"
         )
     return folders

@@ -138,7 +138,7 @@ def test_without_runs_it_says_what_to_give(command, tmp_path: Path, monkeypatch:
 
 def test_what_is_no_run_with_a_log_is_named(command, logged: Path, trained: Path, tmp_path: Path) -> None:
     assert f"{tmp_path / 'none'}: is no run's folder" in _refused(command, tmp_path / "none", "--dry-run")
-    assert f"{trained}: has logged nothing to Weights & Biases; give a run made with" in _refused(
+    assert f"{trained}: logs nothing to Weights & Biases; give a run made with" in _refused(
         command, trained, "--dry-run"
     )
     line = _refused(command, logged, "--project", "other", "--dry-run")
