@@ -244,12 +244,6 @@ KNOWN: set[tuple[str, str]] = {
             "evaluation/plan.py",
             "evaluation/row_writer.py",
             "past_runs/past_run.py",
-            "report/figures/montage.py",
-            "report/tables/strata_table.py",
-            "results/entries.py",
-            "results/loaded.py",
-            "tracking/epoch.py",
-            "tracking/points.py",
             "verify/rows.py",
             "victims/deployment/pipeline.py",
         )
@@ -279,11 +273,8 @@ KNOWN: set[tuple[str, str]] = {
             "evaluation/row_writer.py",
             "evaluation/scoring.py",
             "evaluation/session.py",
-            "report/tables/budget_table.py",
-            "report/tables/leaderboard.py",
             "speed/comparison.py",
             "speed/reference_asma.py",
-            "tracking/wandb/logger.py",
             "victims/adapters/nnunet.py",
             "victims/task.py",
         )
@@ -305,9 +296,6 @@ KNOWN: set[tuple[str, str]] = {
             "past_runs/open.py",
             "past_runs/overrides.py",
             "past_runs/past_run.py",
-            "results/loaded.py",
-            "tracking/csv_log.py",
-            "tracking/wandb/logged_runs.py",
             "verify/summary.py",
             "verify/verification.py",
             "victims/model_card.py",
@@ -315,7 +303,7 @@ KNOWN: set[tuple[str, str]] = {
     ),
     *(
         ("no_literal_is_unpacked_into_a_call", place)
-        for place in ("engine/admission.py", "engine/loop.py", "engine/selection.py", "report/tables/strata_table.py")
+        for place in ("engine/admission.py", "engine/loop.py", "engine/selection.py")
     ),
     *(("pictures_are_opened_in_one_place", place) for place in ("transforms/jpeg.py",)),
     *(("processes_are_ended_by_cli_and_distributed", place) for place in ("__main__.py",)),
@@ -323,9 +311,6 @@ KNOWN: set[tuple[str, str]] = {
         ("run_files_are_read_in_runs", place)
         for place in (
             "cli/resume.py",
-            "results/loaded.py",
-            "results/summary.py",
-            "tracking/wandb/logged_runs.py",
             "verify/summary.py",
         )
     ),

@@ -55,14 +55,10 @@ def _project_of_all(folders: Sequence[RunFolder], expected: str | None) -> str:
             raise InputError(f"{folder.path}: is no run's folder, it has no config.yaml; give the folder of a run")
         project = project_of(folder)
         if project is None:
-            raise InputError(
-                f"{folder.path}: logs nothing to Weights & Biases; give a run made with logger=wandb"
-            )
+            raise InputError(f"{folder.path}: logs nothing to Weights & Biases; give a run made with logger=wandb")
         expected = expected or project
         if project != expected:
-            raise InputError(
-                f"{folder.path}: logs to project {project}, not {expected}; give runs of one project"
-            )
+            raise InputError(f"{folder.path}: logs to project {project}, not {expected}; give runs of one project")
     return str(expected)
 
 

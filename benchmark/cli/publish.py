@@ -54,7 +54,15 @@ def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | No
         run.summary_file,
         *(path for what in ("table", "curves", "report") for path in made.get(what, [])),
     ]
-    epoch = FinishedEpoch(rows, traces, summary.attacks, pictures, montages, files, checkpoint)
+    epoch = FinishedEpoch(
+        rows=rows,
+        traces=traces,
+        summaries=summary.attacks,
+        media=pictures,
+        montages=montages,
+        files=files,
+        checkpoint=checkpoint,
+    )
     for logger in loggers:
         logger.log_attack_epoch(epoch)
     for what, paths in {"rows": files[:1], "summary": [run.summary_file], **made}.items():

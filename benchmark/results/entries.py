@@ -1,4 +1,4 @@
-"""What a report compares, line by line: each attack of each run, and each card."""
+"""The entries that a report compares: each attack of each run, and each card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from benchmark.results.run_settings import settings_of
 from benchmark.runs.tables import group_rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One line of the comparison.
+    """One attack of one run, or one card.
 
     Attributes:
-        label: of the run or card.
-        summary: the attack's, with the keys of summary.json.
-        run: whose rows it was computed from; None for a card.
-        rows: sorted by id; none of a card.
-        settings: key -> value of the configuration, those of the attack beginning with "attack.".
+        label: the label of the run or card.
+        summary: the summary of the attack, with the keys of summary.json.
+        run: the run; None for a card.
+        rows: the rows of the attack, sorted by id; empty for a card.
+        settings: key -> value of the configuration; the keys of the attack itself begin with "attack.".
         kind: "run" or "card".
     """
 
@@ -31,39 +31,45 @@ class Entry:
 
     @property
     def source(self) -> str:
-        """The run's name, or the card's."""
+        """The name of the run, or the label of the card."""
         return self.label if self.run is None else self.run.name
 
     @property
     def attack(self) -> str:
-        """Its name, with the budget."""
+        """The name of the attack, with its budget."""
         return str(self.summary["attack"])
 
     @property
     def name(self) -> str:
-        """Tells it from all others of the report."""
+        """A name that is unique in the report."""
         return f"{self.attack} · {self.label}"
 
 
 def entries(results: Results) -> list[Entry]:
-    """Run by run in the order given, attacks in alphabetical order, cards last."""
-    found = []
+    """All entries: the runs in their order, their attacks in alphabetical order, then the cards."""
+    listed = []
     for run in results.runs:
         by_attack = group_rows(run.rows, "attack")
         for summary in run.summary.attacks:
             rows = sorted(by_attack[summary["attack"]], key=lambda row: str(row["id"]))
-            found.append(
-                Entry(run.label, summary, run, rows, settings_of(run.config, summary["attack"], summary["family"]))
+            listed.append(
+                Entry(
+                    label=run.label,
+                    summary=summary,
+                    run=run,
+                    rows=rows,
+                    settings=settings_of(run.config, summary["attack"], summary["family"]),
+                )
             )
     cards = [
-        Entry(card.label, card.summary, settings=card.provenance.get("settings") or {}, kind="card")
+        Entry(label=card.label, summary=card.summary, settings=card.provenance.get("settings") or {}, kind="card")
         for card in results.cards
     ]
-    return [*found, *cards]
+    return [*listed, *cards]
 
 
 def differing_settings(compared: Sequence[Entry]) -> list[str]:
-    """Keys of the configuration whose values differ between entries, or for the attack's own between equal attacks."""
+    """The keys whose values differ between entries; those of the attack itself, between entries of the same attack."""
     keys = dict.fromkeys(key for entry in compared for key in sorted(entry.settings))
     return [key for key in keys if _differs(key, compared)]
 
@@ -74,4 +80,4 @@ def _differs(key: str, compared: Sequence[Entry]) -> bool:
     values: dict[str, set[str]] = {}
     for entry in compared:
         values.setdefault(entry.attack, set()).add(str(entry.settings.get(key)))
-    return any(len(found) > 1 for found in values.values())
+    return any(len(different) > 1 for different in values.values())

@@ -1,12 +1,13 @@
-"""95 % confidence intervals: Wilson for rates, percentile bootstrap over groups for means and medians."""
+"""95 % confidence intervals: Wilson for rates, percentile bootstrap over groups for means and medians.
 
-import math
+SciPy's bootstrap does not resample groups of several images, so the bootstrap is written out here.
+"""
+
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-Z95 = 1.959963984540054
 RESAMPLES = 2_000
 _CHUNK = 100  # resamples drawn at a time: bounds memory at 100 × groups
 
@@ -15,11 +16,10 @@ def wilson(successes: int, trials: int) -> list[float] | None:
     """Wilson score interval [low, high] of a rate (Wilson 1927); None without trials."""
     if trials == 0:
         return None
-    rate, z2 = successes / trials, Z95**2
-    centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z95 * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    # The bounds at 0 and 1 are exact in theory; rounding must not leave a rate outside its own interval.
-    return [min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half))]
+    from scipy.stats import binomtest  # here, because it takes seconds to import
+
+    low, high = binomtest(successes, trials).proportion_ci(method="wilson")
+    return [float(low), float(high)]
 
 
 def bootstrap_means(
@@ -51,9 +51,9 @@ def bootstrap_means(
 def bootstrap_medians(
     values: NDArray[np.float64], groups: Sequence[object], seed: int = 0, resamples: int = RESAMPLES
 ) -> list[list[float] | None]:
-    """The same of column medians; values may be infinite, and then so may bounds be.
+    """The same for the medians of columns. Values may be infinite, and then a bound may be infinite too.
 
-    A resampled median that lies between two infinities of different sign counts as missing.
+    A resampled median between two infinities of different sign is left out.
     """
     n_groups, members = _numbered(groups)
     columns: list[tuple[NDArray[np.float64], NDArray[np.intp]] | None] = []
@@ -64,19 +64,19 @@ def bootstrap_medians(
         columns.append((column[present], members[present]) if enough else None)
     medians: list[list[NDArray[np.float64]]] = [[] for _ in columns]
     for times in _draws(n_groups, np.random.default_rng(seed), resamples):
-        for found, one in zip(medians, columns, strict=True):
+        for resampled, one in zip(medians, columns, strict=True):
             if one is not None:
-                found.append(_weighted_medians(one[0], times[:, one[1]]))
-    return [_percentiles(np.concatenate(found)) if found else None for found in medians]
+                resampled.append(_weighted_medians(one[0], times[:, one[1]]))
+    return [_percentiles(np.concatenate(resampled)) if resampled else None for resampled in medians]
 
 
 def _weighted_medians(ascending: NDArray[np.float64], times: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Medians of the values (N,), each repeated as often as each line of (R, N) says; NaN where never. -> (R,)."""
+    """Medians (R,) of the values (N,), repeated as often as each row of `times` (R, N) says; NaN for a row of zeros."""
     if ascending[0] == ascending[-1]:
         return np.where(times.any(axis=1), ascending[0], np.nan)
     below = np.cumsum(times, axis=1, dtype=np.int32)
     total = below[:, -1:]
-    last = len(ascending) - 1  # only a line without any value would go beyond
+    last = len(ascending) - 1  # only a row of zeros would go beyond
     lower = np.minimum((2 * below < total).sum(1), last)
     upper = np.minimum((2 * below <= total).sum(1), last)
     with np.errstate(invalid="ignore"):  # -inf + inf is NaN
@@ -86,7 +86,7 @@ def _weighted_medians(ascending: NDArray[np.float64], times: NDArray[np.int32]) 
 
 def _percentiles(medians: NDArray[np.float64]) -> list[float]:
     known = np.sort(medians[~np.isnan(medians)])
-    # The nearest resample, because nothing can be interpolated next to an infinity.
+    # The nearest resample: next to an infinity there is nothing to interpolate.
     return [float(known[round(share * (len(known) - 1))]) for share in (0.025, 0.975)]
 
 

@@ -1,4 +1,4 @@
-"""A finished attack epoch as loggers take it."""
+"""What loggers get of a finished attack epoch, and what they have to offer for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ import pyarrow as pa
 from benchmark.tracking.wandb.media import Media
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FinishedEpoch:
-    """All there is to tell; rows and summary are on disk already.
+    """The results of an attack epoch, whose rows and summary are already on disk.
 
     Attributes:
-        rows, traces: as `records.RECORDS` and `records.TRACES` read them, of any number of attacks.
-        summaries: from `report.aggregate.summarise`.
-        media: gives a row's pictures.
-        montages: attack -> the file drawn of it, if one was.
-        files: records.parquet, traces.parquet, summary.json, ...
-        checkpoint: the victim's weights.
+        rows, traces: of any number of attacks, as `benchmark.runs.tables.RECORDS` and `TRACES` read them.
+        summaries: one for each attack, from `benchmark.results.summary.summarise`.
+        media: returns the pictures of a row; None if the run has saved none.
+        montages: attack -> the file of its montage, where one was drawn.
+        files: the tables, the summary and the other files that are uploaded.
+        checkpoint: the weights of the victim; None if the run has not trained it.
     """
 
     rows: pa.Table
@@ -34,13 +34,13 @@ class FinishedEpoch:
 
 @runtime_checkable
 class RunTracker(Protocol):
-    """What a logger has to offer, beside what Lightning asks of it, to be told of a run's results and of its end.
+    """The methods of a Lightning logger that also logs the results of a run and closes with it.
 
-    A logger without these gets Lightning's metrics only. What they raise ends in one warning.
+    A logger without them gets only Lightning's metrics. If they raise, the run goes on after one warning.
     """
 
     def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
-        """Called once, on the first process; after a resume once more, with all that the run has by then."""
+        """Log a finished attack epoch. Called once, on the first process, and again after a resume, with all rows."""
 
     def finish(self, exit_code: int = 0) -> None:
-        """Called when the run has ended, well (0) or not; there may be another run in this process."""
+        """Close the run, whose exit code this is; another run may follow in the same process."""

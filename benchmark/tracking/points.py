@@ -1,11 +1,11 @@
-"""What is logged of an attack epoch and under which keys, all of it computed from rows.
+"""What every logger gets of an attack epoch, and under which keys; all of it is computed from rows.
 
-Every logger takes numbers and keys from here, and so does the dashboard. Of each attack, under `attack/<attack>/`:
+The dashboard reads the same keys. Each attack has, under `attack/<attack>/`:
 
-- `<name>` over `step`: means over images;
+- `<name>` over `step`: the mean over images;
 - `image/<name>` over `image/index`: one point per image;
-- the numbers of the summary, `<column>/mean` and so on, an interval as `.../low` and `.../high`;
-- `images`: the table of rows, `iou_by_image`: a chart of single images, `montage`: the picture.
+- the numbers of the summary, such as `<column>/mean`; the bounds of an interval are `.../low` and `.../high`;
+- `images`, the table of rows; `iou_by_image`, a chart of single images; `montage`, the picture.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,34 +25,40 @@ IMAGE_COLUMNS = (
     *("clean_iou_truth", "adv_iou_target", "adv8_iou_target", "adv_iou_truth", "adv8_iou_truth"),
     *("adv_pixel_acc_target", "adv8_pixel_acc_target"),
 )
-"""Row columns drawn over the image's index."""
+"""The columns of a row that are drawn over the index of the image."""
 
 TABLE = "images"
 
 
 @dataclass(frozen=True)
 class Points:
-    """Curves over a common axis: the axis' key, and points of key -> value, the axis among them, unknown values not."""
+    """Curves over one axis.
+
+    Attributes:
+        axis: the key of the axis.
+        points: key -> value, the axis included; a key without a value is left out.
+    """
 
     axis: str
     points: list[dict[str, float]]
 
     @property
     def keys(self) -> list[str]:
-        """Of the curves."""
+        """The keys of the curves."""
         return list(dict.fromkeys(key for point in self.points for key in point if key != self.axis))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AttackLog:
     """What is logged of one attack.
 
     Attributes:
-        rows: for the table.
-        lines: traces by image id, for the chart of single images; empty if there are none.
-        over_steps, over_images: curves.
-        summary: numbers and labels by key.
-        montage: the picture, if one was drawn.
+        attack: its name.
+        rows: the rows of the table of images.
+        lines: image id -> its trace, for the chart of single images; empty without traces.
+        over_steps, over_images: the curves.
+        summary: key -> number or label.
+        montage: the file of the montage, None if none was drawn.
     """
 
     attack: str
@@ -77,7 +83,7 @@ class AttackLog:
 
     @property
     def keys(self) -> set[str]:
-        """All keys there will be something under."""
+        """All keys under which something is logged."""
         keys = {self.table_key, *self.summary}
         for points in (self.over_steps, self.over_images):
             keys |= {points.axis, *points.keys} if points.points else set()
@@ -86,7 +92,7 @@ class AttackLog:
 
 
 def attack_logs(epoch: FinishedEpoch) -> list[AttackLog]:
-    """One for each attack among the rows, in their order."""
+    """One `AttackLog` for each attack among the rows, in the order of the rows."""
     summaries = {summary["attack"]: summary for summary in epoch.summaries}
     logs = []
     for attack, rows in group_rows(epoch.rows.to_pylist(), "attack").items():
@@ -95,13 +101,13 @@ def attack_logs(epoch: FinishedEpoch) -> list[AttackLog]:
         points = [{"index": i, **{name: _number(row[name]) for name in IMAGE_COLUMNS}} for i, row in enumerate(rows)]
         logs.append(
             AttackLog(
-                attack,
-                rows,
-                lines,
-                _points(curve, "step", attack),
-                _points(points, "index", attack, "image"),
-                dict(_flatten(summaries.get(attack, {}), attack)),
-                epoch.montages.get(attack),
+                attack=attack,
+                rows=rows,
+                lines=lines,
+                over_steps=_points(curve, "step", attack),
+                over_images=_points(points, "index", attack, "image"),
+                summary=dict(_flatten(summaries.get(attack, {}), attack)),
+                montage=epoch.montages.get(attack),
             )
         )
     return logs
@@ -118,13 +124,13 @@ def _number(value: Any) -> float | None:
 
 
 def _flatten(value: Any, attack: str, *path: str) -> Iterable[tuple[str, Any]]:
-    """Leaves of a summary by path; an interval becomes .../low and .../high, nulls are left out."""
+    """(key, leaf) of a nested summary; the bounds of an interval become .../low and .../high, nulls are left out."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _flatten(item, attack, *path, name)
     elif isinstance(value, list):
         for name, bound in zip(("low", "high"), value, strict=True):
             yield from _flatten(bound, attack, *path, name)
-    # The count of images would take the table's place; it is attacked + already_satisfied.
+    # The key of the count of images belongs to the table. The count is attacked + already_satisfied.
     elif value is not None and path != (TABLE,):
         yield key_of(attack, *path), value

@@ -8,7 +8,7 @@ from benchmark.tracking.epoch import FinishedEpoch, RunTracker
 from benchmark.tracking.guarded_logger import GuardedLogger
 from tests.tracking.example_epoch import rows, traces
 
-EPOCH = FinishedEpoch(rows(), traces(), [])
+EPOCH = FinishedEpoch(rows=rows(), traces=traces(), summaries=[])
 
 
 class Broken(Logger):

@@ -11,7 +11,9 @@ from tests.tracking.example_epoch import IMAGES, rows, traces
 
 @pytest.fixture
 def logs() -> dict[str, AttackLog]:
-    epoch = FinishedEpoch(rows(), traces(), summarise(rows()), montages={"asma": Path("montage.png")})
+    epoch = FinishedEpoch(
+        rows=rows(), traces=traces(), summaries=summarise(rows()), montages={"asma": Path("montage.png")}
+    )
     return {log.attack: log for log in attack_logs(epoch)}
 
 
@@ -55,6 +57,6 @@ def test_budgets_with_a_decimal_point_have_keys_of_their_own() -> None:
     for row in renamed:
         row["attack"] = {"asma": "pgd@0.5", "noise": "pgd@5"}[row["attack"]]
     table = pa.Table.from_pylist(renamed, schema=rows().schema)
-    logs = attack_logs(FinishedEpoch(table, traces().slice(0, 0), summarise(table)))
+    logs = attack_logs(FinishedEpoch(rows=table, traces=traces().slice(0, 0), summaries=summarise(table)))
     assert [log.table_key for log in logs] == ["attack/pgd@0_5/images", "attack/pgd@5/images"]
     assert not any("." in key for log in logs for key in log.keys)

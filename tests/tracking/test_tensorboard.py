@@ -24,7 +24,7 @@ def _scalars(run: Path, tag: str) -> list[tuple[int, float]]:
 
 
 def _epoch(**more: Any) -> FinishedEpoch:
-    return FinishedEpoch(rows(), traces(), summarise(rows()), **more)
+    return FinishedEpoch(rows=rows(), traces=traces(), summaries=summarise(rows()), **more)
 
 
 def test_curves_are_means_over_images_at_each_step(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _INK, _PALE = "#222222", "#777777"
 _PANEL_INCHES, _HEADER_INCHES, _TOP_INCHES = 1.72, 0.34, 0.42
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MontageItem:
     """One attacked image.
 

@@ -31,12 +31,30 @@ def budget_grids(summaries: Summaries) -> list[TextTable]:
         by = f"by budget {NORM_NAMES[norm]}{' · 255' if norm == 'inf' else ''}"
         scale = 255 if norm == "inf" else 1
         note = _NOTE.format("Success")
-        grids.append(_grid(f"Success in %, {by}", {name: rates[name] for name in order}, scale, 100, 1, note))
+        grids.append(
+            _grid(
+                f"Success in %, {by}",
+                {name: rates[name] for name in order},
+                scale=scale,
+                factor=100,
+                decimals=1,
+                note=note,
+            )
+        )
         for targeted, reference in ((True, "target"), (False, "truth")):
             aimed = [name for name in order if _targeted(chosen[name], by_attack) == targeted]
             scores = {name: _by_budget(chosen[name], by_attack, f"adv_iou_{reference}") for name in aimed}
             if scores:
-                grids.append(_grid(f"Mean IoU to {reference}, {by}", scores, scale, 1, 3, _NOTE.format("IoU")))
+                grids.append(
+                    _grid(
+                        f"Mean IoU to {reference}, {by}",
+                        scores,
+                        scale=scale,
+                        factor=1,
+                        decimals=3,
+                        note=_NOTE.format("IoU"),
+                    )
+                )
     return grids
 
 
@@ -56,7 +74,13 @@ def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: s
 
 
 def _grid(
-    title: str, families: Mapping[str, Mapping[float, float]], scale: float, factor: float, decimals: int, note: str
+    title: str,
+    families: Mapping[str, Mapping[float, float]],
+    *,
+    scale: float,
+    factor: float,
+    decimals: int,
+    note: str,
 ) -> TextTable:
     budgets = sorted({eps for values in families.values() for eps in values})
     rows = [

@@ -34,11 +34,11 @@ def _mean(key: str, label: str, note: str) -> Column:
     return Column(key, label, note, lambda s: _number(s.get(key, {}).get("mean"), 1, 3))
 
 
-def _median(key: str, label: str, note: str, which: str, factor: float, decimals: int) -> Column:
+def _median(key: str, label: str, *, which: str, factor: float, decimals: int) -> Column:
     def cell(summary: Summary) -> Cell:
         return _number(summary.get(key, {}).get(which), factor, decimals, "inf" if summary.get("attacked") else "-")
 
-    return Column(f"{key}.{which}", label, note, cell)
+    return Column(f"{key}.{which}", label, "median, failures as infinite", cell)
 
 
 def _number(value: float | None, factor: float, decimals: int, missing: str = "-") -> Cell:
@@ -69,11 +69,11 @@ COLUMNS = (
     _mean("adv8_iou_truth", "IoU to truth", "mean over images, of the 8-bit file"),
     _mean("adv8_iou_target", "IoU to target", "mean over images, of the 8-bit file"),
     _mean("adv8_pixel_acc_target", "accuracy to target", "pixel accuracy, mean over images, of the 8-bit file"),
-    _median("l2", "L2", "median, failures as infinite", "median_all8", 1, 3),
-    _median("linf", "L∞ · 255", "median, failures as infinite", "median_all8", 255, 2),
+    _median("l2", "L2", which="median_all8", factor=1, decimals=3),
+    _median("linf", "L∞ · 255", which="median_all8", factor=255, decimals=2),
     Column("psnr.median", "PSNR, dB", "median over successes",
            lambda s: _number(s.get("psnr", {}).get("median"), 1, 1)),
-    _median("success_passes", "passes to success", "median, failures as infinite", "median_all", 1, 0),
+    _median("success_passes", "passes to success", which="median_all", factor=1, decimals=0),
     Column("passes.median", "passes", "forward and backward passes spent on an image, median",
            lambda s: _number(s.get("passes", {}).get("median"), 1, 0)),
 )  # fmt: skip

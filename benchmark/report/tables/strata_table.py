@@ -16,10 +16,18 @@ Summaries = Sequence[Mapping[str, Any]]
 _NORMS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Division:
-    """How rows are divided: `key` of the summaries, what tables are called, `head` of the strata's column, their order,
-    what the names of some of them stand for, and what these are shares of."""
+    """How rows are divided into strata.
+
+    Attributes:
+        key: the key of the strata in a summary.
+        title: the title of the table.
+        head: the heading of the column that names the strata.
+        order: the strata in the order of the table.
+        bounds: stratum -> the range of shares that it stands for.
+        of: what the bounds are shares of.
+    """
 
     key: str
     title: str
@@ -31,11 +39,14 @@ class Division:
 
 DIVISIONS = (
     Division(
-        *("by_size", "By size of the structure", "foreground", SIZES),
+        key="by_size",
+        title="By size of the structure",
+        head="foreground",
+        order=SIZES,
         bounds={"small": f"< {100 * SMALL:g} %", "large": f"> {100 * LARGE:g} %"},
         of="Foreground of the valid pixels",
     ),
-    Division("by_target", "Erased targets apart", "target", TARGETS),
+    Division(key="by_target", title="Erased targets apart", head="target", order=TARGETS),
 )
 
 
@@ -69,10 +80,15 @@ def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
         )
         for stratum, one in found.items()
     ]
-    header = (
-        *(division.head, "attacked", "success\n%", "95 %\ninterval", f"{name}\nmedian", "IoU to\ntarget"),
+    header = [
+        division.head,
+        "attacked",
+        "success\n%",
+        "95 %\ninterval",
+        f"{name}\nmedian",
+        "IoU to\ntarget",
         "IoU to\ntruth",
-    )
+    ]
     return TextTable(f"{division.title}, 8-bit", header, rows, ["Medians with failures infinite."])
 
 

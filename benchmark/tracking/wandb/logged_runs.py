@@ -64,7 +64,7 @@ def _attacks(run: RunFolder) -> dict[str, LoggedAttack]:
     rows, summaries = tables.read(run.path), read_summary(run)
     traces = tables.TRACES.read(run.path) if tables.TRACES.exists(run.path) else tables.TRACES.schema.empty_table()
     montages = {attack: path for attack, path in montage_paths(run, rows.to_pylist()).items() if path.is_file()}
-    epoch = FinishedEpoch(rows, _examples(traces), summaries, montages=montages)
+    epoch = FinishedEpoch(rows=rows, traces=_examples(traces), summaries=summaries, montages=montages)
     facts: dict[str, dict[str, Any]] = {summary["attack"]: summary for summary in summaries}
     return {log.attack: LoggedAttack.of(facts[log.attack], log) for log in attack_logs(epoch) if log.attack in facts}
 

@@ -67,6 +67,7 @@ class RunLogger(WandbLogger):
 def make_logger(
     save_dir: str | os.PathLike[str],
     project: str,
+    *,
     name: str | None = None,
     group: str | None = None,
     tags: Sequence[str] | None = None,

@@ -100,7 +100,9 @@ def test_never_touches_pyplot(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from pathlib import Path; from benchmark.report.figures.montage import *\n"
         "m, i = np.eye(8, dtype=int), np.zeros((8, 8, 3), 'u1')\n"
-        "montage(Path(sys.argv[1]), [MontageItem('a', i, m, m, i, m, m, i * 1., 1., None, 1, True)])\n"
+        "arrays = dict(image=i, truth=m, target=m, adv=i, clean_pred=m, adv_pred=m, delta=i * 1.)\n"
+        "item = MontageItem(id='a', iou_target=1., psnr=None, steps=1, success=True, **arrays)\n"
+        "montage(Path(sys.argv[1]), [item])\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "m.png")], check=True, timeout=60)

@@ -35,7 +35,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         logger.log_metrics({"val/loss": 0.5}, step=70)
         Image.fromarray(np.full((4, 6, 3), 77, np.uint8)).save(folder / "montage_asma.png")
         montages = {"asma": folder / "montage_asma.png"}
-        epoch = FinishedEpoch(rows(), traces(), summaries, media, montages, files, folder / "best.ckpt")
+        epoch = FinishedEpoch(
+            rows=rows(),
+            traces=traces(),
+            summaries=summaries,
+            media=media,
+            montages=montages,
+            files=files,
+            checkpoint=folder / "best.ckpt",
+        )
         log_attack_epoch(logger.experiment, epoch, media_limit=2)
         logger.log_metrics({"val/loss": 0.25}, step=71)
         logger.finish()
@@ -169,7 +177,7 @@ class _BrokenRun:
 def test_a_failing_client_is_one_warning_and_the_rest_is_tried(caplog: pytest.LogCaptureFixture) -> None:
     run = _BrokenRun()
     with caplog.at_level(logging.WARNING):
-        log_attack_epoch(run, FinishedEpoch(rows(), traces(), summarise(rows())))
+        log_attack_epoch(run, FinishedEpoch(rows=rows(), traces=traces(), summaries=summarise(rows())))
     (record,) = caplog.records
     assert "logging curves failed, the run goes on (OSError: no space left)" in record.getMessage()
     assert run.summary["attack/asma/attacked"] == IMAGES
@@ -182,7 +190,7 @@ def test_a_picture_that_cannot_be_read_does_not_cost_the_table(caplog: pytest.Lo
     logged: dict[str, Any] = {}
     run = SimpleNamespace(id="abc", summary={}, define_metric=lambda *_, **__: None, log=logged.update)
     with caplog.at_level(logging.WARNING):
-        log_attack_epoch(run, FinishedEpoch(rows(), traces(), [], media=missing))
+        log_attack_epoch(run, FinishedEpoch(rows=rows(), traces=traces(), summaries=[], media=missing))
     (record,) = [record for record in caplog.records if record.name.startswith("benchmark.")]
     assert "reading the pictures of image 0 failed" in record.getMessage()
     assert len(logged["attack/asma/images"].data) == IMAGES
@@ -191,5 +199,5 @@ def test_a_picture_that_cannot_be_read_does_not_cost_the_table(caplog: pytest.Lo
 def test_without_a_run_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
     from pytorch_lightning.loggers.logger import DummyExperiment
 
-    log_attack_epoch(DummyExperiment(), FinishedEpoch(rows(), traces(), summarise(rows())))
+    log_attack_epoch(DummyExperiment(), FinishedEpoch(rows=rows(), traces=traces(), summaries=summarise(rows())))
     assert caplog.records == []

@@ -23,7 +23,9 @@ FACTS = {
 
 def example() -> Logged:
     """What two small attacks and a training have logged."""
-    logs = attack_logs(FinishedEpoch(rows(), traces(), summarise(rows()), montages={"asma": Path("montage.png")}))
+    logs = attack_logs(
+        FinishedEpoch(rows=rows(), traces=traces(), summaries=summarise(rows()), montages={"asma": Path("montage.png")})
+    )
     attacks = {log.attack: LoggedAttack.of(FACTS[log.attack], log) for log in logs}
     return Logged(frozenset({"val/iou", "val/loss", "train/loss", "val_attack/asma/success8_rate"}), attacks)
 

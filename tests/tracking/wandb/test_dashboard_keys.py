@@ -12,7 +12,7 @@ def _attack(*keys: str, **facts: object) -> LoggedAttack:
 
 
 def test_what_is_logged_of_an_attack_can_be_named_and_nothing_else() -> None:
-    (asma, noise) = attack_logs(FinishedEpoch(rows(), traces(), summarise(rows())))
+    (asma, noise) = attack_logs(FinishedEpoch(rows=rows(), traces=traces(), summaries=summarise(rows())))
     logged = Logged(frozenset(), {log.attack: LoggedAttack.of({**_attack().facts}, log) for log in (asma, noise)})
     assert logged.key("asma", "l2", "mean") == ["attack/asma/l2/mean"]
     assert logged.key("asma", "psnr", "mean") == []
