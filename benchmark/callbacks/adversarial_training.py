@@ -1,4 +1,4 @@
-"""Adversarial training: a share of every batch is attacked before the victim learns from it."""
+"""Adversarial training: some images of every training batch are attacked before the training step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from benchmark.images.output_window import window_of
 from benchmark.victims.losses import VOID
 
 MONITOR = "val/iou_attacked"
-"""IoU to the truth of the attacked validation images, by which a hardened victim's best epoch is chosen."""
+"""The metric that chooses the best epoch of adversarial training: IoU to the truth on attacked validation images."""
 
 _SEEDS = 2**63
 
 
 @dataclass(frozen=True)
 class TrainingAttack:
-    """One choice of the configuration's `adversarial_training`.
+    """The settings of adversarial training, built from `adversarial_training` in the configuration.
 
     Args:
-        rule: any of the engine's, see `AdversarialTraining`.
-        max_steps: updates of every image, at most; there is no stop at a success.
-        share: of the training images that are attacked, in (0, 1].
-        warmup_epochs: trained on clean images first.
+        rule: any update rule, see `AdversarialTraining`.
+        max_steps: updates per image, at most; a success does not end the attack.
+        share: fraction of the training images that are attacked, in (0, 1].
+        warmup_epochs: the first epochs, which train on clean images only.
     """
 
     rule: Rule
@@ -51,43 +51,43 @@ class TrainingAttack:
 
 
 class AdversarialTraining(pl.Callback):
-    """Replaces a share of the training images by adversarial ones against the victim as it is at that step.
+    """Replaces some of the training images by adversarial images against the current state of the victim.
 
-    Each image is attacked on its own by the engine, in evaluation mode (batch norm with its running statistics, so that
-    an image's perturbation does not depend on its batch) and in full precision; the loss is then that of the truth on
-    the mixed batch, in training mode. Whether an image is attacked, and from which random start, depends on (seed,
-    epoch, id) alone. An untargeted rule leaves the truth. A targeted one aims at the mask of the next image of the
-    batch, the last at the first's; a batch of one is left as it is.
+    The engine attacks each image by itself, in full precision and in evaluation mode: batch norm uses its running
+    statistics, so that the perturbation of an image does not depend on its batch. The training step then computes the
+    loss to the truth on the mixed batch, in training mode. Whether an image is attacked, and its random start, depend
+    on (seed, epoch, id) alone. An untargeted rule leads away from the truth. A targeted rule leads to the mask of the
+    next image of the batch, for the last image to that of the first; a batch of one image stays clean.
 
-    Every validation image is attacked in the same way, and `val/iou_attacked` logged beside `val/iou`: IoU to the truth
-    over all validation pixels. It is what the steps of training reach, and no measure of what other attacks would.
+    Every validation image is attacked in the same way, and `val/iou_attacked` is logged: IoU to the truth over all
+    validation pixels. It measures robustness to this attack only, and other attacks may do better.
 
     Args:
-        hardening: what is done.
+        settings: rule, steps, share and warm-up.
         seed: of the run.
         background: the class that is not foreground, if any.
     """
 
-    def __init__(self, adversarial_training: TrainingAttack, seed: int, background: int | None) -> None:
-        self._how, self._seed, self._background = adversarial_training, seed, background
+    def __init__(self, settings: TrainingAttack, seed: int, background: int | None) -> None:
+        self._settings, self._seed, self._background = settings, seed, background
         self._confusion: MulticlassConfusionMatrix | None = None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Any], batch_idx: int
     ) -> None:
         epoch = trainer.current_epoch
-        if epoch < self._how.warmup_epochs:
+        if epoch < self._settings.warmup_epochs:
             return
         draws = [
             image_seed(self._seed, f"adversarial_training, epoch {epoch}", image_id) / _SEEDS
             for image_id in batch["id"]
         ]
-        chosen = [place for place, draw in enumerate(draws) if draw < self._how.share]
+        places = [place for place, draw in enumerate(draws) if draw < self._settings.share]
         images = batch["image"]
-        if not chosen or (self._how.rule.targeted and len(images) == 1):
+        if not places or (self._settings.rule.targeted and len(images) == 1):
             return
-        index, result = self._attacked(pl_module, batch, chosen, f"adversarial_training, epoch {epoch}")
-        # Lightning hands the same mapping to the training step.
+        index, result = self._attack(pl_module, batch, places, f"adversarial_training, epoch {epoch}")
+        # Lightning passes the same dict to the training step.
         batch["image"] = images.index_copy(0, index, result.adv.to(images))
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -105,38 +105,38 @@ class AdversarialTraining(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert self._confusion is not None
-        _, result = self._attacked(pl_module, batch, list(range(len(batch["id"]))), "adversarial_training, validation")
+        _, result = self._attack(pl_module, batch, list(range(len(batch["id"]))), "adversarial_training, validation")
         preds = torch.stack([finished.adv_preds for finished in result.finished]).to(pl_module.device)
         window = window_of(pl_module, *batch["image"].shape[-2:])
-        mask, valid = (window.crop(batch[each]) for each in ("mask", "valid"))
+        mask, valid = window.crop(batch["mask"]), window.crop(batch["valid"])
         self._confusion.update(preds, mask.masked_fill(~valid, VOID))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert self._confusion is not None
         pl_module.log(MONITOR, metrics.iou(self._confusion.compute(), self._background).float())
 
-    def _attacked(
-        self, victim: pl.LightningModule, batch: Mapping[str, Any], chosen: list[int], name: str
+    def _attack(
+        self, victim: pl.LightningModule, batch: Mapping[str, Any], places: list[int], name: str
     ) -> tuple[Tensor, AttackResult]:
-        """Attack the images at the places `chosen` of a batch; those places (n,), and what became of the images."""
+        """Attack the images at these places of a batch; returns the places (n,) int64 and the result."""
         images: Tensor = batch["image"]
-        window, rule = window_of(victim, *images.shape[-2:]), self._how.rule
-        labels, valid = (window.crop(batch[each]) for each in ("mask", "valid"))
-        if self._how.rule.targeted:
+        window, rule = window_of(victim, *images.shape[-2:]), self._settings.rule
+        labels, valid = window.crop(batch["mask"]), window.crop(batch["valid"])
+        if self._settings.rule.targeted:
             labels, valid = labels.roll(-1, 0), valid & valid.roll(-1, 0)
-        index = torch.tensor(chosen, dtype=torch.int64, device=images.device)
+        index = torch.tensor(places, dtype=torch.int64, device=images.device)
         result = attack(
             victim,
             images[index],
             labels[index],
             rule,
             valid=valid[index],
-            ids=[batch["id"][place] for place in chosen],
-            # Nothing is made of its word: all steps are taken and the last iterate is the result.
+            ids=[batch["id"][place] for place in places],
+            # The judge is never used: every step is made, and the result is the last iterate.
             judge=Criterion() if rule.targeted else Criterion("iou", "truth", "<=", 0),
             confirm=False,
-            max_steps=self._how.max_steps,
-            slots=max(len(chosen), 1),
+            max_steps=self._settings.max_steps,
+            slots=max(len(places), 1),
             stop=False,
             keep="last",
             background=self._background,

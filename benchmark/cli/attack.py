@@ -77,7 +77,9 @@ def attack_images(context: Context, victim: "Victim", loggers: "list[GuardedLogg
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
     data.test_share = Share(left, context.processes, context.cfg.sharding)
     name = victim_name(context, victim)
-    epoch = AttackEpoch(context.plan, context.folder, context.name, name, processes=context.processes, done=done)
+    epoch = AttackEpoch(
+        context.plan, context.folder, run=context.name, victim=name, processes=context.processes, done=done
+    )
     # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
     trainer = build_trainer(
         context.cfg,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from benchmark.callbacks.attack_epoch import refuse_unsuitable
+from benchmark.callbacks.attack_epoch import check_precision
 from benchmark.cli.context import Context
 from benchmark.config.build import build_adversarial_training, build_trainer
 from benchmark.errors import InputError
@@ -26,7 +26,7 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
         attacks: whether the test images will be attacked.
     """
     trainer = build_trainer(context.cfg, context.folder, [], [], context.processes)
-    refuse_unsuitable(trainer)
+    check_precision(trainer)
     if fits:
         build_adversarial_training(context.cfg)
         _rehearse_training(context, trainer)
@@ -57,5 +57,5 @@ def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
     quantizer = Quantizer(data.bits)
     if quantizer.bits > 8 and (context.plan.defences or victim.deployment.transform):
         raise InputError(f"data.bits={quantizer.bits}: input transforms are of 8-bit images; leave them out")
-    with Session(context.plan, victim, images, class_pixels=data.class_pixels, quantizer=quantizer) as session:
+    with Session(context.plan, victim, images, quantizer=quantizer, class_pixels=data.class_pixels) as session:
         session.check(dataset[index] for index in range(len(images.ids)))

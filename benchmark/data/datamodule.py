@@ -108,6 +108,12 @@ class SegmentationData(pl.LightningDataModule):
         counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)
         return tuple(float(count) for count in np.asarray(counts))
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Test batches stay on the host, where their images wait for a slot of the attack."""
+        if self.trainer is not None and self.trainer.testing:
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
     def train_dataloader(self) -> DataLoader:
         train = self._split("train")
         sampler = EpochSampler(len(train), self.seed, *self._place())

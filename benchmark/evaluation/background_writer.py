@@ -1,4 +1,4 @@
-"""Work done beside the caller's: piece by piece, in order, by a thread of its own."""
+"""A worker thread that keeps the order of its work."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,38 +9,39 @@ T = TypeVar("T")
 
 
 class OrderedWorker(Generic[T]):
-    """Takes pieces of work and gives back what they return, in their order.
+    """Calls functions one after the other in a thread, and returns their results in the same order.
 
-    A piece that raises does so for the caller, once, at the next call; other pieces are done all the same.
+    An exception of a function is raised once, by the next method called; the functions after it are called all the
+    same.
 
     Args:
-        ahead: how many pieces may wait before the caller has to; 0: there is no thread, the caller does them at once.
+        most_waiting: how many calls may wait before `submit` blocks; 0: there is no thread, `submit` makes the call.
     """
 
-    def __init__(self, ahead: int) -> None:
-        self._ahead = ahead
-        self._thread = ThreadPoolExecutor(1, "beside") if ahead else None
+    def __init__(self, most_waiting: int) -> None:
+        self._most_waiting = most_waiting
+        self._thread = ThreadPoolExecutor(1, "ordered-worker") if most_waiting else None
         self._pending: deque[Future[T]] = deque()
         self._ready: list[T] = []
 
-    def do(self, piece: Callable[[], T]) -> list[T]:
-        """Take a piece; returns the results there are by now, its own too if there is no thread."""
+    def submit(self, call: Callable[[], T]) -> list[T]:
+        """Queue a call; returns the results that are ready, that of this call included if there is no thread."""
         if self._thread is None:
-            return [piece()]
-        self._pending.append(self._thread.submit(piece))
-        return self._results(self._ahead)
+            return [call()]
+        self._pending.append(self._thread.submit(call))
+        return self._results(self._most_waiting)
 
-    def rest(self) -> list[T]:
-        """Wait for all pieces; returns what is left of their results."""
+    def flush(self) -> list[T]:
+        """Wait for all calls; returns the results that have not been returned yet."""
         return self._results(0)
 
     def close(self) -> None:
-        """Wait for all pieces, whatever becomes of them, and end the thread."""
+        """Wait for all calls, whether or not they raise, and end the thread."""
         if self._thread is not None:
             self._thread.shutdown()
 
-    def _results(self, left: int) -> list[T]:
-        while self._pending and (len(self._pending) > left or self._pending[0].done()):
+    def _results(self, most_waiting: int) -> list[T]:
+        while self._pending and (len(self._pending) > most_waiting or self._pending[0].done()):
             self._ready.append(self._pending.popleft().result())
         ready, self._ready = self._ready, []
         return ready

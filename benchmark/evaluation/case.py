@@ -1,8 +1,8 @@
-"""What is attacked: an image with its truth, its target, and the part of it that the model says something about."""
+"""A test image with its target map: what all attacks of a run have in common."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -11,17 +11,21 @@ from benchmark.data.datamodule import SegmentationData
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.images.label_maps import VOID
 from benchmark.images.output_window import OutputWindow, window_of
-from benchmark.targets import Chosen, Split, Target
+from benchmark.targets import Split, Target, TargetChoice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is attacked: image (C, H, W) in [0, 1]; truth, target (H, W) int64; valid, target_valid (H, W) bool.
+    """One image to attack; all tensors on the CPU.
 
-    `valid` are the pixels whose truth is known and that the model says something about, all of them in its `window`
-    (None: the whole image); `target_valid` those of them that the target says something about. How
-    the target was come by is in `target_name`, `target_draw`, `target_draws` and `target_too_close`, see
-    `targets.Chosen`.
+    Attributes:
+        id, group: of the image; group is "" if it has none.
+        image: (C, H, W) float in [0, 1].
+        truth, target: (H, W) int64, the true map and the map to reach; any class where not valid.
+        valid: (H, W) bool, the pixels that count for the truth: it is known there, and the model predicts them.
+        target_valid: (H, W) bool, the pixels that count for the target: valid ones where the target has a class.
+        window: the part of the image that the model predicts.
+        target_name, target_draw, target_draws, target_too_close: how the target was chosen, see `TargetChoice`.
     """
 
     id: str
@@ -29,26 +33,43 @@ class Case:
     image: Tensor
     truth: Tensor
     target: Tensor
-    target_name: str
     valid: Tensor
     target_valid: Tensor
+    window: OutputWindow
+    target_name: str
     target_draw: int = 1
     target_draws: int = 1
     target_too_close: bool = False
-    window: OutputWindow | None = None
+
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any], choice: TargetChoice, window: OutputWindow) -> Self:
+        """A data set's item with its target; outside the window no pixel is valid."""
+        valid, has_target = valid_pixels(item, window), choice.mask != VOID
+        return cls(
+            id=item["id"],
+            group=item["group"],
+            image=item["image"].cpu(),
+            truth=item["mask"].cpu(),
+            target=choice.mask.masked_fill(~has_target, 0),
+            valid=valid,
+            target_valid=valid & has_target,
+            window=window,
+            target_name=choice.name,
+            target_draw=choice.draw,
+            target_draws=choice.draws,
+            target_too_close=choice.too_close,
+        )
 
     def cropped(self, labels: Tensor) -> Tensor:
-        """A map (H, W) as the model's output has it, (h, w)."""
-        return labels if self.window is None else self.window.crop(labels)
+        """A map (H, W) at the size of the model's output, (h, w)."""
+        return self.window.crop(labels)
 
     def placed(self, preds: Tensor, fill: int = VOID) -> Tensor:
-        """What the model says (h, w), as a map of the image's size (H, W) with `fill` where it says nothing."""
-        if self.window is None or preds.shape == self.truth.shape:
-            return preds
-        return self.window.place(preds, (*self.truth.shape,), fill)
+        """A prediction (h, w) as a map of the image's size (H, W), with `fill` outside the window."""
+        return preds if preds.shape == self.truth.shape else self.window.place(preds, (*self.truth.shape,), fill)
 
     def columns(self) -> dict[str, Any]:
-        """What rows say about the image, whatever is done to it."""
+        """The columns of a row that are the same for every attack on the image."""
         return {
             "id": self.id,
             "group": self.group or None,
@@ -63,30 +84,66 @@ class Case:
 
     def scores(self, preds: Tensor, classes: int, background: int | None) -> dict[str, Any]:
         """`scoring.score_prediction` of a prediction (h, w)."""
-        maps = (self.placed(preds), self.truth, self.target, self.valid)
-        return score_prediction(*maps, classes, background, self.target_valid)
+        return score_prediction(
+            self.placed(preds),
+            truth=self.truth,
+            target=self.target,
+            valid=self.valid,
+            target_valid=self.target_valid,
+            classes=classes,
+            background=background,
+        )
 
     def success(self, judge: Criterion, preds: Tensor, targeted: bool, classes: int, background: int | None) -> bool:
-        """Whether the judge holds for a prediction (h, w), over the pixels that count for what the attack aims at."""
+        """Whether the judge holds for a prediction (h, w); a targeted attack is judged where the target is valid."""
         references = {"target": self.target[None], "truth": self.truth[None]}
         judged = self.target_valid if targeted else self.valid
         return bool(judge.holds(judge.score(self.placed(preds)[None], references, judged[None], classes, background)))
 
 
-def framed(item: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
-    """A data set's item with the model's "window" in it (None: all of the image), outside of which nothing is valid."""
-    size = (*item["mask"].shape,)
-    window = window_of(model, *size)
-    if window == OutputWindow.whole(*size):
-        return {**item, "window": None}
-    return {**item, "valid": item["valid"] & window.inside(size).to(item["valid"].device), "window": window}
+def make_case(
+    item: Mapping[str, Any], target: Target, window: OutputWindow | None = None, prediction: Tensor | None = None
+) -> Case:
+    """A data set's item with a target chosen for it.
+
+    Args:
+        item: of the data set.
+        target: chooses the map; `target.prepare` has been called.
+        window: the part of the image that the model predicts; None: all of it.
+        prediction: (H, W) int64, of the clean image, see `Target.choose`.
+    """
+    window = window or OutputWindow.whole(*item["mask"].shape)
+    choice = target.choose(item["id"], item["mask"].cpu(), valid_pixels(item, window), prediction)
+    return Case.of_item(item, choice, window)
+
+
+def repeat_case(
+    item: Mapping[str, Any], target: Target, row: Mapping[str, Any], window: OutputWindow | None = None
+) -> Case:
+    """The case that an earlier `row` of the image was measured on; nothing has to be predicted for it."""
+    window = window or OutputWindow.whole(*item["mask"].shape)
+    drawn = target.repeat(item["id"], item["mask"].cpu(), valid_pixels(item, window), row["target_draw"])
+    choice = TargetChoice(
+        mask=drawn.mask,
+        name=drawn.name,
+        draw=row["target_draw"],
+        draws=row["target_draws"],
+        too_close=row["target_too_close"],
+    )
+    return Case.of_item(item, choice, window)
+
+
+def valid_pixels(item: Mapping[str, Any], window: OutputWindow) -> Tensor:
+    """(H, W) bool: the valid pixels of a data set's item that lie in the window."""
+    valid: Tensor = item["valid"].cpu()
+    return valid & window.inside((*valid.shape,))
 
 
 def with_padding(case: Case, model: nn.Module) -> Case:
-    """The case of what the model itself makes of the image by padding; the same where it does not pad.
+    """The case with the padding that the model would add to the image; the same case if it adds none.
 
-    Attacked like that, the perturbation covers the padding too, norms are of the padded image, and that is what is
-    saved; the model does not pad it again. Maps get pixels that do not count.
+    An attack on this case perturbs the padding, too, and norms are of the padded image, which is saved. The model does
+    not pad it again. No pixel of the padding is valid.
     """
     height, width = case.truth.shape
     frame = getattr(model, "frame", None)
@@ -94,33 +151,27 @@ def with_padding(case: Case, model: nn.Module) -> Case:
         return case
     left, _, top, _ = padding
     image = model.pad(case.image[None])[0]  # type: ignore[operator]
-    own, size = OutputWindow(top, left, height, width), (*image.shape[-2:],)
-    names = ("truth", "target", "valid", "target_valid")
-    maps: dict[str, Any] = {name: own.place(getattr(case, name), size, fill=0) for name in names}
-    return replace(case, image=image, window=window_of(model, *size), **maps)
+    unpadded, size = OutputWindow(top, left, height, width), (*image.shape[-2:],)
+    return replace(
+        case,
+        image=image,
+        window=window_of(model, *size),
+        truth=unpadded.place(case.truth, size, fill=0),
+        target=unpadded.place(case.target, size, fill=0),
+        valid=unpadded.place(case.valid, size, fill=False),
+        target_valid=unpadded.place(case.target_valid, size, fill=False),
+    )
 
 
 def split_of(data: SegmentationData, split: str) -> Split:
-    """What targets need to know of a data set's split."""
+    """What targets need to know about one split of a data set."""
     ids = data.test_ids() if split == "test" else data.splits()[split]
     return Split(ids, lambda image_id: data.mask(image_id, split), data.background)
 
 
-def make_case(item: Mapping[str, Any], target: Target, prediction: Tensor | None = None) -> Case:
-    """A data set's item (image, mask, valid, id, group) with its target chosen, `prediction` as of `Target.choose`."""
-    return _case(item, target.choose(item["id"], item["mask"].cpu(), item["valid"].cpu(), prediction))
-
-
-def repeat_case(item: Mapping[str, Any], target: Target, row: Mapping[str, Any]) -> Case:
-    """The same with the target that was chosen when the item's `row` was made; needs no prediction."""
-    # Rows of older runs say nothing of it; theirs was the first.
-    draw, draws = (row.get(name) or 1 for name in ("target_draw", "target_draws"))
-    drawn = target.repeat(item["id"], item["mask"].cpu(), item["valid"].cpu(), draw)
-    return _case(item, Chosen(*drawn, draw, draws, bool(row.get("target_too_close"))))
-
-
-def _case(item: Mapping[str, Any], chosen: Chosen) -> Case:
-    truth, valid, aims = item["mask"].cpu(), item["valid"].cpu(), chosen.mask != VOID
-    maps = (truth, chosen.mask.masked_fill(~aims, 0), chosen.name, valid, valid & aims)
-    how = (chosen.draw, chosen.draws, chosen.too_close, item.get("window"))
-    return Case(item["id"], item["group"], item["image"].cpu(), *maps, *how)
+def items_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The items that a data loader collated into a batch."""
+    return [
+        {name: values[i] if isinstance(values, Tensor | list | tuple) else values for name, values in batch.items()}
+        for i in range(len(batch["id"]))
+    ]

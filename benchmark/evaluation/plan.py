@@ -1,7 +1,7 @@
-"""What an attack epoch is to do: the attacks, each perhaps at several budgets, the targets, the judge."""
+"""The plan of an attack epoch: its attacks, each at one or several budgets, its targets and its judge."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from torch import Tensor
@@ -13,25 +13,26 @@ from benchmark.errors import InputError, did_you_mean
 from benchmark.targets import Target
 
 Perturb = Literal["image", "input"]
-"""What a perturbation may cover: the image's own pixels, or all of what the network is given, padding included."""
+"""The pixels that an attack may perturb: those of the image, or the network's whole input, padding included."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One entry of the configuration's `attacks`: a rule and how long it may try.
+    """One entry of `attacks` in the configuration: a rule and the number of its steps.
 
     Args:
         rule: the update rule.
-        max_steps: updates per image.
-        stop, keep: as of `Engine`.
-        budgets: attack once with each of these as eps, in units of 1/255 for norm "inf" and as they are for others;
-            None: with the rule's own.
-        equal_norm: the name of another attack; image by image the budget is the norm of what that one has made.
-        nominal_eps: of a copy, the budget of the attack it copies, if that has one in the same norm.
-        family: the name without a budget; None: the entry's own name.
+        max_steps: updates per image, at most.
+        stop, keep: as for `Engine`.
+        budgets: the attack is made once with each of these as eps, in units of 1/255 for norm "inf" and unscaled for
+            other norms; None: once, with the eps of the rule.
+        equal_norm: the name of another attack; each image's eps is the norm of that attack's perturbation of it.
+        family: the name without a budget; None: the name of the entry.
+        nominal_eps: with `equal_norm`, the eps of the other attack, if that has one in the same norm.
     """
 
     rule: Rule
+    _: KW_ONLY
     max_steps: int = 500
     stop: bool = True
     keep: Keep = "best"
@@ -41,12 +42,12 @@ class Attack:
     nominal_eps: float | None = None
 
     def with_budgets(self, budgets: Sequence[float] | None) -> "Attack":
-        """The same at these budgets, if it has one in the norm "inf", none in particular, and copies no other."""
-        takes = _has_budget(self.rule) and self.rule.norm == "inf" and not self.budgets and not self.equal_norm
-        return replace(self, budgets=budgets) if takes and budgets is not None else self
+        """The attack at these budgets; unchanged unless its rule has an eps in norm "inf" that is still free."""
+        is_free = _has_budget(self.rule) and self.rule.norm == "inf" and not self.budgets and not self.equal_norm
+        return replace(self, budgets=budgets) if is_free and budgets is not None else self
 
     def columns(self, name: str) -> dict[str, Any]:
-        """What rows say about an attack of this name."""
+        """The columns of a row that describe the attack, which has this name."""
         return {
             "attack": name,
             "family": self.family or name,
@@ -57,19 +58,19 @@ class Attack:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run, as the configuration says it.
+    """What to run, built from the configuration.
 
     Attributes:
         attacks: name -> attack, as `expand` returns them.
-        target: draws the target maps.
-        judge: decides success for all of them alike.
-        engine: further options of `Engine`: slots, precision, sync_every, max_passes.
+        target: chooses the target maps.
+        judge: decides success, for every attack alike.
+        engine: further options of `Engine`, such as slots, precision, sync_every and max_passes.
         seed: of random starts.
-        defences: name -> input transform of an 8-bit image (C, H, W) uint8, which the files are also shown through.
-        perturb: what a perturbation may cover, see `session.with_padding`.
-        background_writer: whether a thread beside the attack's makes pictures and rows; None: unless that is on a CPU.
+        defences: name -> input transform, (C, H, W) uint8 -> the same; saved images are also scored after each of them.
+        perturb: "input" lets attacks perturb the padding, too, see `case.with_padding`.
+        background_writer: whether a thread writes pictures and rows; None: yes, unless the model is on a CPU.
     """
 
     attacks: Mapping[str, Attack]
@@ -87,10 +88,10 @@ class Plan:
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
-    """One attack for each budget, called NAME@BUDGET, and one for each attack whose norm is copied; copies come last.
+    """The attacks with one entry per budget, called NAME@BUDGET; those with `equal_norm` come last.
 
     Raises:
-        InputError: budgets for a rule without one, the norm of an attack that is not there.
+        InputError: a rule without eps has `budgets` or `equal_norm`, or `equal_norm` names no attack of the run.
     """
     expanded: dict[str, Attack] = {}
     for name, attack in attacks.items():
@@ -99,7 +100,7 @@ def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
     originals = dict(expanded)
     for name, attack in attacks.items():
         if attack.equal_norm:
-            expanded |= _copies(name, attack, attack.equal_norm, originals)
+            expanded |= _with_equal_norm(name, attack, attack.equal_norm, originals)
     return expanded
 
 
@@ -120,18 +121,18 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
     }
 
 
-def _copies(name: str, attack: Attack, copied: str, originals: Mapping[str, Attack]) -> dict[str, Attack]:
+def _with_equal_norm(name: str, attack: Attack, other: str, originals: Mapping[str, Attack]) -> dict[str, Attack]:
     _need_budget(name, attack, "equal_norm")
     if attack.budgets is not None:
         raise InputError(f"attacks.{name}: has both budgets and equal_norm; leave one out")
-    if copied in originals:
-        return {name: _copy(attack, copied, originals)}
-    family = [entry for entry, original in originals.items() if original.family == copied]
+    if other in originals:
+        return {name: _copy(attack, other, originals)}
+    family = [entry for entry, original in originals.items() if original.family == other]
     if not family:
-        near = did_you_mean(copied, originals)
+        near = did_you_mean(other, originals)
         raise InputError(
-            f"attacks.{name}.equal_norm={copied}: is not among the attacks of this run{near}; "
-            f"give one of {', '.join(originals) or 'them beside it'}"
+            f"attacks.{name}.equal_norm={other}: is not among the attacks of this run{near}; "
+            f"give one of {', '.join(originals) or 'its other attacks'}"
         )
     return {f"{name}@{entry.split('@')[1]}": replace(_copy(attack, entry, originals), family=name) for entry in family}
 

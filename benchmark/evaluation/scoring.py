@@ -12,15 +12,21 @@ def score_prediction(
     truth: Tensor,
     target: Tensor,
     valid: Tensor,
+    *,
     classes: int,
     background: int | None,
     target_valid: Tensor | None = None,
 ) -> dict[str, Any]:
-    """How a prediction compares with truth and target; all maps (H, W).
+    """How a prediction compares with truth and target.
 
-    `valid`, bool, are the pixels that count for the truth; `target_valid` those for the target, None: the same.
+    Args:
+        preds, truth, target: (H, W) int64.
+        valid: (H, W) bool, the pixels that count for the truth.
+        classes, background: of the data.
+        target_valid: (H, W) bool, the pixels that count for the target; None: the same as `valid`.
 
-    Returns the columns `iou_target` ... `confusion_truth` of `records.SCHEMA` without their prefix.
+    Returns:
+        The columns `iou_target` to `confusion_truth` of `runs.schema` without their prefix.
     """
     to_truth = metrics.confusion(preds[None], truth[None], valid[None], classes)[0]
     target_valid = valid if target_valid is None else target_valid
@@ -38,9 +44,9 @@ def score_prediction(
 def score_target(
     truth: Tensor, target: Tensor, target_valid: Tensor, classes: int, background: int | None
 ) -> dict[str, Any]:
-    """What is asked for: the columns `target_pixels` and `iou_target_truth` of `records.SCHEMA`.
+    """How large the target is and how close to the truth: the columns `target_pixels` and `iou_target_truth`.
 
-    All maps (H, W); `target_valid`, bool, are the pixels that count for the target.
+    All maps (H, W); `target_valid`, bool, marks the pixels that count for the target.
     """
     counts = metrics.confusion(truth[None], target[None], target_valid[None], classes)[0]
     labelled = counts.sum(1)

@@ -130,7 +130,7 @@ class Bench:
         target.prepare(split_of(self.data, self.data.test_split))
         with frozen(self.model, torch.float32), torch.no_grad():
             shown = [self.model(item["image"][None].to(self.device))[0].argmax(0).cpu() for item in self.items]
-        cases = [make_case(item, target, seen) for item, seen in zip(self.items, shown, strict=True)]
+        cases = [make_case(item, target, prediction=seen) for item, seen in zip(self.items, shown, strict=True)]
         images, targets = torch.stack([case.image for case in cases]), torch.stack([case.target for case in cases])
         return images.to(self.device), targets.to(self.device)
 

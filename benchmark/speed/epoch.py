@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,9 +13,10 @@ from benchmark.data.datamodule import SegmentationData
 from benchmark.engine import Engine, Finished, Job, Measurements
 from benchmark.evaluation.case import Case, split_of
 from benchmark.evaluation.plan import Attack, Plan
-from benchmark.evaluation.row_writer import RowWriter, common_to
+from benchmark.evaluation.row_writer import RowWriter, RunInfo
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import EIGHT_BIT
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
+from benchmark.runs.folder import RunFolder
 
 Item = dict[str, Any]
 """One image as data sets give it."""
@@ -34,26 +34,30 @@ def attacked(
     plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item] | Iterator[Item]
 ) -> Iterator[tuple[str, Finished, Case]]:
     """Attack the items as an attack epoch does, telemetry and rows included, in a folder that does not stay."""
-    split = data.test_split
+    split, quantizer = data.test_split, Quantizer(data.bits)
     with (
         TemporaryDirectory() as folder,
-        Session(plan, model, split_of(data, split), _watch, data.class_pixels) as session,
+        Session(
+            plan,
+            model,
+            split_of(data, split),
+            quantizer=quantizer,
+            watch=_watch,
+            class_pixels=data.class_pixels,
+        ) as session,
     ):
-        network = next(iter(session.engines.values())).network
-        common = common_to(data, split, "bench", "victim", plan)
-        writer = RowWriter(
-            Path(folder), common, plan.attacks, network, plan.defences, background_writer=plan.background_writer
-        )
+        info = RunInfo.of(plan, data, split, "bench", "victim")
+        writer = RowWriter(RunFolder(folder), info, plan=plan, network=session.network, quantizer=quantizer)
         with closing(writer):
             for item in items:
                 session.submit(item)
-                for done in session.run(drain=False):
-                    writer.write(*done)
-                    yield done
-            for done in session.run(drain=True):
-                writer.write(*done)
-                yield done
-            writer.rest()
+                for attack, finished, case in session.run(drain=False):
+                    writer.write(attack, finished, case)
+                    yield attack, finished, case
+            for attack, finished, case in session.run(drain=True):
+                writer.write(attack, finished, case)
+                yield attack, finished, case
+            writer.flush()
 
 
 def image_steps(plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item]) -> int:

@@ -3,8 +3,8 @@
 `base` has the contract; every kind of target has a file of its own, which its YAML in `conf/target/` names.
 """
 
-from benchmark.targets.base import Chosen, Drawn, Masks, Split, Target
+from benchmark.targets.base import Masks, Split, Target, TargetChoice, TargetMap
 from benchmark.targets.mask_file import MaskFile
 from benchmark.targets.other_image import OtherImage
 
-__all__ = ["Chosen", "Drawn", "MaskFile", "Masks", "OtherImage", "Split", "Target"]
+__all__ = ["MaskFile", "Masks", "OtherImage", "Split", "Target", "TargetChoice", "TargetMap"]

@@ -26,17 +26,17 @@ class Split(NamedTuple):
     background: int | None
 
 
-class Drawn(NamedTuple):
+class TargetMap(NamedTuple):
     """mask: (H, W) int64 target map, `VOID` where there is none. name: kind and, after a colon, the very map."""
 
     mask: Tensor
     name: str
 
 
-class Chosen(NamedTuple):
+class TargetChoice(NamedTuple):
     """A draw and how it came about.
 
-    mask, name: as of `Drawn`. draw: its number, from 1. draws: how many were drawn. too_close: whether none of them
+    mask, name: as of `TargetMap`. draw: its number, from 1. draws: how many were drawn. too_close: whether none of them
     kept to the limit, so that this is the least similar one.
     """
 
@@ -73,7 +73,7 @@ class Target(ABC):
         self.split = split
 
     @abstractmethod
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         """One or more maps for an image, the next one for when those before are too close to what is there.
 
         Always the same ones for the same split and image.
@@ -84,7 +84,7 @@ class Target(ABC):
             valid: (H, W) bool, the pixels that count.
         """
 
-    def choose(self, image_id: str, truth: Tensor, valid: Tensor, prediction: Tensor | None = None) -> Chosen:
+    def choose(self, image_id: str, truth: Tensor, valid: Tensor, prediction: Tensor | None = None) -> TargetChoice:
         """The first draw that keeps to the limit or, if there is none, the least similar of them, marked so.
 
         So an image for which every draw is too close is attacked and counted, and does not stop a run; where nothing
@@ -100,13 +100,13 @@ class Target(ABC):
         for number, drawn in enumerate(self.draws(image_id, truth, valid), 1):
             closeness = self._closeness(drawn.mask, truth, valid, prediction)
             if closeness <= limit:
-                return Chosen(*drawn, draw=number, draws=number, too_close=False)
+                return TargetChoice(*drawn, draw=number, draws=number, too_close=False)
             if chosen is None or closeness < nearest:
-                nearest, chosen = closeness, Chosen(*drawn, draw=number, draws=number, too_close=True)
+                nearest, chosen = closeness, TargetChoice(*drawn, draw=number, draws=number, too_close=True)
         assert chosen is not None, f"{self.kind} draws nothing for image {image_id}"
         return chosen._replace(draws=number)
 
-    def repeat(self, image_id: str, truth: Tensor, valid: Tensor, draw: int) -> Drawn:
+    def repeat(self, image_id: str, truth: Tensor, valid: Tensor, draw: int) -> TargetMap:
         """The draw of that number, for which nothing has to be predicted. Raises InputError if there are fewer."""
         drawn = next(islice(self.draws(image_id, truth, valid), draw - 1, None), None)
         if drawn is None:

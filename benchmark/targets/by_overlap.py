@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from benchmark import metrics
 from benchmark.images.label_maps import VOID
-from benchmark.targets.base import Drawn, Split, structure
+from benchmark.targets.base import Split, TargetMap, structure
 from benchmark.targets.other_image import OtherImage
 
 SIDE = 128  # pixels, at most, of the maps that are compared; where these are not smaller the order is exact
@@ -31,11 +31,11 @@ class ByOverlap(OtherImage):
         super().prepare(split)
         self._maps: Tensor | None = None
 
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         others = self.others(image_id)
         processes = self._processes(others, _small(truth.masked_fill(~valid, VOID)))
         for place in sorted(range(len(others)), key=processes.__getitem__):
-            yield Drawn(self.split.masks(others[place]), f"{self.kind}:{others[place]}")
+            yield TargetMap(self.split.masks(others[place]), f"{self.kind}:{others[place]}")
 
     @abstractmethod
     def rank(self, overlap: float, present: bool) -> tuple[float, bool]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.targets.base import Drawn, Split, Target, background_of
+from benchmark.targets.base import Split, Target, TargetMap, background_of
 
 
 @dataclass(eq=False)
@@ -25,5 +25,5 @@ class Erased(Target):
         super().prepare(split)
         self._background = background_of(split, self.kind)
 
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
-        yield Drawn(torch.full_like(truth, self._background), self.kind)
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
+        yield TargetMap(torch.full_like(truth, self._background), self.kind)

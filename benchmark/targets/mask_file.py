@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
 from benchmark.runs.layout import file_name
-from benchmark.targets.base import Drawn, Split, Target
+from benchmark.targets.base import Split, Target, TargetMap
 
 
 @dataclass(eq=False)
@@ -49,13 +49,13 @@ class MaskFile(Target):
                 f"{self._file(missing[0])}: no such target mask ({len(missing)} of {len(split.ids)} missing)"
             )
 
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         from benchmark.data.images import read_mask
 
         path = self._file(image_id)
         mask = torch.from_numpy(read_mask(path, self._encoding, "target.encoding"))[None, None]
         resized = F.interpolate(mask, size=truth.shape, mode="nearest-exact")[0, 0].to(torch.int64)
-        yield Drawn(resized, f"{self.kind}:{path.name}")
+        yield TargetMap(resized, f"{self.kind}:{path.name}")
 
     def _file(self, image_id: str) -> Path:
         path = Path(self.path)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from benchmark.errors import InputError
-from benchmark.targets.base import Drawn, Split, Target
+from benchmark.targets.base import Split, Target, TargetMap
 
 
 @dataclass(eq=False)
@@ -36,9 +36,9 @@ class OtherImage(Target):
         random.Random(self.seed).shuffle(order)
         self._order, self._place = order, {image_id: place for place, image_id in enumerate(order)}
 
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         for other in self.others(image_id):
-            yield Drawn(self.split.masks(other), f"{self.kind}:{other}")
+            yield TargetMap(self.split.masks(other), f"{self.kind}:{other}")
 
     def others(self, image_id: str) -> list[str]:
         """All other images of the split, in the order in which their masks are tried."""

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.targets.base import Drawn, require, structure
+from benchmark.targets.base import TargetMap, require, structure
 from benchmark.targets.transformed import Transformed
 
 TIMES = 3
@@ -47,12 +47,12 @@ class Eroded(Outline):
 
     kind: ClassVar[str] = "eroded"
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[Drawn]:
+    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
         depth = torch.from_numpy(_depth(structure(own, self.background).numpy()))
         for share in self.shares():
             if share < 1:
                 rim = structure(own, self.background) & (depth <= share * depth.max())
-                yield Drawn(own.masked_fill(rim, self.background), f"{self.kind}:{share:g}")
+                yield TargetMap(own.masked_fill(rim, self.background), f"{self.kind}:{share:g}")
 
 
 @dataclass(eq=False)
@@ -61,7 +61,7 @@ class Dilated(Outline):
 
     kind: ClassVar[str] = "dilated"
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[Drawn]:
+    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
         from scipy.ndimage import distance_transform_edt
 
         inside = structure(own, self.background).numpy()
@@ -70,7 +70,7 @@ class Dilated(Outline):
         nearest, distance = own[rows, columns], torch.from_numpy(distance)
         for share in self.shares():
             reach = max(share * radius + 0.5, 1.0)
-            yield Drawn(torch.where(distance <= reach, nearest, own), f"{self.kind}:{share:g}")
+            yield TargetMap(torch.where(distance <= reach, nearest, own), f"{self.kind}:{share:g}")
 
 
 def _depth(inside: NDArray[np.bool_]) -> NDArray[np.float64]:

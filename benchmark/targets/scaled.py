@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.targets.base import Drawn, require, structure
+from benchmark.targets.base import TargetMap, require, structure
 from benchmark.targets.transformed import Transformed
 
 POWERS = 4
@@ -31,7 +31,7 @@ class Scaled(Transformed):
         super().__post_init__()
         require(self.factor > 0 and self.factor != 1, f"factor={self.factor}: must be positive and not 1")
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[Drawn]:
+    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
         centre = structure(own, self.background).nonzero().double().mean(0).tolist()
         for power in range(1, POWERS + 1):
             factor = self.factor**power
@@ -42,4 +42,4 @@ class Scaled(Transformed):
             )
             inside = ((rows >= 0) & (rows < len(own)))[:, None] & ((columns >= 0) & (columns < own.shape[1]))
             source = own[rows.clamp(0, len(own) - 1)][:, columns.clamp(0, own.shape[1] - 1)]
-            yield Drawn(source.masked_fill(~inside, self.background), f"{self.kind}:{factor:g}")
+            yield TargetMap(source.masked_fill(~inside, self.background), f"{self.kind}:{factor:g}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.images.label_maps import VOID
-from benchmark.targets.base import Drawn, Split, Target, background_of, generator, require
+from benchmark.targets.base import Split, Target, TargetMap, background_of, generator, require
 
 Form = Literal["disc", "square"]
 
@@ -47,7 +47,7 @@ class Shape(Target):
         self._background = background_of(split, self.kind)
         require(self.label != self._background, f"label={self.label}: is the background; give another class")
 
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         random = generator(self.seed, self.kind, image_id)
         height, width = truth.shape
         half = math.sqrt(self.area * height * width / (math.pi if self.form == "disc" else 4))
@@ -57,7 +57,7 @@ class Shape(Target):
             right, down = (0.0, 0.0) if place == 0 else (random.uniform(-1, 1), random.uniform(-1, 1))
             centre = (0.5 + right * room_right, 0.5 + down * room_down)
             name = f"{self.kind}:{self.form}@{centre[0]:.3f},{centre[1]:.3f}"
-            yield Drawn(self._drawn(truth, centre, half), name)
+            yield TargetMap(self._drawn(truth, centre, half), name)
 
     def _drawn(self, truth: Tensor, centre: tuple[float, float], half: float) -> Tensor:
         """The map (H, W): its centre relative to the image, its radius or half its side in pixels."""

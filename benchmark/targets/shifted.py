@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.targets.base import Drawn, generator, require
+from benchmark.targets.base import TargetMap, generator, require
 from benchmark.targets.transformed import Transformed
 
 DIRECTIONS = 20
@@ -35,7 +35,7 @@ class Shifted(Transformed):
         super().__post_init__()
         require(0 < self.distance < 1, f"distance={self.distance}: must be between 0 and 1, a share of the image")
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[Drawn]:
+    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
         random = generator(self.seed, self.kind, image_id)
         height, width = own.shape
         for _ in range(DIRECTIONS):
@@ -46,4 +46,4 @@ class Shifted(Transformed):
             moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = own[
                 max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
             ]
-            yield Drawn(moved, f"{self.kind}:{right:+d},{down:+d}")
+            yield TargetMap(moved, f"{self.kind}:{right:+d},{down:+d}")

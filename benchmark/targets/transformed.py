@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from benchmark.images.label_maps import VOID
-from benchmark.targets.base import Drawn, Split, Target, background_of, structure
+from benchmark.targets.base import Split, Target, TargetMap, background_of, structure
 
 
 @dataclass(eq=False)
@@ -26,13 +26,13 @@ class Transformed(Target):
         super().prepare(split)
         self.background = background_of(split, self.kind)
 
-    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[Drawn]:
+    def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         own = truth.masked_fill(~valid, VOID)
         pixels = self._pixels(own)
         if not pixels:
-            yield Drawn(own, self.kind)
+            yield TargetMap(own, self.kind)
             return
-        lost: list[Drawn] = []
+        lost: list[TargetMap] = []
         drawn = False
         for changed in self.changes(image_id, own):
             if self._pixels(changed.mask) >= max(1, self.least * pixels):
@@ -44,7 +44,7 @@ class Transformed(Target):
             yield max(lost, key=lambda one: self._pixels(one.mask))
 
     @abstractmethod
-    def changes(self, image_id: str, own: Tensor) -> Iterator[Drawn]:
+    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
         """One or more changed maps of `own` (H, W) int64, which has a structure and is `VOID` where nothing is known.
 
         What comes in from outside the image is background.

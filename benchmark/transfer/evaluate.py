@@ -95,7 +95,7 @@ class Evaluation:
         kind = (past_run.data.classes, past_run.data.background)
         # A model of smaller output is judged where it says something.
         inside = window_of(model.victim, *case.truth.shape).inside((*case.truth.shape,))
-        judged = replace(case, valid=case.valid & inside, target_valid=case.target_valid & inside, window=None)
+        judged = replace(case, valid=case.valid & inside, target_valid=case.target_valid & inside)
         scores: dict[str, Any] = {}
         success = {}
         for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):

@@ -1,25 +1,32 @@
 """The attack epoch under a real test loop."""
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
+from pytorch_lightning.strategies import SingleDeviceStrategy
 
-from benchmark.callbacks.attack_epoch import AttackEpoch, items_of, refuse_unsuitable
+from benchmark.callbacks.attack_epoch import AttackEpoch, check_precision
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError, Stopped
 from benchmark.evaluation import row_writer
+from benchmark.evaluation.case import items_of
 from benchmark.evaluation.row_writer import RowWriter
 from benchmark.images.quantisation import Quantizer
 from benchmark.runs import tables
 
 IDS = [f"test_{i:05d}" for i in range(5)]
+
+
+def _epoch(plan, folder: Path, **options: Any) -> AttackEpoch:
+    return AttackEpoch(plan, folder, run="run", victim="victim", progress=False, **options)
 
 
 def _state(victim) -> list[tuple]:
@@ -32,7 +39,7 @@ def _state(victim) -> list[tuple]:
 def test_every_image_is_a_row_per_attack(
     victim, data, plan, make_trainer, tmp_path: Path, inference_mode: bool
 ) -> None:
-    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
+    epoch = _epoch(plan, tmp_path)
     make_trainer(epoch, inference_mode=inference_mode).test(victim, datamodule=data, verbose=False)
     table = tables.read(tmp_path)
     keys = list(zip(table["attack"].to_pylist(), table["id"].to_pylist(), strict=True))
@@ -49,7 +56,7 @@ def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer,
         folder = tmp_path / str(slots)
         data.batch_size = batch_size
         plan.engine["slots"] = slots
-        epoch = AttackEpoch(plan, folder, "run", "victim", progress=False)
+        epoch = _epoch(plan, folder)
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
         runs.append(tables.read(folder).drop_columns(["seconds"]).to_pylist())
     for one, other in zip(*runs, strict=True):
@@ -62,7 +69,7 @@ def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer,
 def test_the_victim_is_left_as_it_was(victim, data, plan, make_trainer, tmp_path: Path) -> None:
     next(victim.network.parameters()).requires_grad_(False)
     weights = {name: value.clone() for name, value in victim.state_dict().items()}
-    trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), inference_mode=False)
+    trainer = make_trainer(_epoch(plan, tmp_path), inference_mode=False)
     before = _state(victim)
     trainer.test(victim, datamodule=data, verbose=False)
     assert _state(victim) == before
@@ -81,7 +88,7 @@ def test_a_failure_keeps_what_is_done_and_frees_the_victim(
 
     monkeypatch.setattr(row_writer, "save_picture", full_disk)
     before = _state(victim)
-    trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), inference_mode=False)
+    trainer = make_trainer(_epoch(plan, tmp_path), inference_mode=False)
     with pytest.raises(OSError, match="no space left"):
         trainer.test(victim, datamodule=data, verbose=False)
     assert [parameter[1:3] for parameter in _state(victim)[1]] == [parameter[1:3] for parameter in before[1]]
@@ -99,15 +106,41 @@ def test_a_collated_batch_is_taken_apart() -> None:
     assert (second["id"], second["group"]) == ("b", "p")
 
 
+class _MetaDevice(SingleDeviceStrategy):
+    """Moves batches to the device "meta", which loses their values: whoever then reads one fails."""
+
+    def batch_to_device(self, batch: Any, device: torch.device | None = None, dataloader_idx: int = 0) -> Any:
+        return super().batch_to_device(batch, torch.device("meta"), dataloader_idx)
+
+
+def test_test_batches_stay_on_the_host(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    epoch = _epoch(plan, tmp_path)
+    trainer = make_trainer(epoch, inference_mode=False, strategy=_MetaDevice("cpu"))
+    trainer.test(victim, datamodule=data, verbose=False)
+    assert tables.read(tmp_path).num_rows == 10
+
+
+def test_validation_batches_are_moved_to_the_device(victim, data, make_trainer) -> None:
+    devices = []
+
+    class Seen(pl.Callback):
+        def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0) -> None:
+            devices.append(batch["image"].device.type)
+
+    with suppress(Exception):  # the model cannot be applied to a batch without values
+        make_trainer(Seen(), strategy=_MetaDevice("cpu")).validate(victim, datamodule=data, verbose=False)
+    assert set(devices) == {"meta"}
+
+
 @pytest.mark.parametrize("precision", ["16-true", "bf16-true", "transformer-engine"])
 def test_reduced_images_are_refused(precision: str) -> None:
     with pytest.raises(InputError, match=f"trainer\\.precision={precision} hands over images in reduced precision"):
-        refuse_unsuitable(SimpleNamespace(precision=precision, world_size=1))
+        check_precision(SimpleNamespace(precision=precision, world_size=1))
 
 
 def test_processes_it_knows_nothing_of_are_refused(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, processes=ProcessGroup(0, 2))
-    with pytest.raises(InputError, match="1 processes, of which the attack epoch knows 2"):
+    epoch = _epoch(plan, tmp_path, processes=ProcessGroup(0, 2))
+    with pytest.raises(InputError, match="the trainer has 1 processes, the attack epoch 2"):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
 
 
@@ -120,7 +153,7 @@ def test_two_shares_are_an_epoch(victim, data, plan, make_trainer, tmp_path: Pat
     for rank in range(2):
         processes = ProcessGroup(rank, 2, store=store)
         data.test_share = Share(range(5), processes, sharding)
-        epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
+        epoch = _epoch(plan, tmp_path)
         trainer = make_trainer(epoch, inference_mode=False)
         if rank == 0:
             with pytest.raises(RuntimeError, match=r"images have no row") if sharding == "static" else nullcontext():
@@ -132,8 +165,9 @@ def test_two_shares_are_an_epoch(victim, data, plan, make_trainer, tmp_path: Pat
 
 
 def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    done = {("one", IDS[0]): {}, ("two", IDS[0]): {}, ("one", IDS[3]): {}}
-    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False, done=done)
+    row = {"target_draw": 1, "target_draws": 1, "target_too_close": False}
+    done = {("one", IDS[0]): row, ("two", IDS[0]): row, ("one", IDS[3]): row}
+    epoch = _epoch(plan, tmp_path, done=done)
     with pytest.raises(RuntimeError, match="3 images have no row, such as test_00000 of one"):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
     rows = tables.read(tmp_path)
@@ -147,7 +181,9 @@ def test_an_end_by_signal_keeps_what_has_finished(
 ) -> None:
     """Images that have ended together are handed out one by one; the signal may come after the first."""
     plan.engine["slots"] = 5
-    epoch = AttackEpoch(replace(plan, background_writer=background_writer), tmp_path, "run", "victim", progress=False)
+    epoch = AttackEpoch(
+        replace(plan, background_writer=background_writer), tmp_path, run="run", victim="victim", progress=False
+    )
     write, written = RowWriter.write, []
 
     def first_only(self: RowWriter, *finished: Any) -> list[row_writer.Row]:
@@ -164,14 +200,14 @@ def test_an_end_by_signal_keeps_what_has_finished(
 
 
 def test_bf16_true_is_refused_in_the_loop(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    trainer = make_trainer(AttackEpoch(plan, tmp_path, "run", "victim", progress=False), precision="bf16-true")
+    trainer = make_trainer(_epoch(plan, tmp_path), precision="bf16-true")
     with pytest.raises(InputError, match=r"trainer\.precision=bf16-true"):
         trainer.test(victim, datamodule=data, verbose=False)
     assert not tables.RECORDS.exists(tmp_path)
 
 
 def test_an_epoch_that_misses_images_says_so(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    epoch = AttackEpoch(plan, tmp_path, "run", "victim", progress=False)
+    epoch = _epoch(plan, tmp_path)
     trainer = make_trainer(epoch, inference_mode=False, limit_test_batches=1)
     with pytest.raises(RuntimeError, match="6 images have no row, such as test_00002 of one"):
         trainer.test(victim, datamodule=data, verbose=False)

@@ -2,7 +2,8 @@
 
 import torch
 
-from benchmark.callbacks.progress import AttackProgress, TrainingProgress
+from benchmark.callbacks.progress import TrainingProgress
+from benchmark.evaluation.progress import AttackProgress
 
 
 def test_it_counts_images_slots_and_successes(capsys) -> None:

@@ -35,7 +35,7 @@ def test_rows_have_columns_for_each_defence_asked(command, trained: Path, tmp_pa
         with torch.no_grad():
             preds = victim((pixels.float() / 255).double()[None]).argmax(1)[0]
         target = data.mask(row["target"].removeprefix("other_image:"))
-        return score_prediction(preds, dataset[index]["mask"], target, dataset[index]["valid"], 2, 0)
+        return score_prediction(preds, dataset[index]["mask"], target, dataset[index]["valid"], classes=2, background=0)
 
     for index, row in enumerate(rows):
         file = np.array(Image.open(RunFolder(tmp_path / "run").adversarial("asma", row["id"])))

@@ -47,7 +47,9 @@ def test_rows_are_scored_through_the_whole_pipeline(command, defended: Path, tra
             raw = victim((shown.float() / 255).double()[None]).argmax(1)
         preds = postprocess(raw, [LargestComponent()], 2, 0)[0]
         target = data.mask(row["target"].removeprefix("other_image:"))
-        found = score_prediction(preds, dataset[index]["mask"], target, dataset[index]["valid"], 2, 0)
+        found = score_prediction(
+            preds, dataset[index]["mask"], target, dataset[index]["valid"], classes=2, background=0
+        )
         assert row["adv8_iou_truth"] == pytest.approx(found["iou_truth"])
         assert row["adv8_iou_target"] == pytest.approx(found["iou_target"])
     # The run's own model is found with what was around it, and is another one than the plain checkpoint.

@@ -97,7 +97,7 @@ def test_8_bit_columns_are_those_of_the_files(trained: Path) -> None:
         with torch.no_grad():
             preds = victim(points[None].double()).argmax(1)[0]
         target = data.mask(row["target"].removeprefix("other_image:"))
-        scored = score_prediction(preds, item["mask"], target, item["valid"], 2, 0)
+        scored = score_prediction(preds, item["mask"], target, item["valid"], classes=2, background=0)
         assert {name: row[f"adv8_{name}"] for name in scored} == scored
         assert row["success8"] == (scored["iou_target"] >= 0.95)
 

@@ -139,7 +139,7 @@ def test_the_other_model_is_judged_on_the_files(outcome: Path, attacked: Path, o
         for prefix, image in (("adv8", points), ("clean", clean)):
             with torch.no_grad():
                 preds = victim(image[None]).argmax(1)[0]
-            scored = score_prediction(preds, item["mask"], target, item["valid"], 2, 0)
+            scored = score_prediction(preds, item["mask"], target, item["valid"], classes=2, background=0)
             for name in ("iou_target", "iou_truth", "pixel_acc_truth", "dice_truth"):
                 assert row[f"{prefix}_{name}"] == pytest.approx(scored[name], abs=2e-2)
         assert row["success8"] == (row["adv8_iou_target"] >= JUDGE)
@@ -306,11 +306,11 @@ def test_a_picture_that_is_not_the_rows(declined, copied: Path) -> None:
             "target._target_=benchmark.targets.VOID: is no class or function",
         ),
         ("data._target_", "benchmark.data.synthetic", "is no class or function there is; restore"),
-        ("target._target_", "benchmark.targets.Drawn", "unknown key 'target.seed'"),
+        ("target._target_", "benchmark.targets.TargetMap", "unknown key 'target.seed'"),
         (
             "target",
-            {"_target_": "benchmark.targets.Drawn", "mask": 0, "name": "a"},
-            "makes a Drawn, no Target; restore",
+            {"_target_": "benchmark.targets.TargetMap", "mask": 0, "name": "a"},
+            "makes a TargetMap, no Target; restore",
         ),
         ("target", None, "is not the configuration of a run (it has no section target); restore it"),
         ("victim", None, "(it has no section victim)"),

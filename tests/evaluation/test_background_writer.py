@@ -1,4 +1,4 @@
-"""Work beside the caller's: in order, bounded, and no failure lost."""
+"""A worker thread keeps the order, waits for its queue, and loses no exception."""
 
 import threading
 
@@ -10,15 +10,15 @@ from benchmark.evaluation.background_writer import OrderedWorker
 def test_without_a_thread_each_piece_is_done_at_once() -> None:
     own = threading.get_ident()
     work: OrderedWorker[int] = OrderedWorker(0)
-    assert work.do(threading.get_ident) == [own]
-    assert work.rest() == []
+    assert work.submit(threading.get_ident) == [own]
+    assert work.flush() == []
     work.close()
 
 
 def test_results_come_in_order_from_another_thread() -> None:
     work: OrderedWorker[tuple[int, int]] = OrderedWorker(2)
-    found = [one for number in range(20) for one in work.do(lambda n=number: (n, threading.get_ident()))]
-    found += work.rest()
+    found = [one for number in range(20) for one in work.submit(lambda n=number: (n, threading.get_ident()))]
+    found += work.flush()
     work.close()
     assert [number for number, _ in found] == list(range(20))
     assert {thread for _, thread in found}.isdisjoint({threading.get_ident()})
@@ -28,11 +28,11 @@ def test_results_come_in_order_from_another_thread() -> None:
 def test_the_caller_waits_when_too_much_does() -> None:
     gate = threading.Event()
     work: OrderedWorker[int] = OrderedWorker(2)
-    assert work.do(lambda: gate.wait(10) and 0) == []
-    assert work.do(lambda: 1) == []
+    assert work.submit(lambda: gate.wait(10) and 0) == []
+    assert work.submit(lambda: 1) == []
     threading.Timer(0.05, gate.set).start()
     # The third may not wait behind two others, so the first has to be done.
-    assert work.do(lambda: 2)[0] == 0
+    assert work.submit(lambda: 2)[0] == 0
     assert gate.is_set()
     work.close()
 
@@ -41,11 +41,11 @@ def test_a_failure_is_raised_once_and_no_result_is_lost() -> None:
     gate = threading.Event()
     work: OrderedWorker[float] = OrderedWorker(5)
     for piece in (lambda: gate.wait(10) and 1, lambda: 1 / 0, lambda: 2):
-        assert work.do(piece) == []
+        assert work.submit(piece) == []
     gate.set()
     with pytest.raises(ZeroDivisionError, match="by zero"):
-        work.rest()
-    assert work.rest() == [1, 2]
+        work.flush()
+    assert work.flush() == [1, 2]
     work.close()
 
 
@@ -53,7 +53,7 @@ def test_closing_waits_and_is_silent() -> None:
     gate, done = threading.Event(), []
     work: OrderedWorker[object] = OrderedWorker(5)
     for piece in (lambda: gate.wait(10), lambda: 1 / 0, lambda: done.append(1)):
-        work.do(piece)
+        work.submit(piece)
     gate.set()
     work.close()
     assert done == [1]

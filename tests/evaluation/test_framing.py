@@ -13,16 +13,19 @@ from benchmark.attacks.dag import DAG
 from benchmark.attacks.pgd import PGD
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
-from benchmark.evaluation.case import framed, make_case, split_of, with_padding
+from benchmark.evaluation.case import make_case, split_of, with_padding
 from benchmark.evaluation.plan import Attack, Plan
-from benchmark.evaluation.row_writer import RowWriter, common_to
+from benchmark.evaluation.row_writer import RowWriter, RunInfo
 from benchmark.evaluation.scoring import score_perturbation, score_prediction
 from benchmark.evaluation.session import Session
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
+from benchmark.images.output_window import OutputWindow
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
+from benchmark.targets import OtherImage
 from benchmark.victims.task import Victim
 from tests.synthetic_data import synthetic_data
 
@@ -43,25 +46,29 @@ def images():
 
 
 def _plan(perturb: str, **attacks: Attack) -> Plan:
-    chosen = attacks or {"asma": Attack(ASMA(1e-3, 1e-2), max_steps=4, stop=False, keep="last")}
-    return Plan(chosen, _target(), Criterion(), {"slots": 2, "precision": 64}, seed=0, perturb=perturb)  # type: ignore[arg-type]
-
-
-def _target():
-    from benchmark.targets import OtherImage
-
-    return OtherImage(0)
+    return Plan(
+        attacks=attacks or {"asma": Attack(ASMA(1e-3, 1e-2), max_steps=4, stop=False, keep="last")},
+        target=OtherImage(0),
+        judge=Criterion(),
+        engine={"slots": 2, "precision": 64},
+        seed=0,
+        perturb=perturb,  # type: ignore[arg-type]
+    )
 
 
 def _written(folder: Path, plan: Plan, victim: Victim, images) -> list[dict]:
     dataset = images.test_dataloader().dataset
-    with Session(plan, victim, split_of(images, "test")) as session:
+    with _session(plan, victim, images) as session:
         session.check(dataset[i] for i in range(3))
-        network = next(iter(session.engines.values())).network
-        writer = RowWriter(folder, common_to(images, "test", "run", "v", plan), plan.attacks, network, {})
+        info = RunInfo.of(plan, images, "test", "run", "v")
+        writer = RowWriter(RunFolder(folder), info, plan=plan, network=session.network, quantizer=EIGHT_BIT)
         for i in range(3):
             session.submit(dataset[i])
-        return [row for done in session.run(drain=True) for row in writer.write(*done)]
+        return [row for name, finished, case in session.run(drain=True) for row in writer.write(name, finished, case)]
+
+
+def _session(plan: Plan, victim: Victim, images) -> Session:
+    return Session(plan, victim, split_of(images, "test"), quantizer=EIGHT_BIT)
 
 
 @pytest.mark.parametrize(("perturb", "side"), [("image", SIZE), ("input", INPUT)])
@@ -90,7 +97,7 @@ def test_rows_and_pictures_have_one_size_and_can_be_scored_again(
             preds = valid_victim(file[None].double())[0].argmax(0)
         assert np.array_equal(preds.numpy(), maps["adv8"][inside.numpy()].reshape(SHOWN, SHOWN))
         tensors = {name: torch.from_numpy(labels).long() for name, labels in maps.items()}
-        again = score_prediction(tensors["adv8"], tensors["truth"], tensors["target"], inside, 2, 0)
+        again = score_prediction(tensors["adv8"], tensors["truth"], tensors["target"], inside, classes=2, background=0)
         assert {name: row[f"adv8_{name}"] for name in again} == again
         assert row["adv8_l2"] == pytest.approx(score_perturbation(clean, file)["l2"])
         # The page and the montage take them as they take any other run's.
@@ -99,11 +106,10 @@ def test_rows_and_pictures_have_one_size_and_can_be_scored_again(
 
 def test_the_masks_are_those_of_the_data_where_the_victim_looks(valid_victim: Victim, images) -> None:
     item = images.test_dataloader().dataset[0]
-    seen = framed(item, valid_victim)
-    assert torch.equal(seen["valid"], valid_victim.window(SIZE, SIZE).inside((SIZE, SIZE)))
     plan = _plan("input")
     plan.target.prepare(split_of(images, "test"))
-    case = make_case(seen, plan.target)
+    case = make_case(item, plan.target, valid_victim.window(SIZE, SIZE))
+    assert torch.equal(case.valid, case.window.inside((SIZE, SIZE)))
     padded = with_padding(case, valid_victim)
     assert torch.equal(padded.image, valid_victim.pad(item["image"][None])[0])
     for one, other in ((case.truth, padded.truth), (case.target, padded.target)):
@@ -116,7 +122,7 @@ def test_what_may_be_perturbed(valid_victim: Victim, images) -> None:
     """Of the input the network sees everything near the window; of the image the padding follows its border."""
     deltas = {}
     for perturb in ("image", "input"):
-        with Session(_plan(perturb), valid_victim, split_of(images, "test")) as session:
+        with _session(_plan(perturb), valid_victim, images) as session:
             session.submit(images.test_dataloader().dataset[0])
             ((_, finished, case),) = session.run(drain=True)
         deltas[perturb] = finished.adv - case.image
@@ -135,7 +141,7 @@ def test_every_kind_of_rule_runs(valid_victim: Victim, images, perturb: str) -> 
         pgd=Attack(PGD(targeted=True, norm="inf", eps=8 / 255), max_steps=2),
         dag=Attack(DAG(norm=2), max_steps=2),
     )
-    with Session(plan, valid_victim, split_of(images, "test")) as session:
+    with _session(plan, valid_victim, images) as session:
         session.submit(images.test_dataloader().dataset[0])
         finished = {name: image for name, image, _ in session.run(drain=True)}
     assert set(finished) == {"pgd", "dag"}
@@ -146,8 +152,8 @@ def test_every_kind_of_rule_runs(valid_victim: Victim, images, perturb: str) -> 
 def test_a_victim_that_does_not_pad_is_attacked_alike(victim, data, plan) -> None:
     item = data.test_dataloader().dataset[0]
     plan.target.prepare(split_of(data, "test"))
-    case = make_case(framed(item, victim), plan.target)
-    assert case.window is None
+    case = make_case(item, plan.target)
+    assert case.window == OutputWindow.whole(*case.truth.shape)
     assert with_padding(case, victim) is case
 
 
@@ -159,7 +165,7 @@ def test_padding_to_a_stride_is_input_too(images) -> None:
     victim = Victim("python", encoder=None, stride=24, network=network, schedule="none")
     plan = _plan("input")
     plan.target.prepare(split_of(images, "test"))
-    case = with_padding(make_case(framed(images.test_dataloader().dataset[0], victim), plan.target), victim)
+    case = with_padding(make_case(images.test_dataloader().dataset[0], plan.target), victim)
     assert case.image.shape == (3, 48, 48)
     assert int(case.valid.sum()) == SIZE**2
     assert case.valid[:SIZE, :SIZE].all()

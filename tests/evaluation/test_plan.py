@@ -1,5 +1,7 @@
 """Attacks at several budgets, and attacks that copy another one's norm."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Attack, Plan, expand
 from benchmark.evaluation.session import Session
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.targets import OtherImage
 
 HELD = Attack(Projected(ASMA(1e-2, 1e-1)), max_steps=3)
@@ -37,6 +40,10 @@ def test_copies_come_last_and_follow_budgets() -> None:
     assert list(expand({"noise": COPY, "asma": Attack(ASMA())})) == ["asma", "noise"]
 
 
+def _plan(attacks: dict[str, Attack], engine: dict[str, Any], judge: Criterion | None = None) -> Plan:
+    return Plan(attacks=attacks, target=OtherImage(0), judge=judge or Criterion(), engine=engine, seed=0)
+
+
 @pytest.mark.parametrize(
     ("attacks", "message"),
     [
@@ -60,11 +67,13 @@ def test_plans_that_make_no_sense(attacks, message: str) -> None:
 def test_noise_has_the_norm_of_what_the_other_attack_made(victim, data, drain: bool) -> None:
     """Image by image, after clipping, whether the other attack succeeded or not."""
     attacks = expand({"noise": COPY, "asma": Attack(ASMA(1e-2, 1e-1), max_steps=3)})
-    plan = Plan(attacks, OtherImage(0), Criterion(value=0.6), {"slots": 2, "precision": 64}, seed=0)
+    plan = Plan(
+        attacks=attacks, target=OtherImage(0), judge=Criterion(value=0.6), engine={"slots": 2, "precision": 64}, seed=0
+    )
     dataset = data.test_dataloader().dataset
     sizes: dict[str, dict[str, float]] = {"asma": {}, "noise": {}}
     eps = {}
-    with Session(plan, victim, split_of(data, "test")) as session:
+    with Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT) as session:
         for index in range(5):
             session.submit(dataset[index])
             for name, finished, case in [] if drain else session.run(drain=False):
@@ -83,8 +92,10 @@ def test_noise_has_the_norm_of_what_the_other_attack_made(victim, data, drain: b
 
 def test_with_passes_given_every_attack_gets_just_these(victim, data) -> None:
     attacks = {"short": Attack(ASMA(1e-4, 1e-4), max_steps=1), "long": Attack(ASMA(1e-4, 1e-4), max_steps=1000)}
-    plan = Plan(attacks, OtherImage(0), Criterion(value=1.0), {"slots": 2, "max_passes": 21}, seed=0)
-    with Session(plan, victim, split_of(data, "test")) as session:
+    plan = Plan(
+        attacks=attacks, target=OtherImage(0), judge=Criterion(value=1.0), engine={"slots": 2, "max_passes": 21}, seed=0
+    )
+    with Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT) as session:
         session.submit(data.test_dataloader().dataset[0])
         spent = [(finished.steps, finished.forwards + finished.backwards) for _, finished, _ in session.run(True)]
     # The clean image, eight steps of two, the last iterate; with one more step two confirmations would not fit.
@@ -111,8 +122,14 @@ def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule:
         return data.class_pixels()
 
     seen.clear()
-    plan = Plan({"a": Attack(rule), "b": Attack(rule)}, OtherImage(0), Criterion(), {"slots": 2}, seed=0)
-    with Session(plan, victim, split_of(data, "test"), class_pixels=count) as session:
+    plan = Plan(
+        attacks={"a": Attack(rule), "b": Attack(rule)},
+        target=OtherImage(0),
+        judge=Criterion(),
+        engine={"slots": 2},
+        seed=0,
+    )
+    with Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT, class_pixels=count) as session:
         session.submit(data.test_dataloader().dataset[0])
         list(session.run(True))
     assert len(calls) == asked
@@ -122,9 +139,15 @@ def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule:
 
 
 def test_passes_for_no_step_are_refused(victim, data) -> None:
-    plan = Plan({"asma": Attack(ASMA())}, OtherImage(0), Criterion(), {"slots": 2, "max_passes": 5}, seed=0)
+    plan = Plan(
+        attacks={"asma": Attack(ASMA())},
+        target=OtherImage(0),
+        judge=Criterion(),
+        engine={"slots": 2, "max_passes": 5},
+        seed=0,
+    )
     with pytest.raises(InputError, match=r"engine\.max_passes=5: allows asma no step; give at least 6"):
-        Session(plan, victim, split_of(data, "test"))
+        Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT)
 
 
 def test_budgets_for_all_are_for_those_that_have_one_in_the_norm_inf() -> None:

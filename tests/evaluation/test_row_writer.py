@@ -16,13 +16,16 @@ from benchmark.engine.jobs import Finished, Job
 from benchmark.engine.model import AttackedModel
 from benchmark.evaluation import row_writer
 from benchmark.evaluation.case import Case
-from benchmark.evaluation.plan import Attack
-from benchmark.evaluation.row_writer import Common, RowWriter, trace_rows
+from benchmark.evaluation.plan import Attack, Plan
+from benchmark.evaluation.row_writer import RowWriter, RunInfo, trace_rows
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
+from benchmark.images.output_window import OutputWindow
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.runs import schema, tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
+from benchmark.targets import OtherImage
 
 
 class _Threshold(nn.Module):
@@ -41,7 +44,20 @@ def _case(group: str = "") -> Case:
     truth = _blocks(torch.tensor([[1, 1], [0, 0]]))
     image = truth.float().expand(3, 8, 8)
     everywhere = torch.ones(8, 8, dtype=torch.bool)
-    return Case("im/1", group, image, truth, 1 - truth, "other_image:im2", everywhere, everywhere, 2, 3, True)
+    return Case(
+        id="im/1",
+        group=group,
+        image=image,
+        truth=truth,
+        target=1 - truth,
+        valid=everywhere,
+        target_valid=everywhere,
+        window=OutputWindow.whole(8, 8),
+        target_name="other_image:im2",
+        target_draw=2,
+        target_draws=3,
+        target_too_close=True,
+    )
 
 
 def _blocks(quarters: torch.Tensor) -> torch.Tensor:
@@ -56,9 +72,8 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
     trace: list[dict[str, float]] = [
         {"step": float(step), "iou": 0.5, "pixel_acc": 0.5, "l2": 1.0, "linf": 0.1} for step in range(steps)
     ]
-    job = Job(id=case.id, image=case.image, labels=case.target, valid=case.valid, truth=case.truth)
     return Finished(
-        job=job,
+        job=Job(id=case.id, image=case.image, labels=case.target, valid=case.valid, truth=case.truth),
         adv=adv,
         clean_preds=predicted(case.image),
         adv_preds=predicted(adv),
@@ -79,11 +94,17 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
 
 
 def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:
-    common, attacks = (
-        Common("r", "v", "d", "test", 7, Criterion(), 2, 0),
-        {"asma": Attack(ASMA()), "two": Attack(ASMA())},
+    plan = Plan(
+        attacks={"asma": Attack(ASMA()), "two": Attack(ASMA())},
+        target=OtherImage(0),
+        judge=Criterion(),
+        engine={},
+        seed=7,
+        background_writer=background_writer,
     )
-    return RowWriter(folder, common, attacks, AttackedModel(_Threshold(), 64), {}, background_writer=background_writer)
+    info = RunInfo(run="r", victim="v", data="d", split="test", seed=7, judge=plan.judge, classes=2, background=0)
+    network = AttackedModel(_Threshold(), 64)
+    return RowWriter(RunFolder(folder), info, plan=plan, network=network, quantizer=EIGHT_BIT)
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
@@ -115,7 +136,7 @@ def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:
     assert TRACES.read(tmp_path)["step"].to_pylist() == [0, 1, 2]
 
 
-def test_all_that_was_seen_lies_beside_the_row(tmp_path: Path) -> None:
+def test_all_pictures_of_an_image_are_saved(tmp_path: Path) -> None:
     case = _case()
     hidden = case.valid.clone()
     hidden[:4] = False
@@ -148,20 +169,20 @@ def test_success8_is_judged_on_the_rounded_image(tmp_path: Path) -> None:
     assert (row["adv_iou_target"], row["adv8_iou_target"]) == (1, 0)
 
 
-def test_a_thread_beside_writes_the_same(tmp_path: Path) -> None:
+def test_a_background_writer_writes_the_same(tmp_path: Path) -> None:
     case = _case()
     finished = [_finished(case, case.image, steps) for steps in (1, 2)]
     names = ("asma", "two")
-    beside = _writer(tmp_path / "beside", background_writer=True)
+    threaded = _writer(tmp_path / "threaded", background_writer=True)
     for name, one in zip(names, finished, strict=True):
-        beside.write(name, one, case)
-    beside.close()
+        threaded.write(name, one, case)
+    threaded.close()
     plain = _writer(tmp_path / "plain")
     for name, one in zip(names, finished, strict=True):
         plain.write(name, one, case)
     for table in (RECORDS, TRACES):
-        assert table.read(tmp_path / "beside").equals(table.read(tmp_path / "plain"))
-    files = [sorted(p.relative_to(f) for p in f.rglob("*.png")) for f in (tmp_path / "beside", tmp_path / "plain")]
+        assert table.read(tmp_path / "threaded").equals(table.read(tmp_path / "plain"))
+    files = [sorted(p.relative_to(f) for p in f.rglob("*.png")) for f in (tmp_path / "threaded", tmp_path / "plain")]
     assert files[0] == files[1]
 
 

@@ -10,7 +10,7 @@ def test_a_prediction_by_hand() -> None:
     truth = torch.tensor([[1, 0, 0, 0, 0]])
     target = torch.tensor([[0, 1, 1, 0, 0]])
     valid = torch.tensor([[True, True, True, True, False]])
-    scores = score_prediction(preds, truth, target, valid, 2, 0)
+    scores = score_prediction(preds, truth, target, valid, classes=2, background=0)
     assert scores["confusion_truth"] == [2, 1, 0, 1]
     assert [scores[name] for name in ("iou_truth", "pixel_acc_truth", "dice_truth")] == pytest.approx(
         [1 / 2, 3 / 4, 2 / 3]
@@ -49,6 +49,6 @@ def test_no_perturbation() -> None:
 
 def test_the_scores_are_columns_of_a_row() -> None:
     maps = torch.zeros(1, 2, dtype=torch.int64)
-    prediction = score_prediction(maps, maps, maps, maps == 0, 2, 0)
+    prediction = score_prediction(maps, maps, maps, maps == 0, classes=2, background=0)
     assert {f"{p}_{name}" for p in PREDICTIONS for name in prediction} <= set(SCHEMA.names)
     assert set(score_perturbation(torch.zeros(3, 8, 8), torch.ones(3, 8, 8))) <= set(SCHEMA.names)

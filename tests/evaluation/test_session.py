@@ -15,11 +15,12 @@ from benchmark.evaluation.case import make_case, repeat_case, split_of
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.session import Session
 from benchmark.images.label_maps import VOID
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.targets import OtherImage
 
 
 def _session(plan, victim, data, watch=None) -> Session:
-    return Session(plan, victim, split_of(data, "test"), watch)
+    return Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT, watch=watch)
 
 
 def test_every_attack_sees_the_same_case(plan, victim, data) -> None:
@@ -84,7 +85,7 @@ def test_labels_out_of_range_are_refused(plan, victim, data) -> None:
         job.check_against(torch.zeros(2, 16, 16))
 
 
-def test_where_the_target_says_nothing_nothing_is_asked(victim, data, plan) -> None:
+def test_pixels_without_a_target_do_not_count(victim, data, plan) -> None:
     item = data.test_dataloader().dataset[0]
     void = torch.zeros(16, 16, dtype=torch.bool)
     void[:8] = True
@@ -95,7 +96,7 @@ def test_where_the_target_says_nothing_nothing_is_asked(victim, data, plan) -> N
     assert torch.equal(case.target_valid, ~void)
     assert torch.equal(case.valid, item["valid"])
     assert not case.target[void].any()
-    with Session(plan, victim, split) as session:
+    with Session(plan, victim, split, quantizer=EIGHT_BIT) as session:
         session.submit(item)
         for _, finished, _ in session.run(drain=True):
             assert torch.equal(finished.job.valid, ~void)
@@ -109,7 +110,7 @@ def test_labels_without_a_class_are_found_on_every_image(victim, data, plan) -> 
     wrong = make_case(items[1], plan.target).target_name
     masks[wrong.removeprefix("other_image:")] = torch.full((16, 16), 2)
     with (
-        Session(plan, victim, split) as session,
+        Session(plan, victim, split, quantizer=EIGHT_BIT) as session,
         pytest.raises(InputError, match=f"image {items[1]['id']}: labels from 2 to 2"),
     ):
         session.check(items)
@@ -132,7 +133,7 @@ def test_a_target_too_close_to_what_the_victim_sees_is_drawn_again(victim, data,
     first, second = list(plan.target.draws(item["id"], item["mask"], item["valid"]))[:2]
     _predicting(victim, {round(float(item["image"][0, 0, 0]), 6): first.mask})
     plan = replace(plan, attacks={"one": Attack(ASMA(), max_steps=0)})
-    with Session(plan, victim, split) as session:
+    with Session(plan, victim, split, quantizer=EIGHT_BIT) as session:
         session.submit(item)
         ((_, finished, case),) = session.run(drain=True)
     assert torch.equal(finished.clean_preds, first.mask)
@@ -149,16 +150,16 @@ def test_a_target_too_close_to_what_the_victim_sees_is_drawn_again(victim, data,
 
 def test_without_a_limit_nothing_is_predicted_for_a_target(victim, data, plan, monkeypatch) -> None:
     plan = replace(plan, target=OtherImage(0, max_iou=None))
-    with Session(plan, victim, split_of(data, "test")) as session:
+    with Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT) as session:
         monkeypatch.setattr(AttackedModel, "__call__", None)
         session.submit(data.test_dataloader().dataset[0])
 
 
-def test_a_target_that_has_been_aimed_at_is_aimed_at_again(victim, data, plan) -> None:
-    """Whatever the victim now seems to see in the image, on another machine say."""
+def test_a_resumed_image_keeps_its_target(victim, data, plan) -> None:
+    """Even if the victim now predicts another map of the clean image."""
     item = data.test_dataloader().dataset[0]
     row = {"target_draw": 3, "target_draws": 4, "target_too_close": True}
-    with Session(plan, victim, split_of(data, "test"), done={("one", item["id"]): row}) as session:
+    with Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT, done={("one", item["id"]): row}) as session:
         session.submit(item)
         ((name, _, case),) = session.run(drain=True)
     assert name == "two"
@@ -166,26 +167,18 @@ def test_a_target_that_has_been_aimed_at_is_aimed_at_again(victim, data, plan) -
     assert case.target_name == list(plan.target.draws(item["id"], item["mask"], item["valid"]))[2].name
 
 
-def test_rows_of_older_runs_have_the_first_draw(data, plan) -> None:
-    item = data.test_dataloader().dataset[0]
-    plan.target.prepare(split_of(data, "test"))
-    none = dict.fromkeys(("target_draw", "target_draws", "target_too_close"))
-    case = repeat_case(item, plan.target, none)
-    assert (case.target_name, case.target_draw) == (make_case(item, plan.target).target_name, 1)
-
-
-def test_nothing_to_aim_at_is_refused_once_for_all_images(victim, data, plan) -> None:
+def test_targets_that_are_all_their_own_masks_are_refused(victim, data, plan) -> None:
     items = [data.test_dataloader().dataset[i] for i in range(5)]
     same = [item | {"mask": items[0]["mask"]} for item in items]
     split = split_of(data, "test")._replace(masks=lambda _: items[0]["mask"])
     with (
-        Session(plan, victim, split) as session,
+        Session(plan, victim, split, quantizer=EIGHT_BIT) as session,
         pytest.raises(InputError, match="target=other_image: the target of every image is its own mask"),
     ):
         session.check(same)
-    with Session(plan, victim, split) as session:
+    with Session(plan, victim, split, quantizer=EIGHT_BIT) as session:
         session.check([*same, items[1]])
     untargeted = {"free": Attack(PGD(targeted=False))}
     judge = Criterion("iou", "truth", "<=", 0.1)
-    with Session(replace(plan, attacks=untargeted, judge=judge), victim, split) as session:
+    with Session(replace(plan, attacks=untargeted, judge=judge), victim, split, quantizer=EIGHT_BIT) as session:
         session.check(same)

@@ -1,6 +1,7 @@
 """What holds of every result and its file, and that nothing else passes."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation
+from benchmark.images.output_window import OutputWindow
 from benchmark.images.quantisation import round8
 from benchmark.verify.bounds import Relation, Trace, counts_of, effort, outcome, own_scores, visibility
 
@@ -22,7 +24,17 @@ def _case(seed: int = 0, channels: int = 3) -> Case:
     image = torch.randint(0, 256, (channels, 12, 12), generator=generator).float() / 255
     truth = torch.randint(0, 2, (12, 12), generator=generator)
     valid = torch.rand(12, 12, generator=generator) > 0.1
-    return Case("a", "", image, truth, 1 - truth, "other", valid, valid)
+    return Case(
+        id="a",
+        group="",
+        image=image,
+        truth=truth,
+        target=1 - truth,
+        valid=valid,
+        target_valid=valid,
+        window=OutputWindow.whole(12, 12),
+        target_name="other",
+    )
 
 
 def _wrong(relations: Any) -> set[str]:
@@ -165,7 +177,7 @@ def test_success_follows_from_the_judged_score(judge: Criterion) -> None:
 
 def test_success_is_not_told_from_scores_over_other_pixels() -> None:
     part = CASE.valid & (CASE.truth == 1)
-    case = Case("a", "", CASE.image, CASE.truth, CASE.target, "other", CASE.valid, part)
+    case = replace(CASE, target_valid=part)
     for judge, told in ((Criterion("iou", "target"), True), (Criterion("iou", "truth", "<=", 0.5), False)):
         assert _wrong(outcome(OUTCOME | {"success": False}, case, judge)) == ({"success"} if told else set())
 
