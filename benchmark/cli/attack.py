@@ -28,7 +28,7 @@ def attack(cfg: DictConfig, processes: ProcessGroup) -> None:
     context = open_context(cfg, processes)
     if cfg.victim.ckpt is None and cfg.victim.architecture not in adapters.names():
         raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
-    victim = victim_from_config(context) if cfg.victim.ckpt is None else load_victim(context)
+    victim = victim_from_config(context) if cfg.victim.ckpt is None else victim_from_checkpoint(context)
     rehearse(context, victim, fits=False, attacks=True)
     with context.begin() as loggers:
         attack_images(context, victim, loggers)
@@ -40,15 +40,17 @@ def checkpoint_of(context: Context) -> Path | None:
     return None if context.cfg.victim.ckpt is None else Path(context.cfg.victim.ckpt)
 
 
-def load_victim(context: Context) -> "Victim":
+def victim_from_checkpoint(context: Context) -> "Victim":
     """The victim of victim.ckpt, which has to fit the data and what the command line says of it."""
     from hydra.core.hydra_config import HydraConfig
 
-    from benchmark.victims.loading import load_victim, parts_of
+    from benchmark.victims.loading import load_victim, split_keys
 
     cfg, data = context.cfg.victim, context.data
-    _, around, own = parts_of({key: value for key, value in context.config["victim"].items() if key != "ckpt"})
-    victim = load_victim(cfg.ckpt, classes=data.classes, channels=data.channels, deployment=around, **own)
+    keys = split_keys({key: value for key, value in context.config["victim"].items() if key != "ckpt"})
+    victim = load_victim(
+        cfg.ckpt, classes=data.classes, channels=data.channels, deployment=keys.deployment, **keys.adapter
+    )
     for override in parse_all(HydraConfig.get().overrides.task):
         for key, _ in override.items():
             name = {"victim": "architecture"}.get(key, key.removeprefix("victim."))

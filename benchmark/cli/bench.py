@@ -164,7 +164,7 @@ def _made(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     from omegaconf import OmegaConf
 
     from benchmark.config.build import build_data
-    from benchmark.victims.loading import load_victim, parts_of, victim_from_config
+    from benchmark.victims.loading import build_victim, load_victim, split_keys
 
     data = build_data(cfg.data)
     data.setup("test")
@@ -172,11 +172,11 @@ def _made(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     kind: dict[str, Any] = {"classes": data.classes, "channels": data.channels}
     checkpoint = victim_config.pop("ckpt")
     if checkpoint is not None:
-        _, around, own = parts_of(victim_config)
-        victim = load_victim(checkpoint, **kind, deployment=around, **own)
+        keys = split_keys(victim_config)
+        victim = load_victim(checkpoint, **kind, deployment=keys.deployment, **keys.adapter)
     else:
         torch.manual_seed(cfg.seed)
-        victim = victim_from_config(background=data.background, **kind, **victim_config)
+        victim = build_victim(background=data.background, **kind, **victim_config)
     accelerator = cfg.trainer.get("accelerator", "auto")
     on_gpu = torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda")
     return data, victim.eval().to("cuda" if on_gpu else "cpu")

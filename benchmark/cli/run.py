@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from benchmark.cli.attack import attack_images, checkpoint_of, load_victim
+from benchmark.cli.attack import attack_images, checkpoint_of, victim_from_checkpoint
 from benchmark.cli.context import open_context
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.publish import show
@@ -14,7 +14,7 @@ def run(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Train a victim, or take the one of victim.ckpt, attack the test images with it, and show the result."""
     context = open_context(cfg, processes)
     checkpoint = checkpoint_of(context)
-    victim = victim_from_config(context) if checkpoint is None else load_victim(context)
+    victim = victim_from_config(context) if checkpoint is None else victim_from_checkpoint(context)
     rehearse(context, victim, fits=checkpoint is None, attacks=True)
     with context.begin() as loggers:
         if checkpoint is None:

@@ -33,15 +33,15 @@ def train(cfg: DictConfig, processes: ProcessGroup) -> None:
 def victim_from_config(context: Context) -> "Victim":
     """An untrained victim that fits the data."""
     from benchmark.victims.deployment import Deployment
-    from benchmark.victims.loading import parts_of, victim_from_config
+    from benchmark.victims.loading import build_victim, split_keys
 
     data = context.data
     options = {key: value for key, value in context.config["victim"].items() if key != "ckpt"}
-    own, around, left = parts_of(options)
-    _check_keys(own, left)
-    check_arguments(Deployment, around, "victim")
+    keys = split_keys(options)
+    _check_keys(keys.victim, keys.adapter)
+    check_arguments(Deployment, keys.deployment, "victim")
     try:
-        return victim_from_config(classes=data.classes, background=data.background, channels=data.channels, **options)
+        return build_victim(classes=data.classes, background=data.background, channels=data.channels, **options)
     except InputError:
         raise
     except (TypeError, ValueError) as error:
@@ -111,11 +111,12 @@ def train_victim(context: Context, victim: "Victim", loggers: "list[GuardedLogge
 
 
 def _take_best(victim: "Victim", path: Path) -> None:
-    import torch
+    from benchmark.victims.checkpoint_io import read_checkpoint
 
     if not path.exists():
         raise InputError(f"{path}: is missing, and the training is over; start a new run")
-    victim.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    _, weights = read_checkpoint(path)
+    victim.load_state_dict(weights)
 
 
 def victim_name(context: Context, victim: "Victim") -> str:

@@ -33,8 +33,9 @@ def victims(action: str, path: str, target: str | None, out: str | None, licence
 
 
 def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
+    from benchmark.victims.checkpoint_io import read_checkpoint
     from benchmark.victims.fingerprints import checkpoint_sha256, tensors_sha256
-    from benchmark.victims.loading import is_adapted, read_checkpoint, rebuilt
+    from benchmark.victims.loading import needs_adapter, restore_victim
     from benchmark.victims.model_card import model_card, provenance
     from benchmark.victims.safetensors_io import HUB_FILE, save_victim
 
@@ -45,7 +46,7 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
             raise InputError(f"{path}: is there already; choose another place")
     saved, weights = read_checkpoint(checkpoint)
     # What only the user's own code can build is handed on as it is.
-    saved = saved if is_adapted(saved) else dict(rebuilt(saved, weights, checkpoint).hparams)
+    saved = saved if needs_adapter(saved) else dict(restore_victim(saved, weights, checkpoint).hparams)
     about = {
         "licence": licence or "unknown",
         "weights_sha256": tensors_sha256(weights),
@@ -64,21 +65,22 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
 
 
 def _import(path: Path, out: Path) -> int:
+    from benchmark.victims.checkpoint_io import save_checkpoint
     from benchmark.victims.fingerprints import tensors_sha256
-    from benchmark.victims.loading import is_adapted, rebuilt
-    from benchmark.victims.safetensors_io import read_victim, save_checkpoint
+    from benchmark.victims.loading import needs_adapter, restore_victim
+    from benchmark.victims.safetensors_io import read_victim
 
     if out.exists():
         raise InputError(f"--out {out}: is there already; choose another place")
     saved, weights = read_victim(path)
-    if not is_adapted(saved):
-        victim = rebuilt(saved, weights, path)
+    if not needs_adapter(saved):
+        victim = restore_victim(saved, weights, path)
         saved, weights = dict(victim.hparams), victim.state_dict()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(saved, weights, out)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another place") from error
-    how = " (of a network of your own: attack it with the victim= it was trained with)" if is_adapted(saved) else ""
+    how = " (of a network of your own: attack it with the victim= it was trained with)" if needs_adapter(saved) else ""
     print(f"victim   {out}{how}\nweights  {tensors_sha256(weights)}")
     return 0

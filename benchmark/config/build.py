@@ -183,7 +183,7 @@ def build_trainer(
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from benchmark.callbacks.cooperative_stop import CooperativeStop
-    from benchmark.victims.checkpoint_io import WholeCheckpointIO
+    from benchmark.victims.checkpoint_io import AtomicCheckpointIO
 
     if processes.size > 1:
         options |= {"devices": processes.local_size, "num_nodes": processes.machines}
@@ -204,7 +204,7 @@ def build_trainer(
             default_root_dir=folder,
             # The data module gives each process its share.
             use_distributed_sampler=False,
-            plugins=[environment, WholeCheckpointIO()],
+            plugins=[environment, AtomicCheckpointIO()],
         )
     except InputError:
         raise

@@ -9,7 +9,7 @@ from benchmark.past_runs.mismatch import Mismatch
 from benchmark.past_runs.past_run import PastRun
 from benchmark.victims import adapters
 from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
-from benchmark.victims.loading import OwnNetworkError, load_victim, victim_from_config
+from benchmark.victims.loading import OwnNetworkError, build_victim, load_victim
 from benchmark.victims.task import Victim
 
 _FORM = ("head", "mean", "std", "stride")  # what of the configuration a network of one's own is used with
@@ -96,7 +96,7 @@ def _from_file(past_run: PastRun, path: Path, factory: str | None) -> Victim:
 
 def _from_factory(past_run: PastRun, config: Mapping[str, Any], factory: str | None) -> Victim:
     data = past_run.data
-    victim = victim_from_config(
+    victim = build_victim(
         classes=data.classes,
         background=data.background,
         channels=data.channels,

@@ -1,8 +1,5 @@
-"""Victims from a configuration and from checkpoints, without ever executing what a checkpoint holds."""
+"""Builds victims from the configuration and from what checkpoints hold; no code of a checkpoint runs."""
 
-import inspect
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,66 +10,69 @@ from torch import nn
 
 from benchmark.errors import InputError, first_line
 from benchmark.victims import adapters
+from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.deployment import Deployment
-from benchmark.victims.task import Victim
-
-HYPER_PARAMETERS = frozenset(inspect.signature(Victim).parameters) - {"network"}
+from benchmark.victims.task import HYPER_PARAMETERS, Victim
 
 
 class OwnNetworkError(InputError):
     """The checkpoint holds the weights of a network that only a factory of the user's can build."""
 
 
-class Parts(NamedTuple):
-    """A configuration's victim section, without `ckpt`, by whom its keys are for."""
+class SectionKeys(NamedTuple):
+    """The keys of a configuration's section `victim`, without `ckpt`, by what takes them."""
 
     victim: dict[str, Any]
     deployment: dict[str, Any]
-    own: dict[str, Any]
+    adapter: dict[str, Any]
 
 
-def parts_of(config: Mapping[str, Any]) -> Parts:
-    """Keys of `Victim`, of `Deployment`, and what is left for the adapter, `options` included if it is one's."""
-    around = {field.name for field in fields(Deployment)}
-    mine = HYPER_PARAMETERS - {"deployment"}
-    if config.get("architecture") in adapters.names():
-        mine = mine - {"options"}
-        config = {key: value for key, value in config.items() if key != "options" or value is not None}
-    return Parts(
-        {key: value for key, value in config.items() if key in mine},
-        {key: value for key, value in config.items() if key in around},
-        {key: value for key, value in config.items() if key not in mine | around},
+def split_keys(section: Mapping[str, Any]) -> SectionKeys:
+    """The keys of `Victim`, those of `Deployment`, and all others, which an adapter may take.
+
+    An adapter gets `options` too, which is a key of `Victim` for all other architectures.
+    """
+    of_deployment = {field.name for field in fields(Deployment)}
+    of_victim = HYPER_PARAMETERS - {"deployment"}
+    if section.get("architecture") in adapters.names():
+        of_victim = of_victim - {"options"}
+        section = {key: value for key, value in section.items() if key != "options" or value is not None}
+    return SectionKeys(
+        {key: value for key, value in section.items() if key in of_victim},
+        {key: value for key, value in section.items() if key in of_deployment},
+        {key: value for key, value in section.items() if key not in of_victim | of_deployment},
     )
 
 
-def victim_from_config(*, classes: int, background: int | None, channels: int, **config: Any) -> Victim:
-    """Make an untrained victim, or wrap the module that an adapter makes.
+def build_victim(*, classes: int, background: int | None, channels: int, **section: Any) -> Victim:
+    """Build an untrained victim, or wrap the network that an adapter makes.
 
     Args:
         classes, background, channels: of the data.
-        config: the keys of conf/victim, without `ckpt`.
+        section: the keys of conf/victim, without `ckpt`.
 
     Raises:
         InputError: a value that cannot be used, or weights that are not finite.
     """
-    own, around, left = parts_of(config)
-    architecture = str(own.get("architecture"))
+    keys = split_keys(section)
+    architecture = str(keys.victim.get("architecture"))
     network = None
     if architecture in adapters.names():
-        network = adapters.make(architecture, left, channels, 1 if own.get("head") == "sigmoid" else classes)
-    elif left:
-        key = min(left)
-        raise InputError(f"victim.{key}={left[key]}: architecture {architecture!r} takes no such key")
+        outputs = 1 if keys.victim.get("head") == "sigmoid" else classes
+        network = adapters.make(architecture, keys.adapter, channels, outputs)
+    elif keys.adapter:
+        key = min(keys.adapter)
+        raise InputError(f"victim.{key}={keys.adapter[key]}: architecture {architecture!r} takes no such key")
     victim = Victim(
         classes=classes,
         background=background,
         channels=channels,
         network=network,
-        deployment=Deployment().but(around).plain(),
-        **own,
+        deployment=Deployment().but(keys.deployment).plain(),
+        **keys.victim,
     )
-    source = [f"victim.{key}={left[key]}" for key in adapters.needed(architecture)] if network else ["the new victim"]
-    check_finite(victim, source[0])
+    first_key = adapters.needed(architecture)[0] if network else None
+    check_finite(victim, f"victim.{first_key}={keys.adapter[first_key]}" if first_key else "the new victim")
     return victim
 
 
@@ -82,20 +82,20 @@ def load_victim(
     classes: int | None = None,
     channels: int | None = None,
     deployment: Mapping[str, Any] | None = None,
-    **own: Any,
+    **adapter_keys: Any,
 ) -> Victim:
-    """Load a trained victim, in eval mode on the CPU; nothing is downloaded, no code of the checkpoint runs.
+    """Load a trained victim in eval mode on the CPU. Nothing is downloaded, and no code of the checkpoint runs.
 
     Args:
-        path: checkpoint written by Lightning for a `Victim`.
-        classes, channels: of the data it will be used on; None: whatever the checkpoint has.
-        deployment: what is done around the network other than what the checkpoint says; None in it says nothing.
-        own: what an adapter builds the network from; unused for others. From the caller's configuration, because a
-            checkpoint must not choose code to run.
+        path: a checkpoint that Lightning wrote for a `Victim`.
+        classes, channels: of the data that the victim will be used on; None: those of the checkpoint.
+        deployment: keywords of `Deployment` that replace those of the checkpoint; None keeps the checkpoint's value.
+        adapter_keys: what an adapter builds the network from; ignored for other networks. They come from the caller's
+            configuration, because a checkpoint must not choose code to run.
 
     Raises:
-        InputError: no such file, not a checkpoint of a victim, or one that does not fit the data; `OwnNetworkError` if
-            it is of a network that only an adapter can build, and its keys are not given.
+        InputError: the file is missing, is no checkpoint of a victim, or does not fit the data.
+        OwnNetworkError: only an adapter can build the network, and its keys are not given.
     """
     saved, weights = read_checkpoint(path)
     for name, needed in (("classes", classes), ("channels", channels)):
@@ -104,40 +104,32 @@ def load_victim(
                 f"{path} was trained on {saved.get(name)} {name}, the data have {needed}; "
                 "choose the data it was trained on or train a victim for these"
             )
-    return rebuilt(saved, weights, Path(path), deployment, **own)
+    return restore_victim(saved, weights, Path(path), deployment, **adapter_keys)
 
 
-def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A checkpoint's hyper-parameters and weights. Raises InputError if it is none of a victim."""
-    checkpoint = _read(Path(path))
-    saved, weights = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
-    if not isinstance(saved, dict) or not isinstance(weights, dict) or not saved.keys() <= HYPER_PARAMETERS:
-        raise InputError(f"{path} is a checkpoint of something else than a victim; give one that `train` wrote")
-    return saved, weights
+def needs_adapter(hyper_parameters: Mapping[str, Any]) -> bool:
+    """Whether only an adapter can build the network of these hyper-parameters."""
+    return str(hyper_parameters.get("architecture")) in adapters.names()
 
 
-def is_adapted(saved: Mapping[str, Any]) -> bool:
-    """Whether hyper-parameters are of a network that only an adapter can build."""
-    return str(saved.get("architecture")) in adapters.names()
-
-
-def rebuilt(
-    saved: Mapping[str, Any],
+def restore_victim(
+    hyper_parameters: Mapping[str, Any],
     weights: Mapping[str, Any],
     path: Path,
     deployment: Mapping[str, Any] | None = None,
-    **own: Any,
+    **adapter_keys: Any,
 ) -> Victim:
-    """The victim of these hyper-parameters and weights, in eval mode; `path` says in errors where they are from.
+    """Build the victim of these hyper-parameters and weights, in eval mode.
 
-    The rest as of `load_victim`.
+    `path` is the file that they were read from, for messages; all else is as for `load_victim`.
     """
-    victim = _rebuild(path, dict(saved), deployment or {}, own)
+    victim = _rebuild(path, dict(hyper_parameters), deployment or {}, adapter_keys)
     try:
         victim.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
+        difference = _first_difference(victim, weights)
         raise InputError(
-            f"{path} holds weights that do not fit its {saved['architecture']}: {_keys_apart(victim, weights)}; "
+            f"{path} holds weights that do not fit its {hyper_parameters['architecture']}: {difference}; "
             "give the checkpoint of that network"
         ) from error
     check_finite(victim, str(path))
@@ -151,62 +143,33 @@ def check_finite(network: nn.Module, where: str = "the victim") -> None:
             raise InputError(f"{where} has NaN or infinite values in {name}; train it again or use another checkpoint")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"no checkpoint at {path}; check victim.ckpt")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(_refusal(path, str(error))) from error
-    except Exception as error:  # any bytes may come here, and torch's readers raise many things at them
-        raise InputError(
-            f"{path} is not a readable PyTorch checkpoint ({first_line(error)}); is it complete?"
-        ) from error
-    if not isinstance(checkpoint, dict):
-        raise InputError(f"{path} holds a {type(checkpoint).__name__}, not the checkpoint of a victim")
-    return checkpoint
-
-
-def _refusal(path: Path, message: str) -> str:
-    named = re.search(r"GLOBAL ([\w.]+)", message)
-    with path.open("rb") as file:
-        start = file.read(2)
-    # torch's archives, and pickles of protocol 2 and later
-    if named is None and start != b"PK" and not start.startswith(b"\x80"):
-        return f"{path} is not a PyTorch checkpoint; give a .ckpt that `train` wrote"
-    what = named.group(1) if named else "objects"
-    return (
-        f"{path} is refused: it holds {what} beyond tensors and plain values, and loading that would execute code; "
-        "give a .ckpt that `train` wrote"
-    )
-
-
-def _rebuild(path: Path, saved: dict[str, Any], deployment: Mapping[str, Any], own: dict[str, Any]) -> Victim:
-    # Encoder weights are in the checkpoint: asking for pretrained ones again would only reach for the network.
-    saved = saved | {"encoder_weights": None}
-    architecture, adapted = str(saved.get("architecture")), is_adapted(saved)
-    if adapted and any(own.get(key) is None for key in adapters.needed(architecture)):
+def _rebuild(
+    path: Path, hyper_parameters: dict[str, Any], deployment: Mapping[str, Any], adapter_keys: dict[str, Any]
+) -> Victim:
+    # The checkpoint holds the encoder's weights: to name pretrained ones again would only reach for the network.
+    hyper_parameters |= {"encoder_weights": None}
+    architecture, network = str(hyper_parameters.get("architecture")), None
+    if needs_adapter(hyper_parameters) and any(adapter_keys.get(key) is None for key in adapters.needed(architecture)):
         keys = " ".join(f"victim.{key}=..." for key in adapters.needed(architecture))
         raise OwnNetworkError(f"{path} is of a network of your own; give victim={architecture} {keys}")
     try:
-        around = Deployment.of(saved.get("deployment") or {}).but(deployment)
-        network = None
-        if adapted:
-            outputs = 1 if saved.get("head") == "sigmoid" else saved["classes"]
-            network = adapters.make(architecture, own, saved["channels"], outputs)
-        return Victim(network=network, **saved | {"deployment": around.plain()})
+        hyper_parameters["deployment"] = Deployment.of(hyper_parameters.get("deployment") or {}).but(deployment).plain()
+        if needs_adapter(hyper_parameters):
+            outputs = 1 if hyper_parameters.get("head") == "sigmoid" else hyper_parameters["classes"]
+            network = adapters.make(architecture, adapter_keys, hyper_parameters["channels"], outputs)
+        return Victim(network=network, **hyper_parameters)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise InputError(f"{path} has hyper-parameters no victim has ({first_line(error)})") from error
 
 
-def _keys_apart(victim: Victim, weights: Mapping[str, Any]) -> str:
-    own = victim.state_dict()
-    for name in own:
+def _first_difference(victim: Victim, weights: Mapping[str, Any]) -> str:
+    expected = victim.state_dict()
+    for name, tensor in expected.items():
         if name not in weights:
             return f"{name} is missing"
-        found = getattr(weights[name], "shape", None)
-        if found != own[name].shape:
-            return f"{name} is {tuple(found) if found is not None else 'no tensor'}, expected {tuple(own[name].shape)}"
-    return f"{next(name for name in weights if name not in own)} is not part of it"
+        shape = getattr(weights[name], "shape", None)
+        if shape != tensor.shape:
+            return f"{name} is {tuple(shape) if shape is not None else 'no tensor'}, expected {tuple(tensor.shape)}"
+    return f"{next(name for name in weights if name not in expected)} is not part of it"

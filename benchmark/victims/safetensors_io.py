@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError, first_line
-from benchmark.victims.loading import HYPER_PARAMETERS
+from benchmark.victims.task import HYPER_PARAMETERS
 
 KEY, FORMAT = "segmentation_attack_benchmark", 1
 """Where a file's metadata says what the victim is, and in which version of that."""
@@ -65,19 +64,6 @@ def read_victim(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         f"{file}: does not say what network it is of; give what `victims export` wrote, or a folder with the "
         "config.json of smp's save_pretrained"
     )
-
-
-def save_checkpoint(hyper_parameters: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
-    """Write what victim.ckpt takes, whole or not at all."""
-    import pytorch_lightning as pl
-
-    checkpoint = {
-        "state_dict": dict(weights),
-        "hyper_parameters": dict(hyper_parameters),
-        "pytorch-lightning_version": pl.__version__,
-    }
-    with atomic_path(path) as temporary:
-        torch.save(checkpoint, temporary)
 
 
 def _own(text: str, file: Path) -> dict[str, Any]:

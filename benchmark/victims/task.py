@@ -1,11 +1,11 @@
 """The victim: a segmentation network with its normalisation inside, and how it is trained."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
@@ -15,13 +15,10 @@ from benchmark.errors import InputError
 from benchmark.images.output_window import InputFrame, OutputWindow
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
+from benchmark.victims.hyper_parameters import check_outputs, check_training, normalisation
 from benchmark.victims.losses import VOID, SegmentationLoss
+from benchmark.victims.padding import Padding, pad
 from benchmark.victims.smp_networks import build_network, network_stride
-
-HEADS = ("softmax", "sigmoid")
-SCHEDULES = ("one_cycle", "cosine", "none")
-
-_IMAGENET_MEAN, _IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 class Victim(pl.LightningModule):
@@ -56,6 +53,7 @@ class Victim(pl.LightningModule):
     def __init__(
         self,
         architecture: str,
+        *,
         encoder: str | None = "resnet18",
         encoder_weights: str | None = None,
         classes: int = 2,
@@ -74,29 +72,27 @@ class Victim(pl.LightningModule):
         network: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        mean, std = _statistics(mean, std, channels, taken_as_is=architecture in adapters.names())
+        mean, std = normalisation(mean, std, channels, adapted=architecture in adapters.names())
         options = dict(options or {})
         around = Deployment.of(deployment or {})
         around.check_against(classes, background)
         deployment = around.plain()
-        _check_outputs(classes, head, background)
+        check_outputs(classes, head, background)
         for name, value in (("stride", stride), ("input_size", input_size)):
             if value is not None and value < 1:
                 raise InputError(f"victim.{name}={value} must be at least 1, or null")
-        _check_training(learning_rate, weight_decay, schedule)
+        check_training(learning_rate, weight_decay, schedule)
         # Reads this frame's locals, so what is saved are the resolved, plain values. The logger gets the run's whole
         # configuration elsewhere.
         self.save_hyperparameters(ignore=["network"], logger=False)
         self.outputs = classes if head == "softmax" else 1
         self.deployment = around
-        self.configure_network(network)
-        self.stride = stride or network_stride(self.network)
+        self.configure_models(network)
+        self.configure_losses()
+        self.configure_metrics()
+        self.padding = Padding(stride or network_stride(self.network), input_size or 0)
         for name, values in (("mean", mean), ("std", std)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
-        self.loss = SegmentationLoss(self.outputs)
-        # One table of counts; the scores are computed from it as they are for the rows of an attack.
-        self.confusion = MulticlassConfusionMatrix(classes, ignore_index=VOID, validate_args=False)
-        self.val_loss = MeanMetric()
 
     @property
     def label(self) -> str:
@@ -104,8 +100,8 @@ class Victim(pl.LightningModule):
         found = (self.hparams[key] for key in ("architecture", "encoder"))
         return "_".join(str(value) for value in found if value) + self.deployment.label()
 
-    def configure_network(self, network: nn.Module | None) -> None:
-        """Build the smp network the hyper-parameters name, or take the module given for an adapter's architecture."""
+    def configure_models(self, network: nn.Module | None) -> None:
+        """Set `network`: the smp network that the hyper-parameters name, or the module that an adapter has made."""
         own = self.hparams
         if own["architecture"] in adapters.names():
             if network is None:
@@ -126,6 +122,15 @@ class Victim(pl.LightningModule):
             options=own["options"],
         )
 
+    def configure_losses(self) -> None:
+        """Set `loss`, of logits, labels and valid pixels."""
+        self.loss = SegmentationLoss(self.outputs)
+
+    def configure_metrics(self) -> None:
+        """Set the metrics of validation: a confusion matrix, from which all scores are computed, and the mean loss."""
+        self.confusion = MulticlassConfusionMatrix(self.hparams["classes"], ignore_index=VOID, validate_args=False)
+        self.val_loss = MeanMetric()
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1], as deployed; K = 1 for a sigmoid head.
 
@@ -140,35 +145,20 @@ class Victim(pl.LightningModule):
         return self.deployment.predictions(preds, own["classes"], own["background"])
 
     def frame(self, height: int, width: int) -> InputFrame:
-        """How an image H × W is padded for the network, and which part of that the network's output is of.
-
-        Padded evenly up to `input_size`, then at the bottom and right to multiples of the stride: what is padded
-        already is not padded again. The output is the input's centre where the network is a module with a method
-        `output_size(H, W)` that says (h, w); of others it has the input's size.
+        """Where an image H × W lies in the network's padded input, and which part of that the output shows.
 
         Raises:
-            InputError: the network takes no input of that size, or returns less than it on one side only.
+            InputError: the network takes no input of that size.
         """
-        lacking = [max((self.hparams["input_size"] or 0) - side, 0) for side in (height, width)]
-        (top, bottom), (left, right) = ((each // 2, each - each // 2) for each in lacking)
-        bottom += -(height + lacking[0]) % self.stride
-        right += -(width + lacking[1]) % self.stride
-        inputs = (height + top + bottom, width + left + right)
-        said = getattr(self.network, "output_size", None)
-        outputs = inputs if said is None else said(*inputs)
-        margins = [have - shown for have, shown in zip(inputs, outputs, strict=True)]
-        if any(margin < 0 or margin % 2 for margin in margins):
-            raise InputError(f"the victim's network has an output {outputs} that is no centre of its input {inputs}")
-        return InputFrame((left, right, top, bottom), OutputWindow(margins[0] // 2, margins[1] // 2, *outputs))
+        return self.padding.frame(self.network, height, width)
 
     def window(self, height: int, width: int) -> OutputWindow:
         """The part of an image H × W that the logits are of."""
         return self.frame(height, width).shown(height, width)
 
     def pad(self, images: Tensor) -> Tensor:
-        """What the network is given for images (..., C, H, W): their border repeated. Padded ones come back as such."""
-        padding = self.frame(*images.shape[-2:]).padding
-        return F.pad(images, padding, mode="replicate") if any(padding) else images
+        """The padded input of the network for images (..., C, H, W); padded images come back unchanged."""
+        return pad(images, self.frame(*images.shape[-2:]))
 
     def network_logits(self, images: Tensor) -> Tensor:
         """The network's logits (B, K, h, w) of images (B, C, H, W) in [0, 1]; K = 1 for a sigmoid head.
@@ -187,7 +177,7 @@ class Victim(pl.LightningModule):
             )
         size = images.shape[-2:]
         frame = self.frame(*size)
-        logits = self.network((self.pad(images) - self.mean) / self.std)
+        logits = self.network((pad(images, frame) - self.mean) / self.std)
         if isinstance(logits, Mapping):  # as torchvision's segmentation networks return them
             logits = logits.get("out")
         expected = (images.shape[0], self.outputs, frame.output.height, frame.output.width)
@@ -256,45 +246,5 @@ class Victim(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def _statistics(
-    mean: Sequence[float] | None, std: Sequence[float] | None, channels: int, *, taken_as_is: bool
-) -> tuple[list[float], list[float]]:
-    if taken_as_is:
-        default = [0.0] * channels, [1.0] * channels
-    elif channels == 3:
-        default = _IMAGENET_MEAN, _IMAGENET_STD
-    else:
-        default = [0.5] * channels, [0.5] * channels
-    chosen = tuple(
-        [float(v) for v in (d if given is None else given)] for given, d in zip((mean, std), default, strict=True)
-    )
-    for name, values in zip(("mean", "std"), chosen, strict=True):
-        if len(values) != channels:
-            raise InputError(
-                f"victim.{name} has {len(values)} values, the images {channels} channels; give one per channel"
-            )
-    if not all(value > 0 for value in chosen[1]):
-        raise InputError(f"victim.std={chosen[1]} must be positive")
-    return chosen[0], chosen[1]
-
-
-def _check_outputs(classes: int, head: str, background: int | None) -> None:
-    if classes < 2:
-        raise InputError(f"a victim needs at least 2 classes, found {classes}; count the background as one")
-    if head not in HEADS:
-        raise InputError(f"victim.head={head!r} is unknown; use one of {', '.join(HEADS)}")
-    if head == "sigmoid" and classes != 2:
-        raise InputError(f"victim.head=sigmoid tells 2 classes apart, the data have {classes}; use victim.head=softmax")
-    if background is not None and not 0 <= background < classes:
-        raise InputError(
-            f"background class {background} is not one of {classes} classes; use 0 to {classes - 1} or null"
-        )
-
-
-def _check_training(learning_rate: float, weight_decay: float, schedule: str) -> None:
-    if not learning_rate > 0:
-        raise InputError(f"victim.learning_rate={learning_rate} must be positive")
-    if not weight_decay >= 0:
-        raise InputError(f"victim.weight_decay={weight_decay} must not be negative")
-    if schedule not in SCHEDULES:
-        raise InputError(f"victim.schedule={schedule!r} is unknown; use one of {', '.join(SCHEDULES)}")
+HYPER_PARAMETERS = frozenset(inspect.signature(Victim).parameters) - {"network"}
+"""The hyper-parameters that a checkpoint of a victim holds."""

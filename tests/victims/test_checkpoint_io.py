@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.victims.checkpoint_io import WholeCheckpointIO
+from benchmark.victims.checkpoint_io import AtomicCheckpointIO
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints" / "last.ckpt"
-    WholeCheckpointIO().save_checkpoint({"epoch": 3, "state_dict": {"w": torch.ones(2)}}, path)
+    AtomicCheckpointIO().save_checkpoint({"epoch": 3, "state_dict": {"w": torch.ones(2)}}, path)
     loaded = torch.load(path, weights_only=True)
     assert loaded["epoch"] == 3
     assert torch.equal(loaded["state_dict"]["w"], torch.ones(2))
@@ -20,7 +20,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "last.ckpt"
-    WholeCheckpointIO().save_checkpoint({"epoch": 3}, path)
+    AtomicCheckpointIO().save_checkpoint({"epoch": 3}, path)
 
     def half(checkpoint: Any, temporary: Path) -> None:
         temporary.write_bytes(b"half")
@@ -28,6 +28,6 @@ def test_a_failure_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(torch, "save", half)
     with pytest.raises(OSError, match="no space left"):
-        WholeCheckpointIO().save_checkpoint({"epoch": 4}, path)
+        AtomicCheckpointIO().save_checkpoint({"epoch": 4}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 3}
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from benchmark.errors import InputError
 from benchmark.victims import smp_networks
 from benchmark.victims.fingerprints import checkpoint_sha256
-from benchmark.victims.loading import check_finite, load_victim, victim_from_config
+from benchmark.victims.loading import build_victim, check_finite, load_victim
 
 SMALL: dict[str, Any] = {
     "architecture": "unet",
@@ -37,7 +37,7 @@ def network(width=4):
 def fitted(folder: Path, **config: Any) -> tuple[pl.LightningModule, Path]:
     """A victim after one epoch on four images, and its checkpoint."""
     torch.manual_seed(0)
-    victim = victim_from_config(**(SMALL | config))
+    victim = build_victim(**(SMALL | config))
     masks = torch.randint(2, (4, 20, 20))
     data = [
         {"image": torch.rand(3, 20, 20), "mask": mask, "valid": torch.ones_like(mask, dtype=torch.bool), "id": "x"}
@@ -283,7 +283,7 @@ def test_python_checkpoint_is_not_built_by_lightning_either(checkpoint: Path, fa
 )
 def test_new_victim_with_factory_and_architecture_apart(config: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        victim_from_config(**(SMALL | config))
+        build_victim(**(SMALL | config))
 
 
 def test_factory_with_nonfinite_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +296,4 @@ def test_factory_with_nonfinite_weights_is_refused(tmp_path: Path, monkeypatch: 
     )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=r"victim\.factory=diverged_networks:network has NaN .* in network\.bias"):
-        victim_from_config(
-            **(SMALL | {"architecture": "python", "factory": "diverged_networks:network", "options": {}})
-        )
+        build_victim(**(SMALL | {"architecture": "python", "factory": "diverged_networks:network", "options": {}}))

@@ -11,9 +11,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from benchmark.errors import InputError
+from benchmark.victims.checkpoint_io import save_checkpoint
 from benchmark.victims.fingerprints import tensors_sha256, victim_sha256, weights_sha256
-from benchmark.victims.loading import load_victim, rebuilt, victim_from_config
-from benchmark.victims.safetensors_io import KEY, read_victim, save_checkpoint, save_victim
+from benchmark.victims.loading import build_victim, load_victim, restore_victim
+from benchmark.victims.safetensors_io import KEY, read_victim, save_victim
 from tests.victims.adapters.own_networks import Small
 
 SMALL: dict[str, Any] = {
@@ -25,7 +26,7 @@ SMALL: dict[str, Any] = {
 
 def small(**config: Any) -> Any:
     torch.manual_seed(0)
-    return victim_from_config(classes=2, background=0, channels=3, **(SMALL | config)).eval()
+    return build_victim(classes=2, background=0, channels=3, **(SMALL | config)).eval()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_folder_of_smps_save_pretrained(tmp_path: Path, outputs: int, head: st
     model = smp.create_model("unet", "resnet18", None, in_channels=1, classes=outputs, **given).eval()
     model.save_pretrained(tmp_path)
     for place in (tmp_path, tmp_path / "model.safetensors"):
-        victim = rebuilt(*read_victim(place), tmp_path)
+        victim = restore_victim(*read_victim(place), tmp_path)
         assert (victim.hparams["head"], victim.outputs, victim.hparams["channels"]) == (head, outputs, 1)
         images = torch.rand(2, 1, 16, 24)
         assert torch.equal(victim(images), model((images - 0.5) / 0.5))
@@ -120,4 +121,4 @@ def test_a_file_cannot_choose_a_program_to_run(tmp_path: Path) -> None:
     )
     saved, weights = read_victim(tmp_path / "a.safetensors")
     with pytest.raises(InputError, match=r"give victim=torchscript victim\.program=\.\.\."):
-        rebuilt(saved, weights, tmp_path / "a.safetensors")
+        restore_victim(saved, weights, tmp_path / "a.safetensors")

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmark.victims import adapters
-from benchmark.victims.loading import victim_from_config
+from benchmark.victims.loading import build_victim
 from tests.victims.adapters.own_networks import WRITERS
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -36,7 +36,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def test_victim_contract(config: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    victim = victim_from_config(classes=3, background=0, channels=3, **config)
+    victim = build_victim(classes=3, background=0, channels=3, **config)
     images = torch.rand(2, 3, HEIGHT, WIDTH, requires_grad=True)
 
     # A training step in train mode changes the weights and tells the input's gradient.

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from benchmark.atomic_files import atomic_path
-from benchmark.errors import InputError
+from benchmark.errors import InputError, first_line
 from benchmark.victims.asma_release.restricted_unpickler import RefusedError, read_module
-from benchmark.victims.smp_networks import VALID_UNET, first_line
+from benchmark.victims.checkpoint_io import save_checkpoint
+from benchmark.victims.smp_networks import VALID_UNET
 from benchmark.victims.task import Victim
 
 NETWORK = "SimpleUnet"  # the class's name in that repository; its module's is whatever it was saved from
@@ -34,10 +33,9 @@ def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
     path, out = Path(path), Path(out)
     victim = _victim_of(path, _read(path))
     out.parent.mkdir(parents=True, exist_ok=True)
-    plain = dict(victim.hparams)
-    with atomic_path(out) as temporary:
-        torch.save({"state_dict": victim.state_dict(), "hyper_parameters": plain}, temporary)
-    return plain
+    hyper_parameters = dict(victim.hparams)
+    save_checkpoint(hyper_parameters, victim.state_dict(), out)
+    return hyper_parameters
 
 
 def _read(path: Path) -> dict[str, Tensor]:
