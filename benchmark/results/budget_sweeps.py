@@ -1,21 +1,21 @@
-"""Which attacks differ in nothing but their budget, and what those budgets are."""
+"""Sweeps: attacks that differ only in their budget."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 NORM_NAMES = {"2": "L2", "1": "L1", "inf": "L∞"}
-"""What a rule calls its norm -> what readers call it, in the order of the tables."""
+"""The name of a norm in a rule -> its name in tables and figures, in the order of the tables."""
 
 
 class Budget(NamedTuple):
-    """The norm an attack is about, None if it does not say, and its eps, None if it has none."""
+    """The norm of an attack, None if its rows name none, and its eps, None if it is unbounded."""
 
     norm: str | None
     eps: float | None
 
 
 class Sweep(NamedTuple):
-    """Attacks of one family, by rising budget; several only if each has a budget of its own."""
+    """Attacks of one family, attack -> eps by rising eps; one attack alone may have no budget."""
 
     name: str
     norm: str | None
@@ -23,41 +23,42 @@ class Sweep(NamedTuple):
 
 
 def budgets(attacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Budget]:
-    """What each attack's budget nominally is; a control has that of the attack it copies, whatever its own norm.
+    """The nominal budget of each attack; a control has the budget of the attack whose norm it copies.
 
     Args:
-        attacks: by name, with `norm`, `eps` and `equal_norm`.
+        attacks: name -> {`norm`, `eps`, `equal_norm`, ...}.
     """
-    found = {}
+    nominal = {}
     for name, attack in attacks.items():
-        meant = attacks.get(attack["equal_norm"], attack)
-        found[name] = Budget(meant["norm"], None if meant["eps"] is None else same_eps(meant["eps"]))
-    return found
+        bounded = attacks.get(attack["equal_norm"], attack)
+        nominal[name] = Budget(bounded["norm"], None if bounded["eps"] is None else same_eps(bounded["eps"]))
+    return nominal
 
 
 def same_eps(eps: float) -> float:
-    """The eps meant: equal for budgets that differ by rounding to float32 only, such as 4/255."""
+    """eps rounded so that budgets which differ only by their rounding to float32, such as 4/255, are equal."""
     return float(f"{255 * eps:.7g}") / 255
 
 
 def sweeps(attacks: Mapping[str, Mapping[str, Any]]) -> list[Sweep]:
-    """The attacks by family, families in alphabetical order.
+    """The sweeps among the attacks, in alphabetical order of the families.
 
-    Where a family has several attacks, those without a budget, or with one that another has too, stand alone under
-    their own names, because no column of a table could be theirs.
+    An attack whose budget is missing, or equal to that of another attack of its family, is a sweep of one under its
+    own name: it would have no column in a table of budgets.
 
     Args:
-        attacks: by name, with `family`, `norm`, `eps` and `equal_norm`.
+        attacks: name -> {`family`, `norm`, `eps`, `equal_norm`, ...}.
     """
     members: dict[str, dict[str, Budget]] = {}
     for name, budget in sorted(budgets(attacks).items()):
         members.setdefault(attacks[name]["family"] or name, {})[name] = budget
-    found = []
-    for family, its in members.items():
-        values = list(its.values())
-        own = {name for name, one in its.items() if len(its) > 1 and (one.eps is None or values.count(one) > 1)}
-        found += [Sweep(name, its[name].norm, {name: its[name].eps}) for name in own]
-        for norm in dict.fromkeys(one.norm for name, one in its.items() if name not in own):
-            chosen = {name: one.eps for name, one in its.items() if name not in own and one.norm == norm}
-            found.append(Sweep(family, norm, dict(sorted(chosen.items(), key=lambda item: item[1] or 0.0))))
-    return sorted(found, key=lambda sweep: (sweep.name, str(sweep.norm)))
+    listed = []
+    for family, budget_of in members.items():
+        values = list(budget_of.values())
+        alone = {n for n, one in budget_of.items() if len(budget_of) > 1 and (one.eps is None or values.count(one) > 1)}
+        listed += [Sweep(name, budget_of[name].norm, {name: budget_of[name].eps}) for name in alone]
+        together = {name: one for name, one in budget_of.items() if name not in alone}
+        for norm in dict.fromkeys(one.norm for one in together.values()):
+            eps_of = {name: one.eps for name, one in together.items() if one.norm == norm}
+            listed.append(Sweep(family, norm, dict(sorted(eps_of.items(), key=lambda item: item[1] or 0.0))))
+    return sorted(listed, key=lambda sweep: (sweep.name, str(sweep.norm)))

@@ -1,4 +1,4 @@
-"""Rows to arrays: the columns of a table, and what a success is worth where failures count as infinite."""
+"""Columns of rows as arrays, and the cost of each success, where failures are infinite."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NORM_COLUMNS = {"1": "l1", "2": "l2", "inf": "linf"}
-"""What a rule calls its norm -> the column that measures it."""
+"""The name of a norm in a rule -> the column that measures it."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -22,40 +22,41 @@ def column(rows: Rows, name: str) -> NDArray[np.float64]:
 
 
 def flag(rows: Rows, name: str) -> NDArray[np.bool_]:
-    """A column of truths (N,), null being false."""
+    """A column of booleans (N,); null is false."""
     return np.array([bool(row[name]) for row in rows], dtype=np.bool_)
 
 
 def shared(rows: Rows, name: str) -> Any:
-    """The value that all rows have in a column, else None."""
+    """The value that all rows share in a column, None if they differ."""
     values = {row[name] for row in rows}
     return values.pop() if len(values) == 1 else None
 
 
 def groups_of(rows: Rows) -> list[object]:
-    """What is resampled together: patients or sequences; images without a group are groups of their own."""
+    """The group of each row, which a bootstrap resamples as a whole: its patient or sequence, else the image alone."""
     return [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]
 
 
 def attacked_rows(rows: Rows) -> list[Mapping[str, Any]]:
-    """Rows of images that the clean image did not satisfy already."""
+    """The rows whose clean image did not satisfy the judge already."""
     return [row for row in rows if not row["success_clean"]]
 
 
 def norm_column(rows: Rows) -> str:
-    """The column of the norm that an attack's rows are about; l2 where there is none."""
+    """The column of the norm that the attack minimises or is bounded in; l2 if the rows name no norm."""
     return NORM_COLUMNS.get(str(rows[0].get("norm")), "l2") if rows else "l2"
 
 
 def cost_of_success(rows: Rows, name: str) -> NDArray[np.float64]:
-    """What each image's success took (N,): infinite where the 8-bit file failed.
+    """The cost of each image's success (N,), infinite where the 8-bit file failed.
 
-    Of "l1", "l2" and "linf" the file's norm, so that saved bytes are enough to compute it again; rows of older runs,
-    which lack one, give that of the float32 result. Of "success_passes" the passes; a success that was not confirmed
-    while the image was attacked is known when its last pass is done.
+    For "l1", "l2" and "linf" the cost is the norm of the file, so that it can be computed from the saved bytes. For
+    "success_passes" it is the passes to the first success; where no success was confirmed during the attack, all
+    passes of the image.
     """
-    values, instead = column(rows, name), "passes"
     if name in NORM_COLUMNS.values():
-        values, instead = column(rows, f"adv8_{name}"), name
-    values = np.where(np.isnan(values), column(rows, instead), values)
+        values = column(rows, f"adv8_{name}")
+    else:
+        values = column(rows, name)
+        values = np.where(np.isnan(values), column(rows, "passes"), values)
     return np.where(flag(rows, "success8"), values, math.inf)

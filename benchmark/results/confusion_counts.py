@@ -1,4 +1,4 @@
-"""Confusion counts of rows, as arrays."""
+"""The confusion counts of rows as arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from benchmark.results.columns import Rows
 
 
 def kind_of(rows: Rows, what: str) -> tuple[int, int | None]:
-    """Classes and background that the rows share. Raises InputError, naming `what` they are, if they differ."""
+    """(number of classes, background) of the rows. Raises InputError, which begins with `what`, if they differ."""
     kinds = {(row["classes"], row["background"]) for row in rows}
     if len(kinds) != 1:
         raise InputError(
@@ -19,13 +19,13 @@ def kind_of(rows: Rows, what: str) -> tuple[int, int | None]:
 
 
 def confusion_to_truth(rows: Rows, prediction: str, classes: int) -> NDArray[np.int64]:
-    """Pixel counts (N, K, K), [labelled, predicted], of "clean", "adv" or "adv8"."""
+    """Pixel counts (N, K, K), indexed [label, prediction]; `prediction` is "clean", "adv" or "adv8"."""
     counts = np.array([row[f"{prediction}_confusion_truth"] for row in rows], dtype=np.int64)
     return counts.reshape(len(rows), classes, classes)
 
 
 def foreground_share(counts: NDArray[np.int64], background: int) -> NDArray[np.float64]:
-    """Share of an image's valid pixels that are labelled as foreground; (N, K, K) -> (N,), 0 without valid pixels."""
+    """Share of the valid pixels that the truth labels as foreground (N,), from (N, K, K); 0 without valid pixels."""
     labelled = counts.sum(2).astype(np.float64)
     total = labelled.sum(1)
     share: NDArray[np.float64] = (total - labelled[:, background]) / np.maximum(total, 1)

@@ -1,4 +1,4 @@
-"""The order of attacks in tables: norm by norm, because attacks that minimise one norm never minimised another."""
+"""The order of attacks in tables: norm by norm, because an attack on one norm does not minimise another."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ Summaries = Sequence[Mapping[str, Any]]
 
 
 def by_norm(summaries: Summaries) -> dict[str, list[Mapping[str, Any]]]:
-    """Summaries by the norm "2", "1" or "inf" the attacks are about, for the norms there are.
+    """Norm ("2", "1" or "inf") -> the summaries of the attacks on it; norms without an attack are left out.
 
-    A control is with the attack it copies; an attack that names no norm counts as one about L2.
+    A control is listed with the attack whose norm it copies, an attack that names no norm under L2.
     """
-    found = budgets({one["attack"]: one for one in summaries})
-    norms = {one["attack"]: str(found[one["attack"]].norm) for one in summaries}
+    nominal = budgets({one["attack"]: one for one in summaries})
+    norms = {one["attack"]: str(nominal[one["attack"]].norm) for one in summaries}
     norms = {name: norm if norm in NORM_NAMES else "2" for name, norm in norms.items()}
     chosen = {norm: [one for one in summaries if norms[one["attack"]] == norm] for norm in NORM_NAMES}
     return {norm: members for norm, members in chosen.items() if members}
 
 
 def ranked(summaries: Summaries) -> dict[str, list[Mapping[str, Any]]]:
-    """The same, each norm's most successful attack first, then by that norm's smaller median, then by name.
+    """`by_norm`, sorted by falling success, then by the smaller median of that norm, then by name.
 
-    Of each sweep only the attack with the largest budget.
+    Each sweep is represented by the attack with the largest budget.
     """
     swept = sweeps({one["attack"]: one for one in summaries})
     largest = {list(sweep.budgets)[-1] for sweep in swept}

@@ -1,4 +1,4 @@
-"""Cards: one claim about one attack on one victim, with everything needed to doubt or to repeat it, as a JSON file."""
+"""Cards: the result of one attack on one victim with its provenance, as a JSON file to hand on."""
 
 import hashlib
 import json
@@ -36,14 +36,14 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Card:
-    """A card, read.
+    """The content of a card file.
 
     Attributes:
-        path: of its file.
-        label: what a report calls it.
-        summary: the claim, with the keys of summary.json.
+        path: the file.
+        label: the name of the card in a report.
+        summary: the summary of the attack, with the keys of summary.json.
         curves: "l1", "l2", "linf", "success_passes" -> {"x": [...], "share": [...], "images": N}.
-        provenance: what was run, on what.
+        provenance: settings, versions, machine, and hashes of data, weights and rows.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """Raises InputError for a file that is no card, or one of a later version."""
+    """Read a card. Raises InputError if the file is no card, has another version, or holds values of a wrong kind."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -62,17 +62,17 @@ def read_card(path: Path) -> Card:
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise InputError(f"{path}: is no card; give one that `export` wrote")
     if document.get("version") != VERSION:
-        raise InputError(f"{path}: is a card of version {document.get('version')}, this reads {VERSION}; update this")
+        raise InputError(f"{path}: is a card of version {document.get('version')}, not {VERSION}; export it again")
     claim, curves, provenance = (document.get(part) for part in ("claim", "curves", "provenance"))
     if not (isinstance(claim, dict) and isinstance(curves, dict) and isinstance(provenance, dict)):
         raise InputError(f"{path}: lacks its claim, curves or provenance; give the card as `export` wrote it")
-    if mismatch := _fault(claim, curves):
-        raise InputError(f"{path}: {mismatch}; give the card as `export` wrote it")
+    if wrong := _wrong_value(claim, curves):
+        raise InputError(f"{path}: {wrong}; give the card as `export` wrote it")
     return Card(path, f"{claim['victim']} ({path.stem})", claim, curves, provenance)
 
 
-def _fault(claim: Mapping[str, Any], curves: Mapping[str, Any]) -> str | None:
-    """What a page could not show; a card comes from others."""
+def _wrong_value(claim: Mapping[str, Any], curves: Mapping[str, Any]) -> str | None:
+    """The first value that a page could not show, as a clause; a card may come from a stranger."""
     for name in _TEXTS:
         if not isinstance(claim.get(name), str):
             return f"the claim's {name} is {claim.get(name)!r} and no text"
@@ -99,7 +99,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_statistic(value: Any) -> bool:
-    """A number, null where there is none, or the two bounds of an interval."""
+    """Whether the value is a number, null, or the two bounds of an interval."""
     if isinstance(value, list):
         return len(value) == 2 and all(bound is None or _is_number(bound) for bound in value)
     return value is None or _is_number(value)
@@ -113,7 +113,7 @@ def make_card(run: "Run", attack: str) -> dict[str, Any]:
     """
     folder, merged = run.folder.path, RECORDS.merged(run.folder.path)
     if not (run.finished and merged.exists()):
-        raise InputError(f"{folder}: has not finished; go on with it (run.resume={folder}) before its card is made")
+        raise InputError(f"{folder}: has not finished; resume it (run.resume={folder}) before you export a card")
     (summary,) = [one for one in run.summary.attacks if one["attack"] == attack]
     rows = [row for row in run.rows if row["attack"] == attack]
     attacked = attacked_rows(rows)

@@ -1,4 +1,4 @@
-"""Columns described: means, medians, quartiles, and their intervals over groups."""
+"""Means, medians, quartiles of columns, and bootstrap intervals over groups."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,19 @@ from benchmark.results.intervals import bootstrap_means, bootstrap_medians
 from benchmark.runs import schema
 
 NORMS = ("l0_share", *schema.NORMS)
-"""Measured on successes only (`success`, for the file's norms `success8`): a failed image has no norm. `l0_share` is
-l0 relative to height·width."""
+"""Columns that describe successes only (`success`; `success8` for the norms of the file), because a failed image has no
+norm. `l0_share` is l0 / (height · width)."""
 
 _HIGHER_IS_BETTER = ("psnr", "ssim", "adv8_psnr")
 
 
 def describe(columns: Mapping[str, NDArray[np.float64]], groups: Sequence[object]) -> dict[str, dict[str, Any]]:
-    """Per column (N,): mean, sample std (n − 1), median, quartiles, `ci95` of the mean and `median_ci95`; NaN is left
-    out. `groups` (N) are resampled whole."""
+    """Column -> its mean, sample standard deviation (n - 1), median, quartiles, and intervals `ci95` and `median_ci95`.
+
+    Args:
+        columns: name -> values (N,); NaN is left out.
+        groups: the group of each value (N), which the bootstrap resamples as a whole.
+    """
     values = np.stack(list(columns.values()), axis=1)
     means, medians = bootstrap_means(values, groups), bootstrap_medians(values, groups)
     return {
@@ -30,10 +34,10 @@ def describe(columns: Mapping[str, NDArray[np.float64]], groups: Sequence[object
 
 
 def describe_norms(rows: Rows, groups: Sequence[object]) -> dict[str, dict[str, Any]]:
-    """Norms of the successes among the attacked images, and medians over all of these with failures as infinite.
+    """Norms of the successes among the attacked images, and medians over all attacked images with failures infinite.
 
-    `median_all` takes for a failure what the norm's own flag says; for l1, l2 and linf, `median_all8` is of the
-    files' norms and takes for a failure what failed as a file, as the headline success does.
+    `median_all` counts failures by the flag that belongs to the column (see `NORMS`). `median_all8`, which l1, l2 and
+    linf have, is the median norm of the files and counts failures by `success8`, as the headline success does.
     """
     attacked = ~flag(rows, "success_clean")
     flags = {name: "success8" if name.startswith("adv8_") else "success" for name in NORMS}
@@ -55,7 +59,7 @@ def describe_norms(rows: Rows, groups: Sequence[object]) -> dict[str, dict[str, 
 
 
 def describe_success_passes(rows: Rows, groups: Sequence[object]) -> dict[str, Any]:
-    """Passes to the first success of the attacked images whose file succeeds, and the median with failures infinite."""
+    """Passes to the first success, over the files that succeed, and their median over all with failures infinite."""
     attacked = ~flag(rows, "success_clean")
     passes = cost_of_success(rows, "success_passes")
     succeeded = attacked & flag(rows, "success8")
@@ -68,7 +72,7 @@ def describe_success_passes(rows: Rows, groups: Sequence[object]) -> dict[str, A
 def _medians_of(
     columns: Mapping[str, NDArray[np.float64]], attacked: NDArray[np.bool_], groups: Sequence[object]
 ) -> dict[str, tuple[float, list[float] | None]]:
-    """Medians over the attacked images and their intervals, either of which may be infinite."""
+    """Column -> (median over the attacked images, its interval); both may be infinite."""
     values = np.stack(list(columns.values()), axis=1)[attacked]
     intervals = bootstrap_medians(values, [group for group, chosen in zip(groups, attacked, strict=True) if chosen])
     with np.errstate(invalid="ignore"):  # -inf + inf is NaN

@@ -1,4 +1,4 @@
-"""Results of one attack's rows part by part: what every division into strata says of each of them."""
+"""The results of one attack by strata of its rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,17 @@ from benchmark.results.intervals import wilson
 
 
 def strata(rows: Rows, names: NDArray[np.str_], order: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Success, norm and scores of the rows of each name (N,), in this order, for the names that occur.
+    """Stratum -> success, norm and scores of its rows, for the strata that occur.
 
-    Norms are of the 8-bit file in the attack's own `norm`: `median_norm` of the files that succeed,
-    `median_norm_all` of all attacked images with failures infinite.
+    `norm` names the attack's norm, which is measured on the 8-bit files: `median_norm` over those that succeed,
+    `median_norm_all` over all attacked images with failures infinite.
+
+    Args:
+        rows: of one attack.
+        names: the stratum of each row (N,).
+        order: all strata, in the order of the result.
     """
-    chosen = {name: [row for row, its in zip(rows, names, strict=True) if its == name] for name in order}
+    chosen = {name: [row for row, stratum in zip(rows, names, strict=True) if stratum == name] for name in order}
     return {name: _stratum(members, norm_column(rows)) for name, members in chosen.items() if members}
 
 

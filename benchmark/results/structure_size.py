@@ -1,4 +1,4 @@
-"""Results by the size of the structure that is attacked."""
+"""Results by the size of the structure in the image."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from benchmark.results.confusion_counts import confusion_to_truth, foreground_sh
 from benchmark.results.strata import strata
 
 SMALL, LARGE = 0.05, 0.15
-"""Shares of the valid pixels below and above which the truth's foreground is a small or a large structure: polyps and
-nodules are mostly below the first, skin lesions and organs above the second."""
+"""A structure is small below the first share of the valid pixels and large above the second. Most polyps and nodules
+are small, most skin lesions and organs large."""
 
 SIZES = ("none", "small", "medium", "large")
 
 
 def by_size(rows: Rows) -> dict[str, dict[str, Any]]:
-    """The strata of one attack's rows by size of the truth's foreground.
+    """One attack's results by the size of the foreground in the truth; "none" is an image without foreground.
 
-    "none" has no foreground at all. Empty where no class is background, because then there is no foreground.
+    Empty if no class is background, because then no pixel is foreground.
     """
     classes, background = kind_of(rows, "by size")
     if background is None:

@@ -1,6 +1,6 @@
-"""Rows to curves: which share of the attacked images succeeds within a norm, a number of passes, a budget.
+"""Curves of rows: the share of the attacked images that succeeds within a norm, a number of passes, or a budget.
 
-Success and norms are those of the 8-bit file, but over budgets those of the float32 result; a failure is never reached.
+Success and norms are those of the 8-bit file; over budgets, those of the float32 result. A failed image never counts.
 """
 
 import math
@@ -20,7 +20,7 @@ _FACTS = ("family", "norm", "eps", "equal_norm")
 
 @dataclass(frozen=True)
 class Curve:
-    """A step function: `share` (M,) of the `images` has succeeded from each of `x` (M,) on, both ascending."""
+    """A step function: from each `x` (M,) on, `share` (M,) of the `images` have succeeded; both ascend."""
 
     x: NDArray[np.float64]
     share: NDArray[np.float64]
@@ -36,8 +36,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class BudgetPoint:
-    """What an attack reaches within `eps`: rate of success (None if nothing was attacked) and median IoU, to the target
-    if `targeted`, else to the truth; of the float32 results, because the files may exceed the budget."""
+    """The result of an attack with the budget `eps`.
+
+    Attributes:
+        attack: its name.
+        eps: its budget.
+        targeted: whether `median_iou` is to the target; else it is to the truth.
+        success_rate: of the float32 results, because files may exceed the budget; None if no image was attacked.
+        median_iou: of the float32 results.
+    """
 
     attack: str
     eps: float
@@ -48,10 +55,14 @@ class BudgetPoint:
 
 @dataclass(frozen=True)
 class Family:
-    """Attacks that differ in their budget only, by rising budget; an attack without a budget is alone.
+    """Attacks that differ only in their budget; an attack without a budget is a family of one.
 
-    `norm` ("1", "2", "inf") is its rows', or that of the attacks a control copies, None where they do not say; `copied`
-    is the name of the family that it copies, None if it is no control. `budgets` has the eps of each attack.
+    Attributes:
+        name: of the family.
+        norm: "1", "2" or "inf", for a control that of the attacks it copies; None if the rows name none.
+        copied: the family whose norms it copies; None if it is no control.
+        attacks: attack -> its rows, by rising budget.
+        budgets: attack -> its eps, None for no budget.
     """
 
     name: str
@@ -62,17 +73,17 @@ class Family:
 
     @property
     def swept(self) -> bool:
-        """Whether there are several budgets."""
+        """Whether it has several budgets."""
         return len(self.attacks) > 1
 
 
 def families(rows: Iterable[Mapping[str, Any]]) -> list[Family]:
-    """The families among rows, in alphabetical order; rows that name none are by attack."""
+    """The families among the rows, in alphabetical order; a row without a family counts under its attack."""
     by_attack = group_rows(sorted(rows, key=lambda row: (row["attack"], row["id"])), "attack")
-    found = sweeps({name: {fact: shared(its, fact) for fact in _FACTS} for name, its in by_attack.items()})
-    family_of = {attack: sweep.name for sweep in found for attack in sweep.budgets}
+    swept = sweeps({name: {fact: shared(members, fact) for fact in _FACTS} for name, members in by_attack.items()})
+    family_of = {attack: sweep.name for sweep in swept for attack in sweep.budgets}
     families = []
-    for sweep in found:
+    for sweep in swept:
         attacks = {attack: by_attack[attack] for attack in sweep.budgets}
         copied = next(iter(attacks.values()))[0]["equal_norm"]
         families.append(Family(sweep.name, sweep.norm, family_of.get(copied, copied), attacks, sweep.budgets))
@@ -80,13 +91,13 @@ def families(rows: Iterable[Mapping[str, Any]]) -> list[Family]:
 
 
 def curve(costs: NDArray[np.float64]) -> Curve:
-    """The curve of what each image's success takes (N,), infinite where there is none."""
+    """The curve of the cost of each image's success (N,), which is infinite for a failure."""
     x, counts = np.unique(costs[np.isfinite(costs)], return_counts=True)
     return Curve(x, counts.cumsum() / max(len(costs), 1), len(costs))
 
 
 def success_by_norm(family: Family, name: str) -> Curve:
-    """Over the norm column `name`: "l1", "l2" or "linf". With several budgets, an image's best success counts."""
+    """Success over the norm `name`, "l1", "l2" or "linf". With several budgets, each image's smallest norm counts."""
     cheapest: dict[str, float] = {}
     for rows in family.attacks.values():
         attacked = attacked_rows(rows)
@@ -96,12 +107,12 @@ def success_by_norm(family: Family, name: str) -> Curve:
 
 
 def success_by_passes(rows: Rows) -> Curve:
-    """Of one attack, over forwards and backwards together."""
+    """Success of one attack over forward and backward passes together."""
     return curve(cost_of_success(attacked_rows(rows), "success_passes"))
 
 
 def by_budget(family: Family) -> list[BudgetPoint]:
-    """One point per budget, rising; none of an attack without a budget."""
+    """One point for each budget, by rising budget; empty for an attack without a budget."""
     points = []
     for attack, eps in family.budgets.items():
         if eps is None:

@@ -1,4 +1,4 @@
-"""Rows to summaries: the numbers of summary.json, the console table and the dashboards."""
+"""Summaries of rows: the numbers of summary.json, of the tables and of the dashboards."""
 
 import math
 import re
@@ -20,10 +20,10 @@ from benchmark.runs.schema import PREDICTIONS, SCHEMA
 from benchmark.runs.tables import group_rows
 
 LABELS = ("run", "victim", "data", "split", "target", "judge")
-"""Columns that say what was measured; a summary holds the value, or the values joined by ", "."""
+"""Columns that name what was measured; a summary has their value, or their values joined by ", "."""
 
 FACTS = ("family", "norm", "eps", "targeted", "equal_norm")
-"""Columns that say what an attack is; a summary holds the value that all its rows share, else null."""
+"""Columns that describe the attack; a summary has the value that all rows share, null if they differ."""
 
 COSTS = ("steps", "forwards", "backwards", "passes", "zero_gradients", "seconds")
 
@@ -33,43 +33,43 @@ SCORES = tuple(
     if field.name.split("_")[0] in PREDICTIONS and field.name not in NORMS and field.type == pa.float64()
 )
 
-_DEFENDED = re.compile(r"(clean_)?([a-z0-9]+)_(iou_(?:target|truth))")
+_TRANSFORMED = re.compile(r"(clean_)?([a-z0-9]+)_(iou_(?:target|truth))")
 
 
 class Summary(NamedTuple):
-    """What summary.json holds: one summary per attack, and the worst cases over sets of them."""
+    """The content of summary.json: one summary per attack, and the worst cases over sets of attacks."""
 
     attacks: list[dict[str, Any]]
     worst_case: list[dict[str, Any]]
 
     def document(self) -> dict[str, Any]:
-        """What is written: the summary of one attack alone, of several {"attacks": [...], "worst_case": [...]}."""
+        """The summary itself if there is one attack, else {"attacks": [...], "worst_case": [...]}."""
         return self.attacks[0] if len(self.attacks) == 1 else self._asdict()
 
 
 def make_summary(rows: pa.Table) -> Summary:
-    """Everything that rows (see `summarise`) are summarised to."""
+    """The summaries of all attacks among the rows, and their worst cases; raises as `summarise` does."""
     return Summary(summarise(rows), _strict(worst_cases(rows)))
 
 
 def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     """One summary per attack, in alphabetical order.
 
-    `success_rate` and `success8_rate` are over `attacked` images, those the clean image did not satisfy already
-    (`already_satisfied`), with Wilson intervals beside them; null if there are none. Costs and scores are over all
-    images. Norms are over the `count` successes among the attacked, with `failures` beside them; `median_all` is the
-    median over all attacked images with failures as infinitely visible, and null where that is not finite, as its
-    interval's bounds are; `median_all8` of l1, l2 and linf is of the files, and counts as failure what fails as one.
-    The same for `success_passes`, forwards and backwards to the first success. `std` is the sample's (n − 1); `ci95`
-    and `median_ci95` are seeded bootstraps of mean and median over groups (images where unknown). `by_size` has results
-    by the truth's share of the image, `by_target` those of erased targets apart, if there are others too, and
-    `input_transforms`, if any were asked for, the scores after them. `targets_redrawn`, `targets_too_close` and
-    `targets_erased` count images whose target had to be drawn again, was too close to the truth or to the clean
-    prediction all the same, and shows no structure.
-
-    `dataset` is computed from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes,
-    background included, `*_foreground_iou*` is the IoU of the foreground (two classes) or the mean over its classes;
-    both leave out classes that occur neither in the truth nor in any prediction.
+    - `attacked` images are those whose clean image did not satisfy the judge; the others are `already_satisfied`.
+    - `success_rate` and `success8_rate` are shares of the attacked images, with Wilson intervals; null without any.
+    - Costs and scores are over all images, with mean, sample standard deviation `std` (n - 1), median and quartiles.
+      `ci95` and `median_ci95` are seeded bootstrap intervals over groups, over images where no group is known.
+    - Norms are over the `count` successes among the attacked images; the rest are `failures`. `median_all` is the
+      median over all attacked images with failures infinite; it and the bounds of its interval are null where they are
+      not finite. `median_all8` of l1, l2 and linf is the same for the 8-bit files.
+    - `success_passes` are the passes to the first success, with the same keys.
+    - `by_size` has the results by the size of the structure, `by_target` those of erased and other targets if there are
+      both, `input_transforms` the scores after input transforms if the rows have them.
+    - `targets_redrawn`, `targets_too_close` and `targets_erased` count targets that were drawn again, that stayed too
+      close to the truth or to the clean prediction, and that show no structure.
+    - `dataset` comes from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes with the
+      background; `*_foreground_iou*` is the IoU of the foreground, with more than two classes its mean over them. Both
+      leave out classes that occur neither in the truth nor in a prediction.
 
     Args:
         rows: as `benchmark.runs.tables.read` returns them.
@@ -127,14 +127,14 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
 
 
 def _label(row: Mapping[str, Any], name: str) -> str:
-    # A row's target names the very map after a colon; what a summary has in common is how it was drawn.
+    # After a colon, a row's target names its own map; before it stands the kind, which all rows of a summary share.
     return str(row[name]).split(":")[0] if name == "target" else str(row[name])
 
 
 def _input_transforms(rows: Rows, groups: Sequence[object]) -> dict[str, Any]:
-    """Scores after each input transform that the rows have columns of; no attack knew of them."""
-    found = {name: _DEFENDED.fullmatch(name) for name in rows[0] if name not in SCHEMA.names}
-    names = {name: match for name, match in found.items() if match}
+    """The scores after each input transform that the rows have columns of; the attacks did not adapt to them."""
+    matches = {name: _TRANSFORMED.fullmatch(name) for name in rows[0] if name not in SCHEMA.names}
+    names = {name: match for name, match in matches.items() if match}
     if not names:
         return {}
     described = describe({name: column(rows, name) for name in names}, groups)
@@ -160,7 +160,7 @@ def _dataset_scores(attack: str, rows: Rows) -> dict[str, float]:
 
 
 def _strict(value: Any) -> Any:
-    """The same with NaN and infinities as None: JSON has no such numbers."""
+    """The same value with None for NaN and infinities, which JSON cannot hold."""
     if isinstance(value, Mapping):
         return {key: _strict(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the rows' targets were: erased or not, drawn again, too close to what was there."""
+"""Results by kind of target, and counts of targets that were erased, drawn again or too close to the truth."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,17 +12,17 @@ TARGETS = ("present", "erased")
 
 
 def by_target(rows: Rows) -> dict[str, dict[str, Any]]:
-    """The strata of one attack's rows by whether the target shows a structure, where some do and some do not.
+    """One attack's results for targets that show a structure and for erased ones; empty if all are of one kind.
 
-    An erased target is judged by what is left of the structure, and its IoU is 0 or 1: a mean over both kinds says
-    little about either.
+    The judge of an erased target looks at what is left of the structure, and its IoU is 0 or 1, so that a mean over
+    both kinds describes neither.
     """
-    found = strata(rows, np.where(column(rows, "target_pixels") == 0, TARGETS[1], TARGETS[0]), TARGETS)
-    return found if len(found) > 1 else {}
+    by_kind = strata(rows, np.where(column(rows, "target_pixels") == 0, TARGETS[1], TARGETS[0]), TARGETS)
+    return by_kind if len(by_kind) > 1 else {}
 
 
 def target_counts(rows: Rows) -> dict[str, int]:
-    """Images whose target had to be drawn again, was too close all the same, and shows no structure."""
+    """How many targets were drawn again, stayed too close to truth or prediction, or show no structure."""
     return {
         "targets_redrawn": int((column(rows, "target_draws") > 1).sum()),
         "targets_too_close": int(flag(rows, "target_too_close").sum()),
@@ -31,12 +31,12 @@ def target_counts(rows: Rows) -> dict[str, int]:
 
 
 def target_note(summary: Mapping[str, Any]) -> str | None:
-    """The counts of a targeted attack as a sentence; None if there is nothing to say."""
+    """The counts of a targeted attack as a sentence; None if all are zero."""
     by_overlap = str(summary["judge"]).startswith(("iou to target >=", "dice to target >="))
     names = {
         "targets_redrawn": "drawn again",
         "targets_too_close": "too close to truth or prediction all the same",
         "targets_erased": "erased" + by_overlap * " (success: at most 1 % of the structure left)",
     }
-    said = [f"{summary[name]} {text}" for name, text in names.items() if summary[name]]
-    return f"Targets: {', '.join(said)}." if said and summary["targeted"] is not False else None
+    counted = [f"{summary[name]} {text}" for name, text in names.items() if summary[name]]
+    return f"Targets: {', '.join(counted)}." if counted and summary["targeted"] is not False else None

@@ -1,4 +1,4 @@
-"""Traces to curves: the mean over images per step, and one line per image."""
+"""Curves of traces: the mean over images at each step, and one curve per image."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,27 +12,27 @@ MAX_POINTS = 500
 
 
 def of_attack(traces: pa.Table, attack: str) -> pa.Table:
-    """The rows of one attack."""
+    """The trace rows of one attack."""
     return traces.filter(pa.array([name == attack for name in traces["attack"].to_pylist()], pa.bool_()))
 
 
 def per_image(traces: pa.Table) -> dict[str, list[Mapping[str, Any]]]:
-    """Trace rows of one attack by image id, each in order of steps."""
+    """Image id -> its trace rows in order of steps, of the traces of one attack."""
     return group_rows(sorted(traces.to_pylist(), key=lambda row: (row["id"], row["step"])), "id")
 
 
 def mean_curve(traces: Mapping[str, Sequence[Mapping[str, Any]]], steps: Mapping[str, int]) -> list[dict[str, float]]:
-    """The mean over images at each kept step of any of them, thinned evenly to `MAX_POINTS`.
+    """The mean over images at each step that any image has kept, thinned evenly to `MAX_POINTS`.
 
-    A finished image stays in the mean with its last value, so that the curve ends at the result of all images and
-    does not jump as images leave. `active` counts the images still being attacked.
+    A finished image stays in the mean with its last value, so that the curve does not jump when an image finishes and
+    ends at the result of all images. `active` is the number of images that are still attacked.
 
     Args:
         traces: from `per_image`.
         steps: steps taken, by image id.
 
     Returns:
-        Per step {"step", "active", and whatever was measured that any image has a value of by then}.
+        For each step {"step", "active", column: mean}, with the columns that any image has a value of by then.
     """
     if not traces:
         return []

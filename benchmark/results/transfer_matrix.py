@@ -1,4 +1,4 @@
-"""Rows of transfer: what pictures made against one victim do to others, and the matrices computed from them."""
+"""Transfer: rows of one victim's adversarial images judged by other victims, and matrices of their results."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import Table
 
 PREDICTIONS = ("clean", "adv8", "noise8")
-"""Of the clean image, of the attack's 8-bit file, and of 8-bit noise of the same norm."""
+"""Predictions of the clean image, of the 8-bit file of the attack, and of 8-bit noise of the same norm."""
 
 SCORES = ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")
 
@@ -47,17 +47,16 @@ are the file's, `noise8_l2` and `noise8_linf` those of the noise control, equal 
 TRANSFER = Table(layout.TRANSFER, TRANSFER_SCHEMA, ("source_run", "attack", "id", "victim"), further=r"(?!)")
 
 _TABLE = ("data", "data_fingerprint", "split", "attack", "norm", "eps", "equal_norm", "targeted", "judge")
-_AGREEMENT = 0.01  # of IoU: what float32 in other batches may change
+_AGREEMENT = 0.01  # the change of an IoU that float32 rounding in other batches may cause
 
 
 def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
     """One matrix per attack, budget, data set and judge: {"attack", ..., "clean", "matrix": {source: {victim: cell}}}.
 
-    A cell counts `images`; `attacked` are those that neither victim's clean prediction satisfied. `success8_rate`,
-    `noise8_success_rate` and, over `source_successes` only, `success8_rate_of_source_successes` are shares of the
-    attacked, with Wilson intervals. `<clean|adv8|noise8>_iou_<target|truth>` and norms are over all images, as mean and
-    `ci95`, a bootstrap over groups. "clean" has each victim's baseline: the same IoUs of clean images, all of them that
-    any source was attacked on.
+    In a cell, `attacked` are the images that satisfy neither victim's judge when clean. `success8_rate` and
+    `noise8_success_rate` are shares of the attacked images, `success8_rate_of_source_successes` is the share of the
+    `source_successes`; all have Wilson intervals. `<clean|adv8|noise8>_iou_<target|truth>` and norms are means over all
+    images with `ci95`, a bootstrap over groups. "clean" has the same IoUs of each victim on all clean images.
 
     Args:
         rows: of `TRANSFER`.
@@ -69,31 +68,31 @@ def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
         per_image = (row["source_run"], row["attack"]) in varying
         key = tuple(None if name == "eps" and per_image else row[name] for name in _TABLE)
         tables.setdefault(key, []).append(row)
-    found = [
+    matrices = [
         dict(zip(_TABLE, key, strict=True)) | {"clean": _baselines(members), "matrix": _matrix(members)}
         for key, members in tables.items()
     ]
-    return sorted(found, key=_place)
+    return sorted(matrices, key=_place)
 
 
 def _place(table: Mapping[str, Any]) -> tuple[Any, ...]:
-    """By data set, then by attack with its budgets in rising order."""
+    """The sort key: data set, then attack, then rising budget."""
     family = table["attack"].split("@")[0]
     return (table["data"], table["split"], family, table["eps"] or 0, *(str(table[name]) for name in _TABLE))
 
 
 def check_white_box(rows: pa.Table) -> dict[str, Any]:
-    """How the models that were attacked, predicting their own files again, agree with what their runs recorded.
+    """Compare the rows in which the attacked model judges its own files with the rows of its run.
 
     Returns:
         {"rows", "differing", "largest_iou_difference"}; a row differs in success or by more than .01 of an IoU.
     """
-    own = [row for row in rows.to_pylist() if row["white_box"]]
-    gaps = [max(abs(row[f"adv8_{s}"] - row[f"source_adv8_{s}"]) for s in _IOUS) for row in own]
+    white_box = [row for row in rows.to_pylist() if row["white_box"]]
+    gaps = [max(abs(row[f"adv8_{s}"] - row[f"source_adv8_{s}"]) for s in _IOUS) for row in white_box]
     differing = [
-        gap > _AGREEMENT or row["success8"] != row["source_success8"] for row, gap in zip(own, gaps, strict=True)
+        gap > _AGREEMENT or row["success8"] != row["source_success8"] for row, gap in zip(white_box, gaps, strict=True)
     ]
-    return {"rows": len(own), "differing": sum(differing), "largest_iou_difference": max(gaps, default=None)}
+    return {"rows": len(white_box), "differing": sum(differing), "largest_iou_difference": max(gaps, default=None)}
 
 
 def write_transfer_summary(rows: pa.Table, folder: RunFolder, **more: Any) -> list[dict[str, Any]]:
@@ -104,7 +103,7 @@ def write_transfer_summary(rows: pa.Table, folder: RunFolder, **more: Any) -> li
 
 
 def _entries_with_varying_eps(rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """(source run, attack) whose budget was each image's own: one entry, not one for each budget."""
+    """The (source run, attack) in which each image has a budget of its own, so that they form one table."""
     seen: dict[tuple[str, str], set[float | None]] = {}
     for row in rows:
         seen.setdefault((row["source_run"], row["attack"]), set()).add(row["eps"])

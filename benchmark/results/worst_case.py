@@ -1,10 +1,10 @@
-"""The worst case over a set of attacks on the same images: what a defender faces who meets whichever attack works best.
+"""The worst case over a set of attacks on the same images: for each image, the attack that works best.
 
-Per image that is the score nearest to the attacks' aim that any of them reached. The mean IoU of a data set belongs to
-all images together, and the choice of attacks that minimises it is not found image by image; it is bounded instead.
-Above, by a choice that is found: from the best single attack, images are swapped to other attacks as long as that
-lowers it. Below, by the mean of each class's own minimum, which no single choice need reach. Only what the attacks left
-counts: the clean image is no candidate. Everything is about the 8-bit files.
+The worst score of an image is the one nearest to the attacks' aim. The mean IoU of the data set is computed from all
+images together, so the choice of attacks that minimises it cannot be made image by image; it is bounded instead. The
+upper bound is the result of one choice of attacks: starting from the best single attack, images are swapped to other
+attacks as long as the mean IoU falls. The lower bound is the mean of the minimum of each class, which one choice of
+attacks may not reach. All scores are of the 8-bit files; the clean image is no candidate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,13 @@ Counts = NDArray[np.int64]
 
 
 def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
-    """The worst case over each set of two or more attacks that share sense (`targeted`), norm and budget or lack of it.
+    """The worst case over each set of two or more attacks that have the same `targeted`, norm and budget.
 
-    Attacks that copy another one's norm are its controls and belong to no set; images that not all attacks of a set
-    have finished are left out. All sets have `success8_rate`, of any attack. Of untargeted ones, `adv8_miou_truth` has
-    the `lower` and `upper` bound, `best_single` the attack with the lowest data-set mean IoU (all classes, background
-    included). Of targeted ones, `adv8_iou_target` is of each image's highest, `best_single` the attack with the highest
-    mean.
+    Controls, which copy another attack's norm, belong to no set. Images that an attack of the set has not finished are
+    left out. `success8_rate` is the share of images on which any attack of the set succeeds. For untargeted sets
+    `adv8_miou_truth` has the `lower` and `upper` bound, and `best_single` is the attack with the lowest mean IoU of the
+    data set (all classes, background included). For targeted sets `adv8_iou_target` describes the highest IoU of each
+    image, and `best_single` is the attack with the highest mean.
 
     Args:
         rows: as `benchmark.runs.tables.read` returns them.
@@ -47,22 +47,22 @@ def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
     by_attack = group_rows(sorted(listed, key=lambda row: (row["attack"], row["id"])), "attack")
     sets: dict[tuple[Any, ...], list[str]] = {}
     for attack, attacked in by_attack.items():
-        eps = shared(attacked, "eps")  # one of its own for each image is none to share
+        eps = shared(attacked, "eps")  # None if each image has its own
         key = (*(attacked[0][name] for name in _SHARED), None if eps is None else same_eps(eps))
         sets.setdefault(key, []).append(attack)
-    found = []
+    cases = []
     for key, attacks in sets.items():
         named = dict(zip((*_SHARED, "eps"), key, strict=True)) | {"attacks": attacks}
         common = _common_images([by_attack[attack] for attack in attacks])
         if len(attacks) >= 2 and common[0]:
-            found.append(named | _worst_case(common, attacks))
+            cases.append(named | _worst_case(common, attacks))
     return sorted(
-        found, key=lambda one: (one["targeted"], str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"])
+        cases, key=lambda one: (one["targeted"], str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"])
     )
 
 
 def _common_images(by_attack: Sequence[Rows]) -> list[list[Mapping[str, Any]]]:
-    """Per attack its rows of the images that all have, in the same order."""
+    """For each attack its rows of the images that all attacks have finished, in the same order."""
     shared = set.intersection(*({row["id"] for row in rows} for rows in by_attack))
     return [[row for row in rows if row["id"] in shared] for rows in by_attack]
 
@@ -131,10 +131,10 @@ def miou(intersection: Counts, union: Counts) -> NDArray[np.float64]:
 
 
 def upper_miou(counts: Counts) -> float:
-    """The lowest data-set mean IoU that swapping images between attacks finds, an upper bound of the worst case.
+    """The lowest mean IoU of the data set that swapping images between attacks reaches, an upper bound.
 
     Args:
-        counts: (N, A, K, K), of image and attack.
+        counts: (N, A, K, K), confusion counts of each image and attack.
     """
     intersection, union = overlaps(counts)
     chosen = np.full(len(counts), miou(intersection.sum(0), union.sum(0)).argmin())
@@ -156,12 +156,12 @@ def upper_miou(counts: Counts) -> float:
 
 
 def lower_miou(counts: Counts) -> float:
-    """The mean of the lowest IoU that each class can have by a choice of attacks of its own: a lower bound.
+    """The mean over classes of the lowest IoU that a choice of attacks gives the class, a lower bound.
 
-    A class that the truth nowhere has counts as 0 if any attack had it predicted, because it may have to.
+    A class that the truth never has counts as 0 if it is predicted after any attack.
 
     Args:
-        counts: (N, A, K, K), of image and attack.
+        counts: (N, A, K, K), confusion counts of each image and attack.
     """
     intersection, union = overlaps(counts)
     labelled = counts[:, 0].sum((0, 2)) > 0  # the truth, which all attacks share
@@ -171,13 +171,13 @@ def lower_miou(counts: Counts) -> float:
 
 
 def _lowest_ratio(part: Counts, whole: Counts) -> float:
-    """The minimum of Σ part / Σ whole over one choice per line of (N, A), exactly (Dinkelbach 1967)."""
+    """The exact minimum of Σ part / Σ whole over choices of one attack per image, of (N, A) each (Dinkelbach 1967)."""
     images = np.arange(len(part))
     ratio = float(part[:, 0].sum() / whole[:, 0].sum())
     while True:
         # At the minimum no choice makes Σ (part − ratio · whole) negative.
         chosen = (part - ratio * whole).argmin(1)
-        found = float(part[images, chosen].sum() / whole[images, chosen].sum())
-        if found >= ratio:
+        lower = float(part[images, chosen].sum() / whole[images, chosen].sum())
+        if lower >= ratio:
             return ratio
-        ratio = found
+        ratio = lower

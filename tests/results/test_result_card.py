@@ -60,7 +60,7 @@ def test_a_card_says_what_was_measured_and_on_what(tmp_path: Path) -> None:
 def test_an_unfinished_run_has_no_card(tmp_path: Path) -> None:
     Writer(tmp_path, RECORDS).append(random_rows("asma", ["a"]))
     run = read_run(RunFolder(tmp_path))
-    with pytest.raises(InputError, match=r"has not finished; go on with it \(run\.resume="):
+    with pytest.raises(InputError, match=r"has not finished; resume it \(run\.resume="):
         make_card(run, "asma")
 
 
@@ -77,7 +77,7 @@ def _set(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     ("change", "said"),
     [
         (_set("kind", value="x"), "is no card"),
-        (_set("version", value=2), "is a card of version 2, this reads 1"),
+        (_set("version", value=2), "is a card of version 2, not 1"),
         (_set("claim", value=None), "lacks its claim, curves or provenance"),
         (_set("claim", "victim", value=["x"]), "the claim's victim is .* and no text"),
         (_set("claim", "success8_rate", value="much"), "the claim's success8_rate is 'much' and no number"),
