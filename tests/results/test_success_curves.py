@@ -50,10 +50,6 @@ def test_the_files_norm_counts_where_the_file_succeeds() -> None:
     assert cost_of_success(rows, "l2").tolist() == [2.5, math.inf]
 
 
-def test_older_rows_without_a_files_norm_give_the_float_results() -> None:
-    assert cost_of_success([row("a", l1=2.0, adv8_l1=None)], "l1").tolist() == [2.0]
-
-
 def _sweep() -> list[dict[str, Any]]:
     small = _rows("pgd@2", [None, 0.02, None], family="pgd", norm="inf", eps=2 / 255, adv_iou_truth=0.75)
     large = _rows("pgd@10", [0.04, 0.04, None], family="pgd", norm="inf", eps=10 / 255, adv_iou_truth=0.25)

@@ -1,5 +1,5 @@
 "use strict";
-// One image, opened: large pictures, the slider from clean to adversarial, its steps, all its columns; by address.
+// One opened image: large pictures, a slider from clean to adversarial, its steps and all columns. The address names it.
 {
   const dialog = document.getElementById("detail");
   const mix = document.getElementById("mix");
@@ -25,9 +25,9 @@
 
   const show = (entry, k) => {
     at = { entry, k };
-    const [kind, said] = page.outcome(entry, k);
+    const [kind, outcome] = page.outcome(entry, k);
     document.getElementById("detail-title").textContent = `${entry.ids[k]} · ${entry.name}`;
-    document.getElementById("detail-said").replaceChildren(page.make("span", { className: kind, textContent: said }));
+    document.getElementById("detail-outcome").replaceChildren(page.make("span", { className: kind, textContent: outcome }));
     document.getElementById("permalink").href = page.address(entry, k);
     document.getElementById("panels").replaceChildren(...page.panels(entry, k, true));
     const layers = ["clean", "adversarial"].map((name) => ({ sources: page.sources(entry, k, name, true) }));

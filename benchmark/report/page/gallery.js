@@ -1,10 +1,10 @@
 "use strict";
-// The images: cards that are filled when they come into view, sorted and filtered by any column.
+// The images as cards, sorted and filtered by any column. A card gets its pictures when it comes into view.
 page.caseOf = (entry, k) => (page.data.cases[entry.run] || {})[entry.ids[k]] || null;
 
 page.address = (entry, k) => `#image/${encodeURIComponent(entry.name)}/${encodeURIComponent(entry.ids[k])}`;
 
-// Pictures lie over each other; of each the first source that can be loaded is taken.
+// Pictures on top of each other; each uses its first source that loads.
 page.stack = (layers) => {
   const stack = page.make("div", { className: "stack" });
   for (const { sources, map } of layers) {
@@ -25,7 +25,7 @@ page.stack = (layers) => {
 
 page.MAPS = ["truth", "target", "prediction", "fooled"];
 
-// Where there is room, the clean image's prediction too.
+// Panels marked "full" are shown only for an opened image.
 page.PANELS = [
   ["clean", ["clean"]],
   ["truth", ["clean", "truth"]],
@@ -41,7 +41,7 @@ page.sources = (entry, k, name, full) => {
   const embedded = { ...page.caseOf(entry, k), ...entry.pictures[k] }[name];
   const file = files[name] && { src: files[name], file: true };
   const inside = embedded && { src: embedded, file: false };
-  // A map inside the page has outlines, its file has none.
+  // An embedded label map has outlines, its file has none.
   return full && !page.MAPS.includes(name) ? [file, inside] : [inside, file];
 };
 
@@ -66,7 +66,7 @@ if (document.getElementById("cards")) {
   const { entry: chosen, find, sort, order, column, test, value } = form.elements;
   const columns = page.columns();
   const filters = [];
-  const made = new Map();
+  const cardsByKey = new Map();
   let ascending = true;
 
   page.options(chosen, entries.length > 1 ? [...entries.map((entry) => entry.name), "all"] : entries.map((e) => e.name));
@@ -74,18 +74,18 @@ if (document.getElementById("cards")) {
   page.options(column, columns);
   column.value = String(Math.max(0, columns.indexOf("adv8_iou_target")));
 
-  // The pictures come last: links and numbers are there for keyboards and searches before they are seen.
+  // Links and numbers exist before the pictures, so that keyboard and search reach cards out of view.
   const watcher = new IntersectionObserver((seen) => {
     for (const { isIntersecting, target } of seen) if (isIntersecting) target.fill();
   }, { rootMargin: "600px" });
 
   const make = (entry, k) => {
-    const [kind, said] = page.outcome(entry, k);
+    const [kind, outcome] = page.outcome(entry, k);
     const score = entry.targeted ? "adv8_iou_target" : "adv8_iou_truth";
     const numbers = `IoU to ${entry.targeted ? "target" : "truth"} ${page.text(page.value(entry, score, k))} · ` +
       `L2 ${page.text(page.value(entry, "l2", k))} · ${page.text(page.value(entry, "steps", k))} steps`;
     const link = page.make("a", { href: page.address(entry, k) }, page.make("strong", { textContent: entry.ids[k] }));
-    const line = page.make("p", {}, page.make("span", { className: kind, textContent: said }), ` · ${numbers}`);
+    const line = page.make("p", {}, page.make("span", { className: kind, textContent: outcome }), ` · ${numbers}`);
     const sorted = page.make("p", { className: "sorted" });
     const item = page.make("li", {}, link, line, sorted);
     if (entries.length > 1) item.append(page.make("p", { className: "note", textContent: entry.name }));
@@ -106,19 +106,19 @@ if (document.getElementById("cards")) {
 
   const cardOf = (entry, k) => {
     const key = `${entries.indexOf(entry)}/${k}`;
-    if (!made.has(key)) made.set(key, make(entry, k));
-    return made.get(key);
+    if (!cardsByKey.has(key)) cardsByKey.set(key, make(entry, k));
+    return cardsByKey.get(key);
   };
 
   const passes = (entry, k) => filters.every(({ name, test, value }) => {
-    const found = page.value(entry, name, k);
-    const text = page.text(found);
+    const cell = page.value(entry, name, k);
+    const text = page.text(cell);
     if (test === "contains") return text.toLowerCase().includes(value.toLowerCase());
     const number = Number(value);
-    const numeric = typeof found === "number" && value.trim() !== "" && !Number.isNaN(number);
-    if (test === "=") return numeric ? found === number : text === value;
-    if (test === "≠") return numeric ? found !== number : text !== value;
-    return numeric && (test === "≥" ? found >= number : found <= number);
+    const numeric = typeof cell === "number" && value.trim() !== "" && !Number.isNaN(number);
+    if (test === "=") return numeric ? cell === number : text === value;
+    if (test === "≠") return numeric ? cell !== number : text !== value;
+    return numeric && (test === "≥" ? cell >= number : cell <= number);
   });
 
   const show = () => {
@@ -137,9 +137,9 @@ if (document.getElementById("cards")) {
 
   const showFilters = () => {
     document.getElementById("filters").replaceChildren(...filters.map((filter, index) => {
-      const said = `${filter.name} ${filter.test} ${filter.value}`;
-      const remove = page.make("button", { type: "button", textContent: `${said} ×` });
-      remove.setAttribute("aria-label", `Remove the filter ${said}`);
+      const text = `${filter.name} ${filter.test} ${filter.value}`;
+      const remove = page.make("button", { type: "button", textContent: `${text} ×` });
+      remove.setAttribute("aria-label", `Remove the filter ${text}`);
       remove.addEventListener("click", () => {
         filters.splice(index, 1);
         showFilters();

@@ -1,4 +1,4 @@
-"""What the page's script needs of every row: its columns, its pictures, its way."""
+"""The data of the page's scripts: the columns, pictures and trace of every row."""
 
 import math
 import os
@@ -21,15 +21,15 @@ from benchmark.runs.layout import Picture
 from benchmark.runs.tables import RECORDS, group_rows
 
 MOST_PICTURES = 500
-"""Rows whose pictures are embedded; those of further ones are loaded from beside the page, if they are there."""
+"""The number of rows whose pictures are embedded. The page loads those of other rows from the run's folder."""
 
-_FEW = 48  # rows up to which pictures are embedded pixel by pixel, and larger
+_FEW = 48  # rows up to which pictures are embedded without loss and larger
 _TRACE_POINTS = 60
 _SAME: tuple[Picture, ...] = ("clean", "truth", "target", "prediction")
 
 
 def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
-    """The rows of all entries, as JSON takes them, for a page that will be written to `page`.
+    """The rows of all entries as JSON data for a page at the path `page`, from which addresses of files are relative.
 
     Returns:
         {"entries": [{"name", "attack", "run", "targeted", "ids", "columns": {name: value of all or list}, "traces",
@@ -60,7 +60,7 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold, numbers with seven digits: text for infinities, None for NaN."""
+    """A value that JSON can hold: numbers with seven digits, "inf" and "-inf" for infinities, None for NaN."""
     if isinstance(value, float):
         if math.isfinite(value):
             return float(f"{value:.7g}")
@@ -69,14 +69,14 @@ def plain(value: Any) -> Any:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """All but lists, in the order of the schema; one value where all rows have the same."""
+    """Column -> its values, or its one value if all rows share it; lists are left out."""
     schema = RECORDS.schema_with(rows[0])
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name in schema.names:
         if not kinds.is_list(schema.field(name).type) and name not in ("id", "run", "attack"):
             values = [plain(row.get(name)) for row in rows]
-            found[name] = values if any(value != values[0] for value in values) else values[0]
-    return found
+            columns[name] = values if any(value != values[0] for value in values) else values[0]
+    return columns
 
 
 def _traces(entry: Entry) -> list[dict[str, list[Any]] | None]:
@@ -97,7 +97,7 @@ def _thinned(points: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None
 
 
 def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: dict[str, Any]) -> dict[str, Any] | None:
-    """The row's own pictures, and in `of_run` those that all attacks on the image share."""
+    """The pictures of this attack on the image; those that all attacks share are added to `of_run`."""
     try:
         item = saved_pictures(_folder(entry), row)
     except InputError:
@@ -115,13 +115,12 @@ def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: d
 
 
 def _files(entry: Entry, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:
-    """Addresses of the files, relative to the page, as far as they are there."""
+    """The addresses of the files that exist, relative to the page."""
     folder, attack, image = _folder(entry), str(row["attack"]), str(row["id"])
     paths: dict[str, Path] = {name: folder.picture(name, image) for name in _SAME}
     paths["adversarial"] = folder.adversarial(attack, image)
     paths["fooled"] = folder.prediction(attack, image)
-    found = {name: _address(path, page) for name, path in paths.items() if path.exists()}
-    return found or None
+    return {name: _address(path, page) for name, path in paths.items() if path.exists()} or None
 
 
 def _address(path: Path, page: Path) -> str:

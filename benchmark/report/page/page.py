@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it needs, and may ask for nothing from anywhere."""
+"""The report as one HTML file, which contains all it needs and loads nothing from a network."""
 
 import base64
 import hashlib
@@ -27,11 +27,11 @@ from benchmark.results.entries import Entry, entries
 from benchmark.results.loaded import Results
 
 _SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
-"""Run before the figures' library, so that tables and pictures need not wait for it."""
+"""Scripts that run before Plotly is parsed, so that tables and pictures do not wait for it."""
 
 
 def write_page(results: Results, path: Path, title: str | None = None) -> Path:
-    """Write the report of what `read_results` has read; whole or not at all."""
+    """Write the report of `results`, whole or not at all. The default title names attacks, victims and data."""
     compared = entries(results)
     columns, lines = leaderboard(compared)
     drawn = figures(results)
@@ -72,15 +72,15 @@ def _title(compared: Sequence[Entry]) -> str:
 
 
 def _grids(results: Results) -> list[tuple[str, list[TextTable]]]:
-    """The tables each run has printed, but for the one that the leaderboard replaces."""
-    found = []
+    """(label, tables) of each run: the tables that the run has printed, except for a summary of one attack."""
+    by_run = []
     for run in results.runs:
         if len(run.summary.attacks) == 1:
             (only,) = run.summary.attacks
-            found.append((run.label, strata_grids_of_one(only)))
+            by_run.append((run.label, strata_grids_of_one(only)))
         else:
-            found.append((run.label, comparison(*run.summary)))
-    return [(label, grids) for label, grids in found if grids]
+            by_run.append((run.label, comparison(*run.summary)))
+    return [(label, grids) for label, grids in by_run if grids]
 
 
 def _template() -> jinja2.Template:
@@ -99,7 +99,7 @@ def _plotly() -> str:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Only these very scripts run, and nothing is fetched but pictures from beside the page."""
+    """A Content-Security-Policy: only these scripts run, and only pictures in the run's folder are loaded."""
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src 'self' data: blob: file:; "
@@ -108,7 +108,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    # In a script element only "<" can begin anything else.
+    # Within a script element only "<" could end the data.
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

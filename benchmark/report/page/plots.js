@@ -1,5 +1,5 @@
 "use strict";
-// The figures, in the page's colours, drawn again when these change.
+// The figures in the colours of the theme, drawn again when it changes.
 {
   const drawn = new Map();
 
@@ -17,23 +17,23 @@
     };
   };
 
-  // The darkest of the lines' colours cannot be seen on a dark page.
-  const seen = (data) => (page.dark ? JSON.parse(JSON.stringify(data).replaceAll("#222222", "#e8ebee")) : data);
+  // The darkest line colour is invisible on a dark page.
+  const visible = (data) => (page.dark ? JSON.parse(JSON.stringify(data).replaceAll("#222222", "#e8ebee")) : data);
 
   page.draw = (box, data, layout) => {
     drawn.set(box, [data, layout]);
-    // Room for the legend above, or for a line of each box.
+    // Room for the legend above the lines, or for each box.
     const named = data.filter((trace) => trace.name && trace.showlegend !== false).length;
     const boxes = data.filter((trace) => trace.type === "box").length;
     const across = Math.max(1, Math.floor(box.clientWidth / 300));
     if (boxes) box.style.height = `${6 + 2.6 * boxes}rem`;
     else if (named > 1) box.style.height = `${20 + 1.4 * Math.ceil(named / across)}rem`;
-    Plotly.react(box, seen(data), themed(layout), { displaylogo: false, responsive: true });
+    Plotly.react(box, visible(data), themed(layout), { displaylogo: false, responsive: true });
   };
 
   const plots = new Map(page.data.plots.map((plot) => [plot.key, plot]));
-  const watcher = new IntersectionObserver((found) => {
-    for (const { isIntersecting, target } of found) {
+  const watcher = new IntersectionObserver((changes) => {
+    for (const { isIntersecting, target } of changes) {
       if (!isIntersecting) continue;
       watcher.unobserve(target);
       const plot = plots.get(target.dataset.plot);

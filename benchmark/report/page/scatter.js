@@ -1,5 +1,5 @@
 "use strict";
-// One attack or run against another, image by image.
+// Compares two attacks or runs image by image.
 {
   const form = document.getElementById("pair");
   if (form) {

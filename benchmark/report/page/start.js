@@ -1,8 +1,8 @@
 "use strict";
-// What all parts share: the data, how values are shown, the theme.
+// Shared by all scripts: the data, the text of values, the theme.
 const page = {
   data: JSON.parse(document.getElementById("data").textContent),
-  // Called when the theme has changed.
+  // Functions to call when the theme changes.
   themed: [],
 };
 
@@ -28,7 +28,7 @@ page.text = (value) => {
   return Number(value.toPrecision(4)).toString();
 };
 
-// Missing values come last, whichever the direction.
+// Missing values come last in either direction.
 page.compare = (a, b, direction) => {
   const missing = (value) => value === null || value === undefined || value === "";
   if (missing(a) || missing(b)) return missing(a) - missing(b);

@@ -1,5 +1,5 @@
 "use strict";
-// Tables that are sorted by their headings.
+// Clicking a heading sorts its table.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   [...table.tHead.rows[0].cells].forEach((heading, index) => {

@@ -1,4 +1,4 @@
-"""Small pictures inside the page: data URIs of photographs, of the change between two, and of maps to lay over them."""
+"""Small pictures as data URIs: images, perturbations, and label maps that lie over images."""
 
 import base64
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ class Thumbnails:
 
     Args:
         size: of the longer side; smaller pictures stay as they are.
-        lossless: whether a pixel is embedded as it is, so that what is seen is what the model saw.
+        lossless: whether every pixel keeps its value, so that the reader sees what the model saw.
     """
 
     size: int
     lossless: bool
 
     def photograph(self, pixels: NDArray[np.uint8]) -> str:
-        """A picture (H, W, C), C = 1 or 3."""
+        """An image (H, W, C) with 1 or 3 channels."""
         picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
         picture.thumbnail((self.size, self.size), Image.Resampling.LANCZOS)
         if self.lossless:
@@ -36,12 +36,12 @@ class Thumbnails:
         return _uri(picture, "WEBP", quality=80, method=2)
 
     def change(self, delta: NDArray[Any]) -> tuple[str, int]:
-        """A perturbation (H, W, C) around mid-grey, and the whole number it is multiplied by."""
+        """A perturbation (H, W, C) around mid-grey, and the integer factor that amplifies it."""
         scale = amplification(delta)
         return self.photograph((np.clip(0.5 + scale * delta, 0, 1) * 255).round().astype(np.uint8)), scale
 
     def overlay(self, labels: NDArray[np.uint8]) -> str:
-        """A map (H, W): nothing where class 0 is, the others half transparent with an outline."""
+        """A label map (H, W): class 0 is transparent, the other classes are half transparent with an outline."""
         small = Image.fromarray(labels)
         small.thumbnail((self.size, self.size), Image.Resampling.NEAREST)
         values = np.array(small)
@@ -52,13 +52,13 @@ class Thumbnails:
 
 
 def outline(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where a pixel (H, W) has a neighbour, of four, of another class; beyond the border there is none."""
+    """Whether one of the four neighbours of a pixel has another class (H, W); pixels outside the image do not count."""
     padded = np.pad(labels, 1, mode="edge")
     height, width = labels.shape
-    found = np.zeros(labels.shape, np.bool_)
+    differs = np.zeros(labels.shape, np.bool_)
     for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        found |= padded[down : down + height, right : right + width] != labels
-    return found
+        differs |= padded[down : down + height, right : right + width] != labels
+    return differs
 
 
 def _uri(picture: Image.Image, kind: str, **options: Any) -> str:

@@ -1,4 +1,4 @@
-"""The page's first lines: the numbers people ask for first, and what ran."""
+"""The first numbers of the page, and the facts about each run."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from benchmark.results.loaded import Run
 
 
 class Tile(NamedTuple):
-    """`key` names the summary's entry, `note` what the number is over."""
+    """One number: `key` is its path in the summary, `note` says what it is taken over."""
 
     key: str
     label: str
@@ -17,7 +17,7 @@ class Tile(NamedTuple):
 
 
 def tiles(summary: Mapping[str, Any]) -> list[Tile]:
-    """Of one attack."""
+    """The tiles of one attack, from its summary."""
     attacked, rate = summary.get("attacked", summary["images"]), summary["success8_rate"]
     reference = "truth" if summary.get("targeted") is False else "target"
     hits = "-" if rate is None else f"{round(rate * attacked)} of {attacked}"
@@ -39,11 +39,11 @@ def tiles(summary: Mapping[str, Any]) -> list[Tile]:
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """What ran, on what, as far as the run has said so."""
-    said, first = run.environment, run.rows[0]
-    command = said.get("command")
-    versions = said.get("packages")
-    shares = said.get("shares") or []
+    """(name, text) of the facts that the run has recorded of its command, data, victim and machine."""
+    recorded, first = run.environment, run.rows[0]
+    command = recorded.get("command")
+    versions = recorded.get("packages")
+    shares = recorded.get("shares") or []
     known = [
         ("folder", str(run.folder.path)),
         ("state", "finished" if run.finished else f"not finished: {len(run.rows)} rows so far"),
@@ -51,32 +51,32 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("victim", str(first["victim"])),
         ("data", f"{first['data']}, split {first['split']}"),
         ("judge", str(first["judge"])),
-        ("seed", str(said.get("seed", ""))),
-        ("machine", _machine(said)),
+        ("seed", str(recorded.get("seed", ""))),
+        ("machine", _machine(recorded)),
         ("versions", ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else ""),
         ("seconds attacking", ", ".join(f"{share.get('seconds', 0):.0f}" for share in shares)),
-        ("data fingerprint", str(said.get("data_fingerprint", ""))),
-        ("weights, SHA-256", str(said.get("weights_sha256", ""))),
+        ("data fingerprint", str(recorded.get("data_fingerprint", ""))),
+        ("weights, SHA-256", str(recorded.get("weights_sha256", ""))),
     ]
     return [(name, text) for name, text in known if text]
 
 
-def _machine(said: Mapping[str, Any]) -> str:
-    gpus = said.get("gpus") or []
-    processes = said.get("processes") if said.get("processes") != 1 else None
-    counted = ((said.get("cpus"), "CPUs"), (processes, "processes"))
-    parts = [str(said.get("platform", "")), *(f"{n} {what}" for n, what in counted if n), ", ".join(map(str, gpus))]
+def _machine(recorded: Mapping[str, Any]) -> str:
+    gpus = recorded.get("gpus") or []
+    processes = recorded.get("processes") if recorded.get("processes") != 1 else None
+    counted = ((recorded.get("cpus"), "CPUs"), (processes, "processes"))
+    parts = [str(recorded.get("platform", "")), *(f"{n} {what}" for n, what in counted if n), ", ".join(map(str, gpus))]
     return " · ".join(part for part in parts if part)
 
 
 def _mean(summary: Mapping[str, Any], key: str, label: str) -> Tile:
-    found = summary.get(key, {})
-    return Tile(key, label, number(found.get("mean"), 1, 3), f"mean; 95 %: {interval(found.get('ci95'), 1, 3)}")
+    described = summary.get(key, {})
+    return Tile(key, label, number(described.get("mean"), 1, 3), f"mean; 95 %: {interval(described.get('ci95'), 1, 3)}")
 
 
 def _median(summary: Mapping[str, Any], key: str, label: str, factor: float, decimals: int) -> Tile:
-    found = summary.get(key, {})
+    described = summary.get(key, {})
     missing = "inf" if summary.get("attacked") else "-"
-    text = number(found.get("median_all8"), factor, decimals, missing)
-    bounds = interval(found.get("median_all8_ci95"), factor, decimals)
+    text = number(described.get("median_all8"), factor, decimals, missing)
+    bounds = interval(described.get("median_all8_ci95"), factor, decimals)
     return Tile(f"{key}.median_all8", label, text, f"median, failures as infinite; 95 %: {bounds}")
