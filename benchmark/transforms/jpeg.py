@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from benchmark.transforms.base import InputTransform, require, to_picture, to_pixels
@@ -26,5 +26,6 @@ class JPEG(InputTransform):
     def __call__(self, pixels: Tensor) -> Tensor:
         file = BytesIO()
         to_picture(pixels).save(file, format="JPEG", quality=self.quality)
-        with Image.open(file, formats=["JPEG"]) as picture:
+        file.seek(0)
+        with JpegImageFile(file) as picture:
             return to_pixels(picture)
