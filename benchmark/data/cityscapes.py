@@ -55,7 +55,7 @@ class Cityscapes(PairedFiles):
         groups = {id: id.rpartition("_")[0] for pairs in listed.values() for id in pairs}
         train, val = hold_out(listed["train"], val_fraction, split_seed, folder, groups)
         pairs = {"train": train, "val": val, "test": listed["val"]}
-        super().__init__("cityscapes", CLASS_NAMES, pairs, ENCODINGS[labels], groups, background=None)
+        super().__init__("cityscapes", CLASS_NAMES, pairs, ENCODINGS[labels], groups=groups, background=None)
 
 
 def _pairs(images: Path, masks: Path, part: str, labels: str) -> Pairs:

@@ -37,7 +37,7 @@ class CVCClinicDB(PairedFiles):
         pairs = pair_files(*found)
         groups = {id: f"sequence {_sequence(id, paths[0])}" for id, paths in pairs.items()}
         splits = split_by_hash(pairs, fractions, split_seed, folder, groups)
-        super().__init__("cvc_clinicdb", ("background", "polyp"), splits, {0: 0, 255: 1}, groups)
+        super().__init__("cvc_clinicdb", ("background", "polyp"), splits, {0: 0, 255: 1}, groups=groups)
 
 
 def _sequence(frame: str, path: Path) -> int:

@@ -151,7 +151,13 @@ class SegmentationData(pl.LightningDataModule):
         split = self.test_split if split == "test" else split
         if split not in self._decoded:
             self._decoded[split] = DecodedSplit(
-                self.source, split, self._ids[split], self.size, self._cache, self.channels, self.bits
+                self.source,
+                split,
+                self._ids[split],
+                size=self.size,
+                cache=self._cache,
+                channels=self.channels,
+                bits=self.bits,
             )
         return self._decoded[split]
 

@@ -23,7 +23,15 @@ class DecodedSplit:
     """One split's images at size x size: decoded once if `cache`, else at every access."""
 
     def __init__(
-        self, source: Source, split: str, ids: list[str], size: int, cache: bool, channels: int = 3, bits: int = 8
+        self,
+        source: Source,
+        split: str,
+        ids: list[str],
+        *,
+        size: int,
+        cache: bool,
+        channels: int = 3,
+        bits: int = 8,
     ) -> None:
         self.source, self.split, self.ids, self.size = source, split, ids, size
         self.channels, self.highest = channels, 2**bits - 1
@@ -86,7 +94,8 @@ class SegmentationDataset(Dataset):
         epoch, index = (0, key) if isinstance(key, int) else key
         image, mask, id, group = self.split[index]
         if self.pipeline is not None:
-            image, mask = augment(self.pipeline, image, mask, self.seed, epoch, index, self.split.highest)
+            draw = {"seed": self.seed, "epoch": epoch, "index": index}
+            image, mask = augment(self.pipeline, image, mask, **draw, highest=self.split.highest)
         labels, valid = labels_and_valid(mask)
         planes = image[:, :, : self.split.channels].transpose(2, 0, 1).astype(np.float32)
         return {

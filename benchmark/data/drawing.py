@@ -44,9 +44,9 @@ def fundus(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]
         spot = _star(rng, x, y, rng.uniform(0.05, 0.95, 2), area=rng.uniform(0.0008, 0.006))
         _blend(image, np.array([0.93, 0.72, 0.38], np.float32), rng.uniform(0.3, 0.8) * _sigmoid(spot / 0.012))
     area = rng.uniform(0.08, 0.2)
-    disc = _star(rng, x, y, centre, area, roughness=0.25)
+    disc = _star(rng, x, y, centre, area=area, roughness=0.25)
     shift = rng.normal(0, 0.012, 2)
-    cup = np.minimum(_star(rng, x, y, centre + shift, area * rng.uniform(0.2, 0.5), roughness=0.3), disc - 0.015)
+    cup = np.minimum(_star(rng, x, y, centre + shift, area=area * rng.uniform(0.2, 0.5), roughness=0.3), disc - 0.015)
     rim = np.array([0.95, 0.66, 0.34]) * rng.uniform(0.88, 1.04)
     _blend(image, rim.astype(np.float32), rng.uniform(0.6, 0.9) * _sigmoid(disc / rng.uniform(0.006, 0.016)))
     pale = np.array([1.0, 0.9, 0.66], np.float32)
@@ -81,7 +81,7 @@ def _distract(rng: np.random.Generator, image: np.ndarray, x: Field, y: Field) -
 
 
 def _photograph(
-    rng: np.random.Generator, image: np.ndarray, x: Field, y: Field, vignette: float, grain: float
+    rng: np.random.Generator, image: np.ndarray, x: Field, y: Field, *, vignette: float, grain: float
 ) -> np.ndarray:
     """Uneven light, dark corners and sensor noise; then 8 bits."""
     slope = rng.normal(0, 0.16, 2)
@@ -107,7 +107,7 @@ def _smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Field:
 
 
 def _star(
-    rng: np.random.Generator, x: Field, y: Field, centre: np.ndarray, area: float, roughness: float = 1.0
+    rng: np.random.Generator, x: Field, y: Field, centre: np.ndarray, *, area: float, roughness: float = 1.0
 ) -> Field:
     """How deep each point lies inside a smooth irregular blob of that area: positive inside, 0 on its border."""
     angle, stretch = rng.uniform(0, np.pi), np.sqrt(rng.uniform(1, 1 + 0.7 * roughness))

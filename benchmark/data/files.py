@@ -120,6 +120,7 @@ class PairedFiles:
         class_names: Sequence[str],
         pairs: dict[str, Pairs],
         encoding: Encoding,
+        *,
         groups: Mapping[str, str] | None = None,
         background: int | None = 0,
     ) -> None:

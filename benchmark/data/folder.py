@@ -61,13 +61,13 @@ class Folder(PairedFiles):
         names = tuple(class_names or (f"class {index}" for index in range(classes)))
         if len(names) != classes:
             raise InputError(f"data.class_names={list(names)}: names for {classes} classes are needed")
-        pairs = _find(folder, images, masks, splits, fractions, split_seed)
+        pairs = _find(folder, images, masks, splits=splits, fractions=fractions, split_seed=split_seed)
         super().__init__(folder.resolve().name, names, pairs, check_encoding(declared, classes), background=background)
         self.bits = bits
 
 
 def _find(
-    root: Path, images: str, masks: str, splits: str | None, fractions: Sequence[float], split_seed: int
+    root: Path, images: str, masks: str, *, splits: str | None, fractions: Sequence[float], split_seed: int
 ) -> dict[str, Pairs]:
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder; set data.root to one that holds {images}/ and {masks}/")

@@ -46,7 +46,7 @@ class FundusFiles(PairedFiles):
         encoding: Encoding,
         groups: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(name, class_names(structure), pairs, encoding, groups)
+        super().__init__(name, class_names(structure), pairs, encoding, groups=groups)
         self.structure = structure
 
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -26,7 +26,8 @@ def split_by_hash(
         raise InputError(f"data.fractions={list(fractions)}: three positive numbers that sum to 1 are needed")
     n_val, n_test = (max(1, round(len(pairs) * fraction)) for fraction in fractions[1:])
     n_train = max(1, len(pairs) - n_val - n_test)
-    parts = _cut(pairs, (n_train, n_train + n_val), seed, root, "train, val and test", groups)
+    ends = (n_train, n_train + n_val)
+    parts = _cut(pairs, ends, seed=seed, root=root, parts="train, val and test", groups=groups)
     return dict(zip(SPLITS, parts, strict=True))
 
 
@@ -37,12 +38,12 @@ def hold_out(
     if not 0 < fraction < 1:
         raise InputError(f"data.val_fraction={fraction}: must be between 0 and 1")
     kept = len(pairs) - max(1, round(len(pairs) * fraction))
-    train, val = _cut(pairs, (kept,), seed, root, "train and val", groups)
+    train, val = _cut(pairs, (kept,), seed=seed, root=root, parts="train and val", groups=groups)
     return train, val
 
 
 def _cut(
-    pairs: Pairs, ends: Sequence[int], seed: int, root: Path, parts: str, groups: Mapping[str, str] | None
+    pairs: Pairs, ends: Sequence[int], *, seed: int, root: Path, parts: str, groups: Mapping[str, str] | None
 ) -> list[Pairs]:
     """Parts whose ends lie as near as whole groups allow to `ends`, which count images."""
     members: dict[str, list[str]] = {}

@@ -1,11 +1,11 @@
 """Images that are there twice: pixel by pixel, or saved anew, scaled or slightly changed."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 HASH = 16  # the hash has HASH * HASH - 1 bits
 NEAR = 30  # bits of these in which copies may differ; of distinct skin images, no two differ in fewer than 80
@@ -57,18 +57,8 @@ def near(hashes: Sequence[np.ndarray | None], near: int = NEAR) -> list[Pair]:
 
 
 def clusters(pairs: Sequence[Pair]) -> list[list[int]]:
-    """Places that pairs connect, each cluster sorted, by its first place."""
-    of: dict[int, int] = {}
-
-    def root(place: int) -> int:
-        while of.setdefault(place, place) != place:
-            place = of[place]
-        return place
-
-    for first, second, _ in pairs:
-        low, high = sorted((root(first), root(second)))
-        of[high] = low
-    found: dict[int, list[int]] = defaultdict(list)
-    for place in sorted(of):
-        found[root(place)].append(place)
-    return [found[place] for place in sorted(found)]
+    """The places that pairs connect, directly or through others: sorted lists, in the order of their first places."""
+    connected = DisjointSet(place for pair in pairs for place in (pair.first, pair.second))
+    for pair in pairs:
+        connected.merge(pair.first, pair.second)
+    return sorted(sorted(places) for places in connected.subsets())

@@ -24,7 +24,7 @@ from benchmark.images.image_files import open_picture
 SIDE = 96  # pixels of the small copies by which masks are judged and shown
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Item:
     """What is known of one image and its mask; without `error` everything is.
 
@@ -70,7 +70,7 @@ def _in_order(pool: ThreadPoolExecutor, source: Source, todo: list[tuple[str, st
 
 def _read(source: Source, split: str, id: str) -> Item:
     check_stop()
-    item = Item(split, id)
+    item = Item(split=split, id=id)
     if isinstance(source, PairedFiles):
         _describe(item, source.pairs[split][id])
     try:

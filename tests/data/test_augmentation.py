@@ -39,7 +39,7 @@ def test_image_and_mask_move_together(pipeline):
     image = np.repeat(np.where(mask, 220, 30).astype(np.uint8)[:, :, None], 3, axis=2)
     moved = 0
     for index in range(60):
-        new_image, new_mask = augment(pipeline, image, mask, 0, 0, index)
+        new_image, new_mask = augment(pipeline, image, mask, seed=0, epoch=0, index=index)
         agree = (new_image[:, :, 1] > 125) == (new_mask == 1)
         assert agree.mean() > 0.98
         moved += not np.array_equal(new_mask, mask)
@@ -51,7 +51,7 @@ def test_augmentation_keeps_dtype_range_and_classes(pipeline):
     image, mask = rng.integers(0, 256, (32, 32, 3), np.uint8), np.zeros((32, 32), np.uint8)
     mask[8:20, 4:30], mask[:3, :3] = 2, 255
     for index in range(30):
-        new_image, new_mask = augment(pipeline, image, mask, 0, 0, index)
+        new_image, new_mask = augment(pipeline, image, mask, seed=0, epoch=0, index=index)
         assert new_image.dtype == new_mask.dtype == np.uint8
         assert set(np.unique(new_mask)) <= {0, 2, 255}
 
@@ -60,10 +60,14 @@ def test_a_draw_depends_on_seed_epoch_and_index_alone(pipeline):
     rng = np.random.default_rng(1)
     image, mask = rng.integers(0, 256, (32, 32, 3), np.uint8), rng.integers(0, 2, (32, 32), np.uint8)
     keys = [(seed, epoch, index) for seed in (0, 1) for epoch in (0, 1) for index in range(3)]
-    first = {key: augment(pipeline, image, mask, *key) for key in keys}
+
+    def _augment(pipeline, key):
+        return augment(pipeline, image, mask, seed=key[0], epoch=key[1], index=key[2])
+
+    first = {key: _augment(pipeline, key) for key in keys}
     fresh = training_pipeline()
     for key in reversed(keys):
-        for a, b in zip(first[key], augment(fresh, image, mask, *key), strict=True):
+        for a, b in zip(first[key], _augment(fresh, key), strict=True):
             assert np.array_equal(a, b)
     assert len({a.tobytes() for a, _ in first.values()}) > 9
 
@@ -74,6 +78,6 @@ def test_transforms_are_drawn_independently(pipeline):
     symmetries = {np.rot90(m, k).tobytes() for m in (mask, mask.T) for k in range(4)}
     seen = set()
     for index in range(80):
-        new_image, new_mask = augment(pipeline, image, mask, 0, 0, index)
+        new_image, new_mask = augment(pipeline, image, mask, seed=0, epoch=0, index=index)
         seen.add((new_mask.tobytes() in symmetries, bool((new_image == 100).all())))
     assert len(seen) == 4

@@ -9,7 +9,7 @@ from benchmark.data_check.scan import SIDE, Item
 def _item(id: str, value: int) -> Item:
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[20:60, 30:70] = 1
-    return Item("train", id, small=np.full((SIDE, SIDE, 3), value, np.uint8), small_mask=mask)
+    return Item(split="train", id=id, small=np.full((SIDE, SIDE, 3), value, np.uint8), small_mask=mask)
 
 
 def test_the_outline_of_a_mask() -> None:
@@ -40,5 +40,7 @@ def test_a_sheet_has_room_for_so_many() -> None:
 
 
 def test_an_image_that_cannot_be_read() -> None:
-    sheet = np.array(contact_sheet([Item("train", "gone", error="cut short")], {0: "unreadable"}, background=0))
+    sheet = np.array(
+        contact_sheet([Item(split="train", id="gone", error="cut short")], {0: "unreadable"}, background=0)
+    )
     assert tuple(sheet[-EDGE - SIDE // 4, EDGE + 2]) == (90, 90, 90)

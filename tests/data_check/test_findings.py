@@ -97,7 +97,7 @@ def test_odd_masks_and_images(folder: Path) -> None:
 
 
 def test_a_patient_in_two_splits() -> None:
-    items = [Item(split, f"{i}", group) for i, (split, group) in enumerate(
+    items = [Item(split=split, id=f"{i}", group=group) for i, (split, group) in enumerate(
         [("train", "A"), ("train", "A"), ("train", "B"), ("val", ""), ("test", "A"), ("test", "")]
     )]  # fmt: skip
     for item in items:
@@ -122,7 +122,11 @@ def test_frames_of_a_sequence_may_look_alike(tmp_path: Path) -> None:
 
 
 def test_kinds_come_in_one_order() -> None:
-    items = [Item("train", "0", error="cut short"), Item("train", "1", counts={0: 4}), Item("val", "2", error="gone")]
+    items = [
+        Item(split="train", id="0", error="cut short"),
+        Item(split="train", id="1", counts={0: 4}),
+        Item(split="val", id="2", error="gone"),
+    ]
     found = find(items, 0)
     assert [f.kind for f in found] == ["unreadable", "unreadable", "empty mask"]
     assert {f.kind for f in found} <= set(KINDS)

@@ -26,6 +26,7 @@ _NETWORKS, _LAYERS = "dynamic_network_architectures.", "torch.nn."
 
 def network(
     folder: str,
+    *,
     channels: int,
     outputs: int,
     configuration: str = "2d",

@@ -18,7 +18,7 @@ from benchmark.victims.deployment.postprocessing import Step, postprocess, steps
 from benchmark.victims.deployment.sliding_window import WEIGHTINGS, Weighting, slide
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
     """What is done around a network, from the first to the last; None and [] are nothing.
 

@@ -145,7 +145,7 @@ def trained_nnunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_nnunet_normalises_the_whole_image_and_slides(trained_nnunet: Path) -> None:
     from benchmark.victims.deployment.sliding_window import slide
 
-    made = nnunet_network(str(trained_nnunet), 3, OUTPUTS)
+    made = nnunet_network(str(trained_nnunet), channels=3, outputs=OUTPUTS)
     weights = read_tensors(trained_nnunet / "fold_0" / "checkpoint_final.pth", "victim.folder")
     plain = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, OUTPUTS, 1))
     plain.load_state_dict(weights)
@@ -154,7 +154,7 @@ def test_nnunet_normalises_the_whole_image_and_slides(trained_nnunet: Path) -> N
     flat = grey.flatten(2)
     normalised = (grey - flat.mean(2)[..., None, None]) / flat.std(2, correction=0)[..., None, None]
     torch.testing.assert_close(made(images), slide(plain, normalised, (32, 24)), rtol=1e-4, atol=1e-5)
-    flipped = nnunet_network(str(trained_nnunet), 3, OUTPUTS, mirror=True)(images)
+    flipped = nnunet_network(str(trained_nnunet), channels=3, outputs=OUTPUTS, mirror=True)(images)
     mirrored: list[Tensor] = [made(images.flip(axes)).flip(axes) for axes in ((2,), (3,), (2, 3))]
     # A small convolution's border is the same from both sides, and windows lie symmetrically.
     torch.testing.assert_close(flipped, torch.stack([made(images), *mirrored]).mean(0), rtol=1e-3, atol=1e-3)
@@ -198,7 +198,7 @@ def changed(folder: Path, file: str, change: Callable[[dict[str, Any]], None]) -
 def test_nnunet_plans_that_cannot_be_followed(trained_nnunet: Path, file: str, change: Any, message: str) -> None:
     folder = changed(trained_nnunet, file, change)
     with pytest.raises(InputError, match=message) as caught:
-        nnunet_network(folder, 3, OUTPUTS)
+        nnunet_network(folder, channels=3, outputs=OUTPUTS)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -220,7 +220,7 @@ def test_nnunet_normalisations(trained_nnunet: Path, scheme: str, expected: Call
     of = {"percentile_00_5": 100, "percentile_99_5": 180, "mean": 120, "std": 40}
     content["foreground_intensity_properties_per_channel"] = {str(channel): of for channel in range(3)}
     (trained_nnunet / "plans.json").write_text(json.dumps(content))
-    made = nnunet_network(folder, 3, OUTPUTS)
+    made = nnunet_network(folder, channels=3, outputs=OUTPUTS)
     grey = torch.linspace(51, 204, 12).view(1, 1, 3, 4).expand(1, 3, 3, 4)
     shown: list[Tensor] = []
     made.network.register_forward_pre_hook(lambda module, inputs: shown.append(inputs[0]))  # type: ignore[union-attr]
