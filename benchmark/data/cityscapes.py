@@ -13,7 +13,7 @@ drawn from the training images, sequence by sequence (aachen_000000 of aachen_00
 
 from pathlib import Path
 
-from benchmark.data.files import Found, PairedFiles, Pairs, find_folder, find_named, merge, pair_files
+from benchmark.data.files import FileIndex, PairedFiles, Pairs, find_folder, find_named, merge, pair_files
 from benchmark.data.source import VOID
 from benchmark.data.splitting import hold_out
 
@@ -63,6 +63,6 @@ def _pairs(images: Path, masks: Path, part: str, labels: str) -> Pairs:
     return pair_files(pictures, _by_city(find_folder(masks, part, cure=CURE), f"_gtFine_{labels}"))
 
 
-def _by_city(part: Path, ending: str) -> Found:
+def _by_city(part: Path, ending: str) -> FileIndex:
     cities = sorted(path for path in part.iterdir() if path.is_dir())
     return merge(part, (find_named(city, rf"(?P<id>.+){ending}\.png") for city in cities))

@@ -22,15 +22,27 @@ from benchmark.errors import InputError
 
 
 class SegmentationData(pl.LightningDataModule):
-    """Loaders over a source, all images at size x size (the aspect ratio is not kept).
+    """The loaders of a data set; items are those of `SegmentationDataset`.
 
-    Items are as `SegmentationDataset` says; images are on the grid of the source's `bits`, training ones too.
-    `test_split`: the split `trainer.test` attacks; "val" tunes an attack without touching test images. Images are
-    decoded once if all of them take at most `cache_mb` MiB at that size, else at every access. `channels`: 3, or 1 for
-    images that are grey.
-    Attributes: `source`, `name`, `classes`, `background`, `class_names`, `channels`, `bits`, `size`; `test_share`,
-    which of the test images `test_dataloader` yields in this process (None: all of them). Each of several processes
-    trains on a share of its own, as equal as can be, and validates on one.
+    With several processes, each trains and validates on its own share of the images; the shares are as equal as
+    possible.
+
+    Args:
+        source: the data set.
+        size: height and width, in pixels, to which images are resized; the aspect ratio is not kept.
+        batch_size: images per batch.
+        num_workers: worker processes of each loader.
+        augment: whether training images are augmented.
+        seed: of the augmentation and of the order of the training images.
+        test_split: the split that is attacked, "test" or "val"; "val" allows tuning without the test images.
+        cache_mb: images are decoded once if all of them, at that size, take at most so many MiB.
+        channels: 3, or 1 for grey images.
+
+    Attributes:
+        test_share: which test images `test_dataloader` yields in this process; None: all.
+
+    Raises:
+        InputError: a value that cannot be used, or a split without images.
     """
 
     def __init__(
@@ -73,7 +85,7 @@ class SegmentationData(pl.LightningDataModule):
         self.test_share: Sampler[int] | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Decode and check the splits the stage uses; what is decoded already is kept."""
+        """Decode and check the splits that the stage uses, unless they are decoded already."""
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
         for split in splits.get(stage or "", SPLITS):
             self._split(split)
@@ -87,14 +99,17 @@ class SegmentationData(pl.LightningDataModule):
         return list(self._ids[self.test_split])
 
     def fingerprint(self) -> str:
-        """SHA-256 over what determines every pixel of the val and test items: the source, the size and the channels."""
-        further = "" if self.channels == 3 else f" {self.channels}"
-        return hashlib.sha256(f"{self.source.fingerprint()} {self.size}{further}".encode()).hexdigest()
+        """SHA-256 of all that the pixels of the val and test items depend on: source, size and channels."""
+        suffix = "" if self.channels == 3 else f" {self.channels}"
+        return hashlib.sha256(f"{self.source.fingerprint()} {self.size}{suffix}".encode()).hexdigest()
 
     def mask(self, id: str, split: str = "test") -> Tensor:
-        """(H,W) int64, the mask that the (not augmented) item of that id has, with `VOID` where it is not valid.
+        """The mask (H, W) int64 of an image, without augmentation; `VOID` where it is not valid.
 
-        "test" is the split `test_dataloader` yields, which is "val" under `test_split="val"`.
+        The split "test" is the one that `test_dataloader` yields: with `test_split="val"` it is "val".
+
+        Raises:
+            InputError: the split has no image of that id.
         """
         decoded = self._split(split)
         if id not in decoded.position:
@@ -102,7 +117,7 @@ class SegmentationData(pl.LightningDataModule):
         return torch.from_numpy(decoded[decoded.position[id]].mask).long()
 
     def class_pixels(self) -> tuple[float, ...]:
-        """How many pixels of the training set's masks, void ones left out, each class has."""
+        """The number of pixels of each class in the training masks; void pixels do not count."""
         train = self._split("train")
         masks = (train[index].mask.ravel() for index in range(len(train)))
         counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)

@@ -1,4 +1,4 @@
-"""A decoded split as a torch Dataset, and the sampler that tells it the epoch."""
+"""A split as a torch Dataset, and the sampler that shuffles it and passes on the epoch."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,13 @@ QUIET = 200  # up to so many images are decoded without a progress bar
 
 
 class DecodedSplit:
-    """One split's images at size x size: decoded once if `cache`, else at every access."""
+    """The images of one split, resized to size x size.
+
+    With `cache` all images are decoded at once and kept; otherwise each is decoded whenever it is accessed.
+
+    Raises:
+        InputError: no mask of the split shows any foreground, or `channels` is 1 and an image has colours.
+    """
 
     def __init__(
         self,

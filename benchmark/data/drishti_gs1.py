@@ -12,7 +12,7 @@ There are no published validation images: they are drawn from the training image
 
 from pathlib import Path
 
-from benchmark.data.files import Found, Pairs, enter, find_folder, find_images, merge, pair_files
+from benchmark.data.files import FileIndex, Pairs, enter, find_folder, find_images, merge, pair_files
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.images import threshold
 from benchmark.data.splitting import hold_out
@@ -45,6 +45,6 @@ def _pairs(part: Path, structure: str, *truth: str) -> Pairs:
     return pair_files(found, *(_maps(masks, MAPS[name]) for name in needed_maps(structure)))
 
 
-def _maps(masks: Path, name: str) -> Found:
+def _maps(masks: Path, name: str) -> FileIndex:
     paths = ((case.name, case / "SoftMap" / f"{case.name}_{name}.png") for case in sorted(masks.iterdir()))
-    return Found({id: path for id, path in paths if path.is_file()}, masks)
+    return FileIndex({id: path for id, path in paths if path.is_file()}, masks)

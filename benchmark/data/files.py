@@ -1,4 +1,4 @@
-"""Image and mask files paired by id: what the sources that read folders share."""
+"""Finds image and mask files and pairs them by id; the base class of data sets that are folders of files."""
 
 import hashlib
 import json
@@ -16,17 +16,18 @@ from benchmark.errors import InputError
 Pairs = dict[str, tuple[Path, ...]]  # id -> image file, mask file or files
 
 
-class Found(NamedTuple):
-    """Files by id, and the folder that was searched for them."""
+class FileIndex(NamedTuple):
+    """Files by id, and the folder that holds them."""
 
     files: dict[str, Path]
     folder: Path
 
 
 def find_folder(root: Path, *names: str, cure: str) -> Path:
-    """The first of these folders below `root` that is there; one that unpacked into itself is entered.
+    """The first of the folders `names` that exists below `root`; if it contains itself, as some archives do, the inner.
 
-    Raises InputError that names all that was looked for, and the cure.
+    Raises:
+        InputError: none of them exists; the message ends with `cure`.
     """
     for name in names:
         folder = root / name
@@ -37,79 +38,88 @@ def find_folder(root: Path, *names: str, cure: str) -> Path:
 
 
 def enter(root: str | Path, *names: str) -> Path:
-    """`root`, or the folder of one of these names in it, however often it unpacked into itself."""
+    """Descend from `root` into folders of these names, as long as there is one."""
     folder = Path(root).expanduser()
     while inner := next((folder / name for name in names if (folder / name).is_dir()), None):
         folder = inner
     return folder
 
 
-def find_images(folder: Path, *suffixes: str) -> Found:
-    """The files with one of these suffixes (".jpg"), whatever its case, by stem."""
-    return Found(index_files(path for path in folder.iterdir() if _is_one(path, suffixes)), folder)
+def find_images(folder: Path, *suffixes: str) -> FileIndex:
+    """The files with one of these suffixes, such as ".jpg", by stem. The case of a suffix does not matter."""
+    return FileIndex(index_files(path for path in folder.iterdir() if _has_suffix(path, suffixes)), folder)
 
 
-def find_named(folder: Path, name: str) -> Found:
-    """The files whose whole name a regular expression matches, whatever its case, by its group "id"."""
+def find_named(folder: Path, name: str) -> FileIndex:
+    """The files whose names match a regular expression, by its group "id". Case does not matter."""
     pattern = re.compile(name, re.IGNORECASE)
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir() if path.name[0] != ".")
-    return Found(index_ids((match["id"], path) for match, path in matches if match), folder)
+    return FileIndex(index_ids((match["id"], path) for match, path in matches if match), folder)
 
 
 def index_files(paths: Iterable[Path]) -> dict[str, Path]:
-    """Files by stem, sorted; two files of one stem are an error."""
+    """Files by stem, sorted. Raises InputError for two files of one stem."""
     return index_ids((path.stem, path) for path in paths)
 
 
-def index_ids(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Files by the given id, sorted by id; two files of one id are an error."""
+def index_ids(items: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Files by id, sorted. Raises InputError for two files of one id."""
     files: dict[str, Path] = {}
-    for id, path in sorted(found):
+    for id, path in sorted(items):
         if id in files:
             raise InputError(f"{path}: has the same id as {files[id].name}; keep one file per id ({id!r})")
         files[id] = path
     return files
 
 
-def pair_files(images: Found, *masks: Found) -> Pairs:
-    """Image and mask, or masks, of each id, in the images' order.
+def pair_files(images: FileIndex, *masks: FileIndex) -> Pairs:
+    """The files of each id, its image first, in the order of the images.
 
-    Raises InputError for what is empty or has no partner.
+    Raises:
+        InputError: there are no images, an image has no mask, or a mask has no image.
     """
     require_images(images)
-    for found in masks:
-        _check_partners(images, found, "mask")
-        _check_partners(found, images, "image")
-    return {id: (path, *(found.files[id] for found in masks)) for id, path in images.files.items()}
+    for index in masks:
+        _check_partners(images, index, "mask")
+        _check_partners(index, images, "image")
+    return {id: (path, *(index.files[id] for index in masks)) for id, path in images.files.items()}
 
 
-def merge(folder: Path, found: Iterable[Found]) -> Found:
-    """The files of several folders below `folder`; two of one id are an error."""
-    return Found(index_ids(item for one in found for item in one.files.items()), folder)
+def merge(folder: Path, indices: Iterable[FileIndex]) -> FileIndex:
+    """The files of several folders below `folder`. Raises InputError for two files of one id."""
+    return FileIndex(index_ids(item for index in indices for item in index.files.items()), folder)
 
 
-def require_images(images: Found) -> None:
+def require_images(images: FileIndex) -> None:
     """Raise InputError if there are none."""
     if not images.files:
         raise InputError(f"{images.folder}: holds no images; put them there or correct data.root")
 
 
-def _check_partners(have: Found, lack: Found, what: str) -> None:
-    alone = [path for id, path in have.files.items() if id not in lack.files]
+def _check_partners(index: FileIndex, partners: FileIndex, what: str) -> None:
+    alone = [path for id, path in index.files.items() if id not in partners.files]
     if alone:
         more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise InputError(f"{alone[0]}{more}: has no {what} in {lack.folder}; add the {what} or remove the file")
+        raise InputError(f"{alone[0]}{more}: has no {what} in {partners.folder}; add the {what} or remove the file")
 
 
-def _is_one(path: Path, suffixes: Iterable[str]) -> bool:
+def _has_suffix(path: Path, suffixes: Iterable[str]) -> bool:
     return path.suffix.lower() in suffixes and path.name[0] != "."
 
 
 class PairedFiles:
-    """A source over `pairs`, one dictionary per split; masks follow the declared encoding.
+    """A data set of image files with mask files.
 
-    groups: patient or sequence of an id, if known. Sub-classes find the files, and say in `decode` how they are read if
-    that is not one mask per image; hashing them is the same for every layout. `bits` are those of the images.
+    A subclass finds the files. If an image has more than one mask file, or only a part of a picture is used, it
+    overrides `decode`.
+
+    Args:
+        name: of the data set.
+        class_names: one for each class.
+        pairs: for each split, the files of each id.
+        encoding: value in a mask file -> class index, or `VOID`.
+        groups: id -> patient or sequence, where they are known.
+        background: index of the class that is no object; None if every class is one.
     """
 
     bits = 8
@@ -140,12 +150,12 @@ class PairedFiles:
         return Sample(image, mask, id, self.groups.get(id, ""))
 
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
-        """The image (H,W,3) and its mask (H,W) of classes, from its files."""
+        """Read the image (H, W, 3) and its mask (H, W) of class indices."""
         (mask,) = masks
         return read_pair(image, mask, self.encoding, self.bits)
 
     def fingerprint(self) -> str:
-        """SHA-256 over split, id and the files' bytes, and over the encoding."""
+        """SHA-256 of the encoding, and of the split, the id and the bytes of every file."""
         digest = hashlib.sha256(json.dumps(sorted(self.encoding.items())).encode())
         if self.bits != 8:
             digest.update(f"{self.bits} bits".encode())

@@ -1,4 +1,4 @@
-"""Reads pictures and masks from files, exactly or not at all: what cannot be converted faithfully is an error."""
+"""Reads images and masks from files without loss: a file whose values would change in conversion is an error."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def read_image(path: Path, bits: int = 8) -> np.ndarray:
     """
     picture = _open(path)
     if bits > 8:
-        return np.repeat(_deep(picture, path, bits)[:, :, None], 3, axis=2)
+        return np.repeat(_levels(picture, path, bits)[:, :, None], 3, axis=2)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         lowest = picture.getchannel("A").getextrema()[0]
@@ -44,15 +44,20 @@ def read_image(path: Path, bits: int = 8) -> np.ndarray:
 
 
 def read_mask(path: Path, encoding: Encoding, key: str = "data.encoding") -> np.ndarray:
-    """The mask as (H,W) uint8 class indices, `VOID` included, by the declared encoding of its file values.
+    """Read a mask as (H, W) uint8 class indices, `VOID` among them.
 
-    File values are those of `read_values`. A value that is not declared is an error, never rounded, that names the
-    configuration's `key` of the encoding.
+    Args:
+        path: of the mask.
+        encoding: value of the file, see `read_values`, -> class index or `VOID`.
+        key: name of the encoding in the configuration, for messages.
+
+    Raises:
+        InputError: the file cannot be read, or holds a value that the encoding does not have.
     """
     picture = _open(path)
     values = _mask_values(picture, path)
-    found = np.flatnonzero(np.bincount(values.ravel()))
-    undeclared = [int(v) for v in found if int(v) not in encoding]
+    present = np.flatnonzero(np.bincount(values.ravel()))
+    undeclared = [int(v) for v in present if int(v) not in encoding]
     if undeclared:
         hint = f"declare them in {key}, or save the mask with declared values only (JPEG invents in-betweens)"
         if picture.mode in {"P", "PA"}:
@@ -65,23 +70,24 @@ def read_mask(path: Path, encoding: Encoding, key: str = "data.encoding") -> np.
 
 
 def read_values(path: Path) -> np.ndarray:
-    """The (H,W) values of a mask file, before any encoding.
+    """Read the values (H, W) of a mask file, before any encoding.
 
-    They are gray levels (8 or 16 bits), 0/255 for 1-bit files, palette *indices* (not colours) for palette files, the
-    common value of the channels for RGB; of a JPEG, whose channels part by roundings, the luminance.
+    The values are gray levels of 8 or 16 bits, 0 and 255 for 1-bit files, indices (not colours) for palette files, and
+    for RGB files the value that all channels share. The channels of a JPEG differ by rounding; there it is the
+    luminance.
     """
     return _mask_values(_open(path), path)
 
 
 def read_pair(image_path: Path, mask_path: Path, encoding: Encoding, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """`read_image` and `read_mask`, which must agree in size."""
+    """Read an image and its mask. Raises InputError if their sizes differ."""
     image, mask = read_image(image_path, bits), read_mask(mask_path, encoding)
     check_size(image, image_path, mask, mask_path)
     return image, mask
 
 
 def check_size(image: np.ndarray, image_path: Path, mask: np.ndarray, mask_path: Path) -> None:
-    """Raise InputError if a mask (H,W) has not the size of its image (H,W,3)."""
+    """Raise InputError if a mask (H, W) and its image (H, W, 3) differ in size."""
     if image.shape[:2] != mask.shape:
         raise InputError(
             f"{mask_path}: mask is {mask.shape[1]}x{mask.shape[0]} (width x height) but its image {image_path} is "
@@ -90,12 +96,16 @@ def check_size(image: np.ndarray, image_path: Path, mask: np.ndarray, mask_path:
 
 
 def threshold(least: int) -> Encoding:
-    """The encoding of 8-bit gray masks that are foreground from the value `least` on."""
+    """The encoding of 8-bit gray masks in which values of at least `least` are class 1, all others class 0."""
     return {value: int(value >= least) for value in range(256)}
 
 
 def check_encoding(encoding: dict[object, object], classes: int) -> Encoding:
-    """The encoding with integer keys and values (YAML may hand over strings), checked against the class count."""
+    """Convert the keys and values of an encoding to integers; YAML may give strings.
+
+    Raises:
+        InputError: a key or value is no integer, a file value is not in 0..65535, or a class does not exist.
+    """
     try:
         checked = {int(str(value)): int(str(index)) for value, index in encoding.items()}
     except ValueError:
@@ -140,7 +150,7 @@ def _eight_bits(gray: np.ndarray, path: Path) -> np.ndarray:
     )
 
 
-def _deep(picture: Image.Image, path: Path, bits: int) -> np.ndarray:
+def _levels(picture: Image.Image, path: Path, bits: int) -> np.ndarray:
     """The (H,W) levels of a 16-bit grey file as uint16."""
     if picture.mode not in SIXTEEN_BIT_GRAY:
         raise InputError(f"{path}: has colour mode {picture.mode}; data.bits={bits} needs 16-bit grey files")

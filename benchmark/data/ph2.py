@@ -10,7 +10,7 @@ Encoding: 0 is skin, 255 is lesion. Patients are not named. There is no publishe
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.data.files import Found, PairedFiles, enter, find_folder, pair_files
+from benchmark.data.files import FileIndex, PairedFiles, enter, find_folder, pair_files
 from benchmark.data.splitting import FRACTIONS, split_by_hash
 
 CURE = (
@@ -26,7 +26,7 @@ class PH2(PairedFiles):
         folder = find_folder(enter(root, "PH2Dataset"), "PH2 Dataset images", cure=CURE)
         cases = sorted(path.name for path in folder.iterdir() if path.is_dir())
         found = [
-            Found(
+            FileIndex(
                 {id: folder / id / file for id in cases if (folder / id / (file := name.format(id))).is_file()}, folder
             )
             for name in ("{0}_Dermoscopic_Image/{0}.bmp", "{0}_lesion/{0}_lesion.bmp")

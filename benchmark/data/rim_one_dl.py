@@ -10,7 +10,7 @@ The published partitions have no validation images: they are drawn from the trai
 
 from pathlib import Path
 
-from benchmark.data.files import Found, find_folder, find_images, find_named, merge, pair_files, require_images
+from benchmark.data.files import FileIndex, find_folder, find_images, find_named, merge, pair_files, require_images
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
@@ -47,12 +47,12 @@ class RimOneDL(FundusFiles):
         super().__init__("rim_one_dl", structure, {"train": train, "val": val, "test": test}, {0: 0, 255: 1})
 
 
-def _images(part: Path) -> Found:
+def _images(part: Path) -> FileIndex:
     found = merge(part, (find_images(find_folder(part, label, cure=CURE), ".png") for label in LABELS))
     require_images(found)
     return found
 
 
-def _maps(masks: Path, part: str) -> Found:
+def _maps(masks: Path, part: str) -> FileIndex:
     name = rf"(?P<id>.+)-1-{part}-T\.png"
     return merge(masks, (find_named(find_folder(masks, label, cure=CURE), name) for label in LABELS))

@@ -1,4 +1,4 @@
-"""What every data source offers: named splits of ids, and one picture with its mask per id."""
+"""The interface of a data set: named splits of image ids, and an image with its mask for each id."""
 
 from typing import NamedTuple, Protocol
 
@@ -10,10 +10,13 @@ SPLITS = ("train", "val", "test")
 
 
 class Sample(NamedTuple):
-    """One image as a source yields it, at its own size.
+    """One image and its mask, in the size of the files.
 
-    image: (H,W,3) uint8 RGB, or uint16 levels of the source's `bits`. mask: (H,W) uint8 class indices, `VOID` where no
-    class is known. group: patient or sequence the image belongs to, "" if unknown.
+    Attributes:
+        image: (H, W, 3) uint8 RGB; uint16 if the source has more than 8 bits.
+        mask: (H, W) uint8 class indices; `VOID` where the class is unknown.
+        id: of the image, unique in its split.
+        group: the patient or video sequence that the image comes from; "" if unknown.
     """
 
     image: np.ndarray
@@ -23,22 +26,33 @@ class Sample(NamedTuple):
 
 
 class Source(Protocol):
-    """A data set. A new one is a class like this in a file of its own, and a YAML in `conf/data/`."""
+    """A data set.
+
+    To add one, write such a class in a new file of `benchmark/data/`, and a YAML in `conf/data/` whose `_target_` names
+    it. The keyword arguments of the class are keys of that YAML.
+
+    Attributes:
+        name: what rows and reports call the data set.
+        classes: number of classes.
+        background: index of the class that is no object; None if every class is one.
+        class_names: one name for each class.
+        bits: of the images' levels, 8 to 16.
+    """
 
     name: str
     classes: int
-    background: int | None  # index of the class that is no object, if the data set has one
+    background: int | None
     class_names: tuple[str, ...]
-    bits: int  # of the images' levels, 8 to 16
+    bits: int
 
     def splits(self) -> dict[str, list[str]]:
-        """The ids of each of `SPLITS`, in file order; ids are unique in a split and usable as file names."""
+        """The ids of each split in `SPLITS`, in file order. Ids are unique in a split and can be file names."""
         ...
 
     def read(self, split: str, id: str) -> Sample:
-        """The image of that id; the same one at every call, in any thread or process."""
+        """Read one image. The result is the same in every call, thread and process."""
         ...
 
     def fingerprint(self) -> str:
-        """Hex digest over everything that determines what `splits` and `read` return."""
+        """A hexadecimal hash of everything that `splits` and `read` return depends on."""
         ...

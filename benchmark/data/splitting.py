@@ -1,4 +1,4 @@
-"""Splits of what was published without them: drawn from a seed, with a patient's or a sequence's images together."""
+"""Draws splits for data sets that were published without them. Images of one patient or sequence stay together."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,13 @@ FRACTIONS = (0.7, 0.15, 0.15)
 def split_by_hash(
     pairs: Pairs, fractions: Sequence[float], seed: int, root: Path, groups: Mapping[str, str] | None = None
 ) -> dict[str, Pairs]:
-    """Cut the ids, ordered by a hash of seed and group, at the fractions of train, val and test.
+    """Draw train, val and test: order the groups by a hash of seed and group, then cut that order at the fractions.
 
-    Images of one group (an image without one is a group of its own) stay together, and each split gets at least one
-    group; so with groups of several images the fractions are met as nearly as the order allows.
+    Images of one group stay together; an image without a group forms one by itself. Every split gets at least one
+    group. The sizes come as close to the fractions as whole groups in that order allow.
+
+    Raises:
+        InputError: the fractions are not three positive numbers that sum to 1, or there are fewer than three groups.
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise InputError(f"data.fractions={list(fractions)}: three positive numbers that sum to 1 are needed")
@@ -34,7 +37,11 @@ def split_by_hash(
 def hold_out(
     pairs: Pairs, fraction: float, seed: int, root: Path, groups: Mapping[str, str] | None = None
 ) -> tuple[Pairs, Pairs]:
-    """Training images without, and then those that were drawn as, a validation split of about that fraction."""
+    """Draw a validation split of about that fraction from the training images; returns train and val.
+
+    Raises:
+        InputError: the fraction is not between 0 and 1, or there are fewer than two groups.
+    """
     if not 0 < fraction < 1:
         raise InputError(f"data.val_fraction={fraction}: must be between 0 and 1")
     kept = len(pairs) - max(1, round(len(pairs) * fraction))
@@ -45,7 +52,7 @@ def hold_out(
 def _cut(
     pairs: Pairs, ends: Sequence[int], *, seed: int, root: Path, parts: str, groups: Mapping[str, str] | None
 ) -> list[Pairs]:
-    """Parts whose ends lie as near as whole groups allow to `ends`, which count images."""
+    """Cut the order of the groups into parts that end as close to `ends`, counted in images, as whole groups allow."""
     members: dict[str, list[str]] = {}
     for id in pairs:
         members.setdefault((groups or {}).get(id) or id, []).append(id)

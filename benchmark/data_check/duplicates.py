@@ -1,4 +1,4 @@
-"""Images that are there twice: pixel by pixel, or saved anew, scaled or slightly changed."""
+"""Finds duplicates: images with the same pixels, and copies that were compressed, scaled or slightly changed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ NEAR = 30  # bits of these in which copies may differ; of distinct skin images, 
 
 
 class Pair(NamedTuple):
-    """Places of two images in the list, the first one first; bits in which their perceptual hashes differ."""
+    """Two images, by their places in the list; distance: the number of bits in which their hashes differ."""
 
     first: int
     second: int
@@ -20,9 +20,9 @@ class Pair(NamedTuple):
 
 
 def perceptual_hash(image: np.ndarray) -> np.ndarray:
-    """32 bytes: which of the lowest frequencies (of a cosine transform of 64 x 64 grays) are above their median.
+    """A hash of 32 bytes that hardly changes with size, compression and brightness, after pHash (Zauner 2010).
 
-    It does not change with size, compression or brightness. The idea is that of pHash (Zauner 2010).
+    Its bits say which low frequencies of the cosine transform of the image, in gray and 64 x 64, exceed their median.
     """
     gray = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (4 * HASH, 4 * HASH), interpolation=cv2.INTER_AREA)
     low = cv2.dct(gray.astype(np.float32))[:HASH, :HASH].ravel()
@@ -31,7 +31,7 @@ def perceptual_hash(image: np.ndarray) -> np.ndarray:
 
 
 def same(hashes: Sequence[str]) -> list[Pair]:
-    """Each image whose hash an earlier one has, with the first of those; an empty hash is none."""
+    """Pairs of each image and the first image that has the same hash; empty hashes are left out."""
     seen: dict[str, int] = {}
     pairs = []
     for place, digest in enumerate(hashes):

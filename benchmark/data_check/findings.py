@@ -1,4 +1,4 @@
-"""What is wrong with a data set, or looks so, from what was read of it."""
+"""Finds errors and suspicious images in a data set that has been scanned."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

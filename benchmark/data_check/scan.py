@@ -1,4 +1,4 @@
-"""Reads every image and mask of a data set once, whatever is wrong with some, and keeps what the checks need."""
+"""Reads every image and mask of a data set once and keeps what the checks need; files that cannot be read are noted."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""By what victims and checkpoints are known again."""
+"""Hashes that identify victims and checkpoints."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """The same of a module's state_dict."""
+    """As `weights_sha256`, for the state_dict of a module."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
@@ -40,8 +40,8 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def victim_sha256(victim: Victim) -> str:
-    """What tells two victims apart: `weights_sha256`, and where something is done around the network, that too."""
-    weights, around = weights_sha256(victim), victim.hparams["deployment"]
-    if not around:
+    """A hash of the weights and of the deployment; that of the weights alone where the deployment is empty."""
+    weights, deployment = weights_sha256(victim), victim.hparams["deployment"]
+    if not deployment:
         return weights
-    return hashlib.sha256(f"{weights} {json.dumps(around, sort_keys=True)}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights} {json.dumps(deployment, sort_keys=True)}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What victims are trained on: cross-entropy plus Dice over the pixels that count."""
+"""The training loss of victims: cross-entropy plus Dice loss over the valid pixels."""
 
 import torch
 import torch.nn.functional as F

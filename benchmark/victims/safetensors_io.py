@@ -1,4 +1,4 @@
-"""Victims as files to hand on: safetensors and a model card, which hold no code, and back."""
+"""Exports victims as safetensors files, which hold no code, and reads them again."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Tensors read from files that others have written, without executing what they hold."""
+"""Reads the weights of other projects' files without executing anything in them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,23 +26,23 @@ def read_tensors(path: str | Path, key: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"{key}={path}: no such file")
     try:
-        found = _read(path)
+        contents = _read(path)
     except Exception as error:  # any bytes may come here, and the readers raise many things at them
         raise InputError(
             f"{key}={path}: cannot be read as weights without executing code ({first_line(error)}); "
             "save the state_dict alone, best as .safetensors"
         ) from error
     for name in _NESTED:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
+        if isinstance(contents, Mapping) and isinstance(contents.get(name), Mapping):
+            contents = contents[name]
             break
-    if not isinstance(found, Mapping) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(contents, Mapping) or not contents or not all(isinstance(v, Tensor) for v in contents.values()):
         raise InputError(f"{key}={path}: holds no names and tensors; save the network's state_dict")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+    return {str(name).removeprefix("module."): value for name, value in contents.items()}
 
 
 def put_into(network: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Load the tensors into the network, every one of them. Raises InputError, naming `where`, if they do not fit."""
+    """Load all tensors into the network. Raises InputError, with `where` at its start, if they do not fit."""
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:

@@ -1,3 +1,3 @@
-"""What stands around a network where it is used: transforms in front, working size, windows, post-processing."""
+"""How a network is used: input transforms, working size, sliding windows, threshold and post-processing."""
 
 from benchmark.victims.deployment.pipeline import Deployment as Deployment

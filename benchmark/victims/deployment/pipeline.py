@@ -1,4 +1,4 @@
-"""The pipeline a network is used in, as a configuration says it."""
+"""The pipeline in which a network is used, as the configuration describes it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,16 +20,19 @@ from benchmark.victims.deployment.sliding_window import WEIGHTINGS, Weighting, s
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What is done around a network, from the first to the last; None and [] are nothing.
+    """The steps before and after a network, in the order in which they are applied; None or [] leaves a step out.
 
     Args:
-        transform: input transforms at the image's own size, see `front.in_front`.
+        transform: input transforms, at the image's size; see `input_transforms.in_front`.
         resize: the working size, [height, width] or one number for both. Images are interpolated bilinearly
-            (antialiased where they shrink), and logits back to the images' size.
-        window: size of windows that slide over the image (at its working size), likewise; see `sliding.slide`.
+            (antialiased where they shrink), and logits are interpolated back to the images' size.
+        window: size of the sliding window, in the same form, at the working size; see `sliding_window.slide`.
         overlap, weighting: of the windows.
-        threshold: class 1 is predicted where its probability is above this; for two classes.
-        postprocess: steps of `postprocessing`, on predicted maps. They are in no gradient, but in what is judged.
+        threshold: class 1 is predicted where its probability exceeds this; for two classes.
+        postprocess: steps of `postprocessing`, applied to predicted maps. They do not enter gradients, but scores.
+
+    Raises:
+        InputError: a step that does not exist, or a value that cannot be used.
     """
 
     transform: Sequence[Any] | None = None
@@ -41,7 +44,7 @@ class Deployment:
     postprocess: Sequence[Any] | None = None
 
     def __post_init__(self) -> None:
-        # Made once here, so that what cannot be made is said at the start.
+        # Computed here, so that a step that cannot be made is reported at the start.
         _ = self._transforms, self._steps, self._working_size, self._window_size
         if self.overlap is not None and not 0 <= self.overlap < 1:
             raise InputError(f"victim.overlap={self.overlap}: must be at least 0 and below 1")
@@ -68,7 +71,7 @@ class Deployment:
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """From a mapping, of a checkpoint for example. Raises InputError for what no deployment has."""
+        """Build from a mapping, such as that of a checkpoint. Raises InputError for an unknown key or a bad value."""
         known = {field.name for field in fields(cls)}
         if not isinstance(given, Mapping) or not given.keys() <= known:
             raise InputError(f"deployment {given!r}: is no mapping of {', '.join(sorted(known))}")
@@ -78,17 +81,17 @@ class Deployment:
             raise InputError(f"deployment {given!r}: {error}") from error
 
     def but(self, given: Mapping[str, Any]) -> Self:
-        """The same with what is given; None there says nothing, [] and 0 switch off."""
+        """A copy with these values replaced. None keeps a value; [] and 0 switch a step off."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def plain(self) -> dict[str, Any]:
-        """What is done, as plain values; empty for nothing."""
+        """The steps that are applied, as plain values; empty if there are none."""
         off: tuple[Any, ...] = (None, [], ())
-        found = {name: value for name, value in asdict(self).items() if value not in off}
-        return {name: value for name, value in found.items() if name not in ("resize", "window") or value != 0}
+        steps_on = {name: value for name, value in asdict(self).items() if value not in off}
+        return {name: value for name, value in steps_on.items() if name not in ("resize", "window") or value != 0}
 
     def label(self) -> str:
-        """What rows add to the name of a victim: "+jpeg+median+resize+window+largest_component", or nothing."""
+        """The suffix of the victim's name in rows, such as "+jpeg+median+resize+window+largest_component", or ""."""
         parts = [*(f"+{one.name}" for one in self._transforms)]
         parts += [f"+{name}" for name in ("resize", "window", "threshold") if name in self.plain()]
         return "".join([*parts, *(f"+{step.name}" for step in self._steps)])
