@@ -136,7 +136,7 @@ def _accelerated_copy(model: nn.Module, options: _Options, dtype: torch.dtype | 
                 weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
                 weight = laid_out(weight.detach(), options.channels_last)
                 weights[module] = weight, None if bias is None else bias.detach()
-                replace(module, _convolution(module, *weights[module], options, dtype, memo))
+                replace(module, _convolution(module, *weights[module], options=options, dtype=dtype, memo=memo))
         for norm in norms.values():
             replace(norm, nn.Identity())
         for module in model.modules() if options.replace else ():
@@ -162,6 +162,7 @@ def _convolution(
     module: nn.Conv2d,
     weight: Tensor,
     bias: Tensor | None,
+    *,
     options: _Options,
     dtype: torch.dtype | None,
     memo: dict[int, Any],
