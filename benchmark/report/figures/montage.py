@@ -1,4 +1,4 @@
-"""The montage: what was there, what the attack aimed at, what it got, and the change that did it."""
+"""The montage: for each image the truth, the target, the adversarial image, the predictions and the perturbation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,7 @@ class MontageItem:
 
     `image` and `adv` are (H, W, C) uint8 with 1 or 3 channels, `delta` is (H, W, C) float, `adv` minus the
     clean image on the [0,1] scale; `truth`, `target`, `clean_pred`, `adv_pred` are (H, W) int class maps,
-    `maps.VOID` where no class is known.
-    The rest is written beside the pictures: IoU to target in [0,1], PSNR in dB, steps taken.
+    `VOID` where no class is known. The other fields are the caption: IoU to target in [0,1], PSNR in dB, steps.
     """
 
     id: str
@@ -43,21 +42,21 @@ class MontageItem:
     psnr: float | None
     steps: int
     success: bool
-    satisfied: bool = False  # already by the clean image, so that there was nothing to attack
+    satisfied: bool = False  # whether the clean image satisfies the judge, so that it was not attacked
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **arrays: Any) -> "MontageItem":
-        """Captions from a row, as scored on the 8-bit picture; `arrays` are the pictures and maps."""
+        """An item whose caption has the scores of the row's 8-bit file; `arrays` are the pictures and label maps."""
         captions: dict[str, Any] = {"psnr": row["adv8_psnr"], "steps": row["steps"], "success": bool(row["success8"])}
         captions["satisfied"] = bool(row["success_clean"])
         return cls(**arrays, **captions, id=row["id"], iou_target=row["adv8_iou_target"])
 
 
 def montage(path: Path, items: Sequence[MontageItem], title: str = "", dpi: int = 150) -> Path:
-    """Draw one line of pictures per item into a PNG, written whole or not at all.
+    """Draw a line of pictures for each item into a PNG, written whole or not at all.
 
-    Classes are filled and outlined by colour, class 0 is left as it is; on the last prediction the target is dashed
-    in white. Raises ValueError without items.
+    Each class has a fill and an outline, except class 0. On the prediction of the adversarial image, a dashed white
+    line shows the target. Raises ValueError without items.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -73,7 +72,7 @@ def montage(path: Path, items: Sequence[MontageItem], title: str = "", dpi: int 
 def _layout(items: Sequence[MontageItem], title: str) -> "Figure":
     from matplotlib.figure import Figure
 
-    # Lines are as high as their images are, so that wide images leave no gaps.
+    # The height of a line follows its image, so that wide images leave no gaps.
     heights = [_HEADER_INCHES + _PANEL_INCHES * min(1.6, item.image.shape[0] / item.image.shape[1]) for item in items]
     top = _TOP_INCHES + (0.3 if title else 0)
     width, height = _PANEL_INCHES * len(_PANELS), sum(heights) + top
@@ -103,7 +102,7 @@ def _header(figure: "Figure", item: MontageItem, y: float) -> None:
     steps = "1 step" if item.steps == 1 else f"{item.steps} steps"
     numbers = f"IoU to target {item.iou_target:.3f}   ·   PSNR {psnr}   ·   {steps}"
     name = item.id if len(item.id) <= 48 else f"{item.id[:30]}…{item.id[-16:]}"
-    # Names are not ours: a $ in one must not start a formula.
+    # A $ in a name must not start a formula.
     figure.text(0.004, y, name, fontsize=9, fontweight="bold", color=_INK, va="center", parse_math=False)
     figure.text(0.996, y, numbers, fontsize=9, color=_INK, va="center", ha="right")
     figure.text(0.5, y, mark, fontsize=9, fontweight="bold", color=colour, va="center", ha="center")

@@ -1,6 +1,6 @@
-"""Tables over budgets: each family's success and score at each of its budgets.
+"""Tables over budgets: success and IoU of each family at each of its budgets.
 
-They are of the float32 result, which is within the budget. Its 8-bit file is not: rounding takes 0.5/255 to 0 or 1/255.
+They describe the float32 result, which is within the budget. The 8-bit file may exceed it by 0.5/255.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ _NOTE = "{} in float, within the budget; the 8-bit file may exceed it by half a 
 
 
 def budget_grids(summaries: Summaries) -> list[TextTable]:
-    """For each norm in which budgets were swept: success by family and budget, and the mean IoU.
+    """For each norm in which budgets were swept: a table of success and tables of the mean IoU, by family and budget.
 
-    Families by their mean success over the budgets, then by name. A control has the budgets of what it copies.
+    Families are sorted by falling mean success, then by name. A control has the budgets of the attacks that it copies.
     """
     by_attack = {one["attack"]: one for one in summaries}
     swept = [sweep for sweep in sweeps(by_attack) if len(sweep.budgets) > 1]
@@ -63,14 +63,14 @@ def _targeted(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: str) -> dict[float, float]:
-    """Known values by budget; of a described column its mean."""
-    found = {}
+    """Budget -> the value of `name` in the summary, or its mean; missing values are left out."""
+    values = {}
     for attack, eps in sweep.budgets.items():
         value = by_attack[attack][name]
         value = value["mean"] if isinstance(value, Mapping) else value
         if eps is not None and value is not None:
-            found[eps] = float(value)
-    return found
+            values[eps] = float(value)
+    return values
 
 
 def _grid(

@@ -1,4 +1,4 @@
-"""Several attacks in tables, by success and then by norm; computed from the summaries of `report.aggregate`."""
+"""Tables that compare the attacks of a run, sorted by success and then by norm."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _MEDIANS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255,
 
 
 def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
-    """All that a run of several attacks has to say: attacks, strata, budgets, input transforms, worst cases."""
+    """All tables of several attacks: attacks, strata, budgets, input transforms and worst cases."""
     return [
         *attack_grids(summaries),
         *strata_grids(summaries),
@@ -29,7 +29,7 @@ def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
 
 
 def attack_grids(summaries: Summaries) -> list[TextTable]:
-    """A table per norm the attacks are about, in the order of `ranking.ranked`; of sweeps the largest budget."""
+    """A table for each norm, in the order of `ranking.ranked`, which shows a sweep at its largest budget."""
     together = by_norm(summaries)
     return [_attack_grid(norm, shown, len(together[norm])) for norm, shown in ranked(summaries).items()]
 
@@ -61,7 +61,7 @@ def _attack_grid(norm: str, shown: Summaries, among: int) -> TextTable:
 
 
 def transform_grids(summaries: Summaries) -> list[TextTable]:
-    """What is left of the attacks after input transforms that none of them knew of, by what the attacks aim at."""
+    """The mean IoU after input transforms that the attacks did not know of, for targeted and for untargeted attacks."""
     listed = [one for members in ranked(summaries).values() for one in members]
     grids = []
     for targeted, reference in ((True, "target"), (False, "truth")):
@@ -72,7 +72,7 @@ def transform_grids(summaries: Summaries) -> list[TextTable]:
             rows = [[label(one), *_after(one, names, f"adv8_{score}", score)] for one in shown]
             if not targeted:
                 rows.insert(0, ["clean images", *_after(shown[0], names, f"clean_{score}", f"clean_{score}")])
-            note = "The attacks did not know of the transforms: no measure of a defence against one that does."
+            note = "The attacks did not know of the transforms. An attack that adapts to a transform may do better."
             grids.append(
                 TextTable(f"Mean IoU to {reference} after input transforms", ("attack", "none", *names), rows, [note])
             )
@@ -93,7 +93,7 @@ def _median(one: Mapping[str, Any], norm: str) -> str:
 
 
 def _missing(one: Mapping[str, Any]) -> str:
-    """What stands for a median that is not there: infinite, unless nothing was attacked."""
+    """The text for a missing median, which is infinite if any image was attacked."""
     return "inf" if one["attacked"] else "-"
 
 
@@ -111,16 +111,16 @@ def _notes(norm: str, shown: Summaries, among: int) -> list[str]:
     judges = ", ".join(dict.fromkeys(one["judge"] for one in shown if one["judge"]))
     satisfied = max(one["already_satisfied"] for one in shown)
     notes = [
-        f"Success is {judges or 'what the run judged'} for the 8-bit file; already satisfied, left out: {satisfied}.",
-        f"Ranked by success, then by {NORM_NAMES[norm]}. Norms and passes are medians; in norms and in passes to the "
-        "first success, failures are infinite.",
-        "Passes spent do not compare attacks that stop at their first success with ones that go on.",
+        f"Success: {judges or 'the judge of the run'}, for the 8-bit file. Already satisfied, left out: {satisfied}.",
+        f"Sorted by success, then by {NORM_NAMES[norm]}. Norms and passes are medians, in which the norm of a failure "
+        "and its passes to the first success are infinite.",
+        "Passes spent cannot be compared between attacks that stop at their first success and attacks that go on.",
         "IoU is the mean over all images, of the 8-bit file.",
     ]
     notes += dict.fromkeys(note for one in shown if (note := target_note(one)))
     if len(shown) < among:
-        notes.append("Of attacks with several budgets, the largest; the others are below.")
+        notes.append("An attack with several budgets is shown at the largest; the tables below have the others.")
     copied = sorted({one["equal_norm"] for one in shown if one["equal_norm"]})
     if copied:
-        notes.append(f"† A control, with the norm of {', '.join(copied)} image by image.")
+        notes.append(f"† A control: every image gets the norm that it has after {', '.join(copied)}.")
     return notes

@@ -1,4 +1,4 @@
-"""The tables a run ends with, without colour: of one attack at 80 columns, of several at 100."""
+"""The tables that a run prints at its end: 80 columns wide for one attack, 100 for several."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -47,13 +47,13 @@ _SECTIONS: tuple[tuple[tuple[str, str, float, int], ...], ...] = (
 
 
 def print_summary(summary: Summary, console: "Console | None" = None) -> None:
-    """Print one attack in detail, or a comparison of several, to `console`, by default standard output."""
+    """Print one attack in detail, or compare several; `console` defaults to the standard output."""
     from rich.console import Console
 
     if console is None:
         console = Console()
         if len(summary.attacks) > 1:
-            console.width = max(console.width, _COMPARISON_WIDTH)  # a wrapped line is read, a cut cell is not
+            console.width = max(console.width, _COMPARISON_WIDTH)  # a wrapped line can be read, a truncated cell cannot
     if len(summary.attacks) == 1:
         console.print(summary_table(summary.attacks[0]), "")
         for grid in [*strata_grids_of_one(summary.attacks[0]), *transform_grids(summary.attacks)]:
@@ -64,15 +64,15 @@ def print_summary(summary: Summary, console: "Console | None" = None) -> None:
 
 
 def summary_table(summary: Mapping[str, Any]) -> "Table":
-    """Mean ± sample standard deviation, median and 95 % interval of one attack's headline columns.
+    """One attack: mean ± sample standard deviation, median and 95 % interval of the main columns.
 
-    Rates come first, IoU and accuracy are those of the float32 result unless said otherwise, norms are over successes.
+    IoU and accuracy describe the float32 result unless the label says 8-bit. Norms are over successes.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    # Text, not str: a name or judge with square brackets is no markup.
+    # Rich would read square brackets in a str as markup.
     title, caption = Text(_title(summary), style="bold"), Text(_caption(summary), justify="left")
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
@@ -108,7 +108,7 @@ def _title(summary: Mapping[str, Any]) -> str:
 
 def _caption(summary: Mapping[str, Any]) -> str:
     lines = [
-        f"Success: {summary['judge'] or 'as the run judged it'}.",
+        f"Success: {summary['judge'] or 'the judge of the run'}.",
         f"Attacked: {summary['attacked']}; already satisfied, left out: {summary['already_satisfied']}.",
         f"Failed: {_failures(summary, 'success_rate')} in float, "
         f"{_failures(summary, 'success8_rate')} after rounding to 8 bits.",
@@ -117,9 +117,9 @@ def _caption(summary: Mapping[str, Any]) -> str:
     if note := target_note(summary):
         lines.insert(3, note)
     if summary["nonfinite_gradient"]:
-        lines.insert(3, f"Ended early by a gradient that was not finite: {summary['nonfinite_gradient']}.")
+        lines.insert(3, f"Stopped early because a gradient was not finite: {summary['nonfinite_gradient']}.")
     if summary["no_gradient"]:
-        lines.insert(3, f"Gradient zero at every step, so never really attacked: {summary['no_gradient']}.")
+        lines.insert(3, f"Gradient zero at every step, so that the attack could not work: {summary['no_gradient']}.")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The leaderboard: one line per attack and run, every column with a text to read and a value to sort by."""
+"""The leaderboard: one line per attack and run; each cell has a text to read and a value to sort by."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,14 +10,14 @@ Summary = Mapping[str, Any]
 
 
 class Cell(NamedTuple):
-    """`value` is what is sorted by: a number, a text, or None, which comes last."""
+    """A cell is sorted by its `value`: a number, a text, or None, which comes last."""
 
     text: str
     value: float | str | None
 
 
 class Column(NamedTuple):
-    """`key` names the summary's entry it shows, `note` says what it is in full."""
+    """A column shows the entry `key` of a summary; `note` describes it in full."""
 
     key: str
     label: str
@@ -61,8 +61,8 @@ COLUMNS = (
     Column("attack", "attack", "the attack and, after @, its budget; † copies another's norm", _attack, numeric=False),
     _text("victim", "victim", "architecture and encoder that was attacked"),
     _text("data", "data", "data set"),
-    _text("target", "target", "what the attack aims at"),
-    Column("attacked", "images", "attacked images: those that the clean image did not satisfy already",
+    _text("target", "target", "the target of the attack"),
+    Column("attacked", "images", "attacked images, whose clean version does not satisfy the judge",
            lambda s: _number(s.get("attacked", s["images"]), 1, 0)),
     Column("success8_rate", "success, %", "of the 8-bit file, with its 95 % interval", _rate),
     _mean("clean_iou_truth", "IoU to truth, clean", "mean over images"),
@@ -80,9 +80,10 @@ COLUMNS = (
 
 
 def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell]]]:
-    """Columns and lines, best success first and then the smaller L2; with several runs also run and differing settings.
+    """Columns and lines, sorted by falling success, then by rising L2.
 
-    A column in which all lines say the same text is left out if there is more than one line.
+    With several runs, further columns show the run and the settings that differ. A column of texts is left out if all
+    lines have the same text.
     """
     columns = list(COLUMNS)
     several = len({(entry.kind, entry.source) for entry in compared}) > 1

@@ -1,4 +1,4 @@
-"""Results by strata as tables: of one attack in full, of several side by side."""
+"""Tables of results by strata: one attack in full, several side by side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,12 +51,12 @@ DIVISIONS = (
 
 
 def strata_grids_of_one(summary: Mapping[str, Any]) -> list[TextTable]:
-    """One attack's results by each division that its rows have strata of."""
+    """One attack: a table for each division that its summary has strata of."""
     return [_full(division, summary) for division in DIVISIONS if summary[division.key]]
 
 
 def strata_grids(summaries: Summaries) -> list[TextTable]:
-    """For each division and each norm the attacks are about: success and median norm of each attack by stratum."""
+    """Several attacks: for each division and norm, a table of success and median norm by attack and stratum."""
     return [
         _side_by_side(division, norm, shown)
         for division in DIVISIONS
@@ -66,8 +66,8 @@ def strata_grids(summaries: Summaries) -> list[TextTable]:
 
 
 def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
-    found = summary[division.key]
-    name, factor, decimals = _NORMS[next(iter(found.values()))["norm"]]
+    strata = summary[division.key]
+    name, factor, decimals = _NORMS[next(iter(strata.values()))["norm"]]
     rows = [
         (
             f"{stratum} ({division.bounds[stratum]})" if stratum in division.bounds else stratum,
@@ -78,7 +78,7 @@ def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
             number(one["adv8_iou_target"], 1, 3),
             number(one["adv8_iou_truth"], 1, 3),
         )
-        for stratum, one in found.items()
+        for stratum, one in strata.items()
     ]
     header = [
         division.head,
@@ -89,7 +89,7 @@ def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
         "IoU to\ntarget",
         "IoU to\ntruth",
     ]
-    return TextTable(f"{division.title}, 8-bit", header, rows, ["Medians with failures infinite."])
+    return TextTable(f"{division.title}, 8-bit", header, rows, ["Failures count as infinite in medians."])
 
 
 def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
@@ -101,14 +101,14 @@ def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
         for stratum in strata:
             found = one[division.key].get(stratum)
             rate = f"{number(found['success8_rate'], 100, 1)} ({found['attacked']})" if found else "-"
-            # A control may have been made in another norm than the attack it copies.
+            # The strata of a control may be measured in another norm than those of the attack that it copies.
             same = found is not None and found["norm"] == NORM_COLUMNS[norm]
             cells += [rate, _median(found, factor, decimals) if found and same else "-"]
         rows.append(cells)
     header = ["attack", *(head for stratum in strata for head in (f"{stratum}\n% (of)", f"{stratum}\n{name}"))]
     bounds = [f"{stratum} {share}" for stratum, share in division.bounds.items() if stratum in strata]
     notes = [
-        f"Success of the 8-bit file in % (of images attacked), and median {NORM_NAMES[norm]}, failures infinite.",
+        f"Success of the 8-bit file in % (of images attacked), and median {NORM_NAMES[norm]} with failures infinite.",
         *([f"{division.of}: {', '.join(bounds)}."] if bounds else []),
     ]
     return TextTable(f"{division.title} · {NORM_NAMES[norm]}", header, rows, notes)

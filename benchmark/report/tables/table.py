@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of text: the first column names its rows, the others are numbers; header lines are parted by "\\n"."""
+    """A table of texts: the first column names the rows, the others hold numbers; "\\n" breaks a line of the header."""
 
     title: str
     header: Sequence[str]
@@ -19,7 +19,7 @@ class TextTable:
 
 
 def for_console(grid: TextTable) -> "Group":
-    """Title, table and notes; only the names in the first column are broken where there is no room."""
+    """Title, table and notes for Rich; only names in the first column are wrapped."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
@@ -30,14 +30,14 @@ def for_console(grid: TextTable) -> "Group":
         table.add_column(
             Text(name), justify="right" if number else "left", no_wrap=bool(number), overflow="fold", vertical="bottom"
         )
-    # Text, not str: a name with square brackets is no markup.
+    # Rich would read square brackets in a str as markup.
     for row in grid.rows:
         table.add_row(*(Text(cell) for cell in row))
     return Group(Text(grid.title, style="bold"), table, *map(Text, grid.notes), "")
 
 
 def markdown(grids: Iterable[TextTable]) -> str:
-    """The same as Markdown."""
+    """The tables as Markdown."""
     blocks = []
     for grid in grids:
         lines = [
@@ -51,17 +51,17 @@ def markdown(grids: Iterable[TextTable]) -> str:
 
 
 def label(summary: Mapping[str, Any]) -> str:
-    """An attack's name, marked if it is a control that copies another attack's norm."""
+    """The name of the attack, with † if it is a control, which copies another attack's norm."""
     return summary["attack"] + (" †" if summary["equal_norm"] else "")
 
 
 def number(value: float | None, factor: float, decimals: int, missing: str = "-") -> str:
-    """A number times a factor, or what stands for none."""
+    """The text of `value * factor`, or `missing` for None."""
     return missing if value is None else f"{value * factor:.{decimals}f}"
 
 
 def interval(bounds: Sequence[float | None] | None, factor: float, decimals: int) -> str:
-    """Two bounds, of which null is infinite; a dash where there is no interval."""
+    """The text of two bounds, where None is infinite; a dash without an interval."""
     if bounds is None:
         return "-"
     return " to ".join(number(bound, factor, decimals, "inf") for bound in bounds)

@@ -1,4 +1,4 @@
-"""The matrices of transfer to read: on the console and as Markdown, the same cells in both."""
+"""Transfer matrices for the console, as Markdown and for the page, with the same cells."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_WIDTH = 72  # at least, so that title and caption do not wrap at the width of two narrow columns
+_WIDTH = 72  # the least width, so that title and caption have room above two narrow columns
 
 _CAPTION = (
-    "Rows: the model attacked; columns: the model judged (*: the same, white box). Noise is a file too, of "
-    "the same norm image by image. Success, of images not satisfied already: {judge}."
+    "Rows: the attacked model; columns: the evaluated model (*: the same model, white box). Noise is a file with the "
+    "norm of the adversarial image. Success, among images that are not satisfied when clean: {judge}."
 )
 
 Section = tuple[str, list[tuple[str, list[str]]]]
-"""A measure's name, and its lines: a label and one cell per victim."""
+"""The name of a measure, and its lines: a label and a cell for each victim."""
 
 _Show = Callable[[Mapping[str, Any], str], str]
 
 
 def print_transfer(tables: Iterable[Mapping[str, Any]], console: "Console | None" = None) -> None:
-    """Print one matrix per attack to `console`, by default standard output."""
+    """Print a matrix for each attack; `console` defaults to the standard output."""
     from rich.console import Console
 
     console = console or Console()
@@ -38,7 +38,7 @@ def transfer_table(table: Mapping[str, Any]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    # Text, not str: a name with square brackets is no markup.
+    # Rich would read square brackets in a str as markup.
     caption = Text(_CAPTION.format(**table), justify="left")
     shown = Table(
         title=Text(_title(table), style="bold"), caption=caption, box=box.SIMPLE_HEAD, pad_edge=False, min_width=_WIDTH
@@ -69,7 +69,7 @@ def transfer_markdown(tables: Iterable[Mapping[str, Any]]) -> str:
 
 
 def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[TextTable]:
-    """All tables of `summarise_transfer`, one grid for each measure."""
+    """All tables of `summarise_transfer`, a `TextTable` for each measure."""
     grids = []
     for table in tables:
         victims = _victims(table)
@@ -84,7 +84,7 @@ def _victims(table: Mapping[str, Any]) -> list[str]:
 
 
 def _sections(table: Mapping[str, Any], victims: Sequence[str]) -> list[Section]:
-    """First what the files do, source by source, then the noise like them, then nothing at all."""
+    """The measures; the lines of each are the adversarial files of every source, then the noise, then clean images."""
     sections = [_section("success, 8-bit", table, victims, _successes)]
     for score, label in (("iou_target", "IoU to target"), ("iou_truth", "IoU to truth")):
         measure, lines = _section(label, table, victims, partial(_mean, score))

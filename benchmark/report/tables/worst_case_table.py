@@ -1,4 +1,4 @@
-"""The worst cases as tables: one of the sets of untargeted attacks, one of the sets of targeted ones."""
+"""Tables of worst cases: one for sets of untargeted attacks, one for sets of targeted attacks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _SUCCESS = ("budget", "set\nof", "success\n%", "95 %\ninterval")
 
 
 def worst_case_grids(worst_case: Summaries) -> list[TextTable]:
-    """One row per set of attacks, of the 8-bit files; no table where there is no set."""
+    """Tables with a row for each set of attacks; no table without a set."""
     untargeted = [one for one in worst_case if not one["targeted"]]
     targeted = [one for one in worst_case if one["targeted"]]
     return [
@@ -22,7 +22,7 @@ def worst_case_grids(worst_case: Summaries) -> list[TextTable]:
 
 
 def _untargeted(sets: Summaries) -> TextTable:
-    """The data-set mean IoU of the worst case lies between its bounds."""
+    """The table of untargeted sets; the mean IoU of the data set has two bounds (see `worst_case`)."""
     header = (
         *_SUCCESS,
         *("pixel\naccuracy", "image\nIoU", "data-set\nmIoU between", "mIoU of the\nbest attack"),
@@ -60,7 +60,7 @@ def _success(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _notes(sets: Summaries) -> list[str]:
-    notes = ["Image by image the attack that does best, of the 8-bit files; controls are no candidates."]
+    notes = ["For each image the attack that works best, on its 8-bit file; controls are left out."]
     in255 = any(one["norm"] == "inf" and one["eps"] is not None for one in sets)
     return [*notes, *(["Budgets in L∞ are in 1/255."] if in255 else [])]
 

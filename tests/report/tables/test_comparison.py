@@ -76,7 +76,10 @@ def test_passes_to_the_first_success_stand_beside_those_spent() -> None:
         _attack("asma", [1.0, 1.0, 1.0], passes=60, success_passes=12), _attack("dag", [1.0, None, None], passes=30)
     )
     assert (_row(grid, "asma")[5:7], _row(grid, "dag")[5:7]) == (["12", "60"], ["inf", "30"])
-    assert "Passes spent do not compare attacks that stop at their first success with ones that go on." in grid.notes
+    assert (
+        "Passes spent cannot be compared between attacks that stop at their first success and attacks that go on."
+        in grid.notes
+    )
 
 
 def test_nothing_attacked_is_a_dash() -> None:
@@ -96,7 +99,7 @@ def test_the_target_matters_only_where_attacks_have_one() -> None:
 def test_controls_are_marked_and_explained() -> None:
     grid = _grid(_attack("asma", [1.0]), _attack("noise", [None], equal_norm="asma"))
     assert [cells[0] for cells in grid.rows] == ["asma", "noise †"]
-    assert grid.notes[-1] == "† A control, with the norm of asma image by image."
+    assert grid.notes[-1] == "† A control: every image gets the norm that it has after asma."
 
 
 def _sweep(name: str, successes: dict[int, int], **changes: Any) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def test_caption_names_attack_judge_and_what_was_left_out() -> None:
     assert "Success: iou [target] >= 0.95." in text
     assert "Attacked: 2; already satisfied, left out: 1." in text
     assert "Failed: 1 in float, 1 after rounding to 8 bits." in text
-    assert "gradient that was not finite: 1." in text
+    assert "because a gradient was not finite: 1." in text
     assert "* over the 1 successes" in text
 
 
@@ -61,7 +61,7 @@ def test_one_attack_has_its_sizes() -> None:
     sized = {"clean_confusion_truth": [90, 7, 1, 2], "norm": "inf", "linf": 0.1}
     text = _printed(row("a", **sized), row("b", **sized, success8=False))
     assert _line(text, "small (< 5 %)") == "small (< 5 %) 2 50.0 9 to 91 inf 0.500 0.500"
-    assert "Medians with failures infinite." in text
+    assert "Failures count as infinite in medians." in text
 
 
 def test_one_attack_has_its_scores_after_transforms() -> None:
