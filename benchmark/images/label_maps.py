@@ -1,4 +1,4 @@
-"""Label maps as files: PNGs whose values are class indices, shown in colours that everybody can tell apart."""
+"""Label maps as files: PNGs whose values are class indices, with a palette that colour-blind readers can use."""
 
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,27 @@ from benchmark.errors import InputError
 from benchmark.images.image_files import open_picture
 
 VOID = 255
-"""The value of pixels that do not count; classes are 0 to classes − 1, so there are at most 255 of them."""
+"""The value of pixels without a known class; classes are 0 to 254."""
 
-# Okabe and Ito's colour-blind-safe colours, those that stand out on tissue first; class k ≥ 1 takes entry k − 1.
+# The colour-blind-safe palette of Okabe and Ito, colours that stand out on tissue first; class k ≥ 1 has entry k − 1.
 CLASS_COLOURS = ("#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#E69F00", "#0072B2", "#D55E00")
 _VOID_COLOUR = "#999999"
 
 
 def colour_of(label: int) -> str:
-    """#RRGGBB of a class from 1 on, or of `VOID`; class 0 is left as it is wherever it is drawn on something."""
+    """#RRGGBB of a class from 1 on, or of `VOID`; class 0 is transparent in overlays and has none."""
     return _VOID_COLOUR if label == VOID else CLASS_COLOURS[(label - 1) % len(CLASS_COLOURS)]
 
 
 def palette() -> bytes:
-    """The colours of all 256 values, red, green and blue of each in turn; class 0 is black where it is seen."""
+    """Red, green and blue of all 256 values in turn; class 0 is black."""
     return bytes(3) + b"".join(bytes.fromhex(colour_of(label)[1:]) for label in range(1, 256))
 
 
 def save_map(labels: NDArray[Any], path: Path) -> None:
     """Write class indices (H, W), `VOID` where none is known, as an 8-bit PNG with a palette, whole or not at all.
 
-    Class 0 is transparent, so that the file can be laid over the image.
+    Class 0 is transparent, so that a viewer can lay the file over the image.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(labels.astype(np.uint8))

@@ -1,6 +1,7 @@
-"""Which mask an image is pushed to: drawn from its id and a seed, never from its place in a batch.
+"""Target maps: what a targeted attack wants the model to predict for an image.
 
-`base` has the contract; every kind of target has a file of its own, which its YAML in `conf/target/` names.
+The target of an image depends on its id and a seed, never on its place in a batch. `base` has the contract; every kind
+of target has a file of its own, which its YAML in `conf/target/` names.
 """
 
 from benchmark.targets.base import Masks, Split, Target, TargetChoice, TargetMap

@@ -1,4 +1,4 @@
-"""What a kind of target offers, and how one of its draws is chosen: not too close to what is there already."""
+"""The contract of targets: a kind draws maps, and the first that is not too close to the truth is chosen."""
 
 import math
 import random
@@ -15,11 +15,11 @@ from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
 
 Masks = Callable[[str], Tensor]
-"""id -> (H, W) int64, the mask of an image of the attacked split, `VOID` where it says nothing."""
+"""id -> (H, W) int64, the mask of an image of the attacked split, `VOID` where no class is known."""
 
 
 class Split(NamedTuple):
-    """The images that targets are for: their ids, the mask of each, and the class that is no object, if any."""
+    """The images that targets are for: their ids, the mask of each, and the background class, if there is one."""
 
     ids: Sequence[str]
     masks: Masks
@@ -27,17 +27,20 @@ class Split(NamedTuple):
 
 
 class TargetMap(NamedTuple):
-    """mask: (H, W) int64 target map, `VOID` where there is none. name: kind and, after a colon, the very map."""
+    """One draw: the map (H, W) int64, `VOID` where it has no class, and its name, such as "other_image:ISIC_0012"."""
 
     mask: Tensor
     name: str
 
 
 class TargetChoice(NamedTuple):
-    """A draw and how it came about.
+    """The map that was chosen for an image.
 
-    mask, name: as of `TargetMap`. draw: its number, from 1. draws: how many were drawn. too_close: whether none of them
-    kept to the limit, so that this is the least similar one.
+    Attributes:
+        mask, name: as in `TargetMap`.
+        draw: the number of this draw, from 1.
+        draws: how many were drawn.
+        too_close: every draw was closer than `max_iou` allows; this is the least similar one.
     """
 
     mask: Tensor
@@ -52,13 +55,13 @@ class Target(ABC):
     """Draws a target map for every image of a split.
 
     Args:
-        max_iou: a draw whose IoU to the image's own mask or to the prediction of the clean image is above this is drawn
-            again; null: whatever is not the image's own mask will do. IoU is that of the rows: of the foreground for
-            two classes, else the mean over foreground classes.
+        max_iou: largest IoU of a target to the image's own mask and to the prediction of the clean image; a map above
+            it is drawn again. None: any map but the image's own mask is accepted. IoU is computed as in rows: of the
+            foreground for two classes, else the mean over foreground classes.
     """
 
     kind: ClassVar[str]
-    """What names of draws begin with; that of the YAML."""
+    """The name of the kind in `conf/target/`, with which the names of its maps begin."""
 
     max_iou: float | None = field(default=0.8, kw_only=True)
 
@@ -66,48 +69,51 @@ class Target(ABC):
         require(self.max_iou is None or 0 <= self.max_iou <= 1, f"max_iou={self.max_iou}: must be from 0 to 1, or null")
 
     def prepare(self, split: Split) -> None:
-        """Learn about the split; what is drawn depends on its ids as a set, not on their order.
+        """Take the split that targets are for; draws depend on the set of its ids, not on their order.
 
-        Raises InputError if there is no target of this kind for it.
+        Raises InputError if the split has no target of this kind.
         """
         self.split = split
 
     @abstractmethod
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
-        """One or more maps for an image, the next one for when those before are too close to what is there.
+        """Yield one or more maps for an image, always the same ones for the same split and image.
 
-        Always the same ones for the same split and image.
+        The second map is drawn if the first is too close, and so on.
 
         Args:
-            image_id: of the image.
-            truth: (H, W) int64, its own mask; any class where not valid.
+            image_id: names the image.
+            truth: (H, W) int64, the image's own mask; any class where not valid.
             valid: (H, W) bool, the pixels that count.
         """
 
     def choose(self, image_id: str, truth: Tensor, valid: Tensor, prediction: Tensor | None = None) -> TargetChoice:
-        """The first draw that keeps to the limit or, if there is none, the least similar of them, marked so.
+        """The first draw within `max_iou`; if there is none, the least similar draw, marked as too close.
 
-        So an image for which every draw is too close is attacked and counted, and does not stop a run; where nothing
-        else can be drawn, as for an erased target of an image without structure, even its own mask is taken.
+        An image whose draws are all too close is attacked and counted, and the run goes on. Where nothing else can be
+        drawn, as for the erased target of an image without structure, the target is the image's own mask.
 
         Args:
-            image_id, truth, valid: as of `draws`.
-            prediction: (H, W) int64, of the clean image; None: only the distance to the truth is asked for.
+            image_id, truth, valid: as in `draws`.
+            prediction: (H, W) int64, of the clean image; None: the target must differ from the truth only.
         """
         limit = 1 if self.max_iou is None else self.max_iou
-        nearest, chosen = math.inf, None
+        lowest, least_similar = math.inf, None
         number = 0
         for number, drawn in enumerate(self.draws(image_id, truth, valid), 1):
-            closeness = self._closeness(drawn.mask, truth, valid, prediction)
-            if closeness <= limit:
-                return TargetChoice(*drawn, draw=number, draws=number, too_close=False)
-            if chosen is None or closeness < nearest:
-                nearest, chosen = closeness, TargetChoice(*drawn, draw=number, draws=number, too_close=True)
-        assert chosen is not None, f"{self.kind} draws nothing for image {image_id}"
-        return chosen._replace(draws=number)
+            similarity = self._similarity(drawn.mask, truth, valid, prediction)
+            choice = TargetChoice(
+                mask=drawn.mask, name=drawn.name, draw=number, draws=number, too_close=similarity > limit
+            )
+            if not choice.too_close:
+                return choice
+            if least_similar is None or similarity < lowest:
+                lowest, least_similar = similarity, choice
+        assert least_similar is not None, f"{self.kind} draws nothing for image {image_id}"
+        return least_similar._replace(draws=number)
 
     def repeat(self, image_id: str, truth: Tensor, valid: Tensor, draw: int) -> TargetMap:
-        """The draw of that number, for which nothing has to be predicted. Raises InputError if there are fewer."""
+        """The draw with this number, from 1; needs no prediction. Raises InputError if there are fewer draws."""
         drawn = next(islice(self.draws(image_id, truth, valid), draw - 1, None), None)
         if drawn is None:
             raise InputError(
@@ -115,8 +121,8 @@ class Target(ABC):
             )
         return drawn
 
-    def _closeness(self, mask: Tensor, truth: Tensor, valid: Tensor, prediction: Tensor | None) -> float:
-        """The larger IoU, to the truth or to the prediction; infinite for the truth itself."""
+    def _similarity(self, mask: Tensor, truth: Tensor, valid: Tensor, prediction: Tensor | None) -> float:
+        """The larger of the IoUs to the truth and to the prediction; infinite for the truth itself."""
         counted = valid & (mask != VOID)
         if not ((mask != truth) & counted).any():
             return math.inf
@@ -125,31 +131,31 @@ class Target(ABC):
 
 
 def iou(one: Tensor, other: Tensor, counted: Tensor, background: int | None) -> float:
-    """IoU of two maps (H, W) int64 over the pixels `counted` (H, W) bool, as of `metrics.iou`."""
+    """`metrics.iou` of two maps (H, W) int64 over the pixels `counted` (H, W) bool."""
     one, other = one.masked_fill(~counted, 0), other.masked_fill(~counted, 0)
     classes = 1 + max(int(one.max()), int(other.max()), background or 0)
     return metrics.iou(metrics.confusion(one[None], other[None], counted[None], classes), background).item()
 
 
 def structure(mask: Tensor, background: int | None) -> Tensor:
-    """Where a map shows an object, whatever its class; bool, of the map's shape."""
+    """Where a map has a foreground class, whichever it is; bool, of the map's shape."""
     known = mask != VOID
     return known if background is None else known & (mask != background)
 
 
 def generator(seed: int, *parts: object) -> random.Random:
-    """Randomness that depends on the seed and these parts alone; the same on every machine."""
+    """A random generator seeded by the seed and these parts; the same on every machine."""
     return random.Random("\x1f".join(map(str, (seed, *parts))))
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise InputError for a parameter of a target that is out of range."""
+    """Raise InputError, with the parameter of the target in `message`, unless the condition holds."""
     if not condition:
         raise InputError(f"target.{message}")
 
 
 def background_of(split: Split, kind: str) -> int:
-    """The class that is no object. Raises InputError if every class is one."""
+    """The background class. Raises InputError if every class is foreground."""
     if split.background is None:
         raise InputError(
             f"target={kind} needs a class that is no object, and the data declare none; "

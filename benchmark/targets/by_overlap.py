@@ -1,4 +1,4 @@
-"""The mask of the image whose mask is most, or least, like the image's own."""
+"""The mask of another image, chosen by its IoU to the image's own mask."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from benchmark.images.label_maps import VOID
 from benchmark.targets.base import Split, TargetMap, structure
 from benchmark.targets.other_image import OtherImage
 
-SIDE = 128  # pixels, at most, of the maps that are compared; where these are not smaller the order is exact
-_TOGETHER = 256  # maps
+SIDE = 128  # longest side, in pixels, of the maps that are compared; for larger masks the order is approximate
+_BATCH = 256  # maps
 
 
 @dataclass(eq=False)
 class ByOverlap(OtherImage):
     """All other masks of the split in the order of their IoU to the image's own.
 
-    Who comes first is a matter of the whole split: all its masks are read once, at no more than `SIDE` pixels, and each
-    image's is compared with all of them. Masks of equal IoU come in the order of the seeded pairing, lest the first
-    image by name be everybody's target.
+    The order depends on the whole split: all masks are read once, reduced to at most `SIDE` pixels a side, and the
+    mask of each image is compared with all others. Masks of equal IoU come in the order of the seeded pairing;
+    otherwise the first image by name would be the target of many.
     """
 
     def prepare(self, split: Split) -> None:
@@ -33,26 +33,26 @@ class ByOverlap(OtherImage):
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         others = self.others(image_id)
-        processes = self._processes(others, _small(truth.masked_fill(~valid, VOID)))
-        for place in sorted(range(len(others)), key=processes.__getitem__):
+        ranks = self._ranks(others, _reduced(truth.masked_fill(~valid, VOID)))
+        for place in sorted(range(len(others)), key=ranks.__getitem__):
             yield TargetMap(self.split.masks(others[place]), f"{self.kind}:{others[place]}")
 
     @abstractmethod
     def rank(self, overlap: float, present: bool) -> tuple[float, bool]:
-        """What the order ascends by: of a mask's IoU to the image's own and whether it shows any structure."""
+        """The sort key of a mask, from its IoU to the image's own mask and whether it has any structure."""
 
-    def _processes(self, others: list[str], own: Tensor) -> list[tuple[float, bool]]:
+    def _ranks(self, others: list[str], truth: Tensor) -> list[tuple[float, bool]]:
         if self._maps is None:
-            self._maps = torch.stack([_small(self.split.masks(image_id)) for image_id in self._order])
+            self._maps = torch.stack([_reduced(self.split.masks(image_id)) for image_id in self._order])
         maps, background = self._maps[[self._place[other] for other in others]], self.split.background
         present = structure(maps, background).flatten(1).any(1).tolist()
-        overlaps = [overlap for part in maps.split(_TOGETHER) for overlap in _overlaps(own, part, background)]
+        overlaps = [overlap for part in maps.split(_BATCH) for overlap in _overlaps(truth, part, background)]
         return [self.rank(*both) for both in zip(overlaps, present, strict=True)]
 
 
 @dataclass(eq=False)
 class Nearest(ByOverlap):
-    """The mask of the split with the largest IoU to the image's own that is not too close."""
+    """The mask of the split with the largest IoU to the image's own mask within `max_iou`."""
 
     kind: ClassVar[str] = "nearest"
 
@@ -62,8 +62,8 @@ class Nearest(ByOverlap):
 
 @dataclass(eq=False)
 class Farthest(ByOverlap):
-    """The mask of the split with the smallest IoU to the image's own; of those that share nothing with it, one that
-    shows a structure."""
+    """The mask of the split with the smallest IoU to the image's own mask; at IoU 0, masks with a structure come
+    first."""
 
     kind: ClassVar[str] = "farthest"
 
@@ -71,7 +71,7 @@ class Farthest(ByOverlap):
         return overlap, not present
 
 
-def _small(mask: Tensor) -> Tensor:
+def _reduced(mask: Tensor) -> Tensor:
     """(h, w) uint8, no side longer than `SIDE`, by nearest neighbour."""
     mask, longest = mask.to(torch.uint8), max(mask.shape)
     if longest <= SIDE:
@@ -80,9 +80,9 @@ def _small(mask: Tensor) -> Tensor:
     return F.interpolate(mask[None, None], size=size, mode="nearest-exact")[0, 0]
 
 
-def _overlaps(own: Tensor, maps: Tensor, background: int | None) -> list[float]:
+def _overlaps(one: Tensor, maps: Tensor, background: int | None) -> list[float]:
     """IoU of one map (h, w) with each of several (N, h, w), `VOID` left out."""
-    counted = (maps != VOID) & (own != VOID)
-    labels, preds = (part.long().expand(maps.shape).masked_fill(~counted, 0) for part in (own, maps))
+    counted = (maps != VOID) & (one != VOID)
+    labels, preds = (part.long().expand(maps.shape).masked_fill(~counted, 0) for part in (one, maps))
     classes = 1 + max(int(labels.max()), int(preds.max()), background or 0)
     return metrics.iou(metrics.confusion(preds, labels, counted, classes), background).tolist()

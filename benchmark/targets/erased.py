@@ -1,4 +1,4 @@
-"""No structure at all."""
+"""A target without any structure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from benchmark.targets.base import Split, Target, TargetMap, background_of
 class Erased(Target):
     """Background everywhere, as if there were no lesion. There is only one draw.
 
-    IoU to an empty map is 0 as long as a single pixel is left, so judges by IoU or Dice to the target ask here for how
-    much of the structure is left (see `criterion.Criterion`). Of an image without structure nothing can be erased: the
-    target is its own mask, which counts as too close; if the victim sees none either, it is satisfied already.
+    IoU to an empty map is 0 as long as one foreground pixel is predicted. Judges by IoU or Dice to the target therefore
+    measure how much of the structure is left (see `criterion.Criterion`). For an image without structure the target is
+    its own mask, which counts as too close; if the victim predicts no structure, the clean image is a success.
     """
 
     kind: ClassVar[str] = "erased"

@@ -1,4 +1,4 @@
-"""A mask from a file."""
+"""Target maps from files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from benchmark.targets.base import Split, Target, TargetMap
 
 @dataclass(eq=False)
 class MaskFile(Target):
-    """A mask from a file: one for all images, or a folder with one named after each id. There is only one draw.
+    """A mask from a file: one file for all images, or one per image. There is only one draw.
 
     Args:
-        path: an image file, or a folder of them (`<id>.png`); resized to the attacked size by nearest neighbour.
+        path: an image file, or a folder with `<id>.png` for every id; masks are resized to the size of the attacked
+            images by nearest neighbour.
         encoding: file value -> class, as for masks of data sets; None: 0 is class 0, 255 is class 1.
     """
 

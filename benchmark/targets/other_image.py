@@ -13,9 +13,9 @@ from benchmark.targets.base import Split, Target, TargetMap
 
 @dataclass(eq=False)
 class OtherImage(Target):
-    """The mask of another image of the split: a seeded pairing in which every mask is used once.
+    """The mask of another image of the split, by a seeded pairing that uses every mask once.
 
-    One that is too close gives way to the next one of the pairing, so that some masks may serve twice.
+    Where that mask is too close, the next one of the pairing is drawn, so that some masks may be used twice.
 
     Args:
         seed: of the pairing.

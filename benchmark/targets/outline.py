@@ -17,14 +17,14 @@ TIMES = 3
 
 @dataclass(eq=False)
 class Outline(Transformed):
-    """The image's own mask with the outline of its structure moved by a share of its depth.
+    """The image's own mask with the outline of its structure moved by a fraction of its depth.
 
-    The depth is the largest distance of a pixel of the structure from its outline, for a disc the radius: so a change
-    is the same one at every resolution and for every size. All foreground classes together are the structure; beyond
-    the border of the image there is none. The next draw, up to three, moves the outline once more as far.
+    The depth is the largest distance of a pixel of the structure from the outline, for a disc its radius. The relative
+    change is therefore the same at every resolution and size. The structure is the union of all foreground classes; it
+    ends at the border of the image. Each further draw, up to three, moves the outline by the same distance again.
 
     Args:
-        share: how far the outline moves, relative to the depth.
+        share: distance that the outline moves, relative to the depth.
     """
 
     share: float = 0.25
@@ -34,47 +34,47 @@ class Outline(Transformed):
         require(0 < self.share < 1, f"share={self.share}: must be between 0 and 1, a share of the structure's depth")
 
     def shares(self) -> Iterator[float]:
-        """Those of the draws."""
+        """The `share` of each draw."""
         return (self.share * time for time in range(1, TIMES + 1))
 
 
 @dataclass(eq=False)
 class Eroded(Outline):
-    """The structure without its rim: pixels near its outline become background, all others keep their class.
+    """The structure without its rim: pixels near the outline become background, all others keep their class.
 
-    The deepest pixels always stay: a structure of a pixel or two cannot be eroded and counts as too close.
+    The deepest pixels always stay. A structure of one or two pixels cannot be eroded; its own mask is too close.
     """
 
     kind: ClassVar[str] = "eroded"
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
-        depth = torch.from_numpy(_depth(structure(own, self.background).numpy()))
+    def changes(self, image_id: str, mask: Tensor) -> Iterator[TargetMap]:
+        depth = torch.from_numpy(_depth(structure(mask, self.background).numpy()))
         for share in self.shares():
             if share < 1:
-                rim = structure(own, self.background) & (depth <= share * depth.max())
-                yield TargetMap(own.masked_fill(rim, self.background), f"{self.kind}:{share:g}")
+                rim = structure(mask, self.background) & (depth <= share * depth.max())
+                yield TargetMap(mask.masked_fill(rim, self.background), f"{self.kind}:{share:g}")
 
 
 @dataclass(eq=False)
 class Dilated(Outline):
-    """The structure with a rim around it, by one pixel at least; each pixel of it takes the class nearest to it."""
+    """The structure with a rim of at least one pixel; each pixel of the rim takes the nearest foreground class."""
 
     kind: ClassVar[str] = "dilated"
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
+    def changes(self, image_id: str, mask: Tensor) -> Iterator[TargetMap]:
         from scipy.ndimage import distance_transform_edt
 
-        inside = structure(own, self.background).numpy()
+        inside = structure(mask, self.background).numpy()
         radius = _depth(inside).max()
         distance, (rows, columns) = distance_transform_edt(~inside, return_indices=True)
-        nearest, distance = own[rows, columns], torch.from_numpy(distance)
+        nearest, distance = mask[rows, columns], torch.from_numpy(distance)
         for share in self.shares():
             reach = max(share * radius + 0.5, 1.0)
-            yield TargetMap(torch.where(distance <= reach, nearest, own), f"{self.kind}:{share:g}")
+            yield TargetMap(torch.where(distance <= reach, nearest, mask), f"{self.kind}:{share:g}")
 
 
 def _depth(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance of each pixel's centre from the outline, half a pixel for one at the border; negative outside."""
+    """Distance of each pixel's centre from the outline, in pixels: 0.5 at the border, negative outside."""
     from scipy.ndimage import distance_transform_edt
 
     depth: NDArray[np.float64] = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1] - 0.5

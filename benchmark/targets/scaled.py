@@ -15,12 +15,12 @@ POWERS = 4
 
 @dataclass(eq=False)
 class Scaled(Transformed):
-    """The image's own label map, scaled as a whole about the centre of mass of its structure, by nearest neighbour.
+    """The image's own mask, scaled as a whole about the centre of mass of its structure, by nearest neighbour.
 
-    The next draw, up to four, scales once more.
+    Each further draw, up to four in all, scales by the factor again.
 
     Args:
-        factor: of lengths; above 1 larger, below 1 smaller.
+        factor: of lengths: above 1 the structure grows, below 1 it shrinks.
     """
 
     kind: ClassVar[str] = "scaled"
@@ -31,15 +31,15 @@ class Scaled(Transformed):
         super().__post_init__()
         require(self.factor > 0 and self.factor != 1, f"factor={self.factor}: must be positive and not 1")
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
-        centre = structure(own, self.background).nonzero().double().mean(0).tolist()
+    def changes(self, image_id: str, mask: Tensor) -> Iterator[TargetMap]:
+        centre = structure(mask, self.background).nonzero().double().mean(0).tolist()
         for power in range(1, POWERS + 1):
             factor = self.factor**power
-            # Where each row and column of the result comes from.
+            # The source row and column of each row and column of the result.
             rows, columns = (
                 (middle + (torch.arange(size, dtype=torch.float64) - middle) / factor).round().long()
-                for middle, size in zip(centre, own.shape, strict=True)
+                for middle, size in zip(centre, mask.shape, strict=True)
             )
-            inside = ((rows >= 0) & (rows < len(own)))[:, None] & ((columns >= 0) & (columns < own.shape[1]))
-            source = own[rows.clamp(0, len(own) - 1)][:, columns.clamp(0, own.shape[1] - 1)]
+            inside = ((rows >= 0) & (rows < len(mask)))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))
+            source = mask[rows.clamp(0, len(mask) - 1)][:, columns.clamp(0, mask.shape[1] - 1)]
             yield TargetMap(source.masked_fill(~inside, self.background), f"{self.kind}:{factor:g}")

@@ -18,9 +18,9 @@ PLACES = 20
 
 @dataclass(eq=False)
 class Shape(Target):
-    """A disc or a square on background, in the middle of the image; the next draw, up to 20, is at a random place.
+    """A disc or a square on background, in the middle of the image; further draws, up to 20, are at random places.
 
-    Names have the place of its centre, from the left and from the top, relative to the image.
+    The name of a map has the place of the centre, from the left and from the top, relative to the image.
 
     Args:
         form: "disc" or "square".
@@ -51,15 +51,15 @@ class Shape(Target):
         random = generator(self.seed, self.kind, image_id)
         height, width = truth.shape
         half = math.sqrt(self.area * height * width / (math.pi if self.form == "disc" else 4))
-        # So that it lies in the image as a whole, if it fits.
+        # The shape lies inside the image if it fits.
         room_right, room_down = max(0.0, 0.5 - half / width), max(0.0, 0.5 - half / height)
         for place in range(PLACES):
             right, down = (0.0, 0.0) if place == 0 else (random.uniform(-1, 1), random.uniform(-1, 1))
             centre = (0.5 + right * room_right, 0.5 + down * room_down)
             name = f"{self.kind}:{self.form}@{centre[0]:.3f},{centre[1]:.3f}"
-            yield TargetMap(self._drawn(truth, centre, half), name)
+            yield TargetMap(self._map(truth, centre, half), name)
 
-    def _drawn(self, truth: Tensor, centre: tuple[float, float], half: float) -> Tensor:
+    def _map(self, truth: Tensor, centre: tuple[float, float], half: float) -> Tensor:
         """The map (H, W): its centre relative to the image, its radius or half its side in pixels."""
         height, width = truth.shape
         right = (torch.arange(width, dtype=torch.float64) + 0.5 - centre[0] * width).abs()[None, :]

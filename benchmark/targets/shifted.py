@@ -16,12 +16,13 @@ DIRECTIONS = 20
 
 @dataclass(eq=False)
 class Shifted(Transformed):
-    """The image's own label map, moved as a whole in a random direction that leaves half of the structure on the image.
+    """The image's own mask, moved in a random direction that leaves at least half of the structure inside the image.
 
-    The next draw is the next direction of 20. Names have the shift in pixels, rightwards and downwards.
+    Each further draw, up to 20 in all, is another direction. The name of a map has the shift to the right and down, in
+    pixels.
 
     Args:
-        distance: how far, relative to the image's height and width.
+        distance: of the shift, relative to the image's height and width.
         seed: of the directions.
     """
 
@@ -35,15 +36,15 @@ class Shifted(Transformed):
         super().__post_init__()
         require(0 < self.distance < 1, f"distance={self.distance}: must be between 0 and 1, a share of the image")
 
-    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
+    def changes(self, image_id: str, mask: Tensor) -> Iterator[TargetMap]:
         random = generator(self.seed, self.kind, image_id)
-        height, width = own.shape
+        height, width = mask.shape
         for _ in range(DIRECTIONS):
             angle = random.uniform(0, 2 * math.pi)
             right = round(self.distance * width * math.cos(angle))
             down = round(self.distance * height * math.sin(angle))
-            moved = torch.full_like(own, self.background)
-            moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = own[
+            moved = torch.full_like(mask, self.background)
+            moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = mask[
                 max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
             ]
             yield TargetMap(moved, f"{self.kind}:{right:+d},{down:+d}")

@@ -1,4 +1,4 @@
-"""What the kinds share that change an image's own mask."""
+"""The base of the targets that change an image's own mask."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -13,41 +13,41 @@ from benchmark.targets.base import Split, Target, TargetMap, background_of, stru
 
 @dataclass(eq=False)
 class Transformed(Target):
-    """The image's own mask, changed.
+    """The image's own mask after a change.
 
-    A change after which too little of the structure is left on the image is passed over, unless all are like that: then
-    the one that leaves most is drawn. An image without structure keeps its own mask, which counts as too close.
+    A change that leaves too little of the structure inside the image is skipped. If all do, the one that leaves most is
+    drawn. The target of an image without structure is its own mask, which counts as too close.
     """
 
     least: ClassVar[float] = 0
-    """How much of its number of pixels the structure has to keep; always at least one."""
+    """Fraction of its pixels that the structure has to keep; at least one pixel."""
 
     def prepare(self, split: Split) -> None:
         super().prepare(split)
         self.background = background_of(split, self.kind)
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
-        own = truth.masked_fill(~valid, VOID)
-        pixels = self._pixels(own)
+        mask = truth.masked_fill(~valid, VOID)
+        pixels = self._pixels(mask)
         if not pixels:
-            yield TargetMap(own, self.kind)
+            yield TargetMap(mask, self.kind)
             return
-        lost: list[TargetMap] = []
-        drawn = False
-        for changed in self.changes(image_id, own):
+        skipped: list[TargetMap] = []
+        has_drawn = False
+        for changed in self.changes(image_id, mask):
             if self._pixels(changed.mask) >= max(1, self.least * pixels):
-                drawn = True
+                has_drawn = True
                 yield changed
             else:
-                lost.append(changed)
-        if not drawn:
-            yield max(lost, key=lambda one: self._pixels(one.mask))
+                skipped.append(changed)
+        if not has_drawn:
+            yield max(skipped, key=lambda one: self._pixels(one.mask))
 
     @abstractmethod
-    def changes(self, image_id: str, own: Tensor) -> Iterator[TargetMap]:
-        """One or more changed maps of `own` (H, W) int64, which has a structure and is `VOID` where nothing is known.
+    def changes(self, image_id: str, mask: Tensor) -> Iterator[TargetMap]:
+        """Yield one or more changed maps of `mask` (H, W) int64, which has a structure and is `VOID` where not valid.
 
-        What comes in from outside the image is background.
+        Pixels that come from outside the image are background.
         """
 
     def _pixels(self, mask: Tensor) -> int:
