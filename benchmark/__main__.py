@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from benchmark.cli.parsers import COMMANDS, command_parser, parse, top_parser
+from benchmark import __version__
+from benchmark.cli.launch import CONFIGURATION_HELP
+from benchmark.cli.parsers import COMMANDS, Parser, find_command
 from benchmark.distributed.process_group import are_many
 from benchmark.distributed.termination import stoppable
-from benchmark.errors import InputError, ProcessError, ReportedError, Stopped, did_you_mean
+from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,16 +36,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
-        parser = top_parser()
-        parse(parser, arguments)
+        parser = _top_parser()
+        parser.parse(arguments)
         parser.print_help()
         return 2
     name, rest = arguments[0], arguments[1:]
-    if name not in COMMANDS:
-        raise InputError(f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; see python -m benchmark --help")
-    options = vars(parse(command_parser(name), rest))
-    module, _, function = COMMANDS[name].function.partition(":")
-    return getattr(import_module(module), function)(**options)
+    command = find_command(name)
+    return command.run(**vars(command.parser(name).parse(rest)))
+
+
+def _top_parser() -> Parser:
+    """Of the command line without a command."""
+    listing = "\n".join(f"  {name:10}{find_command(name).what}" for name in COMMANDS)
+    parser = Parser(
+        prog="python -m benchmark",
+        usage="python -m benchmark COMMAND [KEY=VALUE ...]",
+        description="How easily can a segmentation model be made to paint the wrong mask?",
+        epilog=f"commands\n{listing}\n\n{CONFIGURATION_HELP}",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
 
 
 if __name__ == "__main__":

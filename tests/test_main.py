@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import __version__
-from benchmark.__main__ import COMMANDS, main
+from benchmark.__main__ import main
+from benchmark.cli.parsers import COMMANDS
 from benchmark.config.groups import groups, headline, names
 from benchmark.errors import Stopped
 

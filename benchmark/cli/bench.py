@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.cli.parsers import Command, Parser
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,40 +24,35 @@ def bench(
     repeats: int = 5,
     clock: str = "wall",
     until: bool = False,
-    training: bool = False,
     memory: Sequence[int] | None = None,
     config_dir: Path | None = None,
 ) -> int:
     """Measure and print; see `bench --help`. Raises InputError for a configuration or a number that cannot be used."""
-    for option, value in (
-        ("steps", steps),
-        ("images", images),
-        ("repeats", repeats),
-        *(("memory", n) for n in memory or ()),
-    ):
+    numbers = (("steps", steps), ("images", images), ("repeats", repeats), *(("memory", n) for n in memory or ()))
+    for option, value in numbers:
         if value is not None and value < 1:
             raise InputError(f"--{option} {value}: must be at least 1")
     if memory:
-        found = _memory(list(overrides), memory, steps, config_dir)
-    elif training:
-        found = _training(list(overrides), repeats, config_dir)
+        measured = _memory(list(overrides), memory, steps, config_dir)
     else:
-        found = _measured(list(overrides), steps, images, repeats, clock, until, config_dir)
-    _print(found, json)
+        from benchmark.config.compose import compose
+
+        cfg = compose(overrides, config_dir)
+        measured = _measured(cfg, steps, images, repeats=repeats, clock=clock, until=until)
+    _print(measured, json)
     return 0
 
 
 def _measured(
-    overrides: list[str], steps: int, images: int | None, repeats: int, clock: str, until: bool, config_dir: Path | None
+    cfg: "DictConfig", steps: int, images: int | None, *, repeats: int, clock: str, until: bool
 ) -> dict[str, Any]:
     from benchmark.config.build import build_plan
     from benchmark.speed.comparison import Bench, machine
 
-    cfg = _composed(overrides, config_dir)
-    data, victim = _made(cfg)
+    data, victim = _data_and_victim(cfg)
     plan = build_plan(cfg)
     dataset: Any = data.test_dataloader().dataset
-    count = len(dataset) if until and images is None else _count(images, plan.engine["slots"], len(dataset))
+    count = len(dataset) if until and images is None else _count(images, max(1, plan.engine["slots"]), len(dataset))
     own = Bench(plan, victim, data, [dataset[place] for place in range(count)], repeats, clock)
     setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, "size": data.size} | {
         **plan.engine,
@@ -79,34 +75,12 @@ def _count(asked: int | None, slots: int, available: int) -> int:
     return slots * min(2, available // slots)
 
 
-def _training(overrides: list[str], repeats: int, config_dir: Path | None) -> dict[str, Any]:
-    from tempfile import TemporaryDirectory
-
-    from benchmark.config.build import build_trainer
-    from benchmark.distributed.process_group import ProcessGroup
-    from benchmark.speed.comparison import machine
-    from benchmark.speed.training import compare
-
-    cfg = _composed(overrides, config_dir)
-    data, victim = _made(cfg)
-    epochs = 3
-    setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, "size": data.size} | {
-        **{"batch_size": data.batch_size, "epochs": epochs, "repeats": repeats},
-    }
-    with TemporaryDirectory() as folder:
-
-        def make_trainer(callbacks: Any, **options: Any) -> Any:
-            return build_trainer(cfg, Path(folder), [], callbacks, ProcessGroup(), **options)
-
-        compared = compare(make_trainer, data, victim, epochs, repeats)
-    return {"machine": machine(next(victim.parameters()).device), "setting": setting, "training": compared}
-
-
 def _memory(overrides: list[str], counts: Sequence[int], steps: int, config_dir: Path | None) -> dict[str, Any]:
+    from benchmark.config.compose import compose
     from benchmark.speed.memory import in_own_process
 
     # What is wrong with the input is said here, not in another process.
-    data, _ = _made(_composed(overrides, config_dir))
+    data, _ = _data_and_victim(compose(overrides, config_dir))
     if (most := max(counts)) > (there := len(data.test_ids())):
         raise InputError(f"--memory {most}: data={data.name} has {there} test images; ask for less or give other data")
     peaks = {str(count): in_own_process(peak_of, overrides, count, steps, config_dir) for count in counts}
@@ -116,12 +90,13 @@ def _memory(overrides: list[str], counts: Sequence[int], steps: int, config_dir:
 def peak_of(overrides: list[str], count: int, steps: int, config_dir: Path | None) -> float:
     """Peak memory in MiB of attacking so many of the images, read when it is their turn."""
     from benchmark.config.build import build_plan
+    from benchmark.config.compose import compose
     from benchmark.engine.precision import model_device
     from benchmark.speed import epoch
     from benchmark.speed.memory import peak_mib
 
-    cfg = _composed(overrides, config_dir)
-    data, victim = _made(cfg)
+    cfg = compose(overrides, config_dir)
+    data, victim = _data_and_victim(cfg)
     dataset: Any = data.test_dataloader().dataset
     items = (dataset[place] for place in range(count))
     for _ in epoch.attacked(epoch.steady(build_plan(cfg), steps), victim, data, items):
@@ -129,36 +104,7 @@ def peak_of(overrides: list[str], count: int, steps: int, config_dir: Path | Non
     return peak_mib(model_device(victim))
 
 
-def _composed(overrides: list[str], config_dir: Path | None) -> "DictConfig":
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import CompactHydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    from benchmark.config.failures import one_line
-    from benchmark.config.groups import add_folder, conf_folder
-    from benchmark.config.overrides import quoted
-    from benchmark.config.resolvers import make_stamp, register_resolvers
-    from benchmark.config.schema import check_config
-
-    register_resolvers(make_stamp())
-    given = list(overrides)
-    if config_dir is not None:
-        add_folder(config_dir)
-        given.append(f"hydra.searchpath=[{quoted(f'file://{config_dir.resolve()}')}]")
-    GlobalHydra.instance().clear()
-    try:
-        with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            cfg = hydra.compose("config", given)
-            config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except (CompactHydraException, OmegaConfBaseException) as error:
-        raise InputError(one_line(error)) from error
-    check_config(config)
-    return cfg
-
-
-def _made(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
+def _data_and_victim(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     """Data, set up for attacking, and the victim, trained or not, in eval mode on the device."""
     import torch
     from omegaconf import OmegaConf
@@ -202,3 +148,39 @@ def lines(found: Any, prefix: str = "") -> Iterator[str]:
             yield from lines(value, f"{' ' * depth}{name:<{34 - depth}} ")
     else:
         yield f"{prefix}{found:.4g}" if isinstance(found, float) else f"{prefix}{found}"
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, as of `run`")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps of every image (30)")
+    what = "how many; by default all slots are filled once or twice"
+    parser.add_argument("--images", type=int, metavar="N", help=what)
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="(5)")
+    what = "wall, or cpu: processor time, for one thread on a busy machine (wall)"
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)
+    what = "how long the attacks take until the judge holds; ASMA as commonly written is stopped by an oracle"
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--until", action="store_true", help=what)
+    what = "peak memory of attacking N images, for each"
+    instead.add_argument("--memory", type=int, nargs="+", metavar="N", help=what)
+    parser.add_config_dir()
+
+
+COMMAND = Command(
+    what="how fast attacks are on this machine, where the time goes, how many slots suit it",
+    run=bench,
+    add_arguments=_add_arguments,
+    usage="[KEY=VALUE ...] [--json] [--until | --memory N ...]",
+    epilog="""\
+Measured in turns: the engine with telemetry and rows; the bare limit, forward passes and input gradients and nothing
+else, of the same batch, layout and precision; and ASMA as it is commonly written, image by image. Given are medians
+over repeats with the lowest and the highest, peak memory, where the engine's time goes, and how many slots suit the
+device. Without victim.ckpt an untrained network is measured, which is as fast.
+
+examples
+  python -m benchmark bench victim=unet data.size=128 engine.slots=8
+  python -m benchmark bench data=isic2018 data.root=PATH victim.ckpt=CKPT engine.precision=bf16 --json
+  python -m benchmark bench data=isic2018 data.root=PATH victim.ckpt=CKPT --until     time to the target, not per step
+""",
+)

@@ -3,18 +3,17 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-
-from omegaconf import OmegaConf
+from typing import TYPE_CHECKING
 
 from benchmark.atomic_files import save_text
+from benchmark.cli.parsers import Command, Parser
 from benchmark.config.groups import conf_folder
 from benchmark.errors import InputError
-from benchmark.runs.folder import RunFolder
-from benchmark.tracking.guard import in_one_line
-from benchmark.tracking.wandb.connection import connect
-from benchmark.tracking.wandb.dashboard import Dashboard, make_dashboard
-from benchmark.tracking.wandb.dashboard_keys import Logged
-from benchmark.tracking.wandb.logged_runs import logged_by, project_of, runs_below
+
+if TYPE_CHECKING:
+    from benchmark.runs.folder import RunFolder
+    from benchmark.tracking.wandb.dashboard import Dashboard
+    from benchmark.tracking.wandb.dashboard_keys import Logged
 
 _RUNS = Path("runs")
 
@@ -32,6 +31,11 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     Raises:
         InputError: no such runs, or none in that project, or they cannot be saved there.
     """
+    from benchmark.runs.folder import RunFolder
+    from benchmark.tracking.wandb.dashboard import make_dashboard
+    from benchmark.tracking.wandb.dashboard_keys import Logged
+    from benchmark.tracking.wandb.logged_runs import logged_by
+
     if out is not None and not dry_run:
         raise InputError("--out says where the specification goes; give it with --dry-run")
     if not dry_run:
@@ -49,7 +53,9 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     return 0
 
 
-def _project_of_all(folders: Sequence[RunFolder], expected: str | None) -> str:
+def _project_of_all(folders: "Sequence[RunFolder]", expected: str | None) -> str:
+    from benchmark.tracking.wandb.logged_runs import project_of
+
     for folder in folders:
         if not folder.has_begun:
             raise InputError(f"{folder.path}: is no run's folder, it has no config.yaml; give the folder of a run")
@@ -62,7 +68,9 @@ def _project_of_all(folders: Sequence[RunFolder], expected: str | None) -> str:
     return str(expected)
 
 
-def _found(project: str) -> list[RunFolder]:
+def _found(project: str) -> "list[RunFolder]":
+    from benchmark.tracking.wandb.logged_runs import project_of, runs_below
+
     folders = [folder for folder in runs_below(_RUNS) if project_of(folder) == project]
     if not folders:
         raise InputError(
@@ -73,10 +81,14 @@ def _found(project: str) -> list[RunFolder]:
 
 
 def _default_project() -> str:
+    from omegaconf import OmegaConf
+
     return str(OmegaConf.load(conf_folder() / "logger" / "wandb.yaml").project)
 
 
 def _check_connection() -> None:
+    from benchmark.tracking.wandb.connection import connect
+
     connection = connect()
     if connection.mode != "online":
         reason = connection.reason or f"WANDB_MODE is {connection.mode}"
@@ -86,7 +98,7 @@ def _check_connection() -> None:
         )
 
 
-def _write(made: Dashboard, out: str | None) -> None:
+def _write(made: "Dashboard", out: str | None) -> None:
     text = json.dumps(made.specification(), indent=2, ensure_ascii=False)
     if out is None:
         print(text)
@@ -98,8 +110,11 @@ def _write(made: Dashboard, out: str | None) -> None:
     print(f"specification {out}")
 
 
-def _save(logged: Logged, project: str, entity: str | None) -> None:
+def _save(logged: "Logged", project: str, entity: str | None) -> None:
     import wandb
+
+    from benchmark.tracking.guard import in_one_line
+    from benchmark.tracking.wandb.dashboard import make_dashboard
 
     try:
         made = make_dashboard(logged, project, entity or str(wandb.Api().default_entity))
@@ -113,3 +128,31 @@ def _save(logged: Logged, project: str, entity: str | None) -> None:
         ) from error
     for name, address in addresses.items():
         print(f"{name:10}{address}")
+
+
+def _add_arguments(parser: Parser) -> None:
+    what = "folder of a run that has logged to Weights & Biases; by default all below runs/"
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=what)
+    parser.add_argument("--project", help="by default that of the runs, or of conf/logger/wandb.yaml")
+    parser.add_argument("--entity", help="user or team; by default the key's own")
+    parser.add_argument("--dry-run", action="store_true", help="write the specification as JSON; needs no network")
+    parser.add_argument("--out", metavar="FILE", help="where --dry-run writes; by default to the standard output")
+
+
+COMMAND = Command(
+    what="a workspace and a report at Weights & Biases that compare attacks and runs",
+    run=dashboard,
+    add_arguments=_add_arguments,
+    usage="[RUN ...] [--project P] [--entity E] [--dry-run [--out FILE]]",
+    description="Save a workspace and a report for a project at Weights & Biases, and print their addresses:\n"
+    "leaderboard, clean and adversarial IoU, perturbation, cost, curves, pictures, training.",
+    epilog="""\
+Nothing is asked of the runs themselves: their folders say which attacks and metrics there are, and panels name only
+those. The workspace can be changed by hand afterwards; calling this again makes a new one beside it.
+
+examples
+  python -m benchmark dashboard
+  python -m benchmark dashboard runs/fixed_budget/... --entity team
+  python -m benchmark dashboard --dry-run --out dashboard.json
+""",
+)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.config.groups import add_folder, conf_folder, names
-from benchmark.config.overrides import assignment, quoted
+from benchmark.cli.parsers import Command, Parser
+from benchmark.config.groups import add_folder, names
 from benchmark.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -65,32 +65,20 @@ def _source(name: str, overrides: Sequence[str], config_dir: Path | None) -> "So
     if name not in names("data"):
         known = names("data")
         raise InputError(f"there is no data {name!r}{did_you_mean(name, known)}; data is one of {', '.join(known)}")
-    import hydra
-    from hydra.errors import CompactHydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     from benchmark.config.build import build_data
-    from benchmark.config.failures import one_line
-    from benchmark.config.resolvers import make_stamp, register_resolvers
+    from benchmark.config.compose import compose
 
-    register_resolvers(make_stamp())
-    given = [f"data={name}", *map(_override, overrides)]
-    if config_dir is not None:
-        given.append(f"hydra.searchpath=[{quoted(f'file://{config_dir.resolve()}')}]")
-    try:
-        with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return build_data(hydra.compose("config", given).data).source
-    except (CompactHydraException, OmegaConfBaseException) as error:
-        raise InputError(one_line(error)) from error
+    return build_data(compose([f"data={name}", *map(_override, overrides)], config_dir).data).source
 
 
 def _override(text: str) -> str:
+    from benchmark.config.overrides import assignment, parse
+
     key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise InputError(f"{text!r} is not KEY=VALUE; write e.g. root=PATH")
-    key = key if key == "seed" or key.startswith("data.") else f"data.{key}"
-    # A folder may be called anything, and nothing else is meant by its name.
-    return assignment(key, value) if key == "data.root" and value[:1] not in ("'", '"') else f"{key}={value}"
+    if separator and key in ("root", "data.root") and value[:1] not in ("'", '"'):
+        return assignment("data.root", value)  # a folder may be called anything, and nothing else is meant by its name
+    override = parse(text)
+    return text if override.key == "seed" or override.key.startswith("data.") else f"data.{text}"
 
 
 def _csv(items: "Sequence[Item]", findings: "Sequence[Finding]") -> str:
@@ -121,3 +109,30 @@ def _save_sheets(folder: Path, source: "Source", items: "Sequence[Item]", findin
         sheet = contact_sheet([items[place] for place in places], marked, source.background)
         with atomic_path(folder / f"sheet_{split}.png") as temporary:
             sheet.save(temporary, format="PNG")
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("action", metavar="check", help="read everything once and report")
+    parser.add_argument("name", metavar="NAME", help="a file of conf/data, see `list data`")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="its keys: root=PATH, or data.root=PATH")
+    parser.add_argument("--out", metavar="FOLDER", help="where the report goes; by default data_check_NAME")
+    parser.add_config_dir()
+
+
+COMMAND = Command(
+    what="data check NAME root=PATH: what is in a data set, and what is wrong with it",
+    run=data,
+    add_arguments=_add_arguments,
+    usage="check NAME [KEY=VALUE ...] [--out FOLDER]",
+    epilog="""\
+Read are all images and masks, also where some cannot be. Found are unreadable files, masks that do not go with their
+images, undeclared values, images that are there twice (by pixels, and by a perceptual hash), patients in two splits,
+masks that fit another image better, blank images, empty masks. The folder gets check.md, findings.csv and
+sheet_SPLIT.png, where images with a finding are framed. Exit status: 0 nothing wrong (there may be notes), 1 something
+to look at, 2 bad input.
+
+examples
+  python -m benchmark data check isic2018 root=PATH
+  python -m benchmark data check folder root=PATH 'encoding={0:0,1:1}' --out checked
+""",
+)

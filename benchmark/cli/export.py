@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
+from benchmark.cli.parsers import Command, Parser
 from benchmark.errors import InputError, did_you_mean
-from benchmark.results.loaded import read_run
-from benchmark.results.result_card import make_card
-from benchmark.runs.folder import RunFolder
 
 
 def export(run: str, card: str, attack: str | None) -> int:
     """Write the card of one attack of a run; without a choice only where there is none to make."""
+    from benchmark.results.loaded import read_run
+    from benchmark.results.result_card import make_card
+    from benchmark.runs.folder import RunFolder
+
     folder, path = Path(run), Path(card)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of a run")
@@ -29,3 +31,19 @@ def export(run: str, card: str, attack: str | None) -> int:
     save_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
     print(f"card     {path}")
     return 0
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--card", required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument("--attack", metavar="NAME", help="which one, if the run has several")
+
+
+COMMAND = Command(
+    what="one result of a run with its provenance, as a card to hand on",
+    run=export,
+    add_arguments=_add_arguments,
+    usage="RUN --card FILE [--attack NAME]",
+    description="Write a card: success, scores, norms and costs of one attack with intervals and curves, and what\n"
+    "they were measured on: victim, data, parameters, versions, machine, hashes. `report` takes cards.",
+)

@@ -1,4 +1,4 @@
-"""From a command line to configured runs, through Hydra; everything that is wrong with the input becomes one line."""
+"""Commands that run a configuration: their arguments, and the way through Hydra to one run or to a sweep."""
 
 import logging
 import os
@@ -6,14 +6,17 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.config.groups import add_folder, conf_folder, groups, names
+from benchmark.cli.parsers import Command, Parser
+from benchmark.config.groups import add_folder, conf_folder
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.distributed.process_group import ProcessGroup, are_many, join
-from benchmark.errors import InputError, ReportedError, Stopped, did_you_mean
+from benchmark.errors import InputError, ReportedError, Stopped
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,20 +24,55 @@ if TYPE_CHECKING:
     from benchmark.config.failures import Failures
     from benchmark.config.overrides import Override
 
+CONFIGURATION_HELP = """\
+configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/GROUP; `list` shows the names
+  data=isic2018 data.root=PATH data.size=128        what is segmented
+  victim=deeplabv3plus victim.encoder=resnet34      which network; victim.ckpt=PATH takes a trained one
+  victim=torchscript victim.program=model.ts        a network of yours; docs/own_models.md has the others
+  victim.transform=[jpeg] victim.window=256         what is done around it, in attack and judgement
+  attack=asma attacks.asma.rule.tau=1e-5            which attack and its parameters
+  defence=[jpeg,median]                             input transforms the files are also shown through
+  trainer.max_epochs=60 engine.slots=16             how long, how many images at once
+  trainer=ddp sharding=dynamic                      all GPUs of this machine; docs/cluster.md has more
+  run.resume=FOLDER                                 go on with a run that has not ended
+  logger=wandb seed=1 run.name=mine                 where it is told, and what it is called
+sweeps: -m victim=unet,fpn seed=1,2,3               one run per combination
+
+examples
+  python -m benchmark run
+  python -m benchmark run data=isic2018 data.root=PATH victim=unet attack=asma
+  python -m benchmark attack data=folder data.root=PATH victim.ckpt=runs/.../checkpoints/best.ckpt
+"""
+"""How a configuration is written on the command line; stands in the help of every command that takes one."""
+
+
+def configured_command(name: str, what: str) -> Command:
+    """A command that runs a configuration: the function `name` of the module `benchmark.cli.NAME`."""
+    return Command(what=what, run=partial(launch, name), add_arguments=_add_arguments, epilog=CONFIGURATION_HELP)
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, see below")
+    parser.add_argument("-m", "--multirun", action="store_true", help="one run for every combination of listed values")
+    parser.add_argument("--show-config", action="store_true", help="print the resulting configuration and stop")
+    parser.add_config_dir()
+
 
 def launch(
     command: str, overrides: Sequence[str], *, multirun: bool, show_config: bool, config_dir: Path | None = None
 ) -> int:
     """Compose the configuration and hand it to the command, once or (`multirun`) for every combination.
 
-    `config_dir` is a folder of further groups and of the Python files they name, see `conf.add_folder`. Started as one
-    of several processes, it first finds the others.
+    Started as one of several processes, it first finds the others. `config_dir` is a folder of further groups and of
+    the Python modules they name, see `groups.add_folder`.
     """
     processes = join()
     if not processes.first:
         _silence()
     try:
-        status = _launch(command, overrides, multirun, show_config, config_dir, processes)
+        status = _launch(
+            processes, command, overrides, multirun=multirun, show_config=show_config, config_dir=config_dir
+        )
     except InputError as error:
         if processes.first_to_report(str(error)):
             raise
@@ -47,12 +85,13 @@ def launch(
 
 
 def _launch(
+    processes: ProcessGroup,
     command: str,
     overrides: Sequence[str],
+    *,
     multirun: bool,
     show_config: bool,
     config_dir: Path | None,
-    processes: ProcessGroup,
 ) -> int:
     if config_dir is not None:
         add_folder(config_dir)
@@ -63,27 +102,22 @@ def _launch(
     if multirun and any(override.key == "run.resume" for override in given):
         raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of the sweep")
     given = resumed_overrides(given)
-    _refuse_unknown(given)
     _check_launcher(given, multirun)
     import hydra
-    from hydra.errors import CompactHydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    from benchmark.config.failures import Failures, one_line
+    from benchmark.config.compose import hydra_arguments, one_line_errors
+    from benchmark.config.failures import Failures
 
     register_resolvers(processes.agree("stamp", make_stamp))
     # Hydra then raises its errors instead of printing them with its own advice.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
-    flags += [] if config_dir is None else [f"--config-dir={config_dir.resolve()}"]
-
     failures = Failures(sweep=multirun)
-    before, sys.argv = sys.argv, [f"benchmark {command}", *map(_for_hydra, given), *flags]
+    before, sys.argv = sys.argv, [f"benchmark {command}", *hydra_arguments(given, config_dir), *flags]
     task = _Task(command, failures, config_dir, sys.argv, processes)
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
-    except (CompactHydraException, OmegaConfBaseException) as error:
-        raise InputError(one_line(error)) from error
+        with one_line_errors():
+            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
     except OSError as error:
         raise InputError(f"the run's folder cannot be made ({error}); give another run.dir") from error
     finally:
@@ -178,15 +212,7 @@ def _quiet() -> None:
 
 
 def _task(command: str) -> Callable[["DictConfig", ProcessGroup], None]:
-    from benchmark.cli import attack, run, train
-
-    return {"run": run.run, "train": train.train, "attack": attack.attack}[command]
-
-
-def _for_hydra(override: "Override") -> str:
-    # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
-    existing = override.key.startswith("trainer.") and not (override.append or override.delete)
-    return f"++{override.text}" if existing else override.text
+    return getattr(import_module(f"benchmark.cli.{command}"), command)
 
 
 def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:
@@ -201,26 +227,3 @@ def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:
                 raise InputError(f"{override.text}: needs hydra-submitit-launcher; pip install hydra-submitit-launcher")
             if shutil.which("srun") is None:
                 raise InputError(f"{override.text}: there is no srun here; start the sweep where jobs can be submitted")
-
-
-def _refuse_unknown(overrides: "Sequence[Override]") -> None:
-    """Name the nearest of what exists for a mistyped GROUP=NAME; Hydra's own messages do not."""
-    for override in overrides:
-        group = override.group
-        if group not in groups() or override.delete:
-            continue
-        known = names(group)
-        if override.value in ("", None):
-            raise InputError(f"{override.text}: names no {group}; {group} is one of {', '.join(known)}")
-        for name in override.choices:
-            if name in known or name.startswith("${"):
-                continue
-            if group == "defence" and name in names("adversarial_training"):
-                raise InputError(
-                    f"{override.text}: a victim is trained against attacks by adversarial_training={name}; defence= "
-                    "names input transforms the files are also shown through"
-                )
-            near = did_you_mean(name, known)
-            raise InputError(
-                f"{override.text}: there is no {group} {name!r}{near}; {group} is one of {', '.join(known)}"
-            )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmark.cli.parsers import Command, Parser
 from benchmark.config.groups import add_folder, groups, headline, names
 from benchmark.errors import InputError, did_you_mean
 
@@ -20,3 +21,15 @@ def list_names(group: str | None = None, config_dir: Path | None = None) -> int:
         for name, path in names(shown).items():
             print(f"  {name:24}{headline(path)}")
     return 0
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("group", nargs="?", help="only this group, such as attack or victim")
+    parser.add_config_dir()
+
+
+COMMAND = Command(
+    what="attacks, victims, data sets, targets and experiments, one line each",
+    run=list_names,
+    add_arguments=_add_arguments,
+)

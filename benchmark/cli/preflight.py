@@ -25,12 +25,12 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
         fits: whether the victim will be trained.
         attacks: whether the test images will be attacked.
     """
-    trainer = build_trainer(context.cfg, context.folder, [], [], context.processes)
+    trainer = build_trainer(context.cfg, context.folder.path, [], [], context.processes)
     check_precision(trainer)
     if fits:
         build_adversarial_training(context.cfg)
         _rehearse_training(context, trainer)
-        if context.cfg.training.attack_every:
+        if context.training.attack_every:
             _rehearse_attack(context, victim, "val")
     if attacks:
         context.data.setup("test")

@@ -32,26 +32,26 @@ def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | No
     """Merge the rows and make everything that is computed from them; no drawing or logger can lose the rows."""
     if not context.processes.first:
         return
-    folder, run = context.folder, RunFolder(context.folder)
-    files = [tables.RECORDS.merge(folder), tables.TRACES.merge(folder)]
-    rows, traces = tables.read(folder), tables.TRACES.read(folder)
-    summary = write_summary(rows, run)
+    folder = context.folder
+    files = [tables.RECORDS.merge(folder.path), tables.TRACES.merge(folder.path)]
+    rows, traces = tables.read(folder.path), tables.TRACES.read(folder.path)
+    summary = write_summary(rows, folder)
     print_summary(summary)
-    pictures = partial(saved_pictures, run)
+    pictures = partial(saved_pictures, folder)
     made: dict[str, list[Path]] = {}
     montages: dict[str, Path] = {}
     with _warning_of_failure("comparison"):
-        made["table"] = write_comparison(run, summary)
+        made["table"] = write_comparison(folder, summary)
     with _warning_of_failure("curves"):
-        made["curves"] = draw_comparison(run)
+        made["curves"] = draw_comparison(folder)
     with _warning_of_failure("montage"):
         montages = draw_montages(context, rows.to_pylist(), pictures)
         made["montage"] = list(montages.values())
     with _warning_of_failure("report"):
-        made["report"] = [write_page(read_results([folder]), run.report_file)]
+        made["report"] = [write_page(read_results([folder.path]), folder.report_file)]
     files = [
         *files,
-        run.summary_file,
+        folder.summary_file,
         *(path for what in ("table", "curves", "report") for path in made.get(what, [])),
     ]
     epoch = FinishedEpoch(
@@ -65,7 +65,7 @@ def show(context: Context, loggers: "list[GuardedLogger]", checkpoint: Path | No
     )
     for logger in loggers:
         logger.log_attack_epoch(epoch)
-    for what, paths in {"rows": files[:1], "summary": [run.summary_file], **made}.items():
+    for what, paths in {"rows": files[:1], "summary": [folder.summary_file], **made}.items():
         for path in paths:
             print(f"{what:8} {path}")
 
@@ -78,12 +78,12 @@ def _warning_of_failure(what: str) -> Iterator[None]:
         warnings.warn(f"no {what}: {type(error).__name__}: {error}", stacklevel=3)
 
 
-def write_comparison(run: RunFolder, summary: Summary) -> list[Path]:
+def write_comparison(folder: RunFolder, summary: Summary) -> list[Path]:
     """The printed tables as comparison.md, if there are several attacks."""
     if len(summary.attacks) < 2:
         return []
-    save_text(run.comparison_file, markdown(comparison(*summary)))
-    return [run.comparison_file]
+    save_text(folder.comparison_file, markdown(comparison(*summary)))
+    return [folder.comparison_file]
 
 
 def draw_comparison(folder: RunFolder) -> list[Path]:
@@ -99,9 +99,9 @@ def draw_comparison(folder: RunFolder) -> list[Path]:
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> dict[str, Path]:
     """Montages of the first images by id, by attack, where `montage_paths` says."""
     by_attack, drawn = tables.group_rows(rows, "attack"), {}
-    for attack, path in montage_paths(RunFolder(context.folder), rows).items():
+    for attack, path in montage_paths(context.folder, rows).items():
         attacked = sorted(by_attack[attack], key=lambda row: row["id"])
-        items = [item for row in attacked[: context.cfg.run.montage] if (item := pictures(row)) is not None]
+        items = [item for row in attacked[: context.run.montage] if (item := pictures(row)) is not None]
         if items:
             title = "{attack} against {victim} on {data} ({split})".format(**attacked[0])
             drawn[attack] = montage(path, items, title)

@@ -1,18 +1,16 @@
 """Going on with a run: what it was asked to do, whether this is the same, and which rows it has."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from omegaconf import OmegaConf
 
 from benchmark.config.groups import conf_folder, names
 from benchmark.config.overrides import Override, assignment, parse
 from benchmark.errors import InputError
 from benchmark.results.run_settings import FREE, flat, is_in
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
 
 _CODE = ("victim.factory", "victim.program")  # keys that name code to run, besides every `_target_`
 # Interpolations that cannot make a section out of a text, as Hydra's oc.create and oc.decode can.
@@ -60,7 +58,7 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
 
 
 def _saved_overrides(folder: Path) -> list[Override]:
-    saved = read_environment(folder).get("overrides")
+    saved = RunFolder(folder).environment().get("overrides")
     if not isinstance(saved, list):
         raise InputError(f"{folder}: environment.json does not say what was asked for; give the run's own command")
     try:
@@ -84,43 +82,30 @@ def _names_code(override: Override) -> bool:
     )
 
 
-def read_environment(folder: Path) -> dict[str, Any]:
-    """A run's environment.json. Raises InputError if there is none that can be read."""
-    try:
-        found = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: is no run to go on with ({error}); give the folder of one") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{folder / 'environment.json'}: holds no names and values; restore what the run wrote")
-    return found
-
-
-def check_same(folder: Path, config: Mapping[str, Any], environment: Mapping[str, Any], fingerprint: str) -> None:
+def check_same(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> None:
     """Raise InputError, naming what differs, unless rows of this configuration may stand beside those of the folder."""
-    try:
-        saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
-    except Exception as error:  # any bytes may come here, and YAML and OmegaConf raise many things at them
-        reason = " ".join(str(error).split())
-        raise InputError(f"{folder}/config.yaml: cannot be read ({reason}); restore it") from error
+    saved, environment = folder.config(), folder.environment()
     free = (*FREE, *_TRAINING) if environment.get("trained") or environment.get("weights_sha256") else FREE
     before, now = flat(saved), flat(config)
     for key in sorted(before.keys() | now.keys()):
         if not is_in(key, free) and before.get(key) != now.get(key):
             values = f"{before.get(key, 'not set')} in that run, {now.get(key, 'not set')} now"
-            raise InputError(f"run.dir={folder} holds another run: {key} is {values}; choose a folder of the run's own")
+            raise InputError(
+                f"run.dir={folder.path} holds another run: {key} is {values}; choose a folder of the run's own"
+            )
     if environment.get("data_fingerprint") != fingerprint:
         raise InputError(
-            f"run.dir={folder}: the data have changed since the run began (fingerprint "
+            f"run.dir={folder.path}: the data have changed since the run began (fingerprint "
             f"{str(environment.get('data_fingerprint'))[:12]}, now {fingerprint[:12]}); restore them or start a new run"
         )
 
 
-def check_victim(folder: Path, environment: Mapping[str, Any], weights_sha256: str) -> None:
+def check_victim(folder: RunFolder, weights_sha256: str) -> None:
     """Raise InputError if the rows of the folder were made with another victim."""
-    before = environment.get("weights_sha256")
+    before = folder.environment().get("weights_sha256")
     if before not in (None, weights_sha256):
         raise InputError(
-            f"run.dir={folder}: its rows were made with another victim (weights {str(before)[:12]}, "
+            f"run.dir={folder.path}: its rows were made with another victim (weights {str(before)[:12]}, "
             f"now {weights_sha256[:12]}); give that checkpoint or start a new run"
         )
 

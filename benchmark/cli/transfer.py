@@ -7,22 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import torch
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
-from benchmark.atomic_files import save_text
+from benchmark.cli.parsers import Command, Parser
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError, Stopped
-from benchmark.past_runs.open import open_past_runs
-from benchmark.report.tables.transfer_table import print_transfer, transfer_markdown
-from benchmark.results.transfer_matrix import TRANSFER, check_white_box, write_transfer_summary
-from benchmark.runs.folder import RunFolder
-from benchmark.runs.tables import Writer
-from benchmark.transfer.evaluate import Evaluation
-from benchmark.transfer.models import labels, load_models
+
+if TYPE_CHECKING:
+    from benchmark.transfer.evaluate import Evaluation
 
 
 def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> int:
@@ -33,6 +26,14 @@ def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> in
     Raises:
         InputError: anything that is missing, has changed since the runs, or does not fit; nothing is written then.
     """
+    import torch
+
+    from benchmark.past_runs.open import open_past_runs
+    from benchmark.report.tables.transfer_table import print_transfer
+    from benchmark.results.transfer_matrix import TRANSFER, check_white_box
+    from benchmark.transfer.evaluate import Evaluation
+    from benchmark.transfer.models import labels, load_models
+
     folder = Path(out) if out is not None else Path("runs", "transfer", _new_name())
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"--out {folder}: is there already and no empty folder; choose another")
@@ -70,7 +71,12 @@ def _new_name() -> str:
     return f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(2)}"
 
 
-def _write_rows(folder: Path, evaluations: Sequence[Evaluation]) -> None:
+def _write_rows(folder: Path, evaluations: "Sequence[Evaluation]") -> None:
+    from tqdm import tqdm
+
+    from benchmark.results.transfer_matrix import TRANSFER
+    from benchmark.runs.tables import Writer
+
     writer = Writer(folder, TRANSFER)
     total = sum(len(evaluation.past_run.rows) * len(evaluation.models) for evaluation in evaluations)
     # Without a terminal every refresh is a new line of a log file.
@@ -85,6 +91,11 @@ def _write_rows(folder: Path, evaluations: Sequence[Evaluation]) -> None:
 
 
 def _write_summary(folder: Path, **about: Any) -> list[dict[str, Any]]:
+    from benchmark.atomic_files import save_text
+    from benchmark.report.tables.transfer_table import transfer_markdown
+    from benchmark.results.transfer_matrix import TRANSFER, write_transfer_summary
+    from benchmark.runs.folder import RunFolder
+
     tables = write_transfer_summary(TRANSFER.read(folder), RunFolder(folder), **about)
     save_text(folder / "transfer.md", transfer_markdown(tables))
     return tables
@@ -119,3 +130,28 @@ def _made(folder: Path) -> Iterator[None]:
         if isinstance(error, Stopped):
             error.kept = "nothing was written"
         raise
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run that has attacked images")
+    what = "checkpoints of the models to judge"
+    parser.add_argument("--victims", nargs="+", required=True, metavar="CKPT", help=what)
+    parser.add_argument("--out", metavar="FOLDER", help="new or empty; by default runs/transfer/<time>_<token>")
+
+
+COMMAND = Command(
+    what="what the adversarial images of finished runs do to other victims",
+    run=transfer,
+    add_arguments=_add_arguments,
+    usage="RUN [RUN ...] --victims CKPT [CKPT ...] [--out FOLDER]",
+    description="Show the saved adversarial images of finished runs to other victims, beside noise of the same\n"
+    "norm and the clean images: rows, and for each attack a matrix of models attacked and models judged.",
+    epilog="""\
+The data have to be those of the run, and the victims have to tell its classes apart. A run's own model is judged too
+if its checkpoint is found; its numbers have to be those of the run. Written are rows, transfer.parquet, and what is
+computed from them, summary.json and transfer.md.
+
+example
+  python -m benchmark transfer runs/unet/... runs/fpn/... --victims runs/pspnet/.../checkpoints/best.ckpt
+""",
+)

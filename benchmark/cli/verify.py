@@ -4,23 +4,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
-
-from benchmark.cli.context import package_versions
-from benchmark.config.build import Make, build_attacks, build_defences
+from benchmark.cli.parsers import Command, Parser
 from benchmark.errors import InputError, Stopped
-from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
-from benchmark.past_runs.mismatch import Mismatch
-from benchmark.past_runs.open import OpenedRun, open_run
-from benchmark.past_runs.overrides import override_mismatches
-from benchmark.verify.model import load_attacked
-from benchmark.verify.rows import Recorded, RowChecks
-from benchmark.verify.table import finished
-from benchmark.verify.verification import Verification
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from benchmark.config.build import Make
+    from benchmark.past_runs.mismatch import Mismatch
+    from benchmark.past_runs.open import OpenedRun
+    from benchmark.verify.rows import Recorded, RowChecks
 
 T = TypeVar("T")
 
@@ -44,6 +39,14 @@ def verify(runs: Sequence[str], ckpt: str | None, data_root: str | None, factory
 
 
 def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
+    import torch
+    from tqdm import tqdm
+
+    from benchmark.past_runs.open import open_run
+    from benchmark.past_runs.overrides import override_mismatches
+    from benchmark.verify.model import load_attacked
+    from benchmark.verify.verification import Verification
+
     past = open_run(folder, data_root)
     recorded, notes = recorded_run(folder, past, moved=data_root is not None)
     attacked = load_attacked(past.past_run, past.config["victim"], past.environment, ckpt, factory)
@@ -71,12 +74,12 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
 class _Found:
     """The first faults and how many there are."""
 
-    def __init__(self, mismatches: Sequence[Mismatch]) -> None:
-        self.count, self._shown = 0, list[Mismatch]()
+    def __init__(self, mismatches: "Sequence[Mismatch]") -> None:
+        self.count, self._shown = 0, list["Mismatch"]()
         for mismatch in mismatches:
             self.add(mismatch)
 
-    def add(self, mismatch: Mismatch) -> None:
+    def add(self, mismatch: "Mismatch") -> None:
         self.count += 1
         if self.count <= _SHOWN:
             self._shown.append(mismatch)
@@ -88,7 +91,9 @@ class _Found:
             print(f"... and {self.count - _SHOWN} more")
 
 
-def _verdict(folder: Path, rows: int, checks: RowChecks, mismatches: int) -> str:
+def _verdict(folder: Path, rows: int, checks: "RowChecks", mismatches: int) -> str:
+    from benchmark.verify.table import finished
+
     unfinished = "" if finished(folder) else f"unfinished: {rows} rows so far, "
     said = "as recorded" if not mismatches else f"{mismatches} fault{'s' * (mismatches != 1)}"
     held = len(checks.held - checks.recomputed)
@@ -99,11 +104,17 @@ def _verdict(folder: Path, rows: int, checks: RowChecks, mismatches: int) -> str
     return f"{folder}: {unfinished}{said}; {counted}against bounds and each other, not checked: {unchecked}"
 
 
-def recorded_run(folder: Path, past: OpenedRun, moved: bool) -> tuple[Recorded, list[str]]:
+def recorded_run(folder: Path, past: "OpenedRun", moved: bool) -> "tuple[Recorded, list[str]]":
     """The run with its attacks and input transforms made again, and what there is to note."""
+    from omegaconf import OmegaConf
+
+    from benchmark.config.build import build_attacks, build_defences
+    from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
+    from benchmark.verify.rows import Recorded
+
     cfg, path, notes = OmegaConf.create(past.config), folder / "config.yaml", []
 
-    def make_all(what: str, build: Callable[[DictConfig, Make], Mapping[str, T]]) -> Mapping[str, T] | None:
+    def make_all(what: str, build: "Callable[[DictConfig, Make], Mapping[str, T]]") -> Mapping[str, T] | None:
         try:
             return build(cfg, partial(make_past, path))
         except ForeignCodeError as error:
@@ -119,6 +130,8 @@ def recorded_run(folder: Path, past: OpenedRun, moved: bool) -> tuple[Recorded, 
 
 def _changes(environment: Mapping[str, Any]) -> list[str]:
     """What is no fault, but may be why there are some."""
+    from benchmark.cli.environment import package_versions
+
     said = environment.get("packages")
     then = said if isinstance(said, dict) else {}
     changed = [
@@ -126,3 +139,30 @@ def _changes(environment: Mapping[str, Any]) -> list[str]:
     ]
     notes = [f"other versions than then: {'; '.join(changed)}"] if changed else []
     return notes if "config_sha256" in environment else [*notes, "it has recorded no hash of its config.yaml"]
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run that has attacked images")
+    parser.add_argument("--ckpt", metavar="PATH", help="the checkpoint that was attacked, if it is elsewhere now")
+    parser.add_argument("--data-root", metavar="PATH", help="where the data are now, in place of data.root")
+    parser.add_argument("--factory", metavar="MODULE:FUNCTION", help="makes the network, if it is one of your own")
+
+
+COMMAND = Command(
+    what="whether a run's numbers can be made again from its saved files",
+    run=verify,
+    add_arguments=_add_arguments,
+    usage="RUN [RUN ...] [--ckpt PATH] [--data-root PATH] [--factory MODULE:FUNCTION]",
+    description="Load the checkpoint, the clean images and the saved adversarial files of runs, predict\n"
+    "again and compare every column that can be made again, hashes, splits and the summary with what the runs say.",
+    epilog="""\
+One line for each difference, then one for each run. Columns of the float32 result, which no file has, and of what it
+cost are held against bounds that the files, the traces and each other imply. Pixels where two classes tie within
+float32 rounding may be either. Runs that are not finished are checked as far as they are.
+
+exit status: 0 all as recorded, 1 something differs, 2 a run that cannot be checked; of several runs the worst
+
+example
+  python -m benchmark verify runs/unet/... --data-root PATH
+""",
+)

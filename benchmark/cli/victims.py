@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
+from benchmark.cli.parsers import Command, Parser
 from benchmark.errors import InputError, did_you_mean
 
 ACTIONS = ("export", "import")
@@ -84,3 +85,28 @@ def _import(path: Path, out: Path) -> int:
     how = " (of a network of your own: attack it with the victim= it was trained with)" if needs_adapter(saved) else ""
     print(f"victim   {out}{how}\nweights  {tensors_sha256(weights)}")
     return 0
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("action", metavar="export|import", help="to safetensors, or from them")
+    parser.add_argument("path", metavar="PATH", help="what to export or import, see below")
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="of export: a folder, or FILE.safetensors")
+    parser.add_argument("--out", metavar="CKPT", help="of import: the checkpoint to write")
+    parser.add_argument("--licence", metavar="TEXT", help="of export: the licence of the weights, for the card")
+
+
+COMMAND = Command(
+    what="victims export CKPT FOLDER, victims import FILE --out CKPT: trained victims to hand on",
+    run=victims,
+    add_arguments=_add_arguments,
+    usage="export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT",
+    epilog="""\
+Exported are weights, hyper-parameters (architecture, classes, head, normalisation, what is around the network) and
+what the run's folder knows (data and their fingerprint, validation and test IoU), as safetensors with a model card,
+which cannot execute code. Imported is that, or a folder of save_pretrained of segmentation-models-pytorch.
+
+examples
+  python -m benchmark victims export runs/demo/.../checkpoints/best.ckpt unet_skin --licence cc-by-4.0
+  python -m benchmark victims import unet_skin --out unet_skin.ckpt
+""",
+)

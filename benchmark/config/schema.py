@@ -1,129 +1,73 @@
-"""What is wrong with a composed configuration before anything is made from it."""
+"""What is wrong with a composed configuration before anything is made from it.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Nothing is listed here twice: which keys a section has is in conf/config.yaml, of which type they are in the signature
+that takes them.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from omegaconf import OmegaConf
+
+from benchmark.config.groups import conf_folder
+from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.config.validation import check_arguments
 from benchmark.errors import InputError
+from benchmark.runs.folder import SECTIONS
 
-
-@dataclass(frozen=True)
-class _Root:
-    seed: int
-    data: Mapping[str, Any]
-    victim: Mapping[str, Any]
-    attacks: Mapping[str, Any]
-    budgets: list[float] | None
-    target: Mapping[str, Any]
-    judge: Mapping[str, Any]
-    trainer: Mapping[str, Any]
-    engine: Mapping[str, Any]
-    sharding: str
-    perturb: str
-    adversarial_training: Mapping[str, Any]
-    training: Mapping[str, Any]
-    run: Mapping[str, Any]
-    loggers: Mapping[str, Any]
-    defences: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Engine:
-    slots: int
-    precision: int | str
-    sync_every: int | None
-    max_passes: int | None
-    channels_last: bool
-    fold: bool
-    compiled: bool
-    background_writer: bool | None
-
-
-@dataclass(frozen=True)
-class _Training:
-    patience: int
-    attack_every: int
-    attack_images: int
-
-
-@dataclass(frozen=True)
-class _TrainingAttack:
-    rule: Mapping[str, Any]
-    share: float
-    max_steps: int
-    warmup_epochs: int
-
-
-@dataclass(frozen=True)
-class _Run:
-    name: str
-    dir: str
-    resume: str | None
-    montage: int
-
-
-@dataclass(frozen=True)
-class _Attack:
-    rule: Mapping[str, Any]
-    max_steps: int
-    stop: bool
-    keep: str
-    budgets: list[float] | None
-    equal_norm: str | None
-
-
-_LEAST = {
-    "seed": 0,
-    "engine.slots": 1,
-    "engine.sync_every": 1,
-    "engine.max_passes": 1,
-    "training.patience": 0,
-    "training.attack_every": 0,
-    "training.attack_images": 1,
-    "run.montage": 0,
-}
-_SHARDING = ("static", "dynamic")
-_SEEDS = 2**32  # NumPy's generators take no larger ones
+_OPTIONAL = ("loggers", "defences")  # sections that no file makes unless it is chosen
+_COMPUTED = ("family", "nominal_eps")  # attributes of an Attack that no configuration sets
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Raise InputError for a key nothing reads, a section that is not there, a value of another type or out of range.
+    """Raise InputError for a key nothing reads, a section that is not there, a value of another type.
 
-    What a `_target_` takes is for its own constructor to say; see `build.instantiate`.
+    What a `_target_` takes is for its own constructor to say; see `build.instantiate`. Ranges are for whoever uses a
+    value to say.
     """
+    from benchmark.callbacks.adversarial_training import TrainingAttack
+    from benchmark.evaluation.plan import Attack
+
     if not any("rule" in node for node in (config.get("attacks") or {}).values() if isinstance(node, Mapping)):
         raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")
-    _check(_Root, config, "", optional=("loggers", "defences"))
-    _check(_Engine, config["engine"], "engine")
-    _check(_Training, config["training"], "training")
-    _check(
-        _TrainingAttack,
-        config["adversarial_training"],
-        "adversarial_training",
-        optional=("rule", "max_steps", "warmup_epochs"),
-    )
-    _check(_Run, config["run"], "run")
+    defaults: Any = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))
+    readers = _readers()
+    values = {key: value for key, value in config.items() if not isinstance(defaults.get(key, {}), Mapping)}
+    check_arguments(readers[""], config, "", keys=sorted(SECTIONS))
+    for section in SECTIONS:
+        if section not in config:
+            if section not in _OPTIONAL:
+                raise InputError(f"{section} is missing; do not remove it")
+        elif section not in values:
+            _need_section(config[section], section)
+    for section in ("engine", "training", "run"):
+        keys = list(defaults[section])
+        check_arguments(readers[section], config[section], section, keys=keys)
+        if missing := [key for key in keys if key not in config[section]]:
+            raise InputError(f"{section}.{missing[0]} is missing; do not remove it")
+    check_arguments(TrainingAttack, config["adversarial_training"], "adversarial_training")
     for name, node in config["attacks"].items():
+        _need_section(node, f"attacks.{name}")
         if "rule" not in node:
             raise InputError(f"attacks.{name} is set but not chosen; give attack=[...,{name}] or ~attacks.{name}")
-        _check(_Attack, node, f"attacks.{name}", optional=("max_steps", "stop", "keep", "budgets", "equal_norm"))
-    if config["sharding"] not in _SHARDING:
-        raise InputError(f"sharding={config['sharding']}: must be {' or '.join(_SHARDING)}")
-    for key, least in _LEAST.items():
-        value: Any = config
-        for part in key.split("."):
-            value = value[part]
-        if value is not None and value < least:
-            raise InputError(f"{key}={value}: must be at least {least}")
-    if config["seed"] >= _SEEDS:
-        raise InputError(f"seed={config['seed']}: must be less than {_SEEDS}")
+        check_arguments(Attack, node, f"attacks.{name}", without=_COMPUTED)
 
 
-def _check(section: type, found: Any, key: str, optional: tuple[str, ...] = ()) -> None:
-    if not isinstance(found, Mapping):
-        raise InputError(f"{key}={found!r}: is a section of the configuration; set the keys in it")
-    check_arguments(section, found, key)
-    for name in section.__dataclass_fields__:  # type: ignore[attr-defined]
-        if name not in found and name not in optional:
-            raise InputError(f"{key}.{name} is missing; do not remove it".lstrip("."))
+def _readers() -> dict[str, list[Callable[..., Any]]]:
+    """Section -> whose signatures say of which types its keys are; "" for the top."""
+    from benchmark.distributed.sharding import Share
+    from benchmark.engine import Engine
+    from benchmark.engine.model import AttackedModel
+    from benchmark.evaluation.plan import Plan
+
+    return {
+        "": [Plan, Share],
+        "engine": [Engine, AttackedModel, Plan],
+        "training": [TrainingSettings],
+        "run": [RunSettings],
+    }
+
+
+def _need_section(node: Any, key: str) -> None:
+    if not isinstance(node, Mapping):
+        raise InputError(f"{key}={node!r}: is a section of the configuration; set the keys in it")

@@ -3,7 +3,7 @@
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, Unpack
 
@@ -12,15 +12,31 @@ from benchmark.errors import InputError, did_you_mean
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 
 
-def check_arguments(function: Callable[..., Any], arguments: Mapping[Any, Any], key: str) -> None:
-    """Raise InputError, naming the key, for an argument `function` does not take or takes in another type.
+def check_arguments(
+    functions: Callable[..., Any] | Sequence[Callable[..., Any]],
+    arguments: Mapping[Any, Any],
+    key: str,
+    *,
+    keys: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+) -> None:
+    """Raise InputError, naming the key, for an argument that is not taken or is taken in another type.
 
     Args:
-        function: what will be called, a class or a function.
-        arguments: its keyword arguments.
+        functions: what will be called, a class or a function; of several the first that takes an argument counts.
+        arguments: keyword arguments.
         key: their place in the configuration; "" for the top.
+        keys: the arguments there are; None: all that the functions take.
+        without: arguments that the functions take and that the configuration does not set.
     """
-    known, further = _parameters(function)
+    known: dict[str, Any] = {}
+    further = False
+    for function in [functions] if callable(functions) else functions:
+        parameters, others = _parameters(function)
+        known, further = parameters | known, further or others
+    if keys is not None:
+        known, further = {name: known.get(name, Any) for name in keys}, False
+    known = {name: hint for name, hint in known.items() if name not in without}
     prefix = f"{key}." if key else ""
     for name, value in arguments.items():
         if name in known:
@@ -56,10 +72,24 @@ def _parameters(function: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
 def _check_type(hint: Any, value: Any, key: str) -> None:
     members = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
     members = tuple(dict.fromkeys(str if member is Path else member for member in members))
-    if any(typing.get_origin(member) is Literal for member in members) or not set(members) <= set(_NAMES):
-        return  # lists, mappings, choices: for the reader itself to judge
-    if not any(_fits(value, member) for member in members):
-        raise InputError(f"{key}={value!r}: must be {' or '.join(_NAMES[member] for member in members)}")
+    choices = [
+        choice for member in members if typing.get_origin(member) is Literal for choice in typing.get_args(member)
+    ]
+    kinds = [member for member in members if typing.get_origin(member) is not Literal]
+    if not set(kinds) <= set(_NAMES):
+        return  # lists, mappings, objects: for the reader itself to judge
+    # Numbers and texts that are written alike mean the same choice: 16 and "16".
+    if any(value == choice or str(value) == str(choice) for choice in choices):
+        return
+    if not any(_fits(value, kind) for kind in kinds):
+        takes = [*(f"{choice!r}" for choice in choices), *(_NAMES[kind] for kind in kinds)]
+        raise InputError(f"{key}={value!r}: must be {_alternatives(takes)}")
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """a, b or c."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _fits(value: Any, kind: type) -> bool:

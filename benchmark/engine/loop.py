@@ -83,7 +83,7 @@ class Engine:
     ) -> None:
         for option, value in (("slots", slots), ("sync_every", sync_every)):
             if value is not None and value < 1:
-                raise InputError(f"{option}={value}: must be at least 1")
+                raise InputError(f"engine.{option}={value}: must be at least 1")
         self.judge = judge or Criterion()
         if not rule.targeted and self.judge.reference == "target":
             raise InputError(f"judge '{self.judge}' needs a target but the rule is untargeted; judge against the truth")

@@ -15,6 +15,8 @@ from benchmark.targets import Target
 Perturb = Literal["image", "input"]
 """The pixels that an attack may perturb: those of the image, or the network's whole input, padding included."""
 
+_SEEDS = 2**32  # NumPy's generators take no larger ones
+
 
 @dataclass(frozen=True)
 class Attack:
@@ -83,6 +85,9 @@ class Plan:
     background_writer: bool | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < _SEEDS:
+            limit = "at least 0" if self.seed < 0 else f"less than {_SEEDS}"
+            raise InputError(f"seed={self.seed}: must be {limit}")
         if self.perturb not in get_args(Perturb):
             raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
 

@@ -1,5 +1,6 @@
 """Several attacks on the same images with the same targets: items go in, cases and their results come out."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
@@ -18,7 +19,7 @@ from benchmark.images.output_window import window_of
 from benchmark.images.quantisation import Quantizer
 from benchmark.targets import Split
 
-_PASSES = ("precision", "channels_last", "fold", "compiled")
+_PASSES = tuple(inspect.signature(AttackedModel).parameters)[1:]  # the options of the passes, all but the model
 
 
 class Session:

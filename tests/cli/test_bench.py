@@ -50,14 +50,6 @@ def test_no_slot_is_idle_unless_asked_for(asked: int | None, slots: int, availab
     assert _count(asked, slots, available) == count
 
 
-def test_training_beside_a_bare_loop(capsys: pytest.CaptureFixture[str]) -> None:
-    found = measured(capsys, "--training")
-    assert list(found) == ["machine", "setting", "training"]
-    rates = {name: spread["median"] for name, spread in found["training"]["images_per_second"].items()}
-    assert rates.keys() == {"lightning", "bare"}
-    assert found["training"]["ratios"]["lightning/bare"]["median"] == pytest.approx(rates["lightning"] / rates["bare"])
-
-
 def test_memory_by_number_of_images(capsys: pytest.CaptureFixture[str]) -> None:
     found = measured(capsys, "--memory", "1", "3")
     assert found["peak_mib"].keys() == {"1", "3"}
@@ -71,7 +63,9 @@ def test_memory_by_number_of_images(capsys: pytest.CaptureFixture[str]) -> None:
         (["--memory", "0"], "--memory 0: must be at least 1"),
         (["--memory", "2", "4"], "--memory 4: data=synthetic has 3 test images"),
         (["engine.fold=maybe"], "engine.fold='maybe': must be true or false"),
-        (["--until", "--training"], "not allowed with argument --until"),
+        (["--until", "--memory", "2"], "not allowed with argument --until"),
+        (["engine.slots=0"], "engine.slots=0: must be at least 1"),
+        (["attack=pdg"], "there is no attack 'pdg', did you mean"),
         (["--until", "attack=pgd"], "let attack=asma be the first"),
     ],
 )

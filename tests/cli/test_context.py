@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.cli import run as run_command
+from benchmark.cli import attack as attack_command
 from benchmark.cli import train as train_command
 from benchmark.errors import InputError
 from benchmark.victims.task import Victim
@@ -71,7 +71,7 @@ def test_input_that_proves_bad_after_training_keeps_the_victim(
     def fails(*_) -> None:
         raise InputError("found late")
 
-    monkeypatch.setattr(run_command, "attack_images", fails)
+    monkeypatch.setattr(attack_command, "attack_images", fails)
     outcome = command("run", *SMOKE, f"run.dir={tmp_path / 'run'}")
     assert (outcome.status, outcome.err) == (2, "error: found late\n")
     left = {path.name for path in (tmp_path / "run").iterdir()}

@@ -107,12 +107,7 @@ def test_rows_of_another_configuration_are_not_mixed(command, finished: Path, gi
     assert said in line
 
 
-def test_how_rows_are_written_is_nothing_to_them(command, finished: Path) -> None:
-    """A run from before there was a choice goes on with either."""
-    config = finished / "config.yaml"
-    lines = config.read_text().splitlines(keepends=True)
-    config.write_text("".join(line for line in lines if not line.startswith("  background_writer:")))
-    assert len(config.read_text().splitlines()) == len(lines) - 1
+def test_how_rows_are_written_does_not_change_them(command, finished: Path) -> None:
     assert command("attack", f"run.resume={finished}", "engine.background_writer=true").status == 0
 
 
@@ -292,6 +287,6 @@ def test_an_environment_with_what_is_no_override(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run(command, tmp_path: Path) -> None:
     outcome = command("attack", f"run.resume={tmp_path}")
     assert outcome.status == 2
-    assert f"error: {tmp_path}: is no run to go on with (" in outcome.err
+    assert f"error: {tmp_path / 'environment.json'}: no such file; give the folder of a run" in outcome.err
     with pytest.raises(InputError, match=r"run.dir=x: run.resume=.* says where the run lies; leave one of them out"):
         _resumed(f"run.resume={tmp_path}", "run.dir=x")

@@ -1,0 +1,57 @@
+"""What a result may depend on besides configuration and data: command line, versions, machine."""
+
+import os
+import platform
+import secrets
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+
+from benchmark import __version__
+from benchmark.distributed.process_group import ProcessGroup
+
+_PACKAGES = (
+    *("torch", "torchvision", "pytorch-lightning", "segmentation-models-pytorch", "albumentations", "torchmetrics"),
+    *("numpy", "pillow", "pyarrow", "hydra-core", "wandb"),
+)
+
+
+def started(processes: ProcessGroup) -> dict[str, Any]:
+    """How the run was started, an id for its loggers, and `machine`."""
+    return {
+        "command": sys.argv,
+        "overrides": list(HydraConfig.get().overrides.task),
+        "run_id": secrets.token_hex(4),
+        **machine(processes),
+    }
+
+
+def machine(processes: ProcessGroup) -> dict[str, Any]:
+    """Versions, hardware and processes."""
+    return {
+        "benchmark": __version__,
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "processes": processes.size,
+        "machines": processes.machines,
+    }
+
+
+def package_versions() -> dict[str, str | None]:
+    """Package -> its installed version, None if it is not installed."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
