@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from benchmark import __version__
 from benchmark.cli.launch import CONFIGURATION_HELP
-from benchmark.cli.parsers import COMMANDS, Parser, find_command
+from benchmark.cli.parsers import COMMANDS, Parser, command_line, find_command
 from benchmark.distributed.process_group import are_many
 from benchmark.distributed.termination import stoppable
 from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
@@ -13,7 +13,7 @@ from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a failure, 2 for bad input, 130 for Ctrl-C, 143 for TERM."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = command_line() if arguments is None else list(arguments)
     try:
         with stoppable(watch_parent=are_many()):
             return _dispatch(arguments)

@@ -224,16 +224,13 @@ RULES: list[Rule] = [
 ]
 
 KNOWN: set[tuple[str, str]] = {
-    *(("long", place) for place in ("cli/parsers.py", "engine/loop.py", "runs/folder.py")),
+    *(("long", place) for place in ("engine/loop.py", "runs/folder.py")),
     *(
         ("many_fields_are_keywords", place)
         for place in (
             "attacks/alma_prox.py",
             "attacks/asma.py",
             "attacks/primal_dual.py",
-            "cli/context.py",
-            "cli/parsers.py",
-            "config/schema.py",
             "past_runs/past_run.py",
             "verify/rows.py",
         )
@@ -242,8 +239,6 @@ KNOWN: set[tuple[str, str]] = {
         ("many_parameters_are_keywords", place)
         for place in (
             "attacks/proximal.py",
-            "cli/bench.py",
-            "cli/launch.py",
             "speed/comparison.py",
             "speed/reference_asma.py",
         )
@@ -251,14 +246,6 @@ KNOWN: set[tuple[str, str]] = {
     *(
         ("names_of_run_files_stand_in_the_layout", place)
         for place in (
-            "cli/attack.py",
-            "cli/context.py",
-            "cli/report.py",
-            "cli/resume.py",
-            "cli/train.py",
-            "cli/transfer.py",
-            "cli/verify.py",
-            "config/build.py",
             "past_runs/open.py",
             "past_runs/overrides.py",
             "past_runs/past_run.py",
@@ -266,8 +253,7 @@ KNOWN: set[tuple[str, str]] = {
             "verify/verification.py",
         )
     ),
-    *(("processes_are_ended_by_cli_and_distributed", place) for place in ("__main__.py",)),
-    *(("run_files_are_read_in_runs", place) for place in ("cli/resume.py", "verify/summary.py")),
+    *(("run_files_are_read_in_runs", place) for place in ("verify/summary.py",)),
     *(("unique", place) for place in ("Scaled",)),
 }
 

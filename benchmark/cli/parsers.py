@@ -1,6 +1,7 @@
 """How command lines are read, and which commands there are; imports nothing heavy, so that help is there at once."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -72,6 +73,11 @@ class Command:
         )
         self.add_arguments(parser)
         return parser
+
+
+def command_line() -> list[str]:
+    """What the user has typed after `python -m benchmark`."""
+    return sys.argv[1:]
 
 
 def find_command(name: str) -> Command:

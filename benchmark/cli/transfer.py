@@ -31,6 +31,7 @@ def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> in
     from benchmark.past_runs.open import open_past_runs
     from benchmark.report.tables.transfer_table import print_transfer
     from benchmark.results.transfer_matrix import TRANSFER, check_white_box
+    from benchmark.runs.folder import RunFolder
     from benchmark.transfer.evaluate import Evaluation
     from benchmark.transfer.models import labels, load_models
 
@@ -62,8 +63,13 @@ def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> in
         )
     print_transfer(tables)
     _warn(check_white_box(TRANSFER.read(folder)))
-    for what, name in (("rows", "transfer.parquet"), ("summary", "summary.json"), ("tables", "transfer.md")):
-        print(f"{what:8} {folder / name}")
+    run = RunFolder(folder)
+    for what, file in (
+        ("rows", TRANSFER.merged(folder)),
+        ("summary", run.summary_file),
+        ("tables", run.transfer_report_file),
+    ):
+        print(f"{what:8} {file}")
     return 0
 
 
@@ -96,8 +102,9 @@ def _write_summary(folder: Path, **about: Any) -> list[dict[str, Any]]:
     from benchmark.results.transfer_matrix import TRANSFER, write_transfer_summary
     from benchmark.runs.folder import RunFolder
 
-    tables = write_transfer_summary(TRANSFER.read(folder), RunFolder(folder), **about)
-    save_text(folder / "transfer.md", transfer_markdown(tables))
+    run = RunFolder(folder)
+    tables = write_transfer_summary(TRANSFER.read(folder), run, **about)
+    save_text(run.transfer_report_file, transfer_markdown(tables))
     return tables
 
 

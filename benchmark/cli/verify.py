@@ -110,9 +110,10 @@ def recorded_run(folder: Path, past: "OpenedRun", moved: bool) -> "tuple[Recorde
 
     from benchmark.config.build import build_attacks, build_defences
     from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
+    from benchmark.runs.folder import RunFolder
     from benchmark.verify.rows import Recorded
 
-    cfg, path, notes = OmegaConf.create(past.config), folder / "config.yaml", []
+    cfg, path, notes = OmegaConf.create(past.config), RunFolder(folder).config_file, []
 
     def make_all(what: str, build: "Callable[[DictConfig, Make], Mapping[str, T]]") -> Mapping[str, T] | None:
         try:

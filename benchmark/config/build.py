@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from benchmark.config.validation import check_arguments
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
+from benchmark.runs.layout import METRICS
 from benchmark.runs.schema import PREDICTIONS
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def build_loggers(cfg: DictConfig, folder: Path, config: Mapping[str, Any], run_
     from benchmark.tracking.csv_log import ContinuedCSVLogger
     from benchmark.tracking.guarded_logger import GuardedLogger
 
-    loggers = [GuardedLogger(ContinuedCSVLogger(folder, name="", version=""), "metrics.csv")]
+    loggers = [GuardedLogger(ContinuedCSVLogger(folder, name="", version=""), METRICS)]
     for name, node in (cfg.get("loggers") or {}).items():
         # Its own name for an argument, config, is taken in hydra's instantiate.
         make = instantiate(node, f"loggers.{name}", _partial_=True)
