@@ -1,4 +1,4 @@
-"""Failures of what only tells of a run become one warning."""
+"""One warning in place of the failures of a logger."""
 
 import logging
 import textwrap
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Guard:
-    """Turns failures into one warning; what is being measured must not depend on who is told of it.
+    """Turns failures into one warning, so that a logger cannot end a measurement.
 
     Args:
-        who: whose failures they are.
+        who: names the logger in the warning.
     """
 
     def __init__(self, who: str) -> None:
@@ -25,11 +25,11 @@ class Guard:
     def __call__(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # loggers raise anything, from OSError to protobuf's errors
+        except Exception as error:  # loggers raise errors of many kinds, from OSError to protobuf's
             self.warn(doing, error)
 
     def attempt(self, doing: str, make: Callable[[], T], otherwise: T) -> T:
-        """What `make` returns, or `otherwise` if it fails."""
+        """Return `make()`, or `otherwise` if it raises."""
         try:
             return make()
         except Exception as error:  # as above
@@ -37,12 +37,12 @@ class Guard:
         return otherwise
 
     def warn(self, doing: str, error: Exception) -> None:
-        """Say so, if nothing has been said before."""
+        """Log the warning, only the first time."""
         if not self._warned:
             self._warned = True
             log.warning("%s: %s failed, the run goes on (%s)", self._who, doing, in_one_line(error))
 
 
 def in_one_line(error: Exception) -> str:
-    """The error's type and message, shortened."""
+    """The type and message of an error, shortened to one line."""
     return textwrap.shorten(f"{type(error).__name__}: {error}", 200)

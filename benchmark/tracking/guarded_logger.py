@@ -11,11 +11,11 @@ from benchmark.tracking.guard import Guard
 
 
 class GuardedLogger(Logger):
-    """Hands everything on to `logger`; what that raises ends in one warning, and Lightning goes on.
+    """Passes every call on to `logger`; if that raises, the run goes on after one warning.
 
     Args:
-        logger: any logger of Lightning's; one that is a `RunTracker` is told of results and of the end too.
-        name: of the logger, for the warning.
+        logger: any Lightning logger; a `RunTracker` also gets the results and the end of the run.
+        name: the name of the logger in the warning.
     """
 
     def __init__(self, logger: Logger, name: str) -> None:
@@ -49,7 +49,7 @@ class GuardedLogger(Logger):
 
     @property
     def experiment(self) -> Any:
-        """The logger's own object, or one that ignores everything."""
+        """The `experiment` of the logger, or an object that ignores every call."""
         ignoring: Any = DummyExperiment()
         return self._guard.attempt("starting", lambda: getattr(self.logger, "experiment", ignoring), ignoring)
 
@@ -74,18 +74,18 @@ class GuardedLogger(Logger):
             self.logger.after_save_checkpoint(checkpoint_callback)
 
     def finalize(self, status: str) -> None:
-        """Called by Lightning after each of fit and test."""
+        """Lightning calls this after each fit and each test."""
         with self._guard("finishing a loop"):
             self.logger.finalize(status)
 
     def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
-        """Tell of a finished attack epoch."""
+        """Log a finished attack epoch, if the logger can."""
         with self._guard("logging the attack epoch"):
             if isinstance(self.logger, RunTracker):
                 self.logger.log_attack_epoch(epoch)
 
     def finish(self, exit_code: int = 0) -> None:
-        """Tell of the run's end."""
+        """Close the run, if the logger can."""
         with self._guard("finishing the run"):
             if isinstance(self.logger, RunTracker):
                 self.logger.finish(exit_code)

@@ -1,4 +1,4 @@
-"""TensorBoard: Lightning's metrics, and of an attack epoch the curves, the summary's numbers and the montage."""
+"""TensorBoard: Lightning's metrics, and the curves, summary numbers and montages of an attack epoch."""
 
 import os
 from collections.abc import Mapping
@@ -10,27 +10,28 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
 from benchmark.images.image_files import open_picture
+from benchmark.runs import layout
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
 from benchmark.tracking.points import AttackLog, attack_logs
 from benchmark.tracking.wandb.logger import without_secrets
 
-_SUFFIX = ".attacks"  # of the file an attack epoch is written to
+_SUFFIX = ".attacks"  # of the event file of an attack epoch
 
 
 class TensorBoardRun(TensorBoardLogger):
-    """Event files in `save_dir`/tensorboard, to which a resumed run adds further ones.
+    """Writes event files to `save_dir`/tensorboard; a resumed run adds further files.
 
-    An attack epoch is a file of its own, `events.*.attacks`, which the next one of the run replaces: TensorBoard would
-    draw points that are repeated as curves that turn back.
+    An attack epoch has its own file, `events.*.attacks`, which the next attack epoch of the run replaces: TensorBoard
+    draws repeated points as curves that run backwards.
 
     Args:
-        save_dir: the run's folder.
-        config: the run's configuration, shown as a text, without entries named like keys or passwords.
+        save_dir: the folder of the run.
+        config: the configuration of the run, shown as text without entries named like keys or passwords.
     """
 
     def __init__(self, save_dir: str | os.PathLike[str], config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(os.fspath(save_dir), name="tensorboard", version="", default_hp_metric=False)
+        super().__init__(os.fspath(save_dir), name=layout.TENSORBOARD, version="", default_hp_metric=False)
         self._config = without_secrets(config or {})
 
     @property
@@ -44,17 +45,17 @@ class TensorBoardRun(TensorBoardLogger):
         return writer
 
     def save(self) -> None:
-        """Called by Lightning; its own would write hyper-parameters, which config.yaml has."""
+        """Write buffered events. Lightning's own method would write hyper-parameters, which config.yaml has."""
         if self._experiment is not None:
             self._experiment.flush()
 
     def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
-        """Scalars under the keys of `tracking.points`, those of the summary at step 0, and the montages."""
+        """Log curves, the numbers of the summary (at step 0) and montages, under the keys of `tracking.points`."""
         from torch.utils.tensorboard import SummaryWriter
 
         folder = Path(self.log_dir)
-        for before in folder.glob(f"events.*{_SUFFIX}"):
-            before.unlink()
+        for previous in folder.glob(f"events.*{_SUFFIX}"):
+            previous.unlink()
         guard = Guard("TensorBoard")
         with SummaryWriter(str(folder), filename_suffix=_SUFFIX) as writer:
             for log in attack_logs(epoch):

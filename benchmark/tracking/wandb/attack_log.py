@@ -1,7 +1,7 @@
-"""What an attack epoch leaves at Weights & Biases: curves, table with pictures, charts, summary, artifacts.
+"""Logs an attack epoch to Weights & Biases: curves, a table with pictures, charts, summary and artifacts.
 
-Keys carry the attack's name (`tracking.points`), so several attacks share a run; writing the same attack again, after
-a resume, repeats the same points and makes new versions of the artifacts.
+Keys contain the name of the attack (`tracking.points`), so that several attacks share a run. After a resume the same
+points are logged again, and the artifacts get new versions.
 """
 
 import re
@@ -18,13 +18,14 @@ from benchmark.tracking.wandb.media import Media, finite, row_table
 if TYPE_CHECKING:
     import wandb
 
-MAX_LINES = 20  # images in the chart of single images
+MAX_LINES = 20  # images at most in the chart of single images
 
 
 def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> None:
-    """Log a finished epoch to `run`, a `RunLogger.experiment`; failures end in one warning, and the rest is tried.
+    """Log a finished attack epoch to `run`, a `RunLogger.experiment`.
 
-    Pictures are asked for of the first `media_limit` rows of each attack only.
+    A part that fails gives one warning; the other parts are logged. Only the first `media_limit` rows of each attack
+    have pictures.
     """
     if not isinstance(getattr(run, "id", None), str):  # other ranks, or no run could be started
         return
@@ -47,7 +48,7 @@ def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> N
 
 
 def _guarded(media: Media, guard: Guard) -> Media:
-    """The same, None where it fails: a picture that cannot be read must not cost the table."""
+    """`media`, which returns None where it raises: the table does not need every picture."""
 
     def pictures(row: Mapping[str, Any]) -> MontageItem | None:
         return guard.attempt(f"reading the pictures of {row['id']}", lambda: media(row), None)
@@ -56,8 +57,8 @@ def _guarded(media: Media, guard: Guard) -> Media:
 
 
 def _log_points(run: "wandb.Run", curves: Points) -> None:
-    # Each metric by its full name, because Lightning ties "*" to its global step; no summary, because the last
-    # point of a curve is not a result.
+    # Metrics are defined by their full names, because Lightning ties "*" to its global step. They have no summary,
+    # because the last point of a curve is not a result.
     run.define_metric(curves.axis, hidden=True, summary="none")
     for key in curves.keys:
         run.define_metric(key, step_metric=curves.axis, step_sync=False, summary="none")
@@ -93,6 +94,6 @@ def _log_artifacts(run: "wandb.Run", files: Sequence[Path], checkpoint: Path | N
         if paths:
             artifact = wandb.Artifact(name, type=kind)
             for path in paths:
-                # immutable: the client reads the file where it lies and makes no copy
+                # immutable: the client uploads the file from its place and makes no copy
                 artifact.add_file(str(path), name=path.name, policy="immutable")
             run.log_artifact(artifact)

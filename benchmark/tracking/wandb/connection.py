@@ -1,4 +1,4 @@
-"""Whether Weights & Biases can be reached, found out before its client starts, so that it never asks or hangs."""
+"""Whether Weights & Biases can be reached, checked before its client starts, which could prompt or hang."""
 
 import logging
 import netrc
@@ -18,17 +18,25 @@ TIMEOUT = 3.0  # seconds for name lookup and connection together
 
 @dataclass(frozen=True)
 class Connection:
-    """`mode` as `wandb.init` takes it: "online", "offline", "disabled" or "shared"; `reason` why it is offline."""
+    """How the client should run.
+
+    Attributes:
+        mode: of `wandb.init`: "online", "offline", "disabled" or "shared".
+        reason: why it is offline.
+    """
 
     mode: str
     reason: str = ""
 
 
 def connect(timeout: float = TIMEOUT) -> Connection:
-    """Decide how the client should run: as WANDB_MODE says, but offline without a key or a host that answers.
+    """Decide how the client should run: as WANDB_MODE says, but offline without a key or without an answer of the host.
 
-    The host and mode are those of the client's own settings (environment, then its configuration files); keys are
-    looked for where the client does: WANDB_API_KEY, an identity token file, netrc. Nothing is asked interactively.
+    Host and mode come from the settings of the client (environment, then its configuration files). A key is looked for
+    where the client does: WANDB_API_KEY, an identity token file, netrc. There is no prompt.
+
+    Args:
+        timeout: seconds for name lookup and connection together.
     """
     import wandb
 
@@ -65,7 +73,7 @@ def _has_key(settings: Any, url: SplitResult) -> bool:
 
 
 def _first_hop(settings: Any, url: SplitResult) -> tuple[str, int]:
-    """The proxy if one is configured for the host, else the host itself."""
+    """(host, port) of the proxy, if one is configured for the host, else of the host."""
     host = url.hostname or ""
     proxy = getattr(settings, f"{url.scheme}_proxy", None)
     if not proxy and not urllib.request.proxy_bypass(host):
@@ -76,7 +84,7 @@ def _first_hop(settings: Any, url: SplitResult) -> tuple[str, int]:
 
 
 def _answers(host: str, port: int, timeout: float) -> bool:
-    """Whether a TCP connection opens in time. In a thread, because a name lookup has no time limit of its own."""
+    """Whether a TCP connection opens in time. A thread is needed because a name lookup has no time limit."""
     opened = threading.Event()
 
     def attempt() -> None:

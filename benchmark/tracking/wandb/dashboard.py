@@ -12,7 +12,7 @@ from benchmark.tracking.wandb.dashboard_sections import Panels, leading_columns,
 
 NAME = "Attacks compared"
 
-_ACROSS, _WIDTH, _HEIGHT = 3, 8, 6  # panels beside each other in a report, and their size in its 24 columns
+_ACROSS, _WIDTH, _HEIGHT = 3, 8, 6  # panels in a row of a report, and their size on its grid of 24 columns
 _ONLY_IN_THE_WORKSPACE = ("Single images",)
 
 _INTRODUCTION = (
@@ -35,16 +35,16 @@ _MEANINGS = (
 
 
 class Dashboard(NamedTuple):
-    """Both, not yet saved."""
+    """Workspace and report, not saved yet."""
 
     workspace: ws.Workspace
     report: wr.Report
 
     def specification(self) -> dict[str, Any]:
-        """What would be saved, as JSON; the same for the same runs.
+        """What `save` would send, as JSON data; equal for equal runs.
 
         Raises:
-            wandb.Error: the report's runs are looked up (`find_runs`), and the server does not answer.
+            wandb.Error: the server does not answer, which is asked if `find_runs` was set.
         """
         # pydantic's own JSON is what is sent
         return {
@@ -57,18 +57,20 @@ def make_dashboard(logged: Logged, project: str, entity: str, find_runs: bool = 
     """Workspace and report for a project.
 
     Args:
-        logged: what its runs have logged.
-        project, entity: whose.
-        find_runs: name the project in the report's tables of runs, for which the library asks the server; without it
-            they are those of the report's project.
+        logged: the keys that the runs of the project have logged.
+        project, entity: the project and its owner.
+        find_runs: whether the tables of runs in the report name the project, for which the library asks the server;
+            otherwise they show the project of the report.
     """
-    made = sections(logged)
     columns = leading_columns(logged)
     workspace = ws.Workspace(
         entity=entity,
         project=project,
         name=NAME,
-        sections=[ws.Section(name=name, panels=_named(name, panels), is_open=True) for name, panels in made.items()],
+        sections=[
+            ws.Section(name=name, panels=_named(name, panels), is_open=True)
+            for name, panels in sections(logged).items()
+        ],
         runset_settings=ws.RunsetSettings(groupby=[ws.Metric("Group")], pinned_columns=columns),
     )
     runs = (entity, project) if find_runs else ("", "")
@@ -83,7 +85,7 @@ def make_dashboard(logged: Logged, project: str, entity: str, find_runs: bool = 
 
 
 def _named(where: str, panels: Panels) -> Panels:
-    # The library draws identifiers at random; fixed ones make a specification that can be compared.
+    # The library draws identifiers at random; with fixed ones, specifications can be compared.
     for index, panel in enumerate(panels):
         panel._id = _identifier(where, type(panel).__name__, index)
     return panels

@@ -1,4 +1,4 @@
-"""What runs have logged, as the dashboard chooses from it: no panel can name anything else."""
+"""The keys that runs have logged; the panels of a dashboard use only these."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,17 @@ from benchmark.results.metric_keys import key_of
 from benchmark.tracking.points import AttackLog
 
 GLOBAL_STEP = "trainer/global_step"
-"""The axis Lightning's logger gives all it logs."""
+"""The axis of all metrics that Lightning logs."""
 
 
 class LoggedAttack(NamedTuple):
-    """`facts`: family, norm, eps, equal_norm, targeted; `axes`: keys of curves by the key of their axis."""
+    """What runs have logged of one attack.
+
+    Attributes:
+        facts: its family, norm, eps, equal_norm and targeted.
+        axes: key of an axis -> keys of the curves over it.
+        keys: all keys of the attack.
+    """
 
     facts: Mapping[str, Any]
     axes: Mapping[str, frozenset[str]]
@@ -21,23 +27,23 @@ class LoggedAttack(NamedTuple):
 
     @classmethod
     def of(cls, facts: Mapping[str, Any], log: AttackLog) -> "LoggedAttack":
-        """From what is logged of it, and a summary or any of its rows."""
+        """From its log, and from its summary or one of its rows as `facts`."""
         axes = {points.axis: frozenset(points.keys) for points in (log.over_steps, log.over_images)}
         return cls(facts, axes, frozenset(log.keys))
 
     def and_of(self, other: "LoggedAttack") -> "LoggedAttack":
-        """The same attack of two runs."""
+        """The keys of this attack in either of two runs."""
         axes = {axis: keys | other.axes.get(axis, frozenset()) for axis, keys in self.axes.items()}
         return LoggedAttack(self.facts, axes, self.keys | other.keys)
 
 
 @dataclass(frozen=True)
 class Logged:
-    """What one or more runs have logged.
+    """The keys that one or more runs have logged.
 
     Attributes:
-        training: Lightning's metrics, over `GLOBAL_STEP`.
-        attacks: by name.
+        training: Lightning's metrics, which are over `GLOBAL_STEP`.
+        attacks: name -> its keys.
     """
 
     training: frozenset[str]
@@ -45,7 +51,7 @@ class Logged:
 
     @classmethod
     def union(cls, several: "Iterable[Logged]") -> "Logged":
-        """What any of them has."""
+        """The keys of several runs together."""
         training: set[str] = set()
         attacks: dict[str, LoggedAttack] = {}
         for logged in several:
@@ -61,23 +67,23 @@ class Logged:
 
     @property
     def names(self) -> list[str]:
-        """Of the attacks, in that order."""
+        """The names of the attacks, in the order of `sweeps`."""
         return [name for sweep in self.sweeps for name in sweep.budgets]
 
     @property
     def targeted(self) -> list[str]:
-        """Those that aim at a target."""
+        """The names of the targeted attacks."""
         return [name for name in self.names if self.attacks[name].facts.get("targeted")]
 
     def key(self, attack: str, *path: str) -> list[str]:
-        """The key of one value of an attack, or nothing if no run has logged it."""
+        """The key of one value of an attack as a list, which is empty if no run has logged it."""
         key = key_of(attack, *path)
         return [key] if key in self.attacks[attack].keys else []
 
     def keys(self, attacks: Iterable[str], *paths: str) -> list[str]:
-        """Those of several attacks, of each every path such as "l2/median" that has been logged."""
+        """The keys of several attacks, for each of the paths, such as "l2/median", that a run has logged."""
         return [key for attack in attacks for path in paths for key in self.key(attack, *path.split("/"))]
 
     def curves(self, attack: str, axis: str) -> list[str]:
-        """The keys of an attack's curves over the axis of that path, such as "image/index"."""
+        """The keys of an attack's curves over an axis, which is given by its path, such as "image/index"."""
         return sorted(self.attacks[attack].axes.get(key_of(attack, *axis.split("/")), ()))

@@ -1,6 +1,6 @@
-"""The panels a team compares runs and attacks with, by section; every key comes from what runs have logged.
+"""The panels of the dashboard by section; their keys are those that runs have logged.
 
-Runs are grouped, so each bar and line is one group's.
+Runs are grouped, so that each bar and line stands for one group.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from benchmark.tracking.wandb.dashboard_keys import GLOBAL_STEP, Logged
 
 Panels = list[Any]
 
-_BARS, _RUNS = 100, 50  # shown at most in a panel; the libraries' own limits hide attacks
+_BARS, _RUNS = 100, 50  # shown in a panel at most; the default limits of the library hide attacks
 _UNIT = (0, 1)
 _NORMS = {"l2": "L2", "linf": "L∞", "psnr": "PSNR"}
 
 
 def sections(logged: Logged) -> dict[str, Panels]:
-    """Panels by the name of their section, without sections nothing is known for."""
-    made = {
+    """Name of a section -> its panels; sections without panels are left out."""
+    by_section = {
         "Leaderboard": _leaderboard(logged),
         "Success over the budget": _budgets(logged),
         "Clean and adversarial IoU": _scores(logged),
@@ -30,11 +30,11 @@ def sections(logged: Logged) -> dict[str, Panels]:
         "Pictures": _pictures(logged),
         "Training": _training(logged),
     }
-    return {name: panels for name, panels in made.items() if panels}
+    return {name: panels for name, panels in by_section.items() if panels}
 
 
 def leading_columns(logged: Logged) -> list[str]:
-    """Columns of the table of runs: success and score of each attack."""
+    """The first columns of the table of runs: success and IoU of each attack."""
     columns = []
     for attack in logged.names:
         score = "adv8_iou_target/mean" if attack in logged.targeted else "adv8_iou_truth/mean"
@@ -130,7 +130,7 @@ def _over_images(logged: Logged) -> Panels:
         for title, names in {"IoU": scores, "L2": ("l2",), "PSNR": ("psnr",), "passes": ("passes",)}.items():
             keys = [known[name] for name in names if name in known]
             panels += _lines(f"{attack}: {title} by image", logged.key(attack, "image", "index"), keys, "image")
-        # wandb.plot.line_series puts what it draws under this key
+        # wandb.plot.line_series logs its table under this key.
         panels += [
             wr.CustomChart(
                 query={"summaryTable": {"tableKey": f"{key}_table"}},

@@ -1,4 +1,4 @@
-"""Lightning's Weights & Biases logger, made so that a run never asks or waits because of it, and starts without it."""
+"""Lightning's Weights & Biases logger without prompts and without waiting; a run starts even if it cannot."""
 
 import os
 import re
@@ -15,25 +15,25 @@ from benchmark.tracking.guard import Guard, in_one_line
 from benchmark.tracking.wandb.attack_log import log_attack_epoch
 from benchmark.tracking.wandb.connection import Connection, connect, log
 
-INIT_TIMEOUT = 30  # seconds a server that answers may take to accept a run
+INIT_TIMEOUT = 30  # seconds within which the server has to accept a run
 
 _WHO = "Weights & Biases"
 _SECRET = re.compile(r"api_?key|password|secret|token", re.IGNORECASE)
 _DATA_DIR = "WANDB_DATA_DIR"
-_ours: set[str] = set()  # values of WANDB_DATA_DIR set here, as against those a user set
+_set_here: set[str] = set()  # values of WANDB_DATA_DIR that a user has not set
 
 
 class RunLogger(WandbLogger):
-    """A WandbLogger that tells of attack epochs too; a run that cannot be created goes offline, then nowhere."""
+    """A WandbLogger that also logs attack epochs. If a run cannot be created online, it goes offline, then nowhere."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._wandb_init.pop("anonymous", None)  # Lightning passes what the client warns about
+        self._wandb_init.pop("anonymous", None)  # the client warns about this setting of Lightning
         self._given_up = False
 
     @property
     def experiment(self) -> Any:
-        """The client's run, or one that ignores everything if none could be created."""
+        """The run of the client, or an object that ignores every call if no run can be created."""
         while not self._given_up:
             try:
                 return super().experiment
@@ -46,20 +46,20 @@ class RunLogger(WandbLogger):
             self._given_up = True
             Guard(_WHO).warn("starting a run", error)
         else:
-            _say_offline(in_one_line(error), Path(self._wandb_init["dir"]))
+            _warn_offline(in_one_line(error), Path(self._wandb_init["dir"]))
             self._wandb_init |= {"mode": "offline", "settings": _client_settings("offline")}
 
     def log_hyperparams(self, params: Any) -> None:
-        """Into the run's configuration, without entries named like keys or passwords."""
+        """Add to the configuration of the run, without entries named like keys or passwords."""
         if not isinstance(self.experiment, DummyExperiment):  # which has no configuration
             super().log_hyperparams(without_secrets(params) if isinstance(params, Mapping) else params)
 
     def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
-        """Curves, table, charts, summary and artifacts."""
+        """Log curves, table, charts, summary and artifacts."""
         log_attack_epoch(self.experiment, epoch)
 
     def finish(self, exit_code: int = 0) -> None:
-        """Close the run, so that the next one of this process gets a run of its own."""
+        """Close the run, so that a later run of this process is a new one."""
         if self._experiment is not None:
             self._experiment.finish(exit_code=exit_code)
 
@@ -77,10 +77,15 @@ def make_logger(
     notes: str | None = None,
     id: str | None = None,
 ) -> RunLogger | None:
-    """A logger that writes to `save_dir`/wandb, online if it can be, else offline; None if disabled or not installed.
+    """A logger that writes to `save_dir`/wandb; None if Weights & Biases is disabled or not installed.
 
-    Offline says so in one line, with how to upload later. `config` becomes the run's configuration, without entries
-    named like keys or passwords; `id` continues an earlier run.
+    Without a key or a network it writes offline, and one line of the log says how to upload the run later.
+
+    Args:
+        save_dir: the folder of the run.
+        project, name, group, tags, entity, job_type, notes: of the run at Weights & Biases.
+        config: the configuration of the run; entries named like keys or passwords are left out.
+        id: of an earlier run, which is continued.
     """
     settings = {
         "project": project,
@@ -110,7 +115,7 @@ def make_logger(
 
 
 def without_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy without entries named like API keys, passwords or secrets, at any depth."""
+    """A copy without the entries, at any depth, that are named like API keys, passwords or secrets."""
     return {
         key: without_secrets(value) if isinstance(value, Mapping) else value
         for key, value in config.items()
@@ -127,16 +132,16 @@ def _plain(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _connect(folder: Path) -> Connection:
-    # Only rank 0 has a run; the others need not look for the host.
+    # Only rank 0 has a run; the other ranks need no connection.
     if getattr(rank_zero_only, "rank", 0) != 0:
         return Connection("offline")
     connection = connect()
     if connection.mode == "offline":
-        _say_offline(connection.reason, folder)
+        _warn_offline(connection.reason, folder)
     return connection
 
 
-def _say_offline(reason: str, folder: Path) -> None:
+def _warn_offline(reason: str, folder: Path) -> None:
     how = f"`wandb login`, then `wandb sync {folder}/wandb/offline-run-*`"
     log.warning("Weights & Biases: offline (%s); upload later: %s", reason, how)
 
@@ -144,12 +149,12 @@ def _say_offline(reason: str, folder: Path) -> None:
 def _client_settings(mode: str) -> Any:
     import wandb
 
-    # Offline, the client would repeat at start and end what was said in one line.
+    # Silent, because an offline client repeats the line above at its start and end.
     return wandb.Settings(silent=mode == "offline", init_timeout=INIT_TIMEOUT)
 
 
 def _keep_files_in(folder: Path) -> None:
-    """Stage artifacts in the run's folder, not in the home directory, which may be full, read-only or elsewhere."""
-    if os.environ.get(_DATA_DIR) in (None, *_ours):
+    """Stage artifacts in the folder of the run; the home directory may be full or read-only."""
+    if os.environ.get(_DATA_DIR) in (None, *_set_here):
         os.environ[_DATA_DIR] = str(folder / "wandb" / "data")
-        _ours.add(os.environ[_DATA_DIR])
+        _set_here.add(os.environ[_DATA_DIR])

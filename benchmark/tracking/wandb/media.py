@@ -1,4 +1,4 @@
-"""Rows as a Weights & Biases table: every row, and for the first of them the pictures with their masks."""
+"""Rows as a Weights & Biases table, with pictures and masks for the first rows."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import wandb
 
 Media = Callable[[Mapping[str, Any]], MontageItem | None]
-"""Gives the pictures of a row, or None if they are not kept."""
+"""Returns the pictures of a row, or None if the run has not saved them."""
 
 
 def row_table(rows: Sequence[Mapping[str, Any]], media: Media | None = None, limit: int = 50) -> "wandb.Table":
-    """All `rows`; the first `limit` of them with the clean image (masks: truth, target, prediction) and the result.
+    """All rows without their confusion counts; the first `limit` rows with the clean and the adversarial image.
 
-    Confusion counts are in the artifact only.
+    Both images have the masks truth, target and prediction.
     """
     import wandb
 
@@ -34,7 +34,7 @@ def row_table(rows: Sequence[Mapping[str, Any]], media: Media | None = None, lim
 
 
 def finite(value: Any) -> Any:
-    """The same, None for NaN and infinities, which charts cannot show."""
+    """The value, or None for NaN and infinities, which charts cannot show."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -48,7 +48,7 @@ def _picture(image: NDArray[Any], masks: Mapping[str, NDArray[Any]], classes: in
     import wandb
 
     names = {label: "background" if label == 0 else f"class {label}" for label in range(classes)}
-    names[VOID] = "does not count"
+    names[VOID] = "not evaluated"
     layers = {
         name: {"mask_data": np.asarray(mask, dtype=np.uint8), "class_labels": names} for name, mask in masks.items()
     }
