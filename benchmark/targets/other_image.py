@@ -30,7 +30,7 @@ class OtherImage(Target):
         order = sorted(set(split.ids))
         if len(order) < 2:
             raise InputError(
-                f"target={self.kind} needs at least 2 images in the split, found {len(order)}; "
+                f"target={self.kind} needs at least 2 images in the split, which has {len(order)}; "
                 "put more images into it (data.fractions, split files) or use target=mask_file"
             )
         random.Random(self.seed).shuffle(order)

@@ -47,10 +47,10 @@ def compare(root: Path, folder: Path, options: Sequence[str] = (), seeds: Sequen
         if not (shown / "summary.json").exists():
             assert main(["transfer", str(source), "--victims", str(hardened), "--out", str(shown)]) == 0
         seen = [row for row in TRANSFER.read(shown).to_pylist() if row["attack"] == "pgd@4"]
-        for adversarial_training, found in scores.items():
+        for adversarial_training, result in scores.items():
             own = _own(folder / f"{adversarial_training}_{seed}")
             files = [row for row in seen if row["white_box"] == (adversarial_training == "none")]
-            found.append(own | {"transfer": {row["id"]: row["adv8_iou_truth"] for row in files}})
+            result.append(own | {"transfer": {row["id"]: row["adv8_iou_truth"] for row in files}})
     return _table(scores["none"], scores["pgd_at"])
 
 

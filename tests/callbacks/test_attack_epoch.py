@@ -171,8 +171,8 @@ def test_what_is_done_is_not_attacked_again(victim, data, plan, make_trainer, tm
     with pytest.raises(RuntimeError, match="3 images have no row, such as test_00000 of one"):
         make_trainer(epoch, inference_mode=False).test(victim, datamodule=data, verbose=False)
     rows = tables.read(tmp_path)
-    found = set(zip(rows["attack"].to_pylist(), rows["id"].to_pylist(), strict=True))
-    assert found == {(name, image_id) for name in ("one", "two") for image_id in IDS} - done.keys()
+    result = set(zip(rows["attack"].to_pylist(), rows["id"].to_pylist(), strict=True))
+    assert result == {(name, image_id) for name in ("one", "two") for image_id in IDS} - done.keys()
 
 
 @pytest.mark.parametrize("background_writer", [False, True])
@@ -187,11 +187,11 @@ def test_an_end_by_signal_keeps_what_has_finished(
     write, written = RowWriter.write, []
 
     def first_only(self: RowWriter, *finished: Any) -> list[row_writer.Row]:
-        found = write(self, *finished)
+        result = write(self, *finished)
         written.append(finished)
         if len(written) == 1:
             raise Stopped(Stopped.TERMINATED)
-        return found
+        return result
 
     monkeypatch.setattr(RowWriter, "write", first_only)
     with pytest.raises(Stopped, match="terminated"):

@@ -13,10 +13,10 @@ def test_it_counts_images_slots_and_successes(capsys) -> None:
     progress.done({"success8": False})
     progress._bar.refresh()
     progress.close()
-    said = capsys.readouterr().err
-    assert "2/3" in said
-    assert "asma: 2 slots, IoU 0.500" in said
-    assert "success 1/2" in said
+    shown = capsys.readouterr().err
+    assert "2/3" in shown
+    assert "asma: 2 slots, IoU 0.500" in shown
+    assert "success 1/2" in shown
 
 
 def test_disabled_it_says_nothing(capsys) -> None:

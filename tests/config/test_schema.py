@@ -50,7 +50,7 @@ import pytest
         ("data.test_split=train", "data.test_split='train': must be 'test' or 'val'"),
         ("data.n_train=1", "batch normalisation needs 2 training images for each process, found 1 for 1"),
         ("data.n_test=0", "data.n_test=0"),
-        ("data.n_test=1", "target=other_image needs at least 2 images in the split, found 1"),
+        ("data.n_test=1", "target=other_image needs at least 2 images in the split, which has 1"),
         ("victim.encoder=resnet188", "unknown encoder 'resnet188' in victim.encoder; nearest: resnet18"),
         ("victim.mean=abc", "victim: could not convert string to float"),
         ("victim.options=3", "victim: "),

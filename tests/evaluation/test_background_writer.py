@@ -8,21 +8,21 @@ from benchmark.evaluation.background_writer import OrderedWorker
 
 
 def test_without_a_thread_each_piece_is_done_at_once() -> None:
-    own = threading.get_ident()
+    caller = threading.get_ident()
     work: OrderedWorker[int] = OrderedWorker(0)
-    assert work.submit(threading.get_ident) == [own]
+    assert work.submit(threading.get_ident) == [caller]
     assert work.flush() == []
     work.close()
 
 
 def test_results_come_in_order_from_another_thread() -> None:
     work: OrderedWorker[tuple[int, int]] = OrderedWorker(2)
-    found = [one for number in range(20) for one in work.submit(lambda n=number: (n, threading.get_ident()))]
-    found += work.flush()
+    result = [one for number in range(20) for one in work.submit(lambda n=number: (n, threading.get_ident()))]
+    result += work.flush()
     work.close()
-    assert [number for number, _ in found] == list(range(20))
-    assert {thread for _, thread in found}.isdisjoint({threading.get_ident()})
-    assert len({thread for _, thread in found}) == 1
+    assert [number for number, _ in result] == list(range(20))
+    assert {thread for _, thread in result}.isdisjoint({threading.get_ident()})
+    assert len({thread for _, thread in result}) == 1
 
 
 def test_the_caller_waits_when_too_much_does() -> None:

@@ -113,8 +113,8 @@ class _Weighing(Noise):
 seen: list[tuple[float, ...] | None] = []
 
 
-@pytest.mark.parametrize(("rule", "asked"), [(_Weighing(), 1), (Noise(), 0)])
-def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule: Noise, asked: int) -> None:
+@pytest.mark.parametrize(("rule", "calls_expected"), [(_Weighing(), 1), (Noise(), 0)])
+def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule: Noise, calls_expected: int) -> None:
     calls = []
 
     def count() -> tuple[float, ...]:
@@ -132,10 +132,10 @@ def test_the_training_set_is_counted_only_for_rules_that_ask(victim, data, rule:
     with Session(plan, victim, split_of(data, "test"), quantizer=EIGHT_BIT, class_pixels=count) as session:
         session.submit(data.test_dataloader().dataset[0])
         list(session.run(True))
-    assert len(calls) == asked
+    assert len(calls) == calls_expected
     masks = torch.stack([data.mask(image_id, "train") for image_id in data.splits()["train"]])
     expected = tuple(torch.bincount(masks.flatten()).double().tolist())
-    assert seen == [expected] * (2 * asked)
+    assert seen == [expected] * (2 * calls_expected)
 
 
 def test_passes_for_no_step_are_refused(victim, data) -> None:

@@ -143,11 +143,11 @@ def test_all_pictures_of_an_image_are_saved(tmp_path: Path) -> None:
     case = replace(case, valid=hidden, target_valid=hidden & (case.truth == 0))
     finished = _finished(case, case.target.float().expand(3, 8, 8))
     _writer(tmp_path).write("two", finished, case)
-    found = {name: load_map(RunFolder(tmp_path).picture(name, "im/1")) for name in ("truth", "target", "prediction")}
-    assert found["truth"][:4].tolist() == [[VOID] * 8] * 4
-    assert found["truth"][4:].tolist() == case.truth[4:].tolist()
-    assert (found["target"] != VOID).tolist() == case.target_valid.tolist()
-    assert found["prediction"].tolist() == finished.clean_preds.tolist()
+    result = {name: load_map(RunFolder(tmp_path).picture(name, "im/1")) for name in ("truth", "target", "prediction")}
+    assert result["truth"][:4].tolist() == [[VOID] * 8] * 4
+    assert result["truth"][4:].tolist() == case.truth[4:].tolist()
+    assert (result["target"] != VOID).tolist() == case.target_valid.tolist()
+    assert result["prediction"].tolist() == finished.clean_preds.tolist()
     assert load_map(RunFolder(tmp_path).prediction("two", "im/1")).tolist() == finished.adv8_preds.tolist()
     assert torch.equal(load_picture(RunFolder(tmp_path).picture("clean", "im/1")), case.image)
 
@@ -211,11 +211,11 @@ def test_traces_are_thinned_evenly_with_both_ends(steps: int, kept: int) -> None
     case = _case()
     thinned = trace_rows("asma", _finished(case, case.image, steps))
     assert len(thinned) == kept
-    found = [row["step"] for row in thinned]
-    assert found == sorted(set(found))
+    result = [row["step"] for row in thinned]
+    assert result == sorted(set(result))
     if steps:
-        assert (found[0], found[-1]) == (0, steps - 1)
-        gaps = [after - before for before, after in itertools.pairwise(found)]
+        assert (result[0], result[-1]) == (0, steps - 1)
+        gaps = [after - before for before, after in itertools.pairwise(result)]
         assert not gaps or max(gaps) - min(gaps) <= 1
     assert all(set(row) == set(schema.TRACE_SCHEMA.names) for row in thinned)
     assert all(row["loss"] is None for row in thinned)

@@ -63,8 +63,8 @@ def test_the_clean_image_is_predicted_once_for_all_attacks() -> None:
     defended = TransformedScores({"inv": _invert}, scores)
     first, second = _case(), _case("b")
     columns = [defended.columns(first, first.image), defended.columns(first, 1 - first.image)]
-    assert [found["clean_inv_iou_truth"] for found in columns] == [0, 0]
-    assert [found["inv_iou_truth"] for found in columns] == [0, 1]
+    assert [result["clean_inv_iou_truth"] for result in columns] == [0, 0]
+    assert [result["inv_iou_truth"] for result in columns] == [0, 1]
     assert len(seen) == 3
     defended.columns(second, second.image)
     assert len(seen) == 5

@@ -120,7 +120,7 @@ def test_its_class_is_the_first_that_is_an_object_or_the_one_given(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"form": "star"}, "form='star': must be disc or square"),
         ({"area": 0}, "area=0: must be above 0 and at most .5"),
@@ -129,8 +129,8 @@ def test_its_class_is_the_first_that_is_an_object_or_the_one_given(
         ({"label": 255}, "label=255: must be a class, from 0"),
     ],
 )
-def test_shapes_that_make_no_sense(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=rf"target\.{said}"):
+def test_shapes_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=rf"target\.{message}"):
         Shape(**options)
 
 

@@ -70,7 +70,7 @@ def test_a_difference_where_nothing_counts_is_none() -> None:
 @pytest.mark.parametrize("ids", [[], ["a"], ["a", "a"]])
 def test_one_image_has_no_other(ids: list[str], kind: type[OtherImage]) -> None:
     with pytest.raises(
-        InputError, match=f"target={kind.kind} needs at least 2 images in the split, found {len(set(ids))}"
+        InputError, match=f"target={kind.kind} needs at least 2 images in the split, which has {len(set(ids))}"
     ):
         kind().prepare(Split(ids, {}.__getitem__, 0))
 

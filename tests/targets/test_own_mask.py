@@ -36,26 +36,26 @@ def centre(mask: Tensor) -> list[float]:
 
 def test_a_shift_moves_the_whole_map_as_far_as_it_says() -> None:
     truth = disc(12).long() + disc(5).long()
-    found = draws(Shifted(0.25, seed=1), truth)
-    assert len({one.name for one in found}) == len(found) == 20
-    for one in found:
+    result = draws(Shifted(0.25, seed=1), truth)
+    assert len({one.name for one in result}) == len(result) == 20
+    for one in result:
         right, down = (int(part) for part in one.name.removeprefix("shifted:").split(","))
         assert math.hypot(right, down) == pytest.approx(0.25 * SIZE, abs=1)
         assert torch.equal(one.mask, torch.roll(truth, (down, right), (0, 1)))
 
 
 def test_directions_that_push_most_of_the_structure_out_are_passed_over() -> None:
-    found = draws(Shifted(0.25), disc(10, right=11).long())
-    assert 5 < len(found) < 20
+    result = draws(Shifted(0.25), disc(10, right=11).long())
+    assert 5 < len(result) < 20
     # Half of the disc is out where it has gone eleven to the left.
-    assert all(int(one.name.split(":")[1].split(",")[0]) >= -11 for one in found)
+    assert all(int(one.name.split(":")[1].split(",")[0]) >= -11 for one in result)
 
 
 def test_where_every_direction_pushes_it_out_the_one_that_leaves_most_is_taken() -> None:
     truth = disc(10).long()
-    (found,) = draws(Shifted(0.7), truth)
-    assert 0 < int(found.mask.sum()) < 0.5 * int(truth.sum())
-    assert int(found.mask.sum()) == max(int(one.mask.sum()) for one in _far_shifts(truth))
+    (result,) = draws(Shifted(0.7), truth)
+    assert 0 < int(result.mask.sum()) < 0.5 * int(truth.sum())
+    assert int(result.mask.sum()) == max(int(one.mask.sum()) for one in _far_shifts(truth))
 
 
 def _far_shifts(truth: Tensor) -> list[Any]:
@@ -83,9 +83,9 @@ def test_what_is_not_known_moves_along() -> None:
 @pytest.mark.parametrize("factor", [0.5, 0.8, 1.5])
 def test_scaling_keeps_the_centre_and_scales_the_area(factor: float) -> None:
     truth = disc(12, 30, 44).long() + disc(6, 28, 44).long()
-    found = draws(Scaled(factor), truth)
-    assert [one.name for one in found] == [f"scaled:{factor**power:g}" for power in (1, 2, 3, 4)]
-    first, second = found[:2]
+    result = draws(Scaled(factor), truth)
+    assert [one.name for one in result] == [f"scaled:{factor**power:g}" for power in (1, 2, 3, 4)]
+    first, second = result[:2]
     for one, by in ((first, factor), (second, factor**2)):
         assert int((one.mask > 0).sum()) == pytest.approx(int((truth > 0).sum()) * by**2, rel=0.08)
         assert centre(one.mask) == pytest.approx(centre(truth), abs=0.5)
@@ -103,9 +103,9 @@ def test_erosion_and_dilation_move_the_outline_by_a_share_of_the_radius(size: in
     radius = size / 5
     truth = disc(radius, size / 2, size / 2, size).long()
     for kind, sign in ((Eroded, -1), (Dilated, 1)):
-        found = draws(kind(0.25), truth)
-        assert [one.name for one in found] == [f"{kind.kind}:{share:g}" for share in (0.25, 0.5, 0.75)]
-        for one, share in zip(found, (0.25, 0.5, 0.75), strict=True):
+        result = draws(kind(0.25), truth)
+        assert [one.name for one in result] == [f"{kind.kind}:{share:g}" for share in (0.25, 0.5, 0.75)]
+        for one, share in zip(result, (0.25, 0.5, 0.75), strict=True):
             found_radius = math.sqrt(int(one.mask.sum()) / math.pi)
             assert found_radius == pytest.approx(radius * (1 + sign * share), abs=0.6)
             assert (truth.bool() >= one.mask.bool()).all() if sign < 0 else (truth.bool() <= one.mask.bool()).all()
@@ -135,8 +135,8 @@ def test_beyond_the_border_there_is_no_structure() -> None:
 @pytest.mark.parametrize("kind", [Shifted, Scaled, Eroded, Dilated, Erased])
 def test_nothing_can_be_done_to_an_image_without_structure(kind: type[Target]) -> None:
     empty = torch.zeros(8, 8).long()
-    (found,) = draws(kind(), empty)
-    assert torch.equal(found.mask, empty)
+    (result,) = draws(kind(), empty)
+    assert torch.equal(result.mask, empty)
     target = kind()
     target.prepare(Split(["a"], lambda _: empty, 0))
     assert target.choose("a", empty, torch.ones(8, 8, dtype=torch.bool)).too_close
@@ -151,9 +151,9 @@ def test_a_pixel_cannot_be_eroded() -> None:
 
 def test_an_erased_target_is_background_whatever_that_is() -> None:
     truth = disc(10).long()
-    (found,) = draws(Erased(), truth, background=1)
-    assert found.name == "erased"
-    assert (found.mask == 1).all()
+    (result,) = draws(Erased(), truth, background=1)
+    assert result.name == "erased"
+    assert (result.mask == 1).all()
 
 
 def test_what_the_victim_does_not_see_counts_as_erased_already() -> None:
@@ -165,7 +165,7 @@ def test_what_the_victim_does_not_see_counts_as_erased_already() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "said"),
+    ("kind", "options", "message"),
     [
         (Shifted, {"distance": 0}, "distance=0: must be between 0 and 1"),
         (Shifted, {"distance": 1}, "distance=1: must be between 0 and 1"),
@@ -175,6 +175,6 @@ def test_what_the_victim_does_not_see_counts_as_erased_already() -> None:
         (Dilated, {"share": 1.0}, r"share=1\.0: must be between 0 and 1"),
     ],
 )
-def test_parameters_that_change_nothing_are_refused(kind: type, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=rf"target\.{said}"):
+def test_parameters_that_change_nothing_are_refused(kind: type, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=rf"target\.{message}"):
         kind(**options)

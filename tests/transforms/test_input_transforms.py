@@ -26,11 +26,11 @@ def _pixels(channels: int = 3, height: int = 12, width: int = 17) -> Tensor:
 def test_8_bit_images_come_and_go(defence: Callable[[Tensor], Tensor], channels: int) -> None:
     pixels = _pixels(channels)
     before = pixels.clone()
-    found = defence(pixels)
-    assert (found.shape, found.dtype) == (pixels.shape, torch.uint8)
+    result = defence(pixels)
+    assert (result.shape, result.dtype) == (pixels.shape, torch.uint8)
     assert torch.equal(pixels, before)
-    assert torch.equal(found, defence(pixels))
-    assert not torch.equal(found, pixels)
+    assert torch.equal(result, defence(pixels))
+    assert not torch.equal(result, pixels)
     flat = torch.full((channels, 16, 16), 136, dtype=torch.uint8)
     assert torch.equal(defence(flat), flat)
 
@@ -74,7 +74,7 @@ def test_resize_loses_what_is_finer_than_the_scale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: JPEG(0), "JPEG: quality=0: must be 1 to 100"),
         (lambda: JPEG(101), "JPEG: quality=101: must be 1 to 100"),
@@ -87,6 +87,6 @@ def test_resize_loses_what_is_finer_than_the_scale() -> None:
         (lambda: Resize(float("nan")), "Resize: scale=nan: must be above 0 and below 1"),
     ],
 )
-def test_a_parameter_out_of_range(make: Callable[[], object], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_parameter_out_of_range(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         make()
