@@ -237,11 +237,7 @@ KNOWN: set[tuple[str, str]] = {
     ),
     *(
         ("many_parameters_are_keywords", place)
-        for place in (
-            "attacks/proximal.py",
-            "speed/comparison.py",
-            "speed/reference_asma.py",
-        )
+        for place in ("attacks/proximal.py", "speed/comparison.py", "speed/reference_asma.py")
     ),
     *(
         ("names_of_run_files_stand_in_the_layout", place)
@@ -254,7 +250,6 @@ KNOWN: set[tuple[str, str]] = {
         )
     ),
     *(("run_files_are_read_in_runs", place) for place in ("verify/summary.py",)),
-    *(("unique", place) for place in ("Scaled",)),
 }
 
 

@@ -27,7 +27,7 @@ GAIN = 0.95
 """At which part of the smallest norm of a success a later try is given up."""
 
 
-class Scaled(NamedTuple):
+class CalibratedStep(NamedTuple):
     """What calibration makes of one step.
 
     Attributes:
@@ -52,7 +52,7 @@ def start(batch: Batch) -> None:
     }
 
 
-def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> Scaled:
+def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> CalibratedStep:
     """Calibrate a step, given J's gradient (B, C, H, W) and the IoU (B,) float64 at the iterates."""
     state = batch.state
     fresh, again = batch.steps == 0, batch.best_norm < state["smallest"]
@@ -73,7 +73,7 @@ def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> Scaled:
     outgrown = norms(batch.iterates - batch.images, 2) >= GAIN * batch.best_norm
     batch.done = (tries > 0) & ~again & (outgrown | (part + ROUNDS >= length))
     points = torch.where(_wide(again), batch.images, batch.iterates)
-    return Scaled(
+    return CalibratedStep(
         top * FALL ** (part % length / length), fresh | again, points, torch.where(_wide(again), clean, gradient)
     )
 
