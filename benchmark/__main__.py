@@ -1,6 +1,5 @@
 """python -m benchmark COMMAND ...; imports nothing heavy until a command needs it."""
 
-import gc
 import sys
 from collections.abc import Sequence
 
@@ -60,7 +59,4 @@ def _top_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    status = main()
-    # At its end the interpreter looks for cycles in all that torch has loaded, which takes seconds.
-    gc.freeze()
-    sys.exit(status)
+    sys.exit(main())
