@@ -29,13 +29,13 @@ configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/G
   data=isic2018 data.root=PATH data.size=128        what is segmented
   victim=deeplabv3plus victim.encoder=resnet34      which network; victim.ckpt=PATH takes a trained one
   victim=torchscript victim.program=model.ts        a network of yours; docs/own_models.md has the others
-  victim.transform=[jpeg] victim.window=256         what is done around it, in attack and judgement
+  victim.transform=[jpeg] victim.window=256         what is done around it, in attack and evaluation
   attack=asma attacks.asma.rule.tau=1e-5            which attack and its parameters
-  defence=[jpeg,median]                             input transforms the files are also shown through
+  defence=[jpeg,median]                             input transforms applied to the adversarial images
   trainer.max_epochs=60 engine.slots=16             how long, how many images at once
   trainer=ddp sharding=dynamic                      all GPUs of this machine; docs/cluster.md has more
   run.resume=FOLDER                                 go on with a run that has not ended
-  logger=wandb seed=1 run.name=mine                 where it is told, and what it is called
+  logger=wandb seed=1 run.name=mine                 where it is logged, and what it is called
 sweeps: -m victim=unet,fpn seed=1,2,3               one run per combination
 
 examples

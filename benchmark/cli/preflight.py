@@ -1,4 +1,4 @@
-"""What would stop a run later, found before anything is computed or written."""
+"""Checks that find, before anything is computed or written, what would stop a run later."""
 
 from typing import TYPE_CHECKING
 

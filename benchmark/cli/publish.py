@@ -1,4 +1,4 @@
-"""What a finished attack epoch shows: merged rows, summary, table, pictures, loggers. Rows first."""
+"""After an attack epoch: merge the rows, then summarise, draw and log them."""
 
 import warnings
 from collections.abc import Iterator, Mapping

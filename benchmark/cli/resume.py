@@ -1,4 +1,4 @@
-"""Going on with a run: what it was asked to do, whether this is the same, and which rows it has."""
+"""Resuming a run: its overrides, whether the configuration is still the same, and which rows are done."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,9 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
 def _saved_overrides(folder: Path) -> list[Override]:
     saved = RunFolder(folder).environment().get("overrides")
     if not isinstance(saved, list):
-        raise InputError(f"{folder}: environment.json does not say what was asked for; give the run's own command")
+        raise InputError(
+            f"{folder}: environment.json does not list the overrides of the run; give the command that started it"
+        )
     try:
         return [parse(str(text)) for text in saved]
     except InputError as error:

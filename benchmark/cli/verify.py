@@ -64,7 +64,7 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
             for mismatch in verification.mismatches(bar.update):
                 found.add(mismatch)
         except Stopped as stop:
-            stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} faults"
+            stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} differences"
             raise
     found.tell()
     print(_verdict(folder, rows, verification.checks, found.count))
@@ -72,7 +72,7 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
 
 
 class _Found:
-    """The first faults and how many there are."""
+    """The first differences, to be printed, and how many there are."""
 
     def __init__(self, mismatches: "Sequence[Mismatch]") -> None:
         self.count, self._shown = 0, list["Mismatch"]()
@@ -95,7 +95,7 @@ def _verdict(folder: Path, rows: int, checks: "RowChecks", mismatches: int) -> s
     from benchmark.verify.table import finished
 
     unfinished = "" if finished(folder) else f"unfinished: {rows} rows so far, "
-    said = "as recorded" if not mismatches else f"{mismatches} fault{'s' * (mismatches != 1)}"
+    said = "as recorded" if not mismatches else f"{mismatches} difference{'s' * (mismatches != 1)}"
     held = len(checks.held - checks.recomputed)
     counted = (
         f"{rows} rows: {len(checks.recomputed)} columns recomputed, {held} of the float32 result and its cost held "
@@ -130,7 +130,7 @@ def recorded_run(folder: Path, past: "OpenedRun", moved: bool) -> "tuple[Recorde
 
 
 def _changes(environment: Mapping[str, Any]) -> list[str]:
-    """What is no fault, but may be why there are some."""
+    """Changes that are no differences, but may explain some."""
     from benchmark.cli.environment import package_versions
 
     said = environment.get("packages")

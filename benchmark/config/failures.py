@@ -1,4 +1,4 @@
-"""What went wrong: libraries' messages as one line of ours, and in a sweep without ending it."""
+"""Errors of runs: messages of Hydra and OmegaConf in one line each, and a sweep that goes on after an error."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Where the configuration lies and which names it offers; imports nothing heavy."""
+"""Where the configuration files are and which names each group offers; imports nothing heavy."""
 
 import sys
 from pathlib import Path

@@ -45,7 +45,7 @@ def mismatches(command: Callable[..., Any]) -> Callable[..., list[str]]:
         outcome = command("verify", folder, *options)
         assert outcome.status == 1, outcome
         *lines, verdict = outcome.out.splitlines()
-        counted = f"{len(lines)} fault{'s' * (len(lines) > 1)}; "
+        counted = f"{len(lines)} difference{'s' * (len(lines) > 1)}; "
         assert verdict.startswith(f"{folder}: ")
         assert counted in verdict or lines[-1].startswith("... and ")
         return lines
@@ -473,7 +473,7 @@ def test_an_interrupted_check_says_how_far_it_came(command, small_run: Path, mon
     monkeypatch.setattr(RowChecks, "mismatches", interrupted)
     outcome = command("verify", small_run)
     assert (outcome.status, outcome.out) == (130, "")
-    assert outcome.err.splitlines()[-1] == (f"interrupted: 2 of 6 rows of {small_run} had been checked, 0 faults")
+    assert outcome.err.splitlines()[-1] == (f"interrupted: 2 of 6 rows of {small_run} had been checked, 0 differences")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--ckpt", "a"), ("run", "--chkpt", "a")])
