@@ -4,47 +4,42 @@ import importlib
 import re
 import shutil
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
 from PIL import Image
 
-from benchmark.config.groups import names
+from benchmark.config.groups import conf_folder, names
 from benchmark.data.cityscapes import Cityscapes
-from benchmark.data.cvc_clinicdb import LAST_FRAMES, CVCClinicDB
-from benchmark.data.drishti_gs1 import DrishtiGS1
-from benchmark.data.folder import Folder
+from benchmark.data.cvc_clinicdb import LAST_FRAMES
 from benchmark.data.fundus import CLASS_NAMES
 from benchmark.data.isic import ISIC
-from benchmark.data.kvasir_seg import KvasirSEG
 from benchmark.data.medsegbench import MedSegBench
-from benchmark.data.pascal_voc import PascalVOC
-from benchmark.data.ph2 import PH2
 from benchmark.data.refuge import Refuge
 from benchmark.data.rim_one_dl import RimOneDL
 from benchmark.data.rim_one_r3 import RimOneR3
-from benchmark.data.rim_one_samples import RimOneSamples
 from benchmark.data.source import SPLITS
 from benchmark.errors import InputError
-from tests.miniatures import WRITERS, Miniature, box, cityscapes, medsegbench, save
+from tests.miniatures import OPTIONS, WRITERS, Miniature, box, cityscapes, medsegbench, save
 
-SOURCES: dict[str, Callable[..., Any]] = {
-    **{f"isic{year}": lambda root, year=year, **options: ISIC(root, year, **options) for year in (2016, 2017, 2018)},
-    "rim_one_r3": RimOneR3,
-    "rim_one_dl": RimOneDL,
-    "rim_one_samples": RimOneSamples,
-    "drishti_gs1": DrishtiGS1,
-    "refuge": Refuge,
-    "ph2": PH2,
-    "kvasir_seg": KvasirSEG,
-    "cvc_clinicdb": CVCClinicDB,
-    "medsegbench": lambda root, **options: MedSegBench(root, **{"subset": "busi", "resolution": 128} | options),
-    "pascal_voc": PascalVOC,
-    "cityscapes": Cityscapes,
-    "folder": Folder,
-}
+
+def _maker(name: str) -> Callable[..., Any]:
+    """The source's class with the keys of its YAML, and with those that its miniature needs."""
+    section = OmegaConf.load(conf_folder() / "data" / f"{name}.yaml")
+    source = get_class(section["_target_"])
+    needed = dict(option.removeprefix("data.").split("=") for option in OPTIONS.get(name, ()))
+    keys = [key for key in section if key in signature(source).parameters and not OmegaConf.is_missing(section, key)]
+    given = OmegaConf.to_container(OmegaConf.create({key: section[key] for key in keys} | needed))
+    given |= {key: int(value) for key, value in needed.items() if value.isdecimal()}
+    return lambda root, **options: source(root, **given | options)
+
+
+SOURCES: dict[str, Callable[..., Any]] = {name: _maker(name) for name in names("data") if name != "synthetic"}
 FUNDUS = ("rim_one_r3", "rim_one_dl", "drishti_gs1", "refuge")
 CLASSES = {"medsegbench": 3, "pascal_voc": 21, "cityscapes": 19}  # of the others: 2
 
