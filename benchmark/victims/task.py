@@ -36,12 +36,12 @@ class Victim(pl.LightningModule):
             0 and 1 for adapters, whose modules are taken as they are.
         stride: images are padded to multiples of it. None: what the network declares (smp's do), else 1.
         input_size: smaller images are first padded to that many pixels, evenly on all sides. None: not.
-        options: further keyword arguments of the smp architecture.
+        options: further keyword arguments of the architecture.
         learning_rate, weight_decay: AdamW's; the rate is the highest of the schedule.
         schedule: "one_cycle", "cosine" or "none", over the optimizer's steps.
-        deployment: what is done around the network, as keywords of `Deployment`; None: nothing.
-        network: the module for the architecture of an adapter. Given as an object and not saved as a hyper-parameter,
-            so that no checkpoint can name code to import.
+        deployment: keywords of `Deployment`, the steps before and after the network; None: no steps.
+        network: the module that an adapter has made. It is not saved as a hyper-parameter, so that no checkpoint can
+            name code to import.
 
     Raises:
         InputError: a value out of range, an unknown name, or pretrained weights that cannot be had.
@@ -82,8 +82,8 @@ class Victim(pl.LightningModule):
             if value is not None and value < 1:
                 raise InputError(f"victim.{name}={value} must be at least 1, or null")
         check_training(learning_rate, weight_decay, schedule)
-        # Reads this frame's locals, so what is saved are the resolved, plain values. The logger gets the run's whole
-        # configuration elsewhere.
+        # This reads the local variables, so it saves the resolved, plain values. Loggers get the whole configuration of
+        # the run elsewhere.
         self.save_hyperparameters(ignore=["network"], logger=False)
         self.outputs = classes if head == "softmax" else 1
         self.deployment = around
@@ -96,30 +96,32 @@ class Victim(pl.LightningModule):
 
     @property
     def label(self) -> str:
-        """Architecture and encoder, and what is around them: what rows call it."""
-        found = (self.hparams[key] for key in ("architecture", "encoder"))
-        return "_".join(str(value) for value in found if value) + self.deployment.label()
+        """The victim's name in rows: architecture, encoder, and the steps of its deployment."""
+        names = (self.hparams[key] for key in ("architecture", "encoder"))
+        return "_".join(str(name) for name in names if name) + self.deployment.label()
 
     def configure_models(self, network: nn.Module | None) -> None:
         """Set `network`: the smp network that the hyper-parameters name, or the module that an adapter has made."""
-        own = self.hparams
-        if own["architecture"] in adapters.names():
+        hyper_parameters = self.hparams
+        if hyper_parameters["architecture"] in adapters.names():
             if network is None:
-                key = adapters.needed(own["architecture"])[0]
-                raise InputError(f"victim of architecture {own['architecture']} has no network; give victim.{key}")
+                key = adapters.needed(hyper_parameters["architecture"])[0]
+                raise InputError(
+                    f"victim of architecture {hyper_parameters['architecture']} has no network; give victim.{key}"
+                )
             self.network = network
             return
         if network is not None:
             raise InputError(
-                f"a module of your own needs architecture 'python', found {own['architecture']!r}; use victim=python"
+                f"a module of your own needs architecture 'python', found {hyper_parameters['architecture']!r}; use victim=python"
             )
         self.network = build_network(
-            own["architecture"],
-            encoder=str(own["encoder"]),
-            encoder_weights=own["encoder_weights"],
-            channels=own["channels"],
+            hyper_parameters["architecture"],
+            encoder=str(hyper_parameters["encoder"]),
+            encoder_weights=hyper_parameters["encoder_weights"],
+            channels=hyper_parameters["channels"],
             outputs=self.outputs,
-            options=own["options"],
+            options=hyper_parameters["options"],
         )
 
     def configure_losses(self) -> None:
@@ -140,9 +142,9 @@ class Victim(pl.LightningModule):
         return self.deployment.logits(self.network_logits, images)
 
     def postprocess(self, preds: Tensor) -> Tensor:
-        """The maps (B, H, W) of predicted classes as they are handed on, after post-processing."""
-        own = self.hparams
-        return self.deployment.predictions(preds, own["classes"], own["background"])
+        """Predicted maps (B, H, W) after the deployment's post-processing."""
+        hyper_parameters = self.hparams
+        return self.deployment.predictions(preds, hyper_parameters["classes"], hyper_parameters["background"])
 
     def frame(self, height: int, width: int) -> InputFrame:
         """Where an image H × W lies in the network's padded input, and which part of that the output shows.
@@ -163,8 +165,8 @@ class Victim(pl.LightningModule):
     def network_logits(self, images: Tensor) -> Tensor:
         """The network's logits (B, K, h, w) of images (B, C, H, W) in [0, 1]; K = 1 for a sigmoid head.
 
-        Padded, normalised, and of the logits those that are of the image itself: (h, w) = (H, W) for all networks but
-        those whose output is smaller than their input, see `window`.
+        Images are padded and normalised first; logits of the padding are cut off. (h, w) is (H, W), unless the output
+        of the network is smaller than its input; see `window`.
 
         Raises:
             InputError: the images' channels or the network's output do not fit the hyper-parameters.
@@ -182,15 +184,15 @@ class Victim(pl.LightningModule):
             logits = logits.get("out")
         expected = (images.shape[0], self.outputs, frame.output.height, frame.output.width)
         if not isinstance(logits, Tensor) or logits.shape != expected:
-            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            returned = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise InputError(
-                f"the victim's network returned {found}, expected logits of shape {expected}; "
+                f"the victim's network returned {returned}, expected logits of shape {expected}; "
                 "set data.classes, victim.head and victim.stride to match it or wrap it so that it does"
             )
         return frame.cut(logits, *size)
 
     def _windowed(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        """Mask and valid (B, h, w) where there are logits."""
+        """The parts (B, h, w) of mask and valid that the logits are of."""
         window = self.window(*batch["image"].shape[-2:])
         return window.crop(batch["mask"]), window.crop(batch["valid"])
 
@@ -202,14 +204,14 @@ class Victim(pl.LightningModule):
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Empty both sums: at the start, so that their tensors are made in the (inference) mode they are updated in."""
+        """Reset both metrics, so that their tensors are created in inference mode, in which they are updated."""
         self.confusion.reset()
         self.val_loss.reset()
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
-        """Add the batch to the validation loss and to the table of counts."""
+        """Add the batch to the mean loss and to the confusion matrix."""
         logits, (mask, valid) = self(batch["image"]), self._windowed(batch)
-        # Weighted by images: the shares of several processes differ.
+        # Weighted by the number of images, because the shares of several processes differ.
         self.val_loss.update(self.loss(logits, mask, valid), len(batch["image"]))
         preds = (logits > 0)[:, 0].long() if self.outputs == 1 else metrics.predicted(logits)
         self.confusion.update(self.postprocess(preds), mask.masked_fill(~valid, VOID))
@@ -224,13 +226,15 @@ class Victim(pl.LightningModule):
         self.log("val/accuracy", metrics.pixel_accuracy(counts).float())
 
     def test_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
-        """Nothing: the attack epoch's callback predicts, measures and attacks, and all results come from its rows."""
+        """Do nothing: the callback `AttackEpoch` predicts, attacks and measures, and writes the results as rows."""
 
     def configure_optimizers(self) -> Any:
         """AdamW, and the schedule stepped once per optimizer step."""
-        own = self.hparams
-        optimizer = torch.optim.AdamW(self.parameters(), lr=own["learning_rate"], weight_decay=own["weight_decay"])
-        schedule = own["schedule"]
+        hyper_parameters = self.hparams
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=hyper_parameters["learning_rate"], weight_decay=hyper_parameters["weight_decay"]
+        )
+        schedule = hyper_parameters["schedule"]
         if schedule == "none":
             return optimizer
         steps = self.trainer.estimated_stepping_batches
@@ -239,7 +243,7 @@ class Victim(pl.LightningModule):
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if schedule == "one_cycle":
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, own["learning_rate"], total_steps=max(int(steps), 2)
+                optimizer, hyper_parameters["learning_rate"], total_steps=max(int(steps), 2)
             )
         else:
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(int(steps), 1))

@@ -31,13 +31,13 @@ def network(
     """
     nets = import_extra("monai.networks.nets", "monai")
     known = {
-        name: found for name, found in vars(nets).items() if inspect.isclass(found) and issubclass(found, nn.Module)
+        name: member for name, member in vars(nets).items() if inspect.isclass(member) and issubclass(member, nn.Module)
     }
     if network_class not in known:
         raise InputError(nearest_of("network of MONAI", network_class, known, "victim.network_class"))
-    own = {"spatial_dims": 2, "in_channels": channels, "out_channels": outputs}
+    given = {"spatial_dims": 2, "in_channels": channels, "out_channels": outputs}
     taken = inspect.signature(known[network_class]).parameters
-    arguments = {name: value for name, value in own.items() if name in taken} | dict(options or {})
+    arguments = {name: value for name, value in given.items() if name in taken} | dict(options or {})
     try:
         made = known[network_class](**arguments)
     except Exception as error:  # the library raises many things at what it cannot use

@@ -1,9 +1,9 @@
 """A trained two-dimensional configuration of nnU-Net (Isensee et al. 2021, doi 10.1038/s41592-020-01008-z).
 
-Read are plans.json, dataset.json and the fold's checkpoint; of nnU-Net itself nothing is needed but the package that
-has its networks. Around the network stands nnU-Net's own inference: normalisation of the whole image, windows of the
-patch size with half overlap and Gaussian weights, and mirroring if asked for. Images are taken to have the plans'
-spacing.
+The adapter reads plans.json, dataset.json and the checkpoint of the fold. Of nnU-Net it needs only the package of its
+networks. Inference is that of nnU-Net: the whole image is normalised, windows of the patch size overlap by half and are
+averaged with Gaussian weights, and predictions of mirrored images are averaged on request. The images are expected to
+have the spacing of the plans.
 """
 
 import json
