@@ -102,26 +102,24 @@ class Victim(pl.LightningModule):
 
     def configure_models(self, network: nn.Module | None) -> None:
         """Set `network`: the smp network that the hyper-parameters name, or the module that an adapter has made."""
-        hyper_parameters = self.hparams
-        if hyper_parameters["architecture"] in adapters.names():
+        architecture = self.hparams["architecture"]
+        if architecture in adapters.names():
             if network is None:
-                key = adapters.needed(hyper_parameters["architecture"])[0]
-                raise InputError(
-                    f"victim of architecture {hyper_parameters['architecture']} has no network; give victim.{key}"
-                )
+                key = adapters.needed(architecture)[0]
+                raise InputError(f"victim of architecture {architecture} has no network; give victim.{key}")
             self.network = network
             return
         if network is not None:
             raise InputError(
-                f"a module of your own needs architecture 'python', found {hyper_parameters['architecture']!r}; use victim=python"
+                f"a module of your own needs architecture 'python', found {architecture!r}; use victim=python"
             )
         self.network = build_network(
-            hyper_parameters["architecture"],
-            encoder=str(hyper_parameters["encoder"]),
-            encoder_weights=hyper_parameters["encoder_weights"],
-            channels=hyper_parameters["channels"],
+            architecture,
+            encoder=str(self.hparams["encoder"]),
+            encoder_weights=self.hparams["encoder_weights"],
+            channels=self.hparams["channels"],
             outputs=self.outputs,
-            options=hyper_parameters["options"],
+            options=self.hparams["options"],
         )
 
     def configure_losses(self) -> None:
@@ -143,8 +141,7 @@ class Victim(pl.LightningModule):
 
     def postprocess(self, preds: Tensor) -> Tensor:
         """Predicted maps (B, H, W) after the deployment's post-processing."""
-        hyper_parameters = self.hparams
-        return self.deployment.predictions(preds, hyper_parameters["classes"], hyper_parameters["background"])
+        return self.deployment.predictions(preds, self.hparams["classes"], self.hparams["background"])
 
     def frame(self, height: int, width: int) -> InputFrame:
         """Where an image H × W lies in the network's padded input, and which part of that the output shows.
@@ -230,11 +227,8 @@ class Victim(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW, and the schedule stepped once per optimizer step."""
-        hyper_parameters = self.hparams
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=hyper_parameters["learning_rate"], weight_decay=hyper_parameters["weight_decay"]
-        )
-        schedule = hyper_parameters["schedule"]
+        rate, schedule = self.hparams["learning_rate"], self.hparams["schedule"]
+        optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.hparams["weight_decay"])
         if schedule == "none":
             return optimizer
         steps = self.trainer.estimated_stepping_batches
@@ -242,9 +236,7 @@ class Victim(pl.LightningModule):
             raise InputError(f"victim.schedule={schedule} needs an end; set trainer.max_epochs or victim.schedule=none")
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if schedule == "one_cycle":
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, hyper_parameters["learning_rate"], total_steps=max(int(steps), 2)
-            )
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(int(steps), 2))
         else:
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(int(steps), 1))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
