@@ -1,8 +1,8 @@
-"""The processes of one run: which one this is, what they share, and how they meet.
+"""The processes of one run: the rank of this one, the values they share, and their barriers.
 
-They meet by asking the store of torch.distributed, never in a collective call: shares of an attack epoch may differ by
-hours, and a collective that waits so long is killed by its time limit. Who starts the processes, torchrun, srun or the
-`run` command itself, makes no difference here: torchrun's environment variables describe them all.
+A barrier polls the store of torch.distributed instead of making a collective call: processes may reach the end of an
+attack epoch hours apart, and a collective call that waits so long is killed by its time limit. torchrun, srun and the
+commands themselves can start the processes; torchrun's environment variables describe them in all three cases.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from benchmark.distributed.termination import check_stop
 if TYPE_CHECKING:
     from torch.distributed import Store
 
-_PAUSE = 0.05  # seconds between two questions to the store
-_FAREWELL = 60  # seconds the first process waits for the others' last questions to the store it hosts
-_PATIENCE = timedelta(days=365)  # the store's own time limit; a process that is gone is its starter's business
+_PAUSE = 0.05  # seconds between two reads of the store
+_FAREWELL = 60  # seconds that the first process waits for the others' last reads of the store, which it hosts
+_PATIENCE = timedelta(days=365)  # the store's own time limit; the launcher notices a process that has ended
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ProcessGroup:
     Attributes:
         rank, size: this process and how many there are.
         local_rank, local_size: the same among the processes of this machine.
-        store: what they share; None if there is only one process.
+        store: holds the values they share; None if there is only one process.
     """
 
     rank: int = 0
@@ -43,7 +43,7 @@ class ProcessGroup:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and says what is said once."""
+        """Whether this is the process that writes shared files and prints."""
         return self.rank == 0
 
     @property
@@ -51,13 +51,13 @@ class ProcessGroup:
         return self.size // self.local_size
 
     def scoped(self, name: str) -> "ProcessGroup":
-        """The same processes, whose meetings under this name have nothing to do with those under others."""
+        """The same processes with keys of their own: barriers and values of two names are independent."""
         from torch.distributed import PrefixStore
 
         return self if self.store is None else replace(self, store=PrefixStore(name, self.store))
 
     def agree(self, key: str, make: Callable[[], str]) -> str:
-        """What the first process makes, in all of them."""
+        """Call `make` in the first process and return its result in all."""
         if self.store is None:
             return make()
         if self.first:
@@ -65,7 +65,7 @@ class ProcessGroup:
         return self._get(key)
 
     def barrier(self, place: str) -> None:
-        """Wait until all have come here; once for each place."""
+        """Wait until all processes have reached `place`, which can be used once."""
         if self.store is not None:
             self.store.add(f"{place}/met", 1)
             while self.store.add(f"{place}/met", 0) < self.size:
@@ -73,7 +73,7 @@ class ProcessGroup:
                 time.sleep(_PAUSE)
 
     def gather(self, place: str, value: Any) -> list[Any]:
-        """Everybody's value, which JSON can hold, in the order of ranks; once for each place."""
+        """The values of all processes, ordered by rank; JSON must be able to hold them. `place` can be used once."""
         if self.store is None:
             return [value]
         self.store.set(f"{place}/{self.rank}", json.dumps(value))
@@ -81,7 +81,7 @@ class ProcessGroup:
         return [json.loads(self._get(f"{place}/{rank}")) for rank in range(self.size)]
 
     def draw(self, what: str) -> Iterator[int]:
-        """Numbers from 0, each of which only one process gets, drawn when they are asked for."""
+        """Count from 0 across all processes: each number goes to the one process that asks for it next."""
         if self.store is None:
             yield from itertools.count()
         else:
@@ -89,20 +89,20 @@ class ProcessGroup:
                 yield self.store.add(f"{what}/drawn", 1) - 1
 
     def count(self, what: str, more: int = 1) -> int:
-        """Add to a number that all share, and get the sum; without a store the number itself."""
+        """Add to a shared counter and return its new value; with one process, return `more`."""
         return more if self.store is None else self.store.add(f"{what}/count", more)
 
     def first_to_report(self, text: str) -> bool:
-        """Whether nobody has said this before."""
+        """Whether no process has reported this text before."""
         if self.store is None:
             return True
         try:
             return self.store.add(f"said/{hashlib.sha256(text.encode()).hexdigest()}", 1) == 1
-        except RuntimeError:  # its host has gone; better twice than never
+        except RuntimeError:  # the host of the store has ended; a text reported twice is better than a lost one
             return True
 
     def leave(self) -> None:
-        """Come to an orderly end. The first process is the last to go: it may be the host of the store."""
+        """Leave the group. The first process leaves last, because it may host the store."""
         import torch.distributed as dist
 
         if self.store is None:
@@ -128,7 +128,7 @@ def are_many() -> bool:
 
 
 def join() -> ProcessGroup:
-    """Find the other processes and make the default process group; `Ranks()` if there are none."""
+    """Find the other processes and make the default process group; a group of one if there are none."""
     if not are_many():
         return ProcessGroup()
     import torch

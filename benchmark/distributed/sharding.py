@@ -1,4 +1,4 @@
-"""Which images of a split this process attacks: a share of its own, or the next one whenever it has room."""
+"""Which images of a split this process attacks: a fixed share, or the next image whenever a slot is free."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
@@ -17,11 +17,14 @@ class Share(Sampler[int]):
     Has no length: Lightning repeats images until sized loaders are equally long, and skips hooks where one is empty.
 
     Args:
-        indices: what there is to attack, the same in all processes.
-        ranks: the processes.
-        sharding: "static", process r of w takes each w-th index from r on, the same ones every time; "dynamic", each
-            takes the next one whenever it asks, so that nobody is idle while another has images waiting (but one: of a
-            loader without a length Lightning asks for one image ahead, to know which is the last).
+        indices: of the images to attack, the same in all processes.
+        processes: the group that shares them.
+        sharding: "static": process r of w takes every w-th index from r on, the same ones in every run. "dynamic": each
+            process takes the next index when it needs one, so no process is idle while images wait. Lightning reads one
+            image ahead of a loader without a length, so one image may wait for a busy process.
+
+    Raises:
+        InputError: `sharding` is neither of the two.
     """
 
     def __init__(self, indices: Sequence[int], processes: ProcessGroup, sharding: Sharding = "static") -> None:
@@ -31,7 +34,7 @@ class Share(Sampler[int]):
 
     @property
     def one_at_a_time(self) -> bool:
-        """Whether an index must not be asked for before there is room for its image."""
+        """Whether an index may be taken only when a slot is free for its image."""
         return self._sharding == "dynamic"
 
     def __iter__(self) -> Iterator[int]:
