@@ -1,7 +1,7 @@
 """Per-image measurements: pure functions, one number per image, nothing shared between the images of a batch.
 
 Everything about overlap is computed from one K×K table of pixel counts per image, so that every score of a row can be
-recomputed from the counts stored beside it.
+recomputed from the counts stored in the same row.
 """
 
 import math

@@ -135,8 +135,9 @@ def _accelerated_copy(model: nn.Module, options: _Options, dtype: torch.dtype | 
             if isinstance(module, nn.Conv2d) and _has_own_weight(module):
                 weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
                 weight = laid_out(weight.detach(), options.channels_last)
-                weights[module] = weight, None if bias is None else bias.detach()
-                replace(module, _convolution(module, *weights[module], options=options, dtype=dtype, memo=memo))
+                bias = None if bias is None else bias.detach()
+                weights[module] = weight, bias
+                replace(module, _convolution(module, weight, bias, options=options, dtype=dtype, memo=memo))
         for norm in norms.values():
             replace(norm, nn.Identity())
         for module in model.modules() if options.replace else ():

@@ -66,7 +66,7 @@ class StridedConvolution(nn.Module):
         """(B, C, H, W) -> (B, O, h, w); images with an odd side go through the original convolution."""
         if images.shape[-1] % 2 or images.shape[-2] % 2:
             return F.conv2d(images, self.weight, self.bias, 2, self.padding)
-        return _Convolution.apply(images, self.weight, self.bias, self.padding, self.phases, self._before)
+        return _Convolution.apply(images, self.weight, self.bias, self.phases, (self.padding, self._before))
 
 
 class _Convolution(torch.autograd.Function):
@@ -76,10 +76,10 @@ class _Convolution(torch.autograd.Function):
         images: Tensor,
         weight: Tensor,
         bias: Tensor | None,
-        padding: int,
         phases: Tensor,
-        before: int,
+        margins: tuple[int, int],
     ) -> Tensor:
+        padding, before = margins
         context.save_for_backward(phases)
         context.sides, context.before = images.shape[-2:], before
         return F.conv2d(images, weight, bias, 2, padding)
@@ -93,4 +93,4 @@ class _Convolution(torch.autograd.Function):
         for side, length in zip(context.sides[::-1], gradient.shape[:1:-1], strict=True):
             borders += [before, side // 2 + taps - 1 - before - length]
         halves = F.conv2d(F.pad(gradient, borders), phases.to(gradient.dtype))
-        return (F.pixel_shuffle(halves, 2), None, None, None, None, None)
+        return (F.pixel_shuffle(halves, 2), None, None, None, None)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch, Query, Rule
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.losses import margin
 from benchmark.attacks.proximal import proximal_linf_box
 
@@ -78,8 +78,8 @@ class ALMAProx(Rule):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"ALMAProx: {name} must be in [0, 1), got {getattr(self, name)}")
         if not self.penalty_growth >= 1 or not self.scale_max >= self.scale_min:
-            found = f"{self.penalty_growth}, {self.scale_min} and {self.scale_max}"
-            raise ValueError(f"ALMAProx: penalty_growth must be at least 1, scale_min at most scale_max, got {found}")
+            given = f"{self.penalty_growth}, {self.scale_min} and {self.scale_max}"
+            raise ValueError(f"ALMAProx: penalty_growth must be at least 1, scale_min at most scale_max, got {given}")
         if self.slope not in ("published", "exact"):
             raise ValueError(f"ALMAProx: slope must be 'published' or 'exact', got {self.slope!r}")
 
@@ -98,7 +98,7 @@ class ALMAProx(Rule):
             pixel_fooled=torch.zeros_like(batch.valid),
             # The step from which the step size falls.
             falls_from=torch.full_like(batch.steps, batch.max_steps // 2),
-            found=torch.zeros_like(batch.steps, dtype=torch.bool),
+            succeeded=torch.zeros_like(batch.steps, dtype=torch.bool),
         )
         return images
 
@@ -108,7 +108,7 @@ class ALMAProx(Rule):
         def loss(logits: Tensor, points: Tensor) -> Tensor:
             self._note_success(query.judge(logits.detach()), batch)
             relative = relative_margin(logits, batch.labels, self.targeted, self.tolerance)
-            constraints = state["scale"].view(-1, 1, 1) * relative
+            constraints = unsqueeze_like(state["scale"], relative) * relative
             values = constraints.detach()
             kept = self._kept(values, batch)
             self._raise_penalties(logits.detach(), values, kept, batch)
@@ -121,7 +121,7 @@ class ALMAProx(Rule):
         gradient = query.gradient(loss)[1]
         step_size = self._step_size(batch)
         metric = self._metric(gradient, batch)
-        moved = state["delta"].addcmul(gradient, step_size.view(-1, 1, 1, 1) / metric, value=-1)
+        moved = state["delta"].addcmul(gradient, unsqueeze_like(step_size, metric) / metric, value=-1)
         state["delta"] = proximal_linf_box(moved, step_size, metric, -batch.images, 1 - batch.images)
         batch.report["scale"], batch.report["step_size"] = state["scale"], step_size
         return (batch.images + state["delta"]).clamp(0, 1)
@@ -129,9 +129,9 @@ class ALMAProx(Rule):
     def _note_success(self, fooled: Tensor, batch: Batch) -> None:
         """What follows from whether the images are fooled, (B,) bool."""
         state = batch.state
-        first = fooled & ~state["found"] & (batch.steps < batch.max_steps // 2)
+        first = fooled & ~state["succeeded"] & (batch.steps < batch.max_steps // 2)
         state["falls_from"] = torch.where(first, batch.steps, state["falls_from"])
-        state["found"] = state["found"] | fooled
+        state["succeeded"] = state["succeeded"] | fooled
         divisor = torch.where(fooled, 1 + self.scale_rate, 1 - self.scale_rate).to(state["scale"].dtype)
         state["scale"] = (state["scale"] / divisor).clamp(self.scale_min, self.scale_max)
 
@@ -142,11 +142,11 @@ class ALMAProx(Rule):
         ordered = constraints.masked_fill(~batch.valid, -torch.inf).flatten(1).sort(1, descending=True).values
         largest = ordered.gather(1, (rank - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
         largest = torch.where(rank > 0, largest, torch.inf)
-        return batch.valid & (constraints <= largest.view(-1, 1, 1))
+        return batch.valid & (constraints <= unsqueeze_like(largest, constraints))
 
     def _raise_penalties(self, logits: Tensor, constraints: Tensor, kept: Tensor, batch: Batch) -> None:
         """Raise ρ, every `check_every` steps, of the pixels at which nothing has become better."""
-        state, steps = batch.state, batch.steps.view(-1, 1, 1)
+        state, steps = batch.state, unsqueeze_like(batch.steps, logits[:, 0])
         at_label = metrics.predicted(logits) == batch.labels
         fooled = state["pixel_fooled"] | (at_label if self.targeted else ~at_label)
         check = (steps > 0) & ((steps + 1) % self.check_every == 0)
@@ -160,7 +160,7 @@ class ALMAProx(Rule):
         """Move μ towards the slope of the penalty, from the second step on."""
         slope = torch.where(kept, self._slope(constraints, batch), 0)
         mu = torch.lerp(batch.state["mu"], slope, 1 - self.smoothing).clamp(1e-12, 1)
-        batch.state["mu"] = torch.where(batch.steps.view(-1, 1, 1) > 0, mu, batch.state["mu"])
+        batch.state["mu"] = torch.where(unsqueeze_like(batch.steps, mu) > 0, mu, batch.state["mu"])
 
     def _slope(self, constraints: Tensor, batch: Batch) -> Tensor:
         return penalty_slope(constraints, batch.state["rho"], batch.state["mu"], self.slope == "exact")
@@ -180,7 +180,7 @@ class ALMAProx(Rule):
         square = (self.smoothing * batch.state["square"]).addcmul(wide, wide, value=1 - self.smoothing)
         batch.state["square"] = square
         grown = 1 - self.smoothing ** (batch.steps + 1).double()
-        return (square / grown.view(-1, 1, 1, 1)).sqrt().clamp(min=1e-8).to(gradient.dtype)
+        return (square / unsqueeze_like(grown, square)).sqrt().clamp(min=1e-8).to(gradient.dtype)
 
 
 def penalty(y: Tensor, rho: Tensor, mu: Tensor) -> Tensor:

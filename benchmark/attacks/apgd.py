@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch, Query
-from benchmark.attacks.budgeted import Budgeted, wide
+from benchmark.attacks.base import Batch, Query, unsqueeze_like
+from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.losses import cross_entropy, jensen_shannon
 from benchmark.attacks.projection import direction, project
 from benchmark.attacks.radii import Phase, phase_at
@@ -103,8 +103,8 @@ class APGD(Budgeted):
         better = fresh | (loss > state["best_loss"])
         batch.state |= {
             "length": torch.where(fresh, 2 * phase.factor * batch.eps, state["length"]),
-            "best": torch.where(wide(better), batch.iterates, state["best"]),
-            "best_gradient": torch.where(wide(better), gradient, state["best_gradient"]),
+            "best": torch.where(unsqueeze_like(better, gradient), batch.iterates, state["best"]),
+            "best_gradient": torch.where(unsqueeze_like(better, gradient), gradient, state["best_gradient"]),
             "best_loss": torch.where(better, loss, state["best_loss"]),
             "rises": (state["rises"] + (loss > state["loss"])).masked_fill(fresh, 0),
             "window": (state["window"] + 1).masked_fill(fresh, 0),
@@ -134,16 +134,17 @@ class APGD(Budgeted):
             "mark": torch.where(due, state["mark"] + gap, state["mark"]),
             "gap": gap,
         }
-        points = torch.where(wide(back), state["best"], batch.iterates)
-        return points, torch.where(wide(back), state["best_gradient"], gradient)
+        returns = unsqueeze_like(back, gradient)
+        points = torch.where(returns, state["best"], batch.iterates)
+        return points, torch.where(returns, state["best_gradient"], gradient)
 
     def _update(self, batch: Batch, phase: Phase, points: Tensor, gradient: Tensor) -> Tensor:
         eps = phase.factor * batch.eps
-        ahead = points + wide(batch.state["length"]) * direction(gradient, self.norm)
+        ahead = points + unsqueeze_like(batch.state["length"], gradient) * direction(gradient, self.norm)
         ahead = project(ahead, batch.images, eps, self.norm)
         eased = points + _MOMENTUM * (ahead - points) + (1 - _MOMENTUM) * (points - batch.state["before"])
         eased = project(eased, batch.images, eps, self.norm)
-        return torch.where(wide(phase.update == 0), ahead, eased)
+        return torch.where(unsqueeze_like(phase.update == 0, ahead), ahead, eased)
 
     def _hand_on(self, batch: Batch, phase: Phase, following: Tensor, logits: Tensor) -> Tensor:
         """Where a phase ends, its most fooling point, projected, in place of the next iterate."""
@@ -152,10 +153,10 @@ class APGD(Budgeted):
         share = (self._fooled(logits, batch) & batch.valid).flatten(1).sum(1).to(batch.eps.dtype)
         # The latest of equals, as in SEA.
         better = (phase.update == 0) | (share >= state["fooled"])
-        handed_on = torch.where(wide(better), batch.iterates, state["handed_on"])
+        handed_on = torch.where(unsqueeze_like(better, following), batch.iterates, state["handed_on"])
         batch.state |= {"handed_on": handed_on, "fooled": torch.where(better, share, state["fooled"])}
         first = project(handed_on, batch.images, coming.factor * batch.eps, self.norm)
-        return torch.where(wide(coming.update == 0), first, following)
+        return torch.where(unsqueeze_like(coming.update == 0, first), first, following)
 
 
 def _class_weights(batch: Batch) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmark import metrics
 from benchmark.attacks import asma_scale
-from benchmark.attacks.base import Batch, Query, Rule, norms
+from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ASMA(Rule):
         adapted = beta * overlap.masked_fill(first, 0) + tau
         multiplier = (adapted if self.dynamic_multiplier else tau).to(points.dtype)
         batch.report["multiplier"] = multiplier
-        unclamped = points + multiplier.view(-1, 1, 1, 1) * gradient
+        unclamped = points + unsqueeze_like(multiplier, gradient) * gradient
         if self.two_pass:
             self._look_again(unclamped, batch, query)
         return unclamped.clamp(0, 1)

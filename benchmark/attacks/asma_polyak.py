@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.losses import margin
 
 
@@ -44,9 +44,9 @@ class ASMAPolyak(Rule):
         leaves = torch.where(gradient > 0, batch.iterates <= 0, batch.iterates >= 1)
         gradient = torch.where(leaves, 0, gradient)
         steepness = gradient.square().flatten(1).sum(1)
-        # Where nothing pulls any more nothing is left to be done.
+        # A gradient of 0 means that all pixels are at the target: no step.
         length = torch.where(steepness > 0, self.relax * self.shortfall(logits, batch) / steepness, 0)
-        velocity = self.momentum * batch.state["velocity"] + length.view(-1, 1, 1, 1) * gradient
+        velocity = self.momentum * batch.state["velocity"] + unsqueeze_like(length, gradient) * gradient
         batch.state["velocity"] = velocity
         batch.report["multiplier"] = length
         return (batch.iterates - velocity).clamp(0, 1)

@@ -1,11 +1,11 @@
-"""ASMA's multipliers found image by image while it is attacked: what `ASMA(scale="auto")` does, see there."""
+"""The multipliers of `ASMA(scale="auto")`, computed for each image while it is attacked; `ASMA` describes them."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, norms
+from benchmark.attacks.base import Batch, norms, unsqueeze_like
 
 FIRST_STEP = 0.25 / 255
 """Root mean square of the first update."""
@@ -14,27 +14,27 @@ BETA_PER_TAU = 10.0
 ROUNDS = 3
 """How many rounds of falling τ fill the steps of an image that does not reach its target."""
 FALL = 0.1
-"""To which part of what it began with τ falls in a round."""
+"""τ at the end of a round, relative to the beginning."""
 RAISE = 1.25
-"""By how much a step raises τ when a later round begins."""
+"""Factor by which a step raises τ at the beginning of a later round."""
 RAISES = 20
-"""How many steps at most do."""
+"""At most so many steps raise τ."""
 SHAKEN = 0.5
-"""Which loss of IoU, as a part of what the image lacked when the round began, ends that."""
+"""The raises end when the IoU has fallen by this part of what it lacked when the round began."""
 CALMER = 0.5
-"""With which part of the τ before an image that has succeeded begins anew; its round is longer by 1/CALMER."""
+"""After a success, the next try starts with this part of the previous τ, in a round 1/CALMER times as long."""
 GAIN = 0.95
-"""At which part of the smallest norm of a success a later try is given up."""
+"""A later try ends when its norm reaches this part of the smallest norm of a success."""
 
 
 class CalibratedStep(NamedTuple):
-    """What calibration makes of one step.
+    """One calibrated step.
 
     Attributes:
         tau: (B,) float64, τ_n.
         first: (B,) bool, whether it is the first step of a try, which leaves the clean image.
-        points: (B, C, H, W), from where it goes.
-        gradient: (B, C, H, W), along which it goes.
+        points: (B, C, H, W), where the step starts.
+        gradient: (B, C, H, W), the direction of the step.
     """
 
     tau: Tensor
@@ -57,7 +57,7 @@ def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> CalibratedStep:
     state = batch.state
     fresh, again = batch.steps == 0, batch.best_norm < state["smallest"]
     tries, begun = state["tries"] + again, torch.where(again, batch.steps, state["begun"])
-    # Where no step is allowed τ is still asked for. As floats, because tries without end are possible.
+    # max_steps may be 0, and τ is computed all the same. In float, because the number of tries has no limit.
     length = max(1, batch.max_steps) * CALMER ** -tries.double()
     part = ROUNDS * (batch.steps - begun)
     begins = (tries == 0) & ~fresh & (part % length < ROUNDS)
@@ -65,16 +65,19 @@ def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> CalibratedStep:
     raises = state["raises"].masked_fill((tries > 0) | (overlap < began - SHAKEN * (1 - began)), 0)
     top = torch.where((raises > 0) & ~begins, RAISE * state["top_tau"], state["top_tau"])
     top = torch.where(again, CALMER * top, torch.where(fresh, _first(gradient), top))
-    clean = torch.where(_wide(fresh), gradient, state["clean_gradient"])
+    clean = torch.where(unsqueeze_like(fresh, gradient), gradient, state["clean_gradient"])
     batch.state = state | {
         **{"top_tau": top, "round_iou": began, "raises": (raises - 1).clamp(min=0).masked_fill(begins, RAISES)},
         **{"tries": tries, "begun": begun, "smallest": batch.best_norm, "clean_gradient": clean},
     }
     outgrown = norms(batch.iterates - batch.images, 2) >= GAIN * batch.best_norm
     batch.done = (tries > 0) & ~again & (outgrown | (part + ROUNDS >= length))
-    points = torch.where(_wide(again), batch.images, batch.iterates)
+    restarted = unsqueeze_like(again, gradient)
     return CalibratedStep(
-        top * FALL ** (part % length / length), fresh | again, points, torch.where(_wide(again), clean, gradient)
+        top * FALL ** (part % length / length),
+        fresh | again,
+        torch.where(restarted, batch.images, batch.iterates),
+        torch.where(restarted, clean, gradient),
     )
 
 
@@ -82,7 +85,3 @@ def _first(gradient: Tensor) -> Tensor:
     """τ_0 (B,) float64; 0 where the gradient (B, C, H, W) is, because no multiplier would help."""
     length = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
     return (FIRST_STEP * gradient[0].numel() ** 0.5 / length).masked_fill(length == 0, 0)
-
-
-def _wide(images: Tensor) -> Tensor:
-    return images.view(-1, 1, 1, 1)

@@ -36,7 +36,7 @@ class Batch:
         classes: K, at least 2 (one-logit heads arrive as two logits).
         background: the class that is not foreground, if any.
         eps: (B,) budget in the rule's norm, infinite where there is none; may differ from image to image.
-        best_norm: (B,) norm of the smallest success that has been confirmed, infinite while there is none.
+        best_norm: (B,) norm of the smallest confirmed success, infinite while there is none.
         done: (B,) bool, all False when a step begins; a rule says here whose update was the last one.
         class_pixels: K pixel counts, how often each class occurs in the training set; None: not known.
         state: the rule's own tensors, one leading entry per image, all of them made in `start`. A rule replaces
@@ -122,8 +122,8 @@ def read_norm(rule: Rule, *allowed: Literal[1, 2, "inf"]) -> None:
 def check_points(rule: Rule, points: Tensor, images: Tensor) -> None:
     """Raise ValueError unless what a rule returned fits the images; other shapes would be broadcast to all of them."""
     if points.shape != images.shape or points.dtype != images.dtype:
-        found = f"{points.dtype} of shape {tuple(points.shape)}"
-        raise ValueError(f"{type(rule).__name__} returned {found} for {images.dtype} {tuple(images.shape)}")
+        returned = f"{points.dtype} of shape {tuple(points.shape)}"
+        raise ValueError(f"{type(rule).__name__} returned {returned} for {images.dtype} {tuple(images.shape)}")
 
 
 def image_seed(seed: int, attack: str, image_id: str, restart: int = 0) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Loss, Query, Rule, norms
+from benchmark.attacks.base import Batch, Loss, Query, Rule, norms, unsqueeze_like
 
 _INNER = "rule."
 
@@ -40,8 +40,8 @@ class Bisection(Rule):
         if self.steps < 1:
             raise ValueError(f"Bisection: steps must be at least 1, got {self.steps}")
         if not (self.initial > 0 and self.growth > 1 and self.tolerance > 0):
-            found = f"initial={self.initial}, growth={self.growth}, tolerance={self.tolerance}"
-            raise ValueError(f"Bisection: initial and tolerance must be positive and growth above 1, got {found}")
+            given = f"initial={self.initial}, growth={self.growth}, tolerance={self.tolerance}"
+            raise ValueError(f"Bisection: initial and tolerance must be positive and growth above 1, got {given}")
         if self.rule.eps is None:
             raise ValueError(f"Bisection: {type(self.rule).__name__} has no budget to search")
         for name in ("norm", "targeted", "passes_per_step", "wants_class_pixels"):
@@ -59,27 +59,27 @@ class Bisection(Rule):
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         inner = self._inner(batch)
-        listener = _Listener(query)
-        following = self.rule.step(inner, listener)
+        recording = _RecordingQuery(query)
+        following = self.rule.step(inner, recording)
         batch.report |= inner.report | {"eps": batch.state["eps"]}
         batch.state |= {_INNER + name: value for name, value in inner.state.items()}
-        logits = query.forward() if listener.logits is None else listener.logits
-        return self._turn(batch, following, inner.done, query.judge(logits))
+        logits = query.forward() if recording.logits is None else recording.logits
+        return self._end_rounds(batch, following, inner.done, query.judge(logits))
 
     def _inner(self, batch: Batch) -> Batch:
-        """The batch as the inner rule sees it: the round is all there is."""
-        own = {name.removeprefix(_INNER): value for name, value in batch.state.items() if name.startswith(_INNER)}
-        state = batch.state
+        """The batch as the inner rule sees it: steps, budget and seeds are those of the round."""
+        state = {name.removeprefix(_INNER): value for name, value in batch.state.items() if name.startswith(_INNER)}
+        outer = batch.state
         # Each round has random starts of its own.
-        seeds = batch.seeds ^ (state["round"] << 32)
-        round_ = replace(batch, steps=state["age"], max_steps=self.steps, eps=state["eps"], seeds=seeds)
-        return replace(round_, state=own, report={}, done=torch.zeros_like(batch.done))
+        seeds = batch.seeds ^ (outer["round"] << 32)
+        round_ = replace(batch, steps=outer["age"], max_steps=self.steps, eps=outer["eps"], seeds=seeds)
+        return replace(round_, state=state, report={}, done=torch.zeros_like(batch.done))
 
-    def _turn(self, batch: Batch, following: Tensor, exhausted: Tensor, promising: Tensor) -> Tensor:
+    def _end_rounds(self, batch: Batch, following: Tensor, exhausted: Tensor, promising: Tensor) -> Tensor:
         """End rounds that are over, and begin the next ones.
 
-        A round is due when the iterate of its last update has been judged, and does not fail before it is known whether
-        a success of that one (`promising`) is confirmed.
+        A round is due when the iterate of its last update has been judged. If that iterate is a success (`promising`),
+        the round does not fail before the success has been confirmed or refused.
         """
         state = batch.state
         age, eps, low = state["age"] + 1, state["eps"], state["low"]
@@ -92,10 +92,10 @@ class Bisection(Rule):
         # Where a random start is luckier than an earlier one was with more.
         low = torch.where(low >= high, high / self.growth, torch.where(failed, eps, low))
         search = torch.where(high.isinf(), eps * self.growth, high / self.growth)
-        found = torch.where((low > 0) & high.isfinite(), (low * high).sqrt(), search)
+        between = torch.where((low > 0) & high.isfinite(), (low * high).sqrt(), search)
         largest = norms(torch.maximum(batch.images, 1 - batch.images), self.norm)
         batch.done = over & ((high <= (1 + self.tolerance) * low) | (low >= largest))
-        batch.state |= {"eps": torch.where(over, torch.minimum(found, largest), eps), "high": high}
+        batch.state |= {"eps": torch.where(over, torch.minimum(between, largest), eps), "high": high}
         batch.state |= {"low": low, "round": state["round"] + over, "pending": pending, "spent": exhausted & ~over}
         batch.state["age"] = torch.where(over, torch.zeros_like(age), age)
         return self._begin(batch, following, over)
@@ -105,16 +105,16 @@ class Bisection(Rule):
         fresh.state = {}
         points = self.rule.start(fresh)
         for name, value in fresh.state.items():
-            batch.state[_INNER + name] = torch.where(_wide(over, value), value, batch.state[_INNER + name])
-        return torch.where(_wide(over, points), points, following)
+            batch.state[_INNER + name] = torch.where(unsqueeze_like(over, value), value, batch.state[_INNER + name])
+        return torch.where(unsqueeze_like(over, points), points, following)
 
     def _unit(self, images: Tensor) -> float:
         count = images[0].numel()
         return {"inf": 1.0, "2": math.sqrt(count), "1": float(count)}[str(self.norm)]
 
 
-class _Listener:
-    """Passes a rule's questions on, and keeps the logits of the iterates."""
+class _RecordingQuery:
+    """Forwards a rule's passes to another query and keeps the logits of the iterates."""
 
     def __init__(self, query: Query) -> None:
         self._query, self.judge = query, query.judge
@@ -131,7 +131,3 @@ class _Listener:
         if points is None:
             self.logits = logits
         return logits, gradient
-
-
-def _wide(mask: Tensor, like: Tensor) -> Tensor:
-    return mask.view(-1, *[1] * (like.ndim - 1))

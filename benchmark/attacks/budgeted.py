@@ -1,4 +1,4 @@
-"""What attacks within a fixed budget share: the ball, its random points, the sense of a loss, projected steps."""
+"""Attacks within a fixed budget: the ball, its random points, the sign of the loss, projected steps."""
 
 import math
 from abc import abstractmethod
@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, read_norm
+from benchmark.attacks.base import Batch, Query, Rule, read_norm, unsqueeze_like
 from benchmark.attacks.draws import normal, uniform
 from benchmark.attacks.losses import valid_mean
 from benchmark.attacks.projection import direction, project
@@ -22,7 +22,7 @@ class Budgeted(Rule):
     Args:
         targeted: labels are maps to reach (True) or the truth to leave (False).
         norm: 2 or "inf", of the ball.
-        eps: radius of the ball, on the [0, 1] scale; an image's own budget goes before it.
+        eps: radius of the ball, on the [0, 1] scale; an image's own budget takes precedence.
     """
 
     targeted: bool = True
@@ -44,7 +44,7 @@ class Budgeted(Rule):
             drawn = 2 * uniform(batch.seeds, images.shape[1:], stream, images.dtype) - 1
         else:
             drawn = direction(normal(batch.seeds, images.shape[1:], stream, images.dtype), 2)
-        return project(images + wide(eps) * drawn, images, eps, self.norm)
+        return project(images + unsqueeze_like(eps, images) * drawn, images, eps, self.norm)
 
     def ascended(self, misfit: Tensor, batch: Batch) -> Tensor:
         """What grows as the attack succeeds: the mean misfit of predictions to labels, or if targeted its negative.
@@ -79,7 +79,7 @@ class ProjectedSteps(Budgeted):
     def step(self, batch: Batch, query: Query) -> Tensor:
         _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
         length = step_length(batch, self.step_size, self.relative_step)
-        points = batch.iterates + wide(length) * direction(gradient, self.norm)
+        points = batch.iterates + unsqueeze_like(length, gradient) * direction(gradient, self.norm)
         return project(points, batch.images, batch.eps, self.norm)
 
     @abstractmethod
@@ -97,8 +97,3 @@ def check_step(rule: Rule, step_size: float | None, relative_step: float) -> Non
 def step_length(batch: Batch, step_size: float | None, relative_step: float) -> Tensor:
     """Length of each image's steps, (B,)."""
     return relative_step * batch.eps if step_size is None else torch.full_like(batch.eps, step_size)
-
-
-def wide(values: Tensor) -> Tensor:
-    """One number per image (B,), shaped to be combined with images: (B, 1, 1, 1)."""
-    return values.view(-1, 1, 1, 1)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms
+from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
 from benchmark.attacks.losses import margin
 
 
@@ -51,7 +51,7 @@ class DAG(Rule):
         gradient = query.gradient(loss)[1]
         leaves = torch.where(gradient > 0, batch.iterates <= 0, batch.iterates >= 1)
         gradient = torch.where(leaves, 0, gradient)
-        # Without a gradient it stays where it is for good.
+        # Without a gradient the image would never move again.
         batch.done = (gradient == 0).flatten(1).all(1)
-        size = norms(gradient, self.norm).clamp(min=1e-8).view(-1, 1, 1, 1)
+        size = unsqueeze_like(norms(gradient, self.norm).clamp(min=1e-8), gradient)
         return (batch.iterates - self.step_size * gradient / size).clamp(0, 1)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query
-from benchmark.attacks.budgeted import Budgeted, wide
+from benchmark.attacks.base import Batch, Query, unsqueeze_like
+from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.losses import cross_entropy
 from benchmark.attacks.projection import direction, project
 
@@ -24,5 +24,5 @@ class FGSM(Budgeted):
             lambda logits, points: self.ascended(cross_entropy(logits, batch.labels), batch),
         )
         batch.done = torch.ones_like(batch.done)
-        points = batch.iterates + wide(batch.eps) * direction(gradient, self.norm)
+        points = batch.iterates + unsqueeze_like(batch.eps, gradient) * direction(gradient, self.norm)
         return project(points, batch.images, batch.eps, self.norm)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms, read_norm
+from benchmark.attacks.base import Batch, Query, Rule, norms, read_norm, unsqueeze_like
 from benchmark.attacks.draws import normal, uniform
 
 _HALVINGS = 60  # of an interval of length 1: down to the rounding of float64
@@ -20,7 +20,7 @@ class Noise(Rule):
     budget of each image is what another attack has used on it, and the two can be compared image by image.
 
     Args:
-        eps: norm of the noise, where an image has no budget of its own.
+        eps: norm of the noise; an image's own budget takes precedence.
         norm: 1, 2 or "inf".
         targeted: which labels the rule is given; it uses none.
     """
@@ -46,8 +46,8 @@ class Noise(Rule):
 def matched_noise(images: Tensor, seeds: Tensor, eps: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
     """Noisy images clip₀₁(x + t n), with t such that the norm of what clipping has left of t n is `eps`.
 
-    Where n points out of [0, 1] so often that no t is enough, it is turned towards the farther end of the range; more
-    than that no perturbation can have, and less is left only if `eps` is larger than it.
+    If n points out of [0, 1] so often that no t is enough, every value of n is turned towards the farther end of the
+    range. No perturbation has a larger norm than that allows, so the norm is below `eps` only where `eps` is larger.
 
     Args:
         images: (B, C, H, W) in [0, 1].
@@ -66,7 +66,7 @@ def matched_noise(images: Tensor, seeds: Tensor, eps: Tensor, norm: Literal[1, 2
     reach = torch.where(drawn < 0, clean, 1 - clean)
     inwards = torch.where(clean < 0.5, drawn.abs(), -drawn.abs())
     enough = norms(reach, norm) >= budget
-    drawn = torch.where(_wide(enough, drawn), drawn, inwards)
+    drawn = torch.where(unsqueeze_like(enough, drawn), drawn, inwards)
     # The norm grows with t = u / (1 - u), so halving the interval of u finds it whatever the norm is.
     low, high = torch.zeros_like(budget), torch.ones_like(budget)
     for _ in range(_HALVINGS):
@@ -77,9 +77,5 @@ def matched_noise(images: Tensor, seeds: Tensor, eps: Tensor, norm: Literal[1, 2
 
 
 def _clipped(clean: Tensor, drawn: Tensor, u: Tensor) -> Tensor:
-    scaled = drawn * _wide(u / (1 - u), drawn)
+    scaled = drawn * unsqueeze_like(u / (1 - u), drawn)
     return torch.maximum(torch.minimum(scaled, 1 - clean), -clean)
-
-
-def _wide(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *[1] * (like.ndim - 1))

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query
-from benchmark.attacks.budgeted import Budgeted, check_step, step_length, wide
+from benchmark.attacks.base import Batch, Query, unsqueeze_like
+from benchmark.attacks.budgeted import Budgeted, check_step, step_length
 from benchmark.attacks.losses import cross_entropy
 from benchmark.attacks.projection import project
 from benchmark.errors import InputError
@@ -56,10 +56,10 @@ class PAdam(Budgeted):
         square = _BETA2 * batch.state["square"] + (1 - _BETA2) * gradient.square()
         largest = torch.maximum(batch.state["largest"], square)
         batch.state |= {"mean": mean, "square": square, "largest": largest}
-        count = wide(batch.steps + 1).double()
+        count = unsqueeze_like(batch.steps + 1, gradient).double()
         unbiased = mean / (1 - _BETA1**count).to(mean.dtype)
         scale = largest.sqrt() / (1 - _BETA2**count).sqrt().to(mean.dtype) + _EPSILON
-        length = wide(step_length(batch, self.step_size, self.relative_step))
+        length = unsqueeze_like(step_length(batch, self.step_size, self.relative_step), gradient)
         return project(batch.iterates + length * unbiased / scale, batch.images, batch.eps, self.norm)
 
     def misfit(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class PAdam(Budgeted):
             return cross_entropy(logits, labels)
         cosine = _cosine(logits, labels)
         if logits.shape[1] == 2:
-            opposite = (logits[:, 0] == -logits[:, 1]).flatten(1).all(1).view(-1, 1, 1)
+            opposite = unsqueeze_like((logits[:, 0] == -logits[:, 1]).flatten(1).all(1), labels)
             cosine = torch.where(opposite, _cosine(logits.softmax(1), labels), cosine)
         return 1 - cosine
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, norms
+from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.attacks.primal_dual import PrimalDual
 from benchmark.attacks.proximal import proximal
 
@@ -38,21 +38,23 @@ class PDPGD(PrimalDual):
         if self.norm not in (1, 2, "inf"):
             raise ValueError(f"PDPGD: norm must be 1, 2 or 'inf', got {self.norm!r}")
         if self.proximal_steps < 1 or not self.tolerance >= 0:
-            found = f"proximal_steps={self.proximal_steps}, tolerance={self.tolerance}"
-            raise ValueError(f"PDPGD: proximal_steps must be at least 1 and tolerance not negative, got {found}")
+            given = f"proximal_steps={self.proximal_steps}, tolerance={self.tolerance}"
+            raise ValueError(f"PDPGD: proximal_steps must be at least 1 and tolerance not negative, got {given}")
 
     def penalty(self, delta: Tensor, weight: Tensor) -> Tensor:
         return torch.zeros_like(weight)
 
     def shrink(self, points: Tensor, metric: Tensor, amount: Tensor, batch: Batch) -> Tensor:
         largest = metric.flatten(1).amax(1)
-        metric, weight = metric / largest.view(-1, 1, 1, 1), amount / largest
+        metric, weight = metric / unsqueeze_like(largest, metric), amount / largest
         moved = delta = points - batch.images
         going = torch.ones_like(weight, dtype=torch.bool)
         # A fixed number of rounds, in which those images stand still that have converged: no wait for the device.
         for _ in range(self.proximal_steps):
             shrunk = proximal(delta - metric * (delta - moved), weight, self.norm)
-            shrunk = torch.where(going.view(-1, 1, 1, 1), (batch.images + shrunk).clamp(0, 1) - batch.images, delta)
+            shrunk = torch.where(
+                unsqueeze_like(going, delta), (batch.images + shrunk).clamp(0, 1) - batch.images, delta
+            )
             going = going & (norms(shrunk - delta, 2) > self.tolerance * norms(shrunk, 2))
             delta = shrunk
         return (batch.images + delta).clamp(0, 1)

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query
-from benchmark.attacks.budgeted import ProjectedSteps, wide
+from benchmark.attacks.base import Batch, Query, unsqueeze_like
+from benchmark.attacks.budgeted import ProjectedSteps
 from benchmark.attacks.losses import cross_entropy, dlr, margin
 from benchmark.errors import InputError
 
@@ -33,8 +33,8 @@ class PGD(ProjectedSteps):
         if self.loss not in get_args(Loss):
             raise InputError(f"PGD: loss={self.loss!r} is not one of {', '.join(get_args(Loss))}")
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
-            found = f"restarts={self.restarts}, random_start={self.random_start}"
-            raise InputError(f"PGD: {found}; give 1 or more restarts, and more than 1 only with a random start")
+            given = f"restarts={self.restarts}, random_start={self.random_start}"
+            raise InputError(f"PGD: {given}; give 1 or more restarts, and more than 1 only with a random start")
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         following = super().step(batch, query)
@@ -43,7 +43,7 @@ class PGD(ProjectedSteps):
         # Dividing the iterates rather than the updates, so that each round's last iterate is still judged.
         iterates = batch.max_steps + 1
         before, after = (count * self.restarts // iterates for count in (batch.steps, batch.steps + 1))
-        return torch.where(wide(after > before), self.random_point(batch, after), following)
+        return torch.where(unsqueeze_like(after > before, following), self.random_point(batch, after), following)
 
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
         if self.loss == "ce":

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.attacks.base import Batch, Query, Rule
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.losses import margin
 
 _ADAM = (0.9, 0.999)
@@ -27,7 +27,7 @@ _ADAM = (0.9, 0.999)
 
 @dataclass(frozen=True)
 class PrimalDual(Rule):
-    """See the module.
+    """The step that both attacks take; the module says what is minimised.
 
     Args:
         targeted: reach the labels, else leave them.
@@ -62,7 +62,7 @@ class PrimalDual(Rule):
 
     def start(self, batch: Batch) -> Tensor:
         constraints = batch.valid.flatten(1).sum(1).clamp(min=1).to(batch.images.dtype)
-        duals = -(constraints * self.ratio_init).log().view(-1, 1, 1)
+        duals = -unsqueeze_like((constraints * self.ratio_init).log(), batch.valid)
         batch.state["duals"] = duals.expand(batch.valid.shape).clone()
         batch.state["weights"] = _weights(batch.state["duals"], batch.valid)
         batch.state["mean"] = batch.state["square"] = torch.zeros_like(batch.images)
@@ -82,7 +82,7 @@ class PrimalDual(Rule):
         direction, metric = self._adam(gradient, batch)
         share = batch.steps.double() / max(batch.max_steps, 1)
         step_size = (self.step_size * self.step_size_decay**share).to(gradient.dtype)
-        moved = (batch.iterates - step_size.view(-1, 1, 1, 1) * direction / metric).clamp(0, 1)
+        moved = (batch.iterates - unsqueeze_like(step_size, direction) * direction / metric).clamp(0, 1)
         ratio = weights[:, 0] / weights[:, 1:].sum(1)
         self._ascend(logits, batch)
         return self.shrink(moved, metric, step_size * ratio, batch)
@@ -112,7 +112,7 @@ class PrimalDual(Rule):
         square = second * batch.state["square"] + (1 - second) * gradient.square()
         batch.state["mean"], batch.state["square"] = mean, square
         # In double precision: 1 − 0.999 has lost four digits in float32.
-        count = (batch.steps + 1).double().view(-1, 1, 1, 1)
+        count = unsqueeze_like((batch.steps + 1).double(), gradient)
         grown, squares_grown = ((1 - beta**count).to(gradient.dtype) for beta in _ADAM)
         return mean / grown, (square / squares_grown).sqrt() + 1e-8
 
@@ -120,10 +120,10 @@ class PrimalDual(Rule):
         """One step of the duals, and the weights that the next step of δ sees."""
         left = (batch.max_steps - 1 - batch.steps).double() / max(batch.max_steps - 1, 1)
         floor = self.dual_step_size_decay
-        step_size = (self.dual_step_size * (left * (1 - floor) + floor)).to(logits.dtype).view(-1, 1, 1)
+        step_size = (self.dual_step_size * (left * (1 - floor) + floor)).to(logits.dtype)
         ascent = self._margins(logits, batch).sign()
         bound = -math.log(self.ratio_min)
-        duals = (batch.state["duals"] + step_size * ascent).clamp(-bound, bound)
+        duals = (batch.state["duals"] + unsqueeze_like(step_size, ascent) * ascent).clamp(-bound, bound)
         batch.state["duals"] = torch.where(batch.valid, duals, batch.state["duals"])
         latest = _weights(batch.state["duals"], batch.valid)
         batch.state["weights"] = self.dual_mean * batch.state["weights"] + (1 - self.dual_mean) * latest

@@ -1,4 +1,4 @@
-"""A budget for rules that have none of their own."""
+"""Gives a rule without a budget one, by projection."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,7 +14,7 @@ from benchmark.attacks.projection import project
 class Projected(Rule):
     """Any rule, with each of its iterates projected onto the ball of radius eps cut with [0, 1].
 
-    What a penalised attack such as ASMA reaches within a budget, for comparison with attacks that are made for one.
+    It shows what a penalised attack such as ASMA reaches within a budget, for comparison with budgeted attacks.
 
     Args:
         rule: the rule, which does not know of the budget.

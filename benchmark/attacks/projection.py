@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from benchmark.attacks.base import unsqueeze_like
+
 # Each round finds more of the values that stop at 0 or 1. Points one step away need two or three; too few leave a point
 # inside of the ball.
 _ROUNDS = 8
@@ -27,7 +29,7 @@ def project(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "in
     Raises:
         ValueError: for another norm.
     """
-    budget = eps.to(images.dtype).view(-1, *[1] * (images.ndim - 1))
+    budget = unsqueeze_like(eps.to(images.dtype), images)
     if norm == "inf":
         return torch.minimum(torch.maximum(points, images - budget), images + budget).clamp(0, 1)
     if norm == 2:
@@ -49,7 +51,7 @@ def direction(gradient: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
         return gradient.sign()
     if norm == 2:
         # Scaled first: squares of a saturated model's gradients would vanish in float32.
-        largest = gradient.abs().flatten(1).amax(1).view(-1, *[1] * (gradient.ndim - 1))
+        largest = unsqueeze_like(gradient.abs().flatten(1).amax(1), gradient)
         scaled = gradient / torch.where(largest > 0, largest, torch.ones_like(largest))
         return scaled / _length(scaled).clamp(min=1).to(scaled.dtype)
     raise ValueError(f"norm={norm!r}: steps exist for 2 and 'inf'")
@@ -84,8 +86,8 @@ def _onto_ball(points: Tensor, images: Tensor, budget: Tensor) -> Tensor:
 
 def _total(values: Tensor) -> Tensor:
     """Sum per image, with an image's dimensions; in float64."""
-    return values.flatten(1).sum(1, dtype=torch.float64).view(-1, *[1] * (values.ndim - 1))
+    return unsqueeze_like(values.flatten(1).sum(1, dtype=torch.float64), values)
 
 
 def _length(values: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(values.flatten(1), dim=1).view(-1, *[1] * (values.ndim - 1))
+    return unsqueeze_like(torch.linalg.vector_norm(values.flatten(1), dim=1), values)

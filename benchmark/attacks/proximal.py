@@ -1,6 +1,6 @@
-"""Proximity operators: the point that trades nearness to a given one against the size of a perturbation, per image.
+"""Proximity operators: for each image the perturbation that is both near a given one and small in a norm.
 
-All of them take and return perturbations (B, C, H, W) and wait for the device nowhere.
+All of them take and return perturbations (B, C, H, W) and never wait for the device.
 """
 
 import math
@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+
+from benchmark.attacks.base import unsqueeze_like
 
 _SECTION = 1 / 3
 
@@ -49,7 +51,7 @@ def _l1_ball(flat: Tensor, radius: Tensor) -> Tensor:
 
 
 def proximal_linf_box(
-    delta: Tensor, weight: Tensor, metric: Tensor, lower: Tensor, upper: Tensor, tolerance: float = 1e-6
+    delta: Tensor, weight: Tensor, metric: Tensor, lower: Tensor, upper: Tensor, *, tolerance: float = 1e-6
 ) -> Tensor:
     """argmin_p ½ Σ metric · (p − δ)² + weight · ‖p‖∞ over lower ≤ p ≤ upper, to `tolerance` in ‖p‖∞.
 
@@ -66,7 +68,7 @@ def proximal_linf_box(
     boxed = delta.clamp(lower, upper)
 
     def cost(size: Tensor) -> Tensor:
-        limit = size.view(-1, 1, 1, 1)
+        limit = unsqueeze_like(size, boxed)
         return (metric * (boxed.clamp(-limit, limit) - delta).square()).flatten(1).sum(1).addcmul(size, 2 * weight)
 
     right = boxed.abs().flatten(1).amax(1)
@@ -78,5 +80,5 @@ def proximal_linf_box(
         active, beyond = rounds > done, cost(near) >= cost(far)
         left = torch.where(active & beyond, near, left)
         right = torch.where(active & ~beyond, far, right)
-    limit = torch.lerp(left, right, 0.5).view(-1, 1, 1, 1)
+    limit = unsqueeze_like(torch.lerp(left, right, 0.5), boxed)
     return boxed.clamp(-limit, limit)

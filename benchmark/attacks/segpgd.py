@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch
+from benchmark.attacks.base import Batch, unsqueeze_like
 from benchmark.attacks.budgeted import ProjectedSteps
 from benchmark.attacks.losses import cross_entropy
 
@@ -24,5 +24,5 @@ class SegPGD(ProjectedSteps):
 
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
         fooled = (metrics.predicted(logits) == batch.labels) == self.targeted
-        late = (batch.steps.to(logits.dtype) / (2 * batch.max_steps)).view(-1, 1, 1)
+        late = unsqueeze_like(batch.steps.to(logits.dtype) / (2 * batch.max_steps), batch.valid)
         return torch.where(fooled, late, 1 - late) * cross_entropy(logits, batch.labels)

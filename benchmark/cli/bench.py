@@ -53,7 +53,7 @@ def _measured(
     plan = build_plan(cfg)
     dataset: Any = data.test_dataloader().dataset
     count = len(dataset) if until and images is None else _count(images, max(1, plan.engine["slots"]), len(dataset))
-    own = Bench(plan, victim, data, [dataset[place] for place in range(count)], repeats, clock)
+    own = Bench(plan, victim, data, items=[dataset[place] for place in range(count)], repeats=repeats, clock=clock)
     setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, "size": data.size} | {
         **plan.engine,
         **{"images": count, "steps": steps, "repeats": repeats, "clock": clock},

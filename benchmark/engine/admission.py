@@ -34,7 +34,7 @@ class Admission:
         """Raise InputError if the rule cannot attack the image, or the judge cannot judge it."""
         job.check()
         if self.rule.targeted and self.judge.reference == "truth" and job.truth is None:
-            raise InputError(f"image {job.id}: the judge '{self.judge}' needs the truth beside the target; give truth")
+            raise InputError(f"image {job.id}: the judge '{self.judge}' needs the truth too; give truth")
         if job.eps is not None and self.rule.eps is None:
             raise InputError(f"image {job.id}: eps={job.eps:g}, but {type(self.rule).__name__} has no budget")
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch, Rule, norms
+from benchmark.attacks.base import Batch, Rule, norms, unsqueeze_like
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import Finished, InFlight
 from benchmark.engine.model import AttackedModel
@@ -120,7 +120,7 @@ class IterateSelector:
         by_success = self._stopped(slots)
         adv, kept_step = slots.best, slots.kept_step
         if self._keep == "last":
-            adv = torch.where(by_success.view(-1, 1, 1, 1), adv, slots.batch.iterates)
+            adv = torch.where(unsqueeze_like(by_success, adv), adv, slots.batch.iterates)
             kept_step = torch.where(by_success, kept_step, slots.batch.steps)
         steps = torch.where(by_success, kept_step, slots.batch.steps)
         self._verify(adv, slots.batch, [image.job.id for image in in_flight])

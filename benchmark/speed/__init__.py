@@ -1,1 +1,1 @@
-"""How fast the engine is, beside what nothing could beat and beside ASMA as it is commonly written."""
+"""Speed of the engine, compared with an upper bound and with ASMA as it is commonly written."""

@@ -38,7 +38,7 @@ class Bench:
     """
 
     def __init__(
-        self, plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item], repeats: int, clock: str
+        self, plan: Plan, model: nn.Module, data: SegmentationData, *, items: Sequence[Item], repeats: int, clock: str
     ) -> None:
         self.plan, self.model, self.data, self.items = plan, model, data, items
         self.repeats, self.clock, self.device = repeats, CLOCKS[clock], model_device(model)
@@ -51,19 +51,21 @@ class Bench:
         steady = epoch.steady(self.plan, steps)
         trained = _trainable(self.model)
         limit = Limit(self.model, images[places], targets[places], precision, self.plan.engine["channels_last"])
-        found = rates(
+        measured = rates(
             {
                 "engine": lambda: epoch.image_steps(steady, self.model, self.data, self.items),
                 "limit": lambda: limit.run(max(1, steps // 3)),
-                "common": lambda: reference_asma.run(trained, images[:2], targets[:2], 1e-9, 0, max(1, steps // 3)),
+                "common": lambda: reference_asma.run(
+                    trained, images[:2], targets[:2], tau=1e-9, beta=0, steps=max(1, steps // 3)
+                ),
             },
             self.repeats,
             self.clock,
             self.device,
         )
         return {
-            "image_steps_per_second": {name: asdict(Spread.of(values)) for name, values in found.items()},
-            "ratios": {f"engine/{other}": asdict(ratio(found, "engine", other)) for other in ("limit", "common")},
+            "image_steps_per_second": {name: asdict(Spread.of(values)) for name, values in measured.items()},
+            "ratios": {f"engine/{other}": asdict(ratio(measured, "engine", other)) for other in ("limit", "common")},
             "peak_mib": peak_mib(self.device),
             "profile": shares(lambda: epoch.image_steps(steady, self.model, self.data, self.items), self.device),
         }
@@ -75,20 +77,25 @@ class Bench:
             work = {"engine": lambda: epoch.engine_steps(self.plan, self.model, self.data, self.items, slots)}
             return Spread.of(rates(work, min(3, self.repeats), self.clock, self.device)["engine"]).median
 
-        found = rates_by_slots(rate, _MOST_SLOTS.get(self.device.type, 16))
-        return {"image_steps_per_second": {str(n): value for n, value in found.items()}, "suggested": suggest(found)}
+        by_slots = rates_by_slots(rate, _MOST_SLOTS.get(self.device.type, 16))
+        return {
+            "image_steps_per_second": {str(n): value for n, value in by_slots.items()},
+            "suggested": suggest(by_slots),
+        }
 
     def until(self, tau: float, beta: float, most: int) -> dict[str, Any]:
         """Images per second until the judge holds: each attack of the plan, and the common loop with an oracle.
 
-        The oracle costs nothing: the loop is timed over as many steps as it took, found out before. The engine confirms
-        on the 8-bit file what it ends with, the oracle takes the iterate in float.
+        The oracle costs nothing: its number of steps is determined first, then the loop is timed over that many. The
+        engine confirms its result on the 8-bit file; the oracle takes the iterate in float.
         """
         images, targets = self._tensors()
         judge: Criterion = self.plan.judge
         trained = _trainable(self.model)
         oracle = [
-            reference_asma.steps_until(trained, image[None], target[None], tau, beta, judge.value, most)
+            reference_asma.steps_until(
+                trained, image[None], target[None], tau=tau, beta=beta, iou=judge.value, max_steps=most
+            )
             for image, target in zip(images, targets, strict=True)
         ]
         numbers = [steps for steps, _ in oracle]
@@ -106,21 +113,21 @@ class Bench:
             return len(done)
 
         def loop() -> int:
-            reference_asma.run(trained, images, targets, tau, beta, numbers)
+            reference_asma.run(trained, images, targets, tau=tau, beta=beta, steps=numbers)
             return len(images)
 
         work = {name: partial(attack, name) for name in self.plan.attacks} | {"common": loop}
-        found = rates(work, self.repeats, self.clock, self.device)
+        measured = rates(work, self.repeats, self.clock, self.device)
         outcomes["common"] = {
             "median_l2": Spread.of(
-                [float((adv[0] - own).norm()) for (_, adv), own in zip(oracle, images, strict=True)]
+                [float((adv[0] - image).norm()) for (_, adv), image in zip(oracle, images, strict=True)]
             ).median,
             "steps": sorted(numbers),
             "passes": 3 * sum(numbers),
         }
         return {
-            "images_per_second": {name: asdict(Spread.of(values)) for name, values in found.items()},
-            "ratios": {f"{name}/common": asdict(ratio(found, name, "common")) for name in self.plan.attacks},
+            "images_per_second": {name: asdict(Spread.of(values)) for name, values in measured.items()},
+            "ratios": {f"{name}/common": asdict(ratio(measured, name, "common")) for name in self.plan.attacks},
             "outcomes": outcomes,
         }
 
@@ -136,7 +143,7 @@ class Bench:
 
 
 def machine(device: torch.device) -> Mapping[str, Any]:
-    """What numbers of speed belong to."""
+    """The machine and the versions to which measured speeds belong."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     capability = torch.backends.cpu.get_cpu_capability()
     return {"device": f"{device.type}: {name}", "cpu_capability": capability, "threads": torch.get_num_threads()} | {

@@ -1,4 +1,4 @@
-"""What is measured of the project itself: an attack epoch, from data sets' items to rows on disk."""
+"""The work whose speed is measured: an attack epoch, from the items of a data set to rows on disk."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,7 +22,7 @@ Item = dict[str, Any]
 """One image as data sets give it."""
 
 STEADY = ASMA(tau=1e-9, beta=0)
-"""Steps that cost what ASMA's cost and lead nowhere, so that no image ends before its last one."""
+"""ASMA with steps so small that no image ends before its last step; each costs what a step of ASMA costs."""
 
 
 def steady(plan: Plan, steps: int) -> Plan:

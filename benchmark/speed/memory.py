@@ -1,4 +1,4 @@
-"""Peak memory of a process, and of work done in one of its own."""
+"""Peak memory of a process, and of work in a separate process."""
 
 import multiprocessing
 import resource

@@ -19,10 +19,10 @@ def shares(work: Callable[[], int], device: torch.device) -> dict[str, dict[str,
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as profiler:
         work()
     events = profiler.key_averages()
-    own = {e.key: e.self_device_time_total if on_gpu else e.self_cpu_time_total for e in events}
+    by_itself = {e.key: e.self_device_time_total if on_gpu else e.self_cpu_time_total for e in events}
     everything = {e.key: e.device_time_total if on_gpu else e.cpu_time_total for e in events}
-    total = sum(own.values())
+    total = sum(by_itself.values())
     sections = {name: everything.get(key, 0) / total for key, name in SECTIONS.items()}
     sections["the rest"] = 1 - sum(sections.values())
-    costliest = sorted((key for key in own if key not in SECTIONS), key=lambda key: -own[key])[:_OPERATIONS]
-    return {"sections": sections, "operations": {key: own[key] / total for key in costliest}}
+    costliest = sorted((key for key in by_itself if key not in SECTIONS), key=lambda key: -by_itself[key])[:_OPERATIONS]
+    return {"sections": sections, "operations": {key: by_itself[key] / total for key in costliest}}

@@ -15,7 +15,7 @@ from benchmark.distributed.termination import check_stop
 
 @dataclass
 class Iterate:
-    """What one step led to.
+    """The outcome of one step.
 
     Attributes:
         adv: (1, C, H, W), clamped to [0, 1].
@@ -66,9 +66,9 @@ def foreground_iou(preds: Tensor, target: Tensor) -> float:
 
 
 def steps_until(
-    model: nn.Module, image: Tensor, target: Tensor, tau: float, beta: float, iou: float, most: int
+    model: nn.Module, image: Tensor, target: Tensor, *, tau: float, beta: float, iou: float, max_steps: int
 ) -> tuple[int, Tensor]:
-    """After how many steps, `most` at the most, an oracle that costs nothing would stop, and the iterate there.
+    """Steps after which an oracle that costs nothing would stop, `max_steps` at most, and the iterate there.
 
     It stops as soon as the clamped iterate has the IoU in float; the loop itself cannot know without another pass.
     """
@@ -77,12 +77,12 @@ def steps_until(
         adv = iterate.adv
         with torch.no_grad():
             reached = foreground_iou(model(adv).argmax(1), target) >= iou
-        if reached or number == most:
+        if reached or number == max_steps:
             return number, adv
     raise AssertionError("the steps have no end")
 
 
-def run(model: nn.Module, images: Tensor, targets: Tensor, tau: float, beta: float, steps: int | list[int]) -> int:
+def run(model: nn.Module, images: Tensor, targets: Tensor, *, tau: float, beta: float, steps: int | list[int]) -> int:
     """Attack images (N, C, H, W), one after the other, with so many steps each; returns image-steps."""
     numbers = [steps] * len(images) if isinstance(steps, int) else steps
     for image, target, number in zip(images, targets, numbers, strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 _GAIN = 1.05
-"""More slots have to be that much faster to be worth their memory and the idle ones at the end."""
+"""More slots must be faster by this factor, because they need memory and stand idle at the end."""
 
 
 def rates_by_slots(rate: Callable[[int], float], most: int) -> dict[int, float]:
@@ -15,18 +15,18 @@ def rates_by_slots(rate: Callable[[int], float], most: int) -> dict[int, float]:
         rate: measures it for one number of slots.
         most: at least 1.
     """
-    found: dict[int, float] = {}
+    by_slots: dict[int, float] = {}
     slots = 1
     while slots <= most:
         try:
-            found[slots] = rate(slots)
+            by_slots[slots] = rate(slots)
         except torch.OutOfMemoryError:
             break
         slots *= 2
-    return found
+    return by_slots
 
 
-def suggest(found: dict[int, float]) -> int:
+def suggest(by_slots: dict[int, float]) -> int:
     """The fewest slots that no other number beats by more than 5 %. Raises ValueError for none."""
-    best = max(found.values())
-    return min(slots for slots, rate in found.items() if rate * _GAIN >= best)
+    best = max(by_slots.values())
+    return min(slots for slots, rate in by_slots.items() if rate * _GAIN >= best)

@@ -1,4 +1,4 @@
-"""Rates of several contenders, measured in turns, so that whatever else the machine does meets all of them."""
+"""Rates of several contenders, measured in turns, so that other load on the machine affects all of them."""
 
 import statistics
 import time
@@ -16,7 +16,7 @@ CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 @dataclass(frozen=True)
 class Spread:
-    """Of one number over the repeats."""
+    """Median and range of one number over the repeats."""
 
     median: float
     low: float
@@ -53,14 +53,14 @@ def rates(
 
 
 def in_turns(contenders: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """What each contender says of itself in each repeat, asked once in vain and then in the order of `rates`."""
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    """What each contender returns in each repeat, called once unmeasured and then in the order of `rates`."""
+    results: dict[str, list[float]] = {name: [] for name in contenders}
     for measure in contenders.values():
         measure()
     for repeat in range(repeats):
         for name in list(contenders) if repeat % 2 == 0 else list(contenders)[::-1]:
-            found[name].append(contenders[name]())
-    return found
+            results[name].append(contenders[name]())
+    return results
 
 
 def ratio(rates: Mapping[str, list[float]], one: str, other: str) -> Spread:

@@ -13,7 +13,7 @@ from benchmark.engine.precision import AUTOCAST, Precision
 class Limit:
     """A model that is only differentiated: parameters without gradients, nothing judged, kept, counted or written.
 
-    It has the engine's batch, layout and precision, but nothing of its `stand_ins`, so that what those gain shows.
+    It has the engine's batch, layout and precision, but not its `AcceleratedModel`, so that the gain of that shows.
 
     Args:
         model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w).

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import norms
+from benchmark.attacks.base import norms, unsqueeze_like
 from benchmark.attacks.draws import normal, uniform
 from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
@@ -44,13 +44,9 @@ def noise_like(
     high = high.clamp(max=1 - 2.0**-_HALVINGS)
     below, above = _noisy(clean, drawn, low, quantizer), _noisy(clean, drawn, high, quantizer)
     nearer = (norms(above - clean, norm) - budget).abs() < (norms(below - clean, norm) - budget).abs()
-    return quantizer.from_levels(torch.where(_wide(nearer, clean), above, below))
+    return quantizer.from_levels(torch.where(unsqueeze_like(nearer, clean), above, below))
 
 
 def _noisy(clean: Tensor, drawn: Tensor, u: Tensor, quantizer: Quantizer) -> Tensor:
     """Levels as float64."""
-    return (clean + drawn * _wide(u / (1 - u), drawn)).round().clamp(0, quantizer.highest)
-
-
-def _wide(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *[1] * (like.ndim - 1))
+    return (clean + drawn * unsqueeze_like(u / (1 - u), drawn)).round().clamp(0, quantizer.highest)

@@ -39,7 +39,7 @@ def _norms(delta: torch.Tensor) -> list[float]:
 
 def test_the_gradients_go_into_the_parameters() -> None:
     network = smooth_network()
-    assert run(network, random_images(2), torch.ones(2, 8, 8).long(), 0.01, 0.05, [1, 3]) == 4
+    assert run(network, random_images(2), torch.ones(2, 8, 8).long(), tau=0.01, beta=0.05, steps=[1, 3]) == 4
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
@@ -48,7 +48,7 @@ def test_the_oracle_stops_at_the_first_iterate_that_will_do() -> None:
     with torch.no_grad():  # what another image near it is taken for, so that it can be reached
         near = image + 0.2 * torch.sin(torch.arange(192)).view(1, 3, 8, 8)
         target = network(near.clamp(0, 1)).argmax(1)
-    steps, adv = steps_until(network, image, target, 0.01, 0.05, 0.9, 50)
+    steps, adv = steps_until(network, image, target, tau=0.01, beta=0.05, iou=0.9, max_steps=50)
     reached = []
     for iterate in itertools.islice(steps_of(network, image, target, 0.01, 0.05), steps):
         with torch.no_grad():
@@ -56,7 +56,7 @@ def test_the_oracle_stops_at_the_first_iterate_that_will_do() -> None:
     assert 1 < steps < 50
     assert reached == [False] * (steps - 1) + [True]
     assert torch.equal(adv, iterate.adv)
-    assert steps_until(network, image, target, 0, 0, 1.0, 3)[0] == 3
+    assert steps_until(network, image, target, tau=0, beta=0, iou=1.0, max_steps=3)[0] == 3
 
 
 @pytest.mark.parametrize(("preds", "target", "expected"), [([1, 1], [1, 0], 0.5), ([0, 0], [0, 0], 1), ([0], [2], 0)])
