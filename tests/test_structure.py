@@ -236,10 +236,6 @@ KNOWN: set[tuple[str, str]] = {
         )
     ),
     *(
-        ("many_parameters_are_keywords", place)
-        for place in ("attacks/proximal.py", "speed/comparison.py", "speed/reference_asma.py")
-    ),
-    *(
         ("names_of_run_files_stand_in_the_layout", place)
         for place in (
             "past_runs/open.py",
