@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from benchmark.config.overrides import Override, parse
+from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch, same
 
 _PLACE = "environment.json"
@@ -30,8 +29,8 @@ def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any
         if override is None:
             yield Mismatch(_PLACE, f"{text!r} is nothing a command line can set", column="overrides")
         # What a group's file brings is not on the command line, nor what an interpolation stands for.
-        elif not override.is_delete() and "${" not in text and not (moved and override.key_or_group == "data.root"):
-            asked[override.key_or_group] = (text, override.value())
+        elif not override.delete and "${" not in text and not (moved and override.key == "data.root"):
+            asked[override.key] = (text, override.value)
     for key, (text, value) in asked.items():
         found = OmegaConf.select(cfg, key, default=_Nothing)
         if found is _Nothing or (isinstance(found, DictConfig) and not isinstance(value, dict)):
@@ -44,10 +43,10 @@ def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any
 
 def _parsed(text: str) -> Override | None:
     try:
-        (override,) = OverridesParser.create().parse_overrides([text])
-    except HydraException:
+        override = parse(text)
+    except InputError:
         return None
-    return override if override.key_or_group and not override.is_sweep_override() else None
+    return None if override.sweep else override
 
 
 class _Nothing:
