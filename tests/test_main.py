@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmark import __version__
 from benchmark.__main__ import main
-from benchmark.cli.parsers import COMMANDS
+from benchmark.cli.parsers import COMMANDS, find_command
 from benchmark.config.groups import groups, headline, names
 from benchmark.errors import Stopped
 
@@ -134,7 +135,7 @@ def test_how_a_command_can_end(
     def command(**options: object) -> int:
         raise raised
 
-    monkeypatch.setattr("benchmark.cli.list.list_names", command)
+    monkeypatch.setattr("benchmark.cli.list.COMMAND", replace(find_command("list"), run=command))
     monkeypatch.setattr(sys, "stdout", sys.stdout)  # which `main` replaces for a broken pipe
     assert main(["list"]) == status
     assert capsys.readouterr().err == said

@@ -10,6 +10,7 @@ import pytest
 from benchmark.cli import publish as shown
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.schema import SCHEMA
 from benchmark.runs.tables import RECORDS, Writer
 from benchmark.tracking.epoch import FinishedEpoch
@@ -28,7 +29,7 @@ def _show(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) 
     """Show a run of these rows without its pictures."""
     Writer(folder, RECORDS).append(list(rows))
     monkeypatch.setattr(shown, "draw_montages", lambda *_: {})
-    shown.show(SimpleNamespace(folder=folder, processes=ProcessGroup()), [], None)  # type: ignore[arg-type]
+    shown.show(SimpleNamespace(folder=RunFolder(folder), processes=ProcessGroup()), [], None)  # type: ignore[arg-type]
 
 
 def _names(folder: Path) -> set[str]:
@@ -98,7 +99,7 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
     listening = _Listening()
     loggers = [GuardedLogger(one, name) for name, one in (("failing", _Failing()), ("listening", listening))]  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="no .*: MemoryError: too large") as warned:
-        shown.show(SimpleNamespace(folder=tmp_path, processes=ProcessGroup()), loggers, None)  # type: ignore[arg-type]
+        shown.show(SimpleNamespace(folder=RunFolder(tmp_path), processes=ProcessGroup()), loggers, None)  # type: ignore[arg-type]
     assert [str(one.message).split(":")[0] for one in warned] == [
         "no comparison",
         "no curves",
@@ -118,7 +119,7 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
 def test_of_a_sweep_the_largest_budget_is_pictured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(shown, "montage", lambda path, items, title: drawn.append((path.name, items)))
-    context = SimpleNamespace(folder=tmp_path, cfg=SimpleNamespace(run=SimpleNamespace(montage=1)))
+    context = SimpleNamespace(folder=RunFolder(tmp_path), run=SimpleNamespace(montage=1))
     sweep = [_row(f"pgd@{eps}", image, family="pgd", eps=eps / 255) for eps in (2, 10) for image in "ba"]
     rows = pa.Table.from_pylist([*sweep, _row("asma", "a")], schema=SCHEMA).to_pylist()
     shown.draw_montages(context, rows, lambda row: row["id"])  # type: ignore[arg-type,return-value]

@@ -50,16 +50,16 @@ def test_a_bad_run_does_not_stop_the_others(sweep, tmp_path: Path) -> None:
 
 
 def test_a_failure_of_ours_in_a_sweep_is_status_1(sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmark.cli import attack
+    from benchmark.cli import publish
 
-    shown = attack.show
+    shown = publish.show
 
     def fails_first(context, *rest) -> None:
         if context.cfg.attacks.asma.max_steps == 1:
             raise RuntimeError("ours")
         shown(context, *rest)
 
-    monkeypatch.setattr(attack, "show", fails_first)
+    monkeypatch.setattr(publish, "show", fails_first)
     outcome = sweep("attacks.asma.max_steps=1,2")
     assert outcome.status == 1
     assert "RuntimeError: ours" in outcome.err
