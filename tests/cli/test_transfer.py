@@ -293,7 +293,7 @@ def test_a_picture_that_is_not_the_rows(declined, copied: Path) -> None:
             "benchmark.victims.smp_networks.build_from_factory",
             "only code of benchmark.targets is run",
         ),
-        ("judge.metric", "jaccard", "config.yaml: judge: metric='jaccard' is not one of"),
+        ("judge.metric", "jaccard", "config.yaml: judge.metric='jaccard': must be"),
         (
             "target._target_",
             "benchmark.targets.Nope",
@@ -391,7 +391,7 @@ def test_an_interrupted_transfer_leaves_nothing(
         os.kill(os.getpid(), signal.SIGINT)
         return write_transfer_summary(*given, **named)
 
-    monkeypatch.setattr("benchmark.cli.transfer.write_transfer_summary", interrupted)
+    monkeypatch.setattr("benchmark.results.transfer_matrix.write_transfer_summary", interrupted)
     (tmp_path / "there").mkdir()
     for out in (tmp_path / "new" / "out", tmp_path / "there"):
         result = command("transfer", attacked, "--victims", other, "--out", out)
