@@ -126,11 +126,7 @@ def test_show_config_prints_what_would_run(capfd: pytest.CaptureFixture[str], tm
     ],
 )
 def test_how_a_command_can_end(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    raised: BaseException,
-    status: int,
-    said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: BaseException, status: int, said: str
 ) -> None:
     def command(**options: object) -> int:
         raise raised

@@ -40,13 +40,7 @@ class AcceleratedModel:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        images: Tensor,
-        *,
-        fold: bool,
-        channels_last: bool,
-        dtype: torch.dtype | None = None,
+        self, model: nn.Module, images: Tensor, *, fold: bool, channels_last: bool, dtype: torch.dtype | None = None
     ) -> None:
         self.module, self.channels_last = model, False
         self._sources: list[_Source] = []

@@ -84,12 +84,7 @@ def is_plain(module: nn.Module) -> bool:
 
 def has_hooks(module: nn.Module) -> bool:
     """Whether somebody has hooked into the module or given it another `forward`."""
-    hooks = (
-        module._forward_pre_hooks,
-        module._forward_hooks,
-        module._backward_pre_hooks,
-        module._backward_hooks,
-    )
+    hooks = (module._forward_pre_hooks, module._forward_hooks, module._backward_pre_hooks, module._backward_hooks)
     return any(hooks) or "forward" in vars(module)
 
 

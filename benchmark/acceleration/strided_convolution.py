@@ -72,12 +72,7 @@ class StridedConvolution(nn.Module):
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        context: Any,
-        images: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        phases: Tensor,
-        margins: tuple[int, int],
+        context: Any, images: Tensor, weight: Tensor, bias: Tensor | None, phases: Tensor, margins: tuple[int, int]
     ) -> Tensor:
         padding, before = margins
         context.save_for_backward(phases)

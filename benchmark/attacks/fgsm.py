@@ -20,9 +20,7 @@ class FGSM(Budgeted):
     """
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        _, gradient = query.gradient(
-            lambda logits, points: self.ascended(cross_entropy(logits, batch.labels), batch),
-        )
+        _, gradient = query.gradient(lambda logits, points: self.ascended(cross_entropy(logits, batch.labels), batch))
         batch.done = torch.ones_like(batch.done)
         points = batch.iterates + unsqueeze_like(batch.eps, gradient) * direction(gradient, self.norm)
         return project(points, batch.images, batch.eps, self.norm)

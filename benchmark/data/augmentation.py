@@ -56,14 +56,7 @@ def training_pipeline() -> "A.Compose":
 
 
 def augment(
-    pipeline: "A.Compose",
-    image: np.ndarray,
-    mask: np.ndarray,
-    *,
-    seed: int,
-    epoch: int,
-    index: int,
-    highest: int = 255,
+    pipeline: "A.Compose", image: np.ndarray, mask: np.ndarray, *, seed: int, epoch: int, index: int, highest: int = 255
 ) -> tuple[np.ndarray, np.ndarray]:
     """Image and mask after a draw that depends on (seed, epoch, index) alone: not on worker, order or batch.
 

@@ -11,12 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from benchmark.data.dataset import (
-    DecodedSplit,
-    EpochSampler,
-    SegmentationDataset,
-    single_threaded_worker,
-)
+from benchmark.data.dataset import DecodedSplit, EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
 

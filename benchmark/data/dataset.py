@@ -29,15 +29,7 @@ class DecodedSplit:
     """
 
     def __init__(
-        self,
-        source: Source,
-        split: str,
-        ids: list[str],
-        *,
-        size: int,
-        cache: bool,
-        channels: int = 3,
-        bits: int = 8,
+        self, source: Source, split: str, ids: list[str], *, size: int, cache: bool, channels: int = 3, bits: int = 8
     ) -> None:
         self.source, self.split, self.ids, self.size = source, split, ids, size
         self.channels, self.highest = channels, 2**bits - 1

@@ -10,11 +10,7 @@ from benchmark.data.files import PairedFiles, Pairs
 from benchmark.data.images import Encoding, check_size, read_image, read_mask
 from benchmark.errors import InputError
 
-CLASS_NAMES = {
-    "disc": ("background", "disc"),
-    "cup": ("background", "cup"),
-    "both": ("background", "disc", "cup"),
-}
+CLASS_NAMES = {"disc": ("background", "disc"), "cup": ("background", "cup"), "both": ("background", "disc", "cup")}
 """Of each structure; of both, disc is the rim, the disc without its cup."""
 
 

@@ -20,11 +20,7 @@ CURE = (
     "get the REFUGE images and their disc and cup masks from https://refuge.grand-challenge.org, unpack all archives "
     "into one folder and set data.root"
 )
-ENCODINGS = {
-    "disc": {0: 1, 128: 1, 255: 0},
-    "cup": {0: 1, 128: 0, 255: 0},
-    "both": {0: 2, 128: 1, 255: 0},
-}
+ENCODINGS = {"disc": {0: 1, 128: 1, 255: 0}, "cup": {0: 1, 128: 0, 255: 0}, "both": {0: 2, 128: 1, 255: 0}}
 # split -> names the image folder may have, name of the mask folder, class folders of images and of masks
 LAYOUT = {
     "train": (

@@ -37,11 +37,7 @@ class RimOneSamples(PairedFiles):
     """
 
     def __init__(
-        self,
-        root: str | Path,
-        mask_offset: int = 0,
-        fractions: Sequence[float] | None = None,
-        split_seed: int = 0,
+        self, root: str | Path, mask_offset: int = 0, fractions: Sequence[float] | None = None, split_seed: int = 0
     ) -> None:
         if not -TOP <= mask_offset <= TOP:
             raise InputError(f"data.mask_offset={mask_offset}: must be from {-TOP} to {TOP} rows")

@@ -24,14 +24,7 @@ class Synthetic:
     """
 
     def __init__(
-        self,
-        *,
-        n_train: int = 128,
-        n_val: int = 32,
-        n_test: int = 24,
-        classes: int = 2,
-        size: int = 64,
-        seed: int = 0,
+        self, *, n_train: int = 128, n_val: int = 32, n_test: int = 24, classes: int = 2, size: int = 64, seed: int = 0
     ) -> None:
         if classes not in NAMES:
             raise InputError(f"data.classes={classes}: synthetic images have 2 classes (lesion) or 3 (disc and cup)")

@@ -47,13 +47,7 @@ def find(items: Sequence[Item], background: int | None) -> list[Finding]:
     """All findings, by kind and place."""
     fits = [*_unlikely(items, background)]
     accused = {place: finding.score for finding in fits for place in finding.places}
-    found = [
-        *_single(items, background),
-        *_twice(items),
-        *_patients(items),
-        *_same_masks(items, accused),
-        *fits,
-    ]
+    found = [*_single(items, background), *_twice(items), *_patients(items), *_same_masks(items, accused), *fits]
     order = list(KINDS)
     return sorted(found, key=lambda finding: (order.index(finding.kind), finding.places))
 

@@ -190,13 +190,7 @@ class IterateSelector:
             confirmed = self._judge.holds(self._judge_again(slots, index[ask], self._quantizer.round(points[ask])))
             confirmation[ask] = torch.where(confirmed, SUCCESS8, SUCCESS)
         slots.keep(
-            index,
-            points,
-            steps=steps,
-            score=score,
-            confirmation=confirmation,
-            size=size,
-            closer=self._judge.better,
+            index, points, steps=steps, score=score, confirmation=confirmation, size=size, closer=self._judge.better
         )
         slots.record_success(slots.confirmation == SUCCESS8)
 

@@ -18,9 +18,7 @@ class TransformedScores:
     """
 
     def __init__(
-        self,
-        transforms: Mapping[str, Callable[[Tensor], Tensor]],
-        scores: Callable[[Case, Tensor], Mapping[str, Any]],
+        self, transforms: Mapping[str, Callable[[Tensor], Tensor]], scores: Callable[[Case, Tensor], Mapping[str, Any]]
     ) -> None:
         self._transforms, self._scores = transforms, scores
         self._clean: dict[str, dict[str, Any]] = {}

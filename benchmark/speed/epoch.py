@@ -38,12 +38,7 @@ def attacked(
     with (
         TemporaryDirectory() as folder,
         Session(
-            plan,
-            model,
-            split_of(data, split),
-            quantizer=quantizer,
-            watch=_watch,
-            class_pixels=data.class_pixels,
+            plan, model, split_of(data, split), quantizer=quantizer, watch=_watch, class_pixels=data.class_pixels
         ) as session,
     ):
         info = RunInfo.of(plan, data, split, "bench", "victim")

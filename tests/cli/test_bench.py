@@ -18,9 +18,7 @@ def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 
 def test_steps_with_their_ratios_profile_and_slots(capsys: pytest.CaptureFixture[str]) -> None:
     found = measured(capsys, "--images", "2")
-    assert list(found) == [
-        *("machine", "setting", "image_steps_per_second", "ratios", "peak_mib", "profile", "slots"),
-    ]
+    assert list(found) == [*("machine", "setting", "image_steps_per_second", "ratios", "peak_mib", "profile", "slots")]
     rates = {name: spread["median"] for name, spread in found["image_steps_per_second"].items()}
     assert rates.keys() == {"engine", "limit", "common"}
     for other in ("limit", "common"):

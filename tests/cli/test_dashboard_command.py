@@ -149,11 +149,7 @@ def test_what_is_no_run_with_a_log_is_named(command, logged: Path, trained: Path
     ("name", "text", "said"),
     [
         ("config.yaml", "loggers: [1", "config.yaml: cannot be read"),
-        (
-            "config.yaml",
-            "loggers: {}",
-            "run: logs nothing to Weights & Biases; give a run made with",
-        ),
+        ("config.yaml", "loggers: {}", "run: logs nothing to Weights & Biases; give a run made with"),
         ("summary.json", "{", "summary.json: cannot be read"),
         ("summary.json", '{"images": 4}', "summary.json: names no attacks"),
         ("metrics.csv", "\0\xff", "metrics.csv: cannot be read"),

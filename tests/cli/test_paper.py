@@ -78,7 +78,7 @@ def test_each_picture_is_given_the_others_mask(command, rim_one_root: Path, tmp_
     """Trained on augmented crops of both, each attacked towards the other's mask: IoU of the file at least .9."""
     run = tmp_path / "run"
     outcome = command(
-        *("run", "experiment=paper_glaucoma", f"data.root={rim_one_root}", "trainer=cpu", *QUARTER, f"run.dir={run}"),
+        *("run", "experiment=paper_glaucoma", f"data.root={rim_one_root}", "trainer=cpu", *QUARTER, f"run.dir={run}")
     )
     assert outcome.status == 0, outcome
     print(outcome.out)

@@ -197,12 +197,7 @@ def test_a_picture_that_is_gone_or_another_one(mismatches, spoilt: Path, content
 
 
 @pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("adv8_iou_target", 0.999),
-        ("success8", None),
-        ("target", "other_image:case0"),
-    ],
+    ("column", "value"), [("adv8_iou_target", 0.999), ("success8", None), ("target", "other_image:case0")]
 )
 def test_a_number_of_a_row(mismatches, spoilt: Path, column: str, value: Any) -> None:
     place = _set(spoilt, **{column: value})

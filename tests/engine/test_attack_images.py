@@ -8,16 +8,7 @@ import torch
 from benchmark.attacks.asma import ASMA
 from benchmark.engine import AttackResult, Criterion, attack
 from benchmark.errors import InputError
-from tests.tiny_models import (
-    JUDGE,
-    QUICK,
-    Limited,
-    SignSteps,
-    TwoPixels,
-    mixed_jobs,
-    random_images,
-    smooth_network,
-)
+from tests.tiny_models import JUDGE, QUICK, Limited, SignSteps, TwoPixels, mixed_jobs, random_images, smooth_network
 
 
 def test_results_come_in_input_order_with_their_traces() -> None:

@@ -9,9 +9,7 @@ from benchmark.errors import InputError
 from tests.tiny_models import QUICK, smooth_network
 
 GOOD = Job(
-    id="a",
-    image=torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0)),
-    labels=torch.zeros(4, 4).long(),
+    id="a", image=torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0)), labels=torch.zeros(4, 4).long()
 )
 
 

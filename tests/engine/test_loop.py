@@ -12,16 +12,7 @@ from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import Engine, Job
 from benchmark.errors import InputError
 from benchmark.images.quantisation import EIGHT_BIT
-from tests.tiny_models import (
-    QUICK,
-    Coordinates,
-    SignSteps,
-    ThreePasses,
-    mixed_jobs,
-    random_images,
-    run,
-    smooth_network,
-)
+from tests.tiny_models import QUICK, Coordinates, SignSteps, ThreePasses, mixed_jobs, random_images, run, smooth_network
 
 
 @pytest.mark.parametrize("max_steps", [0, 1, 2, 7])

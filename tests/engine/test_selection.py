@@ -9,15 +9,7 @@ from torch import Tensor, nn
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.engine import Criterion, Finished, attack
 from benchmark.images.quantisation import Quantizer
-from tests.tiny_models import (
-    QUICK,
-    SignSteps,
-    ThreePasses,
-    mixed_jobs,
-    random_images,
-    run,
-    smooth_network,
-)
+from tests.tiny_models import QUICK, SignSteps, ThreePasses, mixed_jobs, random_images, run, smooth_network
 
 
 def norm(image: Finished) -> float:
@@ -206,13 +198,7 @@ def test_a_rule_may_pass_through_where_it_is_over_its_budget(stop: bool) -> None
     assert (images - result.adv).max().item() == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize(
-    ("rule", "message"),
-    [
-        (SignSteps(eps=0.1), "image 5"),
-        (SignSteps(eps=None), "image 5"),
-    ],
-)
+@pytest.mark.parametrize(("rule", "message"), [(SignSteps(eps=0.1), "image 5"), (SignSteps(eps=None), "image 5")])
 def test_a_rule_that_breaks_its_promise_is_named(rule: SignSteps, message: str) -> None:
     class Broken(SignSteps):
         def _project(self, points: Tensor, batch: Batch) -> Tensor:

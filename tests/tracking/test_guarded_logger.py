@@ -59,14 +59,7 @@ CALLS = {
     "log_attack_epoch": (EPOCH,),
     "finish": (1,),
 }
-ASKED = {
-    "name": None,
-    "version": None,
-    "root_dir": None,
-    "log_dir": None,
-    "save_dir": None,
-    "group_separator": "/",
-}
+ASKED = {"name": None, "version": None, "root_dir": None, "log_dir": None, "save_dir": None, "group_separator": "/"}
 
 
 def test_every_failure_together_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:

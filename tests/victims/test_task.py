@@ -11,10 +11,7 @@ from torch.utils.data import DataLoader
 from benchmark.errors import InputError
 from benchmark.victims.task import Victim
 
-SMALL: dict[str, Any] = {
-    "architecture": "unet",
-    "options": {"encoder_depth": 2, "decoder_channels": [8, 4]},
-}
+SMALL: dict[str, Any] = {"architecture": "unet", "options": {"encoder_depth": 2, "decoder_channels": [8, 4]}}
 
 
 def identity(network: nn.Module | None = None, **config: Any) -> Victim:

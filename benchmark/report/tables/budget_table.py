@@ -74,13 +74,7 @@ def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: s
 
 
 def _grid(
-    title: str,
-    families: Mapping[str, Mapping[float, float]],
-    *,
-    scale: float,
-    factor: float,
-    decimals: int,
-    note: str,
+    title: str, families: Mapping[str, Mapping[float, float]], *, scale: float, factor: float, decimals: int, note: str
 ) -> TextTable:
     budgets = sorted({eps for values in families.values() for eps in values})
     rows = [

@@ -15,18 +15,12 @@ def worst_case_grids(worst_case: Summaries) -> list[TextTable]:
     """Tables with a row for each set of attacks; no table without a set."""
     untargeted = [one for one in worst_case if not one["targeted"]]
     targeted = [one for one in worst_case if one["targeted"]]
-    return [
-        *([_untargeted(untargeted)] if untargeted else []),
-        *([_targeted(targeted)] if targeted else []),
-    ]
+    return [*([_untargeted(untargeted)] if untargeted else []), *([_targeted(targeted)] if targeted else [])]
 
 
 def _untargeted(sets: Summaries) -> TextTable:
     """The table of untargeted sets; the mean IoU of the data set has two bounds (see `worst_case`)."""
-    header = (
-        *_SUCCESS,
-        *("pixel\naccuracy", "image\nIoU", "data-set\nmIoU between", "mIoU of the\nbest attack"),
-    )
+    header = (*_SUCCESS, *("pixel\naccuracy", "image\nIoU", "data-set\nmIoU between", "mIoU of the\nbest attack"))
     rows = [
         (
             *_success(one),

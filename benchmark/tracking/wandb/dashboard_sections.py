@@ -80,11 +80,7 @@ def _scores(logged: Logged) -> Panels:
                 title = f"{attack}: IoU to the {reference}, 8-bit file over clean image"
                 panels.append(
                     wr.ScatterPlot(
-                        title=title,
-                        x=wr.SummaryMetric(x),
-                        y=wr.SummaryMetric(y),
-                        range_x=_UNIT,
-                        range_y=_UNIT,
+                        title=title, x=wr.SummaryMetric(x), y=wr.SummaryMetric(y), range_x=_UNIT, range_y=_UNIT
                     )
                 )
     whole = logged.keys(logged.names, "dataset/clean_miou", "dataset/adv8_miou_truth")

@@ -209,11 +209,7 @@ def test_scores_after_transforms_stand_beside_those_without() -> None:
     scores = {"jpeg_iou_truth": 0.75, "clean_jpeg_iou_truth": 0.875, "clean_iou_truth": 1.0, "adv8_iou_truth": 0.0}
     (grid,) = transform_grids(_summaries(_attack("pgd", [1.0], **scores), _attack("fgsm", [2.0])))
     assert grid.header == ("attack", "none", "jpeg")
-    assert grid.rows == [
-        ["clean images", "1.000", "0.875"],
-        ["pgd", "0.000", "0.750"],
-        ["fgsm", "0.500", "-"],
-    ]
+    assert grid.rows == [["clean images", "1.000", "0.875"], ["pgd", "0.000", "0.750"], ["fgsm", "0.500", "-"]]
     assert "did not know of the transforms" in grid.notes[0]
     assert transform_grids(_summaries(_attack("pgd", [1.0]))) == []
 

@@ -170,21 +170,13 @@ def changed(folder: Path, file: str, change: Callable[[dict[str, Any]], None]) -
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        (
-            "plans.json",
-            lambda c: c["architecture"].update(network_class_name="os.system"),
-            "names os.system",
-        ),
+        ("plans.json", lambda c: c["architecture"].update(network_class_name="os.system"), "names os.system"),
         (
             "plans.json",
             lambda c: c["architecture"].update(network_class_name="dynamic_network_architectures.os.system"),
             "which is no network or layer",
         ),
-        (
-            "plans.json",
-            lambda c: c["architecture"]["arch_kwargs"].update(conv_op="torch.load"),
-            "names torch.load",
-        ),
+        ("plans.json", lambda c: c["architecture"]["arch_kwargs"].update(conv_op="torch.load"), "names torch.load"),
         ("plans.json", lambda c: c["architecture"]["arch_kwargs"].update(width=5), "weights do not fit"),
         ("plans.json", lambda c: c.pop("architecture"), "do not say which network"),
         ("plans.json", lambda c: c.update(patch_size=[8, 8, 8]), "works on 3 dimensions"),
