@@ -35,7 +35,6 @@ READERS = {
     "config/": "reads the YAML of conf/",
     "cli/dashboard.py": "reads conf/logger/wandb.yaml",
     "distributed/process_group.py": "reads what another process has sent",
-    "past_runs/": "hands over what RunFolder has read",
     "results/result_card.py": "reads cards, which are files of their own",
     "tracking/wandb/dashboard.py": "turns a W&B object into a dictionary",
     "victims/adapters/": "reads the files of other projects",
@@ -224,28 +223,15 @@ RULES: list[Rule] = [
 ]
 
 KNOWN: set[tuple[str, str]] = {
-    *(("long", place) for place in ("engine/loop.py", "runs/folder.py")),
+    *(("long", place) for place in ("engine/loop.py",)),
     *(
         ("many_fields_are_keywords", place)
         for place in (
             "attacks/alma_prox.py",
             "attacks/asma.py",
             "attacks/primal_dual.py",
-            "past_runs/past_run.py",
-            "verify/rows.py",
         )
     ),
-    *(
-        ("names_of_run_files_stand_in_the_layout", place)
-        for place in (
-            "past_runs/open.py",
-            "past_runs/overrides.py",
-            "past_runs/past_run.py",
-            "verify/summary.py",
-            "verify/verification.py",
-        )
-    ),
-    *(("run_files_are_read_in_runs", place) for place in ("verify/summary.py",)),
 }
 
 

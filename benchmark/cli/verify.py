@@ -1,23 +1,16 @@
 """`verify`: whether a run's numbers can be made again from what it has saved."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.parsers import Command, Parser
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from benchmark.config.build import Make
     from benchmark.past_runs.mismatch import Mismatch
-    from benchmark.past_runs.open import OpenedRun
-    from benchmark.verify.rows import Recorded, RowChecks
-
-T = TypeVar("T")
+    from benchmark.verify.rows import RowChecks
 
 _SHOWN = 50
 
@@ -44,35 +37,41 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
 
     from benchmark.past_runs.open import open_run
     from benchmark.past_runs.overrides import override_mismatches
-    from benchmark.verify.model import load_attacked
+    from benchmark.past_runs.victim import find_victim
+    from benchmark.verify.recorded import recorded_run
     from benchmark.verify.verification import Verification
+    from benchmark.victims.loading import OwnNetworkError
 
-    past = open_run(folder, data_root)
-    recorded, notes = recorded_run(folder, past, moved=data_root is not None)
-    attacked = load_attacked(past.past_run, past.config["victim"], past.environment, ckpt, factory)
-    for note in notes:
+    past_run = open_run(folder, data_root)
+    recorded, notes = recorded_run(past_run)
+    try:
+        found = find_victim(past_run, ckpt, factory)
+    except OwnNetworkError as error:
+        raise InputError(f"{error}; give --factory MODULE:FUNCTION, which makes it and takes no arguments") from error
+    for note in [*notes, *_changes(past_run.environment)]:
         print(f"note: {folder}: {note}", file=sys.stderr)
-    if attacked.victim is not None:
-        attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
-    verification = Verification(recorded, attacked.victim, attacked.name)
-    found = _Found([*override_mismatches(past.config, past.environment, recorded.moved), *attacked.mismatches])
-    rows = len(past.past_run.rows)
+    if found.victim is not None:
+        found.victim.to("cuda" if torch.cuda.is_available() else "cpu")
+    verification = Verification(recorded, found.victim, found.name)
+    overridden = override_mismatches(past_run.config, past_run.environment, past_run.moved)
+    shown = _Shown([*overridden, *found.mismatches])
+    rows = len(past_run.rows)
     # Without a terminal every refresh is a new line of a log file.
     interval = 0.2 if sys.stderr.isatty() else 10
     with tqdm(total=rows, desc="verify", unit="row", mininterval=interval, dynamic_ncols=True) as bar:
         try:
             for mismatch in verification.mismatches(bar.update):
-                found.add(mismatch)
+                shown.add(mismatch)
         except Stopped as stop:
-            stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {found.count} differences"
+            stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {shown.count} differences"
             raise
-    found.tell()
-    print(_verdict(folder, rows, verification.checks, found.count))
-    return 1 if found.count else 0
+    shown.tell()
+    print(_verdict(folder, rows, verification.checks, shown.count))
+    return 1 if shown.count else 0
 
 
-class _Found:
-    """The first differences, to be printed, and how many there are."""
+class _Shown:
+    """The first mismatches, and how many there are."""
 
     def __init__(self, mismatches: "Sequence[Mismatch]") -> None:
         self.count, self._shown = 0, list["Mismatch"]()
@@ -96,50 +95,24 @@ def _verdict(folder: Path, rows: int, checks: "RowChecks", mismatches: int) -> s
 
     unfinished = "" if finished(folder) else f"unfinished: {rows} rows so far, "
     said = "as recorded" if not mismatches else f"{mismatches} difference{'s' * (mismatches != 1)}"
-    held = len(checks.held - checks.recomputed)
+    bounded = len(checks.bounded - checks.recomputed)
     counted = (
-        f"{rows} rows: {len(checks.recomputed)} columns recomputed, {held} of the float32 result and its cost held "
+        f"{rows} rows: {len(checks.recomputed)} columns recomputed, {bounded} of the float32 result and its cost held "
     )
     unchecked = ", ".join(checks.unchecked) or "none"
     return f"{folder}: {unfinished}{said}; {counted}against bounds and each other, not checked: {unchecked}"
 
 
-def recorded_run(folder: Path, past: "OpenedRun", moved: bool) -> "tuple[Recorded, list[str]]":
-    """The run with its attacks and input transforms made again, and what there is to note."""
-    from omegaconf import OmegaConf
-
-    from benchmark.config.build import build_attacks, build_defences
-    from benchmark.past_runs.allowed_code import ForeignCodeError, make_past
-    from benchmark.runs.folder import RunFolder
-    from benchmark.verify.rows import Recorded
-
-    cfg, path, notes = OmegaConf.create(past.config), RunFolder(folder).config_file, []
-
-    def make_all(what: str, build: "Callable[[DictConfig, Make], Mapping[str, T]]") -> Mapping[str, T] | None:
-        try:
-            return build(cfg, partial(make_past, path))
-        except ForeignCodeError as error:
-            notes.append(f"what its {what} should be is not checked ({error})")
-            return None
-        except (InputError, AttributeError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: {what} cannot be made again ({error}); restore it") from error
-
-    attacks, defences = make_all("attacks", build_attacks), make_all("defences", build_defences)
-    notes += _changes(past.environment)
-    return Recorded(past.past_run, past.config, past.environment, attacks, defences, moved), notes
-
-
 def _changes(environment: Mapping[str, Any]) -> list[str]:
-    """Changes that are no differences, but may explain some."""
+    """Versions that have changed since the run, which may explain mismatches."""
     from benchmark.cli.environment import package_versions
 
-    said = environment.get("packages")
-    then = said if isinstance(said, dict) else {}
+    recorded = environment.get("packages")
+    then = recorded if isinstance(recorded, dict) else {}
     changed = [
         f"{name} {then.get(name)}, now {now}" for name, now in package_versions().items() if then.get(name) != now
     ]
-    notes = [f"other versions than then: {'; '.join(changed)}"] if changed else []
-    return notes if "config_sha256" in environment else [*notes, "it has recorded no hash of its config.yaml"]
+    return [f"was made with other versions: {'; '.join(changed)}"] if changed else []
 
 
 def _add_arguments(parser: Parser) -> None:

@@ -1,4 +1,4 @@
-"""Objects that a run's config.yaml names, made again: a folder must not choose code to run."""
+"""Instantiating what the configuration of a past run names: only the benchmark's own code, chosen by section."""
 
 import pkgutil
 from pathlib import Path
@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from benchmark.config.build import build_data, instantiate
 from benchmark.errors import InputError
 
-# Where what a section names has to come from.
-_CODE = {
+# The package that the code of a section has to come from.
+_PACKAGES = {
     "data": "benchmark.data.",
     "target": "benchmark.targets.",
     "judge": "benchmark.criterion.",
@@ -21,25 +21,25 @@ _CODE = {
 
 
 class ForeignCodeError(InputError):
-    """A section names code that is not the benchmark's."""
+    """A section of the configuration names code that is not the benchmark's."""
 
 
 def make_past(path: Path, node: DictConfig, key: str) -> Any:
-    """Make what a node of the config.yaml at `path` names; `key` is the node's place in it, such as "data".
+    """Instantiate a node of the configuration at `path`; `key` is the place of the node in it, such as "data".
 
     Raises:
-        ForeignCodeError: a `_target_`, at any depth, that is not the benchmark's own code for this section.
-        InputError: something else about it cannot be used.
+        ForeignCodeError: a `_target_`, at any depth, is not the benchmark's own code for this section.
+        InputError: the node cannot be instantiated, or makes an object of another kind.
     """
     section = key.split(".")[0]
     targets = _targets(OmegaConf.to_container(node)) if isinstance(node, DictConfig) else []
     if not targets:
         raise InputError(f"{path}: {key}._target_ is missing; restore it")
-    # First the name, before anything is imported; then what it leads to, for a name may go through other modules.
-    named = all(str(target).startswith(_CODE[section]) for target in targets)
-    if not named or not all(_module(_callable(path, key, name)).startswith(_CODE[section]) for name in targets):
+    # The name is checked before anything is imported; then the object, because a module may import foreign code.
+    named = all(str(target).startswith(_PACKAGES[section]) for target in targets)
+    if not named or not all(_module(_callable(path, key, name)).startswith(_PACKAGES[section]) for name in targets):
         raise ForeignCodeError(
-            f"{path}: {key}._target_={', '.join(map(str, targets))}: only code of {_CODE[section].rstrip('.')} is "
+            f"{path}: {key}._target_={', '.join(map(str, targets))}: only code of {_PACKAGES[section].rstrip('.')} is "
             "run from a run's folder; restore it"
         )
     try:
@@ -56,16 +56,16 @@ def make_past(path: Path, node: DictConfig, key: str) -> Any:
 
 def _callable(path: Path, key: str, name: str) -> Any:
     try:
-        found = pkgutil.resolve_name(name)  # hydra's own would log what it does not find
+        resolved = pkgutil.resolve_name(name)  # hydra's own function logs names that it cannot resolve
     except (ImportError, ValueError, AttributeError):
-        found = None
-    if not callable(found):
+        resolved = None
+    if not callable(resolved):
         raise InputError(f"{path}: {key}._target_={name}: is no class or function there is; restore it")
-    return found
+    return resolved
 
 
-def _module(found: Any) -> str:
-    return f"{getattr(found, '__module__', None)}."
+def _module(function: Any) -> str:
+    return f"{getattr(function, '__module__', None)}."
 
 
 def _kinds() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is not as a run recorded it: one line each, the same for who stops at the first and who lists them all."""
+"""How a run differs from what it recorded: one line for each difference."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _RESTORE = "put back rows, configuration and data as the run had them"
-_ROUNDING = 1e-9  # relative; sums in another order differ by less, what anybody would change by more
+_ROUNDING = 1e-9  # relative; sums in another order differ by less, and a change that anybody makes by more
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Mismatch:
 
     Attributes:
         place: "attack / id" of a row, or a file of the run.
-        what: of the place, such as a column, and how it differs.
-        cure: for who cannot go on with it.
+        what: how it differs.
+        cure: what to do about it, for commands that stop at the first difference.
         column: of the row, or the entry of the file; empty: all of it.
     """
 
@@ -31,7 +31,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Interval:
-    """A value that cannot be told more closely: from `low` to `high`, of lists entry by entry."""
+    """The bounds of a value that is known up to rounding; of lists, entry by entry."""
 
     low: Any
     high: Any
@@ -41,37 +41,38 @@ class Interval:
 
 
 def row_place(row: Mapping[str, Any]) -> str:
-    """How faults name a row."""
+    """How a mismatch names a row."""
     return f"{row['attack']} / {row['id']}"
 
 
 def differing(row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed") -> Iterator[Mismatch]:
-    """The columns of `expected` in which a row differs from it; `how` it was found."""
+    """The columns of `expected` in which a row differs from it; `how` says where the expected value is from."""
     for name, value in expected.items():
-        said = row.get(name)
-        if not same(said, value):
-            yield Mismatch(row_place(row), f"row says {said!r}, {how} {value!r}", column=name)
+        recorded = row.get(name)
+        if not same(recorded, value):
+            yield Mismatch(row_place(row), f"row says {recorded!r}, {how} {value!r}", column=name)
 
 
-def same(said: Any, found: Any) -> bool:
-    """Whether two values are equal, numbers up to rounding (1e-9 relative); `found` may be a `Between`."""
-    if isinstance(found, Interval):
-        if isinstance(found.low, list):
-            bounds = list(zip(found.low, found.high, strict=True))
-            return (
-                isinstance(said, list)
-                and len(said) == len(bounds)
-                and all(same(one, Interval(*bound)) for one, bound in zip(said, bounds, strict=True))
-            )
-        return same(said, found.low) or same(said, found.high) or (_number(said) and found.low <= said <= found.high)
-    if isinstance(said, list) and isinstance(found, list):
-        return len(said) == len(found) and all(same(one, other) for one, other in zip(said, found, strict=True))
-    if not (_number(said) and _number(found)):
-        return type(said) is type(found) and said == found
-    if math.isnan(said) or math.isnan(found):
-        return math.isnan(said) and math.isnan(found)
-    return math.isclose(said, found, rel_tol=_ROUNDING, abs_tol=1e-12)
+def same(recorded: Any, expected: Any) -> bool:
+    """Whether two values are equal, numbers up to rounding (1e-9 relative), or `recorded` lies in an `Interval`."""
+    if isinstance(expected, Interval):
+        return _is_in(recorded, expected)
+    if isinstance(recorded, list) and isinstance(expected, list):
+        return len(recorded) == len(expected) and all(map(same, recorded, expected))
+    if not (_is_number(recorded) and _is_number(expected)):
+        return type(recorded) is type(expected) and recorded == expected
+    if math.isnan(recorded) or math.isnan(expected):
+        return math.isnan(recorded) and math.isnan(expected)
+    return math.isclose(recorded, expected, rel_tol=_ROUNDING, abs_tol=1e-12)
 
 
-def _number(value: Any) -> bool:
+def _is_in(value: Any, interval: Interval) -> bool:
+    low, high = interval.low, interval.high
+    if isinstance(low, list):
+        intervals = map(Interval, low, high)
+        return isinstance(value, list) and len(value) == len(low) and all(map(_is_in, value, intervals))
+    return same(value, low) or same(value, high) or (_is_number(value) and low <= value <= high)
+
+
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

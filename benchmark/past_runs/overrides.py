@@ -1,4 +1,4 @@
-"""What a run was asked for on its command line, beside what its config.yaml says."""
+"""Whether the configuration of a run has the values that its command line set."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,37 +8,44 @@ from omegaconf import DictConfig, OmegaConf
 from benchmark.config.overrides import Override, parse
 from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch, same
-
-_PLACE = "environment.json"
+from benchmark.runs import layout
 
 
 def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any], moved: bool) -> Iterator[Mismatch]:
-    """Keys that the command line set and that config.yaml has with another value, the last one where given twice.
+    """Keys that the command line set and that the configuration has with another value.
+
+    Of several overrides of one key the last counts. Choices of a group, deletions and interpolations are left out,
+    because the command line does not hold the values that they stand for.
 
     Args:
-        config, environment: config.yaml and environment.json.
-        moved: `config` has another data.root than the run.
+        config: config.yaml.
+        environment: environment.json.
+        moved: whether `config` has another data.root than the run had.
     """
-    said = environment.get("overrides")
-    if not isinstance(said, list):
-        yield Mismatch(_PLACE, "does not say what was asked for", column="overrides")
+    recorded = environment.get("overrides")
+    if not isinstance(recorded, list):
+        yield _mismatch("does not hold the command line of the run")
         return
-    cfg, asked = OmegaConf.create(dict(config)), {}
-    for text in map(str, said):
+    overrides: dict[str, Override] = {}
+    for text in map(str, recorded):
         override = _parsed(text)
         if override is None:
-            yield Mismatch(_PLACE, f"{text!r} is nothing a command line can set", column="overrides")
-        # What a group's file brings is not on the command line, nor what an interpolation stands for.
+            yield _mismatch(f"{text!r} cannot stand on a command line")
         elif not override.delete and "${" not in text and not (moved and override.key == "data.root"):
-            asked[override.key] = (text, override.value)
-    for key, (text, value) in asked.items():
-        found = OmegaConf.select(cfg, key, default=_Nothing)
-        if found is _Nothing or (isinstance(found, DictConfig) and not isinstance(value, dict)):
+            overrides[override.key] = override
+    cfg = OmegaConf.create(dict(config))
+    for key, override in overrides.items():
+        node = OmegaConf.select(cfg, key, default=_Absent)
+        if node is _Absent or (isinstance(node, DictConfig) and not isinstance(override.value, dict)):
             continue
-        plain = OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
-        given = OmegaConf.to_container(OmegaConf.create({"value": value}))["value"]  # type: ignore[index, call-overload]
-        if not same(given, plain) and given != plain:
-            yield Mismatch(_PLACE, f"{text} was asked for, config.yaml says {plain!r}", column="overrides")
+        configured = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
+        given = _plain(override.value)
+        if not same(given, configured) and given != configured:
+            yield _mismatch(f"{override.text} was given, {layout.CONFIG} says {configured!r}")
+
+
+def _mismatch(what: str) -> Mismatch:
+    return Mismatch(layout.ENVIRONMENT, what, column="overrides")
 
 
 def _parsed(text: str) -> Override | None:
@@ -49,5 +56,10 @@ def _parsed(text: str) -> Override | None:
     return None if override.sweep else override
 
 
-class _Nothing:
+def _plain(value: Any) -> Any:
+    """The value as a configuration would hold it."""
+    return OmegaConf.to_container(OmegaConf.create({"value": value}))["value"]  # type: ignore[index, call-overload]
+
+
+class _Absent:
     """Stands for a key that is not there, because None is a value."""

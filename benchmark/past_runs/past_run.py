@@ -1,7 +1,7 @@
-"""A finished run whose saved pictures are shown to other models: whether everything is as it was when it ran."""
+"""A run opened again, and how its data, targets, judge and pictures differ from its rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,81 +15,104 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, repeat_case, split_of
 from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
+from benchmark.images.quantisation import Quantizer
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
+from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
-from benchmark.runs.tables import RECORDS, group_rows
+from benchmark.runs.tables import group_rows
 from benchmark.targets import Target
 
-_DATA = "restore the data the run was made on"
-_PICTURE = "restore it or attack the image again"
+_RESTORE_DATA = "restore the data the run was made on"
+_RESTORE_PICTURE = "restore it or attack the image again"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PastRun:
-    """A run's folder with the data, targets and judge that its configuration names.
+    """A run that has ended or was interrupted, with the data, targets and judge that its configuration names.
 
     Attributes:
-        folder: of the run.
-        name: unique among the runs given.
-        data, target, judge: made again from config.yaml.
-        rows: as `benchmark.runs.tables.read` gives them, at least one.
-        splits: split -> ids, as recorded.
-        fingerprint: of the data, as recorded.
-        weights_sha256: of the attacked model; None where the run recorded none.
-        checkpoints: where that model may be found.
-        deployment: what its configuration puts around the model, other than what the checkpoint says.
-        batch: images to predict at once, as many as the run attacked at once.
+        run: its folder.
+        name: unique among the runs that were opened together.
+        rows: as `benchmark.runs.tables.read` returns them, at least one.
+        config: config.yaml.
+        environment: environment.json.
+        splits: split -> ids of images, as recorded.
+        data, target, judge: instantiated from `config`.
+        moved: whether `config` has another data.root than the run had.
     """
 
-    folder: Path
+    run: RunFolder
     name: str
+    rows: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    splits: Mapping[str, Sequence[str]]
     data: SegmentationData
     target: Target
     judge: Criterion
-    rows: Sequence[Mapping[str, Any]]
-    splits: Mapping[str, Sequence[str]]
-    fingerprint: str
-    weights_sha256: str | None
-    checkpoints: Sequence[Path]
-    batch: int
-    deployment: Mapping[str, Any] = field(default_factory=dict)
+    moved: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.run.path
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the data, as recorded."""
+        return str(self.environment.get("data_fingerprint"))
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """The hash of the victim that the run attacked; None if it has recorded none."""
+        return self.environment.get("weights_sha256")
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to predict at once: as many as the run attacked at once."""
+        slots: int = self.config["engine"]["slots"]
+        return slots
+
+    @property
+    def quantizer(self) -> Quantizer:
+        """The grey levels of the run's image files."""
+        return Quantizer(self.data.bits)
 
     def check(self) -> None:
-        """Raise InputError, naming what differs, unless data, targets, judge and pictures are those of the rows."""
+        """Raise InputError, naming the first mismatch, unless data, targets, judge and pictures fit the rows."""
         for mismatch in self._mismatches():
             raise InputError(f"{self.folder}: {mismatch}; {mismatch.cure}")
 
     def _mismatches(self) -> Iterator[Mismatch]:
         yield from self.data_mismatches()
-        by_id, absent = group_rows(self.rows, "id"), RECORDS.missing(self.folder)
+        by_id = group_rows(self.rows, "id")
         for case in self.cases(sorted(by_id)):
-            facts = {name: value for name, value in self.facts(case).items() if name not in absent}
+            expected = self.expected_columns(case)
             for row in by_id[case.id]:
-                yield from differing(row, facts)
+                yield from differing(row, expected)
                 yield from self.picture_mismatches(row)
 
     def data_mismatches(self) -> Iterator[Mismatch]:
-        """What of the data is not as the run recorded it."""
-        name, found = self.data.name, self.data.splits()
-        for split in dict.fromkeys([*found, *self.splits]):
-            said, ids = self.splits.get(split), found.get(split, [])
-            recorded = said if isinstance(said, list) else []
-            if said != ids:
+        """How the data differ from what the run recorded of them."""
+        name, splits = self.data.name, self.data.splits()
+        for split in dict.fromkeys([*splits, *self.splits]):
+            recorded, ids = self.splits.get(split, []), splits.get(split, [])
+            if recorded != ids:
                 what = f"has {len(ids)} images of {name} now, other ones than the {len(recorded)} recorded"
-                yield Mismatch("splits.json", what, _DATA, split)
+                yield Mismatch(layout.SPLITS, what, _RESTORE_DATA, split)
         if (fingerprint := self.data.fingerprint()) != self.fingerprint:
             what = (
                 f"the files or settings of data set {name} have changed (fingerprint {fingerprint[:12]}, "
                 f"recorded {self.fingerprint[:12]})"
             )
-            yield Mismatch("environment.json", what, _DATA, "data_fingerprint")
+            yield Mismatch(layout.ENVIRONMENT, what, _RESTORE_DATA, "data_fingerprint")
         known = set(self.data.test_ids())
         for row in self.rows:
             if row["id"] not in known:
-                yield Mismatch(row_place(row), f"data set {name} does not have this image", _DATA, "id")
+                yield Mismatch(row_place(row), f"data set {name} does not have this image", _RESTORE_DATA, "id")
 
-    def facts(self, case: Case) -> dict[str, Any]:
-        """Columns that say what was attacked and how it is judged, for an image."""
+    def expected_columns(self, case: Case) -> dict[str, Any]:
+        """The columns of a row that follow from the image, its target and the judge alone."""
         return {
             "split": self.data.test_split,
             "judge": str(self.judge),
@@ -99,26 +122,26 @@ class PastRun:
         }
 
     def picture_mismatches(self, row: Mapping[str, Any]) -> Iterator[Mismatch]:
-        """Whether the saved picture is missing, no PNG, or of another size than the row says."""
-        path = RunFolder(self.folder).adversarial(row["attack"], row["id"])
+        """The adversarial image of a row: missing, no PNG, or of another size than the row says."""
+        path = self.run.adversarial(row["attack"], row["id"])
         place, column = row_place(row), str(path.relative_to(self.folder))
         try:
             with open_picture(path) as picture:
                 size = picture.size
         except OSError as error:
             reason = error.strerror or "no PNG"
-            yield Mismatch(place, f"cannot be read ({reason})", _PICTURE, column)
+            yield Mismatch(place, f"cannot be read ({reason})", _RESTORE_PICTURE, column)
             return
         if size != (row["width"], row["height"]):
             what = f"has {size[0]} x {size[1]} pixels, its row says {row['width']} x {row['height']}"
-            yield Mismatch(place, what, _PICTURE, column)
+            yield Mismatch(place, what, _RESTORE_PICTURE, column)
 
     def read_data(self) -> None:
-        """Decode the images; raises InputError if one cannot be read."""
+        """Decode the images. Raises InputError if one cannot be read."""
         _ = self._items
 
     def cases(self, ids: Sequence[str]) -> Iterator[Case]:
-        """Image, truth and target of each id, as the rows have it."""
+        """The image, truth and target of each id, with the draw of the target that the rows name."""
         dataset, position = self._items
         rows = {row["id"]: row for row in self.rows}
         for image_id in ids:
@@ -129,14 +152,13 @@ class PastRun:
             yield case
 
     def _as_saved(self, case: Case) -> Case:
-        """The case of a model that shows but a window of its input, from the pictures: the rows are about these."""
-        run = RunFolder(self.folder)
-        image = load_picture(run.picture("clean", case.id))
-        truth = torch.from_numpy(load_map(run.picture("truth", case.id))).long()
-        target = torch.from_numpy(load_map(run.picture("target", case.id))).long()
-        valid, aims = truth != VOID, target != VOID
-        truth, target = truth.masked_fill(~valid, 0), target.masked_fill(~aims, 0)
-        return replace(case, image=image, truth=truth, target=target, valid=valid, target_valid=aims)
+        """The case as the run saved it: rows of a model with a smaller output are about a window of the image."""
+        image = load_picture(self.run.picture("clean", case.id))
+        truth = torch.from_numpy(load_map(self.run.picture("truth", case.id))).long()
+        target = torch.from_numpy(load_map(self.run.picture("target", case.id))).long()
+        valid, target_valid = truth != VOID, target != VOID
+        truth, target = truth.masked_fill(~valid, 0), target.masked_fill(~target_valid, 0)
+        return replace(case, image=image, truth=truth, target=target, valid=valid, target_valid=target_valid)
 
     @cached_property
     def _items(self) -> tuple[Dataset, dict[str, int]]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,36 +9,11 @@ from typing import Any
 from benchmark.atomic_files import save_text
 from benchmark.errors import InputError
 from benchmark.runs import layout
+from benchmark.runs.config_text import parse_config
 from benchmark.runs.layout import Picture, file_name
-
-SECTIONS = frozenset(
-    {
-        *(
-            "seed",
-            "data",
-            "victim",
-            "attacks",
-            "budgets",
-            "target",
-            "judge",
-            "perturb",
-            "defences",
-            "engine",
-            "sharding",
-        ),
-        *("training", "adversarial_training", "trainer", "loggers", "run"),
-    }
-)
-"""The sections that the configuration of a run may have; a file with any other section is refused."""
 
 _LARGEST_CONFIG = 2**20  # bytes
 _LARGEST_JSON = 2**28  # bytes; the splits of a million images take less
-_DEEPEST = 32  # sections within sections
-_LONGEST_REFERENCE = 4096  # characters of a value that other values refer to
-
-_INTERPOLATION = re.compile(
-    r"\$\{(?:of255:\s*(?P<levels>[-+.\deE]+)\s*|(?P<stamp>stamp:)\s*|(?P<key>[A-Za-z_]\w*(?:\.\w+)*))\}"
-)
 
 
 class RunFolder:
@@ -142,7 +116,11 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """config.yaml, resolved, as plain mappings, lists and values."""
-        return _parsed_config(self.config_file, self._text(self.config_file, _LARGEST_CONFIG))
+        text = self._text(self.config_file, _LARGEST_CONFIG)
+        try:
+            return parse_config(text, stamp=self.path.resolve().name)
+        except ValueError as error:
+            raise _unreadable(self.config_file, error) from error
 
     def config_sha256(self) -> str:
         """The hash of config.yaml, in hexadecimal."""
@@ -156,7 +134,9 @@ class RunFolder:
         """splits.json: split -> ids of its images."""
         splits = self._json(self.splits_file)
         if not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in splits.values()):
-            raise InputError(f"{self.splits_file}: is not a list of ids for each split; restore what the run wrote")
+            raise InputError(
+                f"{self.splits_file}: does not hold a list of ids for each split; restore what the run wrote"
+            )
         return splits
 
     def summary(self) -> dict[str, Any]:
@@ -186,64 +166,6 @@ class RunFolder:
             return content.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(file, error) from error
-
-
-def _parsed_config(file: Path, text: str) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    try:
-        _check_yaml(text)
-        config = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-        if not isinstance(config, dict):
-            raise ValueError("it does not hold sections")
-        if unknown := sorted(map(str, config.keys() - SECTIONS)):
-            raise ValueError(f"a run has no section {unknown[0]}")
-        return {str(section): _resolve(node, config, file) for section, node in config.items()}
-    except Exception as error:  # the file may hold any bytes, for which YAML and OmegaConf raise many exceptions
-        raise _unreadable(file, error) from error
-
-
-def _check_yaml(text: str) -> None:
-    """Raise ValueError for aliases, which may expand to any size, and for sections nested too deeply."""
-    import yaml  # type: ignore[import-untyped]
-
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it has aliases")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"it nests sections more than {_DEEPEST} deep")
-
-
-def _resolve(node: Any, config: Mapping[Any, Any], file: Path) -> Any:
-    if isinstance(node, dict):
-        return {str(key): _resolve(value, config, file) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_resolve(value, config, file) for value in node]
-    if not isinstance(node, str) or "${" not in node:
-        return node
-    if "${" in _INTERPOLATION.sub("", node):
-        raise ValueError(f"{node!r} would be computed, which a run's folder cannot ask for")
-    if whole := _INTERPOLATION.fullmatch(node):
-        return _value_of(whole, config, file)
-    return _INTERPOLATION.sub(lambda match: str(_value_of(match, config, file)), node)
-
-
-def _value_of(match: re.Match[str], config: Mapping[Any, Any], file: Path) -> Any:
-    if match["levels"]:
-        return float(match["levels"]) / 255
-    if match["stamp"]:
-        return file.resolve().parent.name  # the stamp is the name of a run's folder
-    value: Any = config
-    for name in match["key"].split("."):
-        if not isinstance(value, dict) or name not in value:
-            raise ValueError(f"Interpolation key {match['key']!r} not found")
-        value = value[name]
-    text = str(value)
-    if isinstance(value, dict | list) or "${" in text or len(text) > _LONGEST_REFERENCE:
-        raise ValueError(f"{match[0]} does not refer to a plain value")
-    return value
 
 
 def _unreadable(file: Path, error: Exception) -> InputError:

@@ -46,7 +46,7 @@ SCHEMA = pa.schema(
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
 `success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
-saved file, in hexadecimal (null: the row is older than the column)."""
+saved file, in hexadecimal."""
 
 TRACE_SCHEMA = pa.schema(
     [

@@ -79,14 +79,14 @@ class Table:
             seen |= values
         return sorted(found, key=str)
 
-    def missing(self, run: Path) -> set[str]:
-        """Columns of the schema that none of the run's files has."""
-        return set(self.schema.names) - self._of_files(run, _names)
-
     def _tables(self, run: Path) -> list[pa.Table]:
         def read_all(files: list[Path]) -> list[pa.Table]:
-            reader = partial(_read_table, schema=self.schema_with(_names(files)))
-            return [_read(path, reader) for path in files]
+            names = {path: _read(path, pq.read_schema).names for path in files}
+            for path in files:
+                if missing := sorted(set(self.schema.names) - set(names[path])):
+                    raise InputError(f"{path}: has no column {missing[0]}; restore it or remove it to go on")
+            schema = self.schema_with(name for path in files for name in names[path])
+            return [_read(path, partial(_read_table, schema=schema)) for path in files]
 
         return self._of_files(run, read_all)
 
@@ -177,10 +177,6 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
     for row in rows:
         groups.setdefault(row[column], []).append(row)
     return groups
-
-
-def _names(files: Iterable[Path]) -> set[str]:
-    return {name for path in files for name in _read(path, pq.read_schema).names}
 
 
 def _read_table(path: Path, schema: pa.Schema) -> pa.Table:

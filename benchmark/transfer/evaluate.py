@@ -58,8 +58,8 @@ class Evaluation:
             for model in self.models.values():
                 stack.enter_context(frozen(model.victim, torch.float32))
             networks = {label: AttackedModel(model.victim, 32) for label, model in self.models.items()}
-            for start in range(0, len(ids), self.past_run.batch):
-                cases = list(self.past_run.cases(ids[start : start + self.past_run.batch]))
+            for start in range(0, len(ids), self.past_run.batch_size):
+                cases = list(self.past_run.cases(ids[start : start + self.past_run.batch_size]))
                 yield from self._batch(cases, [row for case in cases for row in by_id[case.id]], networks)
 
     def _batch(
@@ -73,7 +73,7 @@ class Evaluation:
             chosen = [place[row["id"]] for row in members]
             shown = [cases[index] for index in chosen]
             files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
-            noise = _control(members, files, images[chosen], Quantizer(self.past_run.data.bits))
+            noise = _control(members, files, images[chosen], self.past_run.quantizer)
             for label, network in networks.items():
                 seen = (_predict(victims[label], network, shown_as) for shown_as in (files, noise))
                 preds = (clean[label][chosen], *seen)

@@ -1,13 +1,14 @@
-"""The models that are shown the pictures, each under a name of its own."""
+"""The models that are evaluated on saved pictures, each under a unique name."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark.errors import InputError
 from benchmark.past_runs.past_run import PastRun
+from benchmark.past_runs.victim import find_victim
+from benchmark.runs import layout
 from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim
 from benchmark.victims.task import Victim
@@ -15,13 +16,13 @@ from benchmark.victims.task import Victim
 
 @dataclass(frozen=True)
 class Model:
-    """A model that is shown pictures.
+    """A model that is evaluated on pictures.
 
     Attributes:
         path: of its checkpoint.
-        weights_sha256: by which it is known again as the model of a run; see `victim_sha256`.
+        weights_sha256: as `victim_sha256` returns it; models with the same hash are the same.
         victim: in eval mode.
-        given: whether it was asked for, and not only found with a run.
+        given: whether the command line names it; else it is only the victim of a run.
     """
 
     path: Path
@@ -30,16 +31,17 @@ class Model:
     given: bool
 
     def judges(self, past_run: PastRun, past_runs: Sequence[PastRun]) -> bool:
-        """Whether it is shown the pictures of a run: if asked for, or if it is the model of a run on the same data."""
+        """Whether it is evaluated on a run: if the command line names it, or if it is the victim of a run on the same
+        data."""
         alike = (other for other in past_runs if other.fingerprint == past_run.fingerprint)
         return self.given or self.weights_sha256 in {other.weights_sha256 for other in alike}
 
 
 def load_models(checkpoints: Sequence[Path], past_runs: Sequence[PastRun]) -> tuple[list[Model], list[str]]:
-    """Each different model once: those of `checkpoints`, and of the runs those that can be found again.
+    """Load each different model once: those of `checkpoints`, and the victims of the runs.
 
     Returns:
-        The models, and one line for each run whose own model is missing.
+        The models, and one line for each run whose victim cannot be found again.
 
     Raises:
         InputError: a checkpoint that cannot be loaded or does not fit the data of the runs.
@@ -56,69 +58,64 @@ def load_models(checkpoints: Sequence[Path], past_runs: Sequence[PastRun]) -> tu
     for path in checkpoints:
         if not path.is_file():
             raise InputError(f"--victims {path}: no such checkpoint; give a .ckpt that `train` wrote")
-        model = _load(path, classes, channels, given=True)
+        model = _given(path, classes, channels)
         models.setdefault(model.weights_sha256, model)
     missing = []
     for past_run in past_runs:
         if past_run.weights_sha256 in models:
             continue
-        own = _model_of(past_run, classes, channels)
-        if isinstance(own, Model):
-            models[own.weights_sha256] = own
+        victim = _victim_of(past_run)
+        if isinstance(victim, Model):
+            models[victim.weights_sha256] = victim
         else:
-            missing.append(f"{past_run.folder}: no white box, {own}")
+            missing.append(f"{past_run.folder}: no white box ({victim})")
     return list(models.values()), missing
 
 
 def labels(models: Sequence[Model], past_runs: Sequence[PastRun]) -> tuple[dict[str, str], dict[str, str]]:
-    """Names by which tables and rows tell all models apart: by hash for models, by run for what the runs attacked.
+    """Names of models in tables and rows: by hash for evaluated models, by name of the run for victims of runs.
 
-    Architecture and encoder; where others have the same, the run's folder too, and then the beginning of the hash.
+    A name is architecture and encoder. Where several models have the same, the folder of the run is added, and where
+    that is not enough, the beginning of the hash.
     """
     known = {model.weights_sha256: (model.victim.label, _folder_name(model.path)) for model in models}
     attacked = {past_run.name: past_run.weights_sha256 or f"the model of {past_run.name}" for past_run in past_runs}
     for past_run in past_runs:
         known.setdefault(attacked[past_run.name], (str(past_run.rows[0]["victim"]), past_run.folder.resolve().name))
-    found = {key: name for key, (name, _) in known.items()}
-    found = _longer_where_equal(found, lambda key: "{} ({})".format(*known[key]))
-    found = _longer_where_equal(found, lambda key: "{} ({}, {})".format(*known[key], key[:8]))
-    by_model = {model.weights_sha256: found[model.weights_sha256] for model in models}
-    return by_model, {name: found[key] for name, key in attacked.items()}
+    names = {key: name for key, (name, _) in known.items()}
+    names = _longer_where_equal(names, lambda key: "{} ({})".format(*known[key]))
+    names = _longer_where_equal(names, lambda key: "{} ({}, {})".format(*known[key], key[:8]))
+    by_model = {model.weights_sha256: names[model.weights_sha256] for model in models}
+    return by_model, {run: names[key] for run, key in attacked.items()}
 
 
-def _longer_where_equal(found: Mapping[str, str], longer: Callable[[str], str]) -> dict[str, str]:
-    times = Counter(found.values())
-    return {key: label if times[label] == 1 else longer(key) for key, label in found.items()}
+def _longer_where_equal(names: Mapping[str, str], longer: Callable[[str], str]) -> dict[str, str]:
+    times = Counter(names.values())
+    return {key: name if times[name] == 1 else longer(key) for key, name in names.items()}
 
 
 def _folder_name(checkpoint: Path) -> str:
     path = checkpoint.resolve()
-    return path.parent.parent.name if path.parent.name == "checkpoints" else path.stem
+    return path.parent.parent.name if path.parent.name == layout.CHECKPOINTS else path.stem
 
 
-def _load(path: Path, classes: int, channels: int, given: bool, deployment: Mapping[str, Any] | None = None) -> Model:
+def _given(path: Path, classes: int, channels: int) -> Model:
     try:
-        victim = load_victim(path, classes=classes, channels=channels, deployment=deployment)
+        victim = load_victim(path, classes=classes, channels=channels)
     except OwnNetworkError as error:
-        cure = "; leave it out" if given else ""
         raise InputError(
-            f"{path} is of a network of your own, which transfer cannot rebuild and show pictures yet{cure}"
+            f"{path} is of a network of your own, which transfer cannot build yet; leave it out"
         ) from error
-    return Model(path, victim_sha256(victim), victim, given)
+    return Model(path, victim_sha256(victim), victim, given=True)
 
 
-def _model_of(past_run: PastRun, classes: int, channels: int) -> Model | str:
-    """The model a run attacked, from its own checkpoint or the one it was given; else what is in the way."""
-    reason = "no checkpoint in its folder or where its config.yaml says"
-    for path in past_run.checkpoints:
-        if not path.is_file():
-            continue
-        try:
-            model = _load(path, classes, channels, given=False, deployment=past_run.deployment)
-        except InputError as error:
-            reason = str(error)
-            continue
-        if model.weights_sha256 == past_run.weights_sha256:
-            return model
-        reason = f"{path} has other weights than what it attacked"
-    return reason
+def _victim_of(past_run: PastRun) -> Model | str:
+    """The victim of a run with the recorded weights, or why there is none."""
+    try:
+        found = find_victim(past_run)
+    except InputError as error:
+        return str(error)
+    victim, path, weights = found.victim, found.checkpoint, found.weights_sha256
+    if victim is None or path is None or weights is None or weights != past_run.weights_sha256:
+        return "; ".join(map(str, found.mismatches))
+    return Model(path, weights, victim, given=False)

@@ -7,14 +7,12 @@ from torch import Tensor
 
 from benchmark.attacks.base import norms, unsqueeze_like
 from benchmark.attacks.draws import normal, uniform
-from benchmark.images.quantisation import EIGHT_BIT, Quantizer
+from benchmark.images.quantisation import Quantizer
 
 _HALVINGS = 40  # of an interval of length 1: far below what moves one more pixel to the next grey value
 
 
-def noise_like(
-    files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "inf"], quantizer: Quantizer = EIGHT_BIT
-) -> Tensor:
+def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "inf"], quantizer: Quantizer) -> Tensor:
     """Images plus noise, clipped and rounded as files are, at the distance of `files` from the images.
 
     Gaussian noise for norm 2, uniform noise for "inf", scaled image by image. What is equal is the norm after clipping

@@ -1,7 +1,7 @@
-"""What a row must satisfy in columns that no saved file has: those of the float32 result, and of the way to it.
+"""Relations that a row must satisfy in columns that cannot be recomputed: the float32 result and its cost.
 
-The result lies within half an 8-bit step of its file in every value, so its norms lie near the file's; its scores to
-the truth follow from its own counts; passes, steps and success have to fit each other.
+In every value the result lies within half a level of its file, so that its norms lie near those of the file. Its scores
+to the truth follow from its confusion counts. Passes, steps and success have to agree with each other.
 """
 
 import math
@@ -15,15 +15,13 @@ from benchmark import metrics
 from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
+from benchmark.images.quantisation import Quantizer
 from benchmark.results.columns import NORM_COLUMNS
 from benchmark.runs.schema import PREDICTIONS
 
-HALF = 0.5 / 255
-"""How far rounding to 8 bits moves a value at most."""
-
-_ROUNDING = 1e-6  # of float32 values, which the result is made of
-_TRACED = 1e-4  # traces are measured in float32 sums
-# What the judge's number is called in a row.
+_ROUNDING = 1e-6  # relative error of float32 values, which the result consists of
+_TRACED = 1e-4  # relative error of the float32 sums in traces
+# The column that holds the score of a judge.
 _JUDGED = {
     ("iou", "target"): "adv_iou_target",
     ("iou", "truth"): "adv_iou_truth",
@@ -34,7 +32,7 @@ _JUDGED = {
 
 
 class Relation(NamedTuple):
-    """That a column's value `holds`; `what` it should be."""
+    """Whether a relation of a column `holds`, and `what` it demands."""
 
     column: str
     holds: bool
@@ -42,7 +40,7 @@ class Relation(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What the trace of a row says: its last step, and the norms at the kept step where that is in it."""
+    """The last step in the trace of a row, and the norms at the kept step; None if the trace leaves that step out."""
 
     last: int
     l2: float | None
@@ -50,7 +48,7 @@ class Trace(NamedTuple):
 
 
 class _Values:
-    """A row's numbers; what is null compares with nothing, so that no relation about it holds."""
+    """The numbers of a row, with NaN for null, so that no relation about a null holds."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self._row = row
@@ -61,7 +59,14 @@ class _Values:
 
 
 def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: Trace | None) -> Iterator[Relation]:
-    """Steps, passes and seconds. `limited`: passes are given, so the attack's own number of steps is not."""
+    """Relations of steps, passes and seconds.
+
+    Args:
+        row: the row.
+        attack: with its max_steps; None: unknown.
+        limited: whether engine.max_passes takes the place of the attack's max_steps.
+        trace: of the row; None: it has none.
+    """
     v = _Values(row)
     yield Relation("passes", v["passes"] == v["forwards"] + v["backwards"], "must be forwards + backwards")
     yield Relation("forwards", v["forwards"] >= 1, "must be at least 1")
@@ -70,7 +75,7 @@ def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: 
     if attack is not None and not limited:
         yield Relation("steps", v["steps"] <= attack.max_steps, f"must be at most max_steps={attack.max_steps}")
     if v["steps"] > 0:
-        # An image ended by a success takes one more update, which is not counted.
+        # The update after which an image is a success is not counted as a step.
         ends = trace is not None and v["steps"] - 1 <= trace.last <= v["steps"]
         yield Relation("steps", ends, f"its trace ends at step {trace.last if trace else 'none'}")
     yield Relation("kept_step", 0 <= v["kept_step"] <= v["steps"], f"must be from 0 to steps={row['steps']}")
@@ -83,14 +88,29 @@ def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: 
 
 
 def visibility(
-    row: Mapping[str, Any], case: Case, file: Mapping[str, float], budget: float | None, trace: Trace | None
+    row: Mapping[str, Any],
+    case: Case,
+    *,
+    file: Mapping[str, float],
+    budget: float | None,
+    trace: Trace | None,
+    quantizer: Quantizer,
 ) -> Iterator[Relation]:
-    """Norms of the result, beside those of its `file` (as of `scoring.score_perturbation`) and its `budget`, if any."""
+    """Relations of the norms of the result.
+
+    Args:
+        row: the row.
+        case: its image.
+        file: norms of the saved file, as `scoring.score_perturbation` returns them.
+        budget: the largest norm allowed, in the norm of the attack; None: any.
+        trace: of the row; None: it has none.
+        quantizer: of the file.
+    """
     v, values, channels = _Values(row), case.image.numel(), case.image.shape[0]
-    for name, room in (("l1", values * HALF), ("l2", math.sqrt(values) * HALF), ("linf", HALF)):
-        near = abs(v[name] - file[name]) <= room + _ROUNDING * max(1, file[name])
-        yield Relation(name, near, f"must be within {room:.6g} of the file's {file[name]:.6g}")
-    # Clean images lie on the 8-bit grid: what differs as a file differs before.
+    for name, distance in _rounding(values, quantizer).items():
+        near = abs(v[name] - file[name]) <= distance + _ROUNDING * max(1, file[name])
+        yield Relation(name, near, f"must be within {distance:.6g} of the file's {file[name]:.6g}")
+    # Clean images have exact levels: a pixel that differs in the file differs in the result.
     most = case.image[0].numel()
     yield Relation("l0", file["l0"] <= v["l0"] <= most, f"must be from the file's {file['l0']:g} to {most}")
     changed = v["l0"] * channels
@@ -106,23 +126,29 @@ def visibility(
             if value is not None:
                 yield Relation(name, _close(v[name], value, _TRACED), f"its trace says {value:.6g} at the kept step")
     if budget is not None:
-        yield from _within(row, file, budget, values)
+        yield from _within(row, file, budget, _rounding(values, quantizer))
 
 
-def _within(row: Mapping[str, Any], file: Mapping[str, float], budget: float, values: int) -> Iterator[Relation]:
+def _rounding(values: int, quantizer: Quantizer) -> dict[str, float]:
+    """By how much the norms of so many values can change when each is rounded to the nearest level."""
+    half = 0.5 / quantizer.highest
+    return {"l1": values * half, "l2": math.sqrt(values) * half, "linf": half}
+
+
+def _within(
+    row: Mapping[str, Any], file: Mapping[str, float], budget: float, rounding: Mapping[str, float]
+) -> Iterator[Relation]:
     name = NORM_COLUMNS.get(str(row["norm"]))
     if name is None:
         return
     kept = _Values(row)[name] <= budget + _ROUNDING * max(1, budget)
     yield Relation(name, kept, f"is over its budget of {budget:.6g}")
-    room = {"l1": values, "l2": math.sqrt(values), "linf": 1}[name] * HALF
-    if name != "l1":  # rows have no such norm of the file
-        over = f"is over its budget of {budget:.6g} by more than rounding to 8 bits can be"
-        yield Relation(f"adv8_{name}", file[name] <= budget + room + _ROUNDING * max(1, budget), over)
+    over = f"is over its budget of {budget:.6g} by more than rounding can be"
+    yield Relation(f"adv8_{name}", file[name] <= budget + rounding[name] + _ROUNDING * max(1, budget), over)
 
 
 def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Relation]:
-    """Success and scores of the result."""
+    """Relations of the success and the scores of the result."""
     v = _Values(row)
     for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth"):
         yield Relation(f"adv_{name}", 0 <= v[f"adv_{name}"] <= 1, "must be from 0 to 1")
@@ -133,13 +159,16 @@ def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Re
         return
     score = 1 - v[judged] if (judge.metric, judge.reference) == ("apsr", "truth") else v[judged]
     holds = bool(judge.holds(torch.tensor(score, dtype=torch.float64)))
-    # What is not finite is no success, whatever its scores.
+    # A result with a gradient that was not finite may be no success in spite of its scores.
     fits = row["success"] == holds or (bool(row["nonfinite_gradient"]) and not row["success"])
     yield Relation("success", fits, f"{judged}={row[judged]} says otherwise")
 
 
 def counts_of(row: Mapping[str, Any], case: Case, classes: int) -> tuple[dict[str, Tensor], list[Relation]]:
-    """By prediction the row's counts (K, K) where they count the truth's pixels, and for each whether it does."""
+    """Confusion counts (K, K) by prediction, and a relation for each.
+
+    Left out are counts that do not add up to the pixels of the truth.
+    """
     kinds = torch.arange(classes).view(-1, 1, 1)
     labelled = ((case.truth == kinds) & case.valid).flatten(1).sum(1)
     tables, relations = {}, []
@@ -154,8 +183,8 @@ def counts_of(row: Mapping[str, Any], case: Case, classes: int) -> tuple[dict[st
     return tables, relations
 
 
-def own_scores(tables: Mapping[str, Tensor], background: int | None) -> dict[str, Any]:
-    """The scores to the truth that follow from a row's own counts."""
+def scores_from_counts(tables: Mapping[str, Tensor], background: int | None) -> dict[str, Any]:
+    """The columns of scores to the truth that follow from the confusion counts of a row."""
     columns = {}
     for prefix, counts in tables.items():
         columns[f"{prefix}_iou_truth"] = metrics.iou(counts, background).item()

@@ -1,6 +1,6 @@
-"""The pictures beside a row, which the report shows: whether they are what the row was measured on."""
+"""The pictures that the report shows beside a row, compared with what the row was measured on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,40 @@ from benchmark.past_runs.mismatch import Mismatch, row_place
 from benchmark.runs.folder import RunFolder
 
 
-def picture_mismatches(folder: Path, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Mismatch]:
-    """Of the clean image, truth and target, which have to be equal, and of the predictions, whose counts have to be.
+def picture_mismatches(run: RunFolder, row: Mapping[str, Any], case: Case, classes: int) -> Iterator[Mismatch]:
+    """The pictures beside the adversarial image that do not belong to the row.
 
-    Runs of a version that saved none of them have no fault.
+    The clean image, the truth and the target have to be equal to those of the case. The predictions have to have the
+    confusion counts of the row.
     """
-    if not (folder / "pictures").is_dir():
-        return
-    image = row["id"]
-    expected = {
-        "truth": case.truth.masked_fill(~case.valid, VOID),
-        "target": case.target.masked_fill(~case.target_valid, VOID),
+
+    def counts_agree(path: Path, column: str) -> bool:
+        return _counts(load_map(path), case, classes) == row[column]
+
+    image_id = row["id"]
+    truth, target = case.truth.masked_fill(~case.valid, VOID), case.target.masked_fill(~case.target_valid, VOID)
+    belongs: dict[Path, Callable[[Path], bool]] = {
+        run.picture("clean", image_id): lambda path: torch.equal(load_picture(path), case.image),
+        run.picture("truth", image_id): lambda path: np.array_equal(load_map(path), truth.numpy()),
+        run.picture("target", image_id): lambda path: np.array_equal(load_map(path), target.numpy()),
+        run.picture("prediction", image_id): lambda path: counts_agree(path, "clean_confusion_truth"),
+        run.prediction(row["attack"], image_id): lambda path: counts_agree(path, "adv8_confusion_truth"),
     }
-    paths = {name: RunFolder(folder).picture(name, image) for name in ("clean", "truth", "target", "prediction")}
-    paths["predictions"] = RunFolder(folder).prediction(row["attack"], image)
-    for name, path in paths.items():
-        column = str(path.relative_to(folder))
+    for path, check in belongs.items():
+        column = str(path.relative_to(run.path))
         try:
-            if name == "clean":
-                same = torch.equal(load_picture(path), case.image)
-            elif name in expected:
-                same = np.array_equal(load_map(path), expected[name].numpy())
-            else:
-                prefix = "clean" if name == "prediction" else "adv8"
-                same = _counts(load_map(path), case, classes) == row[f"{prefix}_confusion_truth"]
+            if not check(path):
+                yield Mismatch(row_place(row), "is not the picture that belongs to the row", column=column)
         except InputError as error:
             yield Mismatch(row_place(row), str(error), column=column)
-            continue
-        if not same:
-            yield Mismatch(row_place(row), "is not the picture that belongs to the row", column=column)
 
 
 def _counts(labels: Any, case: Case, classes: int) -> list[int] | None:
-    """Flattened counts [labelled, predicted] of a saved prediction; None where it is no map of this image."""
+    """Flattened counts [labelled, predicted] of a saved prediction; None if it is no map of this image."""
     preds: Tensor = torch.from_numpy(labels.astype(np.int64))
     if preds.shape != case.truth.shape:
         return None
-    preds = preds.masked_fill(~case.valid, 0)  # where nobody looks a model of smaller output says nothing
+    preds = preds.masked_fill(~case.valid, 0)  # a model with a smaller output predicts nothing there
     if int(preds.max()) >= classes:
         return None
     return metrics.confusion(preds[None], case.truth[None], case.valid[None], classes)[0].flatten().tolist()

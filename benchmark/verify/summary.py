@@ -1,43 +1,45 @@
-"""summary.json beside what the rows give."""
+"""summary.json compared with the summary that the rows give."""
 
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch, same
 from benchmark.results.summary import make_summary
+from benchmark.runs import layout
+from benchmark.runs.folder import RunFolder
 
-_NAME = "summary.json"
 
-
-def summary_faults(folder: Path, rows: pa.Table) -> Iterator[Mismatch]:
-    """Every number of summary.json that the rows do not give again; what only this version knows is not asked for."""
+def summary_mismatches(run: RunFolder, rows: pa.Table) -> Iterator[Mismatch]:
+    """Every entry of summary.json that differs from what `rows` give."""
     try:
-        said = json.loads((folder / _NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        yield Mismatch(_NAME, f"cannot be read ({' '.join(str(error).split())})")
+        recorded = run.summary()
+    except InputError as error:
+        yield Mismatch(layout.SUMMARY, str(error))
         return
     try:
-        found = json.loads(json.dumps(make_summary(rows).document()))
-    except Exception as error:  # any rows may come here
-        yield Mismatch(_NAME, f"cannot be computed from the rows ({type(error).__name__}: {error})")
+        computed = make_summary(rows).document()
+    except Exception as error:  # rows of a stranger may hold any values
+        yield Mismatch(layout.SUMMARY, f"cannot be computed from the rows ({type(error).__name__}: {error})")
         return
-    yield from _compare(said, found, "")
+    yield from _compare(recorded, computed, "")
 
 
-def _compare(said: Any, found: Any, place: str) -> Iterator[Mismatch]:
-    if isinstance(said, Mapping) and isinstance(found, Mapping):
-        for name, value in said.items():
-            if name in found:
-                yield from _compare(value, found[name], f"{place}.{name}".lstrip("."))
+def _compare(recorded: Any, computed: Any, place: str) -> Iterator[Mismatch]:
+    if isinstance(recorded, Mapping) and isinstance(computed, Mapping):
+        for name in {**recorded, **computed}:
+            entry = f"{place}.{name}".lstrip(".")
+            if name not in computed:
+                yield Mismatch(layout.SUMMARY, "does not follow from the rows", column=entry)
+            elif name not in recorded:
+                yield Mismatch(layout.SUMMARY, "is missing", column=entry)
             else:
-                yield Mismatch(_NAME, "is nothing that rows give", column=f"{place}.{name}".lstrip("."))
-    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
-        for index, (one, other) in enumerate(zip(said, found, strict=True)):
-            named = other.get("attack", index) if isinstance(other, Mapping) else index
-            yield from _compare(one, other, f"{place}.{named}".lstrip("."))
-    elif not same(said, found):
-        yield Mismatch(_NAME, f"says {said!r}, the rows give {found!r}", column=place)
+                yield from _compare(recorded[name], computed[name], entry)
+    elif isinstance(recorded, list) and isinstance(computed, list) and len(recorded) == len(computed):
+        for index, (one, other) in enumerate(zip(recorded, computed, strict=True)):
+            name = other.get("attack", index) if isinstance(other, Mapping) else index
+            yield from _compare(one, other, f"{place}.{name}".lstrip("."))
+    elif not same(recorded, computed):
+        yield Mismatch(layout.SUMMARY, f"says {recorded!r}, the rows give {computed!r}", column=place)

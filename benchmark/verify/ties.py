@@ -1,9 +1,9 @@
-"""Predictions up to rounding: what a pixel may be where two classes tie as far as floating point can tell.
+"""Predictions up to rounding: the classes that a pixel may have where logits tie within the error of floating point.
 
-A row's predictions were made in a batch of another size, by other threads or on another device, whose sums round
-otherwise. A pixel is undecided where further logits come within 2^9 machine epsilons (6e-5 in float32) of the largest
-one, relative to the largest absolute logit of the image: on CPUs, different batches, threads and kernels part by up to
-1e-5 of it. Whatever differs in more than such pixels is another prediction.
+The predictions of a row were made in a batch of another size, by other threads or on another device, where sums are
+rounded differently. A pixel is undecided where several logits lie within 2^9 machine epsilons (6e-5 in float32) of the
+largest one, relative to the largest absolute logit of the image. On CPUs, batch sizes, threads and kernels make a
+difference of up to 1e-5 of it. Predictions that differ in other pixels are different predictions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,38 +14,39 @@ from torch import Tensor
 
 from benchmark.past_runs.mismatch import Interval
 
-_ROOM = 2**9
+_EPSILONS = 2**9
 
 
-def readings(logits: Tensor, references: Sequence[Tensor]) -> list[Tensor]:
-    """The predictions (h, w) that logits (K, h, w) can be read as: first their argmax, alone if no pixel is undecided.
+def possible_predictions(logits: Tensor, references: Sequence[Tensor]) -> list[Tensor]:
+    """The predictions (h, w) that rounding can make of logits (K, h, w): first their argmax, alone if no pixel is
+    undecided.
 
-    The others decide all undecided pixels one way: for the lowest class, for the highest, for each of the `references`
-    (h, w) where it ties, and against it. For two classes, and wherever no more than two tie, these hold the extremes of
-    every count; of a score to a reference they hold the best and the worst.
+    The others decide all undecided pixels in the same way: for the lowest class, for the highest, and for or against
+    each of the `references` (h, w) where it ties. Where no more than two classes tie, the extremes of every count are
+    among them. So are the best and the worst score to a reference.
     """
     preds = logits.argmax(0)
     finite = logits[logits.isfinite()]
     scale = finite.abs().max().item() if len(finite) else 0.0
     classes = torch.arange(len(logits)).view(-1, 1, 1)
     # Where logits are not finite nothing ties: comparisons with NaN are false.
-    ties = (logits >= logits.amax(0) - _ROOM * torch.finfo(logits.dtype).eps * scale) | (classes == preds)
+    ties = (logits >= logits.amax(0) - _EPSILONS * torch.finfo(logits.dtype).eps * scale) | (classes == preds)
     if int(ties.sum()) == preds.numel():
         return [preds]
     lowest, highest = ties.int().argmax(0), len(logits) - 1 - ties.flip(0).int().argmax(0)
     bases = [preds, lowest, highest]
-    found = list(bases)
+    predictions = list(bases)
     for reference in references:
-        for_it = ties.gather(0, reference[None])[0]
+        chosen = ties.gather(0, reference[None])[0]
         other = torch.where(lowest == reference, highest, lowest)
         for base in bases:
-            found += [torch.where(for_it, reference, base), torch.where(base == reference, other, base)]
-    return found
+            predictions += [torch.where(chosen, reference, base), torch.where(base == reference, other, base)]
+    return predictions
 
 
-def spread(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Columns of several readings as one: the value they share, or `Between` their extremes."""
-    return {name: _spread([columns[name] for columns in found]) for name in found[0]}
+def spread(columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The columns of several predictions as one: the value that they share, or the `Interval` of their extremes."""
+    return {name: _spread([one[name] for one in columns]) for name in columns[0]}
 
 
 def _spread(values: Sequence[Any]) -> Any:

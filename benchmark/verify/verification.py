@@ -1,6 +1,5 @@
-"""A run, finished or not, held against its saved bytes: every fault it has, one after the other."""
+"""Comparing a run, finished or not, with its saved files: all mismatches, one after the other."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -11,12 +10,13 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen, normalise_precision
 from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch, row_place
-from benchmark.runs import tables
+from benchmark.runs import layout, tables
 from benchmark.runs.tables import group_rows
 from benchmark.verify.predictions import Predictions
-from benchmark.verify.rows import Recorded, RowChecks
-from benchmark.verify.summary import summary_faults
-from benchmark.verify.table import finished, table_faults
+from benchmark.verify.recorded import Recorded
+from benchmark.verify.rows import RowChecks
+from benchmark.verify.summary import summary_mismatches
+from benchmark.verify.table import finished, table_mismatches
 
 
 class Verification:
@@ -24,17 +24,17 @@ class Verification:
 
     Args:
         recorded: the run.
-        model: what it attacked, on the device that predicts; None: nothing is predicted.
-        victim: what rows have to call it; None: not checked.
+        model: the victim of the run, on the device that is to predict; None: columns that need it are not recomputed.
+        victim: what rows have to call it; None: any name.
 
     Attributes:
-        checks: which columns have been checked, once the faults have been taken.
+        checks: the checks of rows; it knows which columns were checked once `mismatches` has ended.
     """
 
     def __init__(self, recorded: Recorded, model: nn.Module | None, victim: str | None) -> None:
         self._recorded, self._stack, predictions = recorded, ExitStack(), None
-        # As rows are scored: in float32 whatever the attack's passes ran in, unless those were exact.
-        exact = normalise_precision(recorded.config["engine"].get("precision")) == 64
+        # Rows are scored in float32, or in float64 if the passes of the attack were in float64.
+        exact = normalise_precision(recorded.past_run.config["engine"].get("precision")) == 64
         if model is not None:
             self._stack.enter_context(frozen(model, torch.float64 if exact else torch.float32))
             predictions = Predictions(
@@ -43,17 +43,17 @@ class Verification:
         self.checks = RowChecks(recorded, predictions, victim)
 
     def mismatches(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
-        """Everything that differs; `advance` is called for every row that is done.
+        """Everything that differs from what was recorded; `advance` is called after each row.
 
         Raises:
-            InputError: the data cannot be read although they are those of the run.
+            InputError: the data are those of the run and cannot be read.
         """
         past_run, folder = self._recorded.past_run, self._recorded.past_run.folder
         with self._stack:
             of_data = list(past_run.data_mismatches())
             yield from of_data
-            yield from self._environment_faults()
-            yield from table_faults(folder, past_run.rows, self._recorded.attacks, past_run.data.test_ids())
+            yield from self._environment_mismatches()
+            yield from table_mismatches(folder, past_run.rows, self._recorded.attacks, past_run.data.test_ids())
             try:
                 past_run.read_data()
             except InputError as error:
@@ -61,27 +61,26 @@ class Verification:
                     raise
                 yield Mismatch("data", f"cannot be read: {error}")
             else:
-                yield from self._row_faults(advance)
+                yield from self._row_mismatches(advance)
             if finished(folder):
-                yield from summary_faults(folder, tables.read(folder))
+                yield from summary_mismatches(past_run.run, tables.read(folder))
 
-    def _environment_faults(self) -> Iterator[Mismatch]:
-        past_run, environment = self._recorded.past_run, self._recorded.environment
-        given = {"seed": self._recorded.config.get("seed")}
-        if not self._recorded.moved:  # a folder's data are called what the folder is called
-            given["data"] = past_run.data.name
-        if "config_sha256" in environment:
-            given["config_sha256"] = hashlib.sha256((past_run.folder / "config.yaml").read_bytes()).hexdigest()
-        for name, value in given.items():
-            if (said := environment.get(name)) != value:
-                yield Mismatch("environment.json", f"says {said!r}, config.yaml gives {value!r}", column=name)
+    def _environment_mismatches(self) -> Iterator[Mismatch]:
+        past_run = self._recorded.past_run
+        expected = {"seed": past_run.config.get("seed"), "config_sha256": past_run.run.config_sha256()}
+        if not past_run.moved:  # the data of a folder are called what the folder is called
+            expected["data"] = past_run.data.name
+        for name, value in expected.items():
+            if (recorded := past_run.environment.get(name)) != value:
+                what = f"says {recorded!r}, {layout.CONFIG} gives {value!r}"
+                yield Mismatch(layout.ENVIRONMENT, what, column=name)
 
-    def _row_faults(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
+    def _row_mismatches(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
         past_run = self._recorded.past_run
         known = set(past_run.data.test_ids())
         for image_id, rows in group_rows(past_run.rows, "id").items():
             case, reason = None, ""
-            if image_id in known:  # else it has been told
+            if image_id in known:  # others have been reported with the data
                 try:
                     (case,) = past_run.cases([image_id])
                 except InputError as error:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +15,7 @@ from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
+from benchmark.runs.tables import RECORDS
 from benchmark.victims.loading import load_victim
 
 SHORT = (
@@ -67,6 +70,13 @@ def test_a_run_keeps_to_the_images_own_depth(command, tmp_path: Path, bits: int)
         np.testing.assert_allclose(shown.delta[:, :, 0], delta, atol=1e-9)
         image = torch.from_numpy(clean).float()[None] / highest
         assert row["adv8_l2"] == pytest.approx(score_perturbation(image, points[0])["l2"], abs=1e-6)
+    assert command("verify", folder).status == 0
+    values, changed = clean.size, rows[0]
+    changed["l1"] += 0.6 * values / highest  # more than rounding to files of this depth can be
+    pq.write_table(pa.Table.from_pylist(rows, schema=tables.read(folder).schema), RECORDS.merged(folder))
+    verified = command("verify", folder)
+    assert verified.status == 1
+    assert f"asma / {changed['id']}: l1: row says {changed['l1']!r}, must be within" in verified.out
     out = tmp_path / "transfer"
     assert command("transfer", folder, "--victims", folder / "checkpoints" / "best.ckpt", "--out", out).status == 0
     for row in TRANSFER.read(out).to_pylist():

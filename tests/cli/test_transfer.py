@@ -192,7 +192,9 @@ def test_a_run_whose_model_is_gone_has_no_white_box(command, copied: Path, other
     OmegaConf.save(config, copied / "config.yaml")
     result = command("transfer", copied, "--victims", other, "--out", tmp_path / "out")
     assert result.status == 0, result.err
-    assert f"note: {copied}: no white box, no checkpoint in its folder or where its config.yaml says" in result.err
+    assert (
+        f"note: {copied}: no white box ({copied}: has no checkpoints/best.ckpt or at /nowhere.ckpt; give " in result.err
+    )
     rows = _rows(tmp_path / "out")
     assert {(row["source_victim"], row["victim"]) for row in rows} == {("unet_resnet18", "fpn_resnet18")}
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["white_box"]["rows"] == 0
@@ -232,7 +234,7 @@ def _as_own_network(source: Path, path: Path) -> Path:
 def test_a_victim_that_is_a_network_of_ones_own(declined, attacked: Path, other: Path, tmp_path: Path) -> None:
     path = _as_own_network(other, tmp_path / "own.ckpt")
     line = declined(attacked, "--victims", path)
-    assert line.startswith(f"error: {path} is of a network of your own, which transfer cannot rebuild")
+    assert line.startswith(f"error: {path} is of a network of your own, which transfer cannot build")
     assert line.endswith("; leave it out")
 
 
@@ -245,7 +247,7 @@ def test_a_run_on_a_network_of_ones_own_has_no_white_box(command, copied: Path, 
     OmegaConf.save(config, copied / "config.yaml")
     result = command("transfer", copied, "--victims", other, "--out", tmp_path / "out")
     assert result.status == 0, result.err
-    assert f"no white box, {path} is of a network of your own, which transfer cannot rebuild" in result.err
+    assert f"no white box ({path} is of a network of your own; give victim=python" in result.err
 
 
 def test_a_victim_of_other_classes(declined, attacked: Path, other: Path, tmp_path: Path) -> None:
@@ -342,7 +344,7 @@ def test_a_run_that_lacks_a_section(declined, copied: Path, section: str) -> Non
 
 def test_a_split_that_is_no_list(declined, copied: Path) -> None:
     (copied / "splits.json").write_text('{"train": null}')
-    assert "splits.json: train: has 16 images of synthetic now, other ones than the 0 recorded" in declined(copied)
+    assert f"{copied / 'splits.json'}: does not hold a list of ids for each split; restore" in declined(copied)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "environment.json", "splits.json"])

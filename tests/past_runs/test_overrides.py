@@ -55,7 +55,7 @@ def test_what_was_asked_for_is_what_is_there(override: str) -> None:
     ],
 )
 def test_what_was_asked_for_and_is_not_there(override: str, found: str) -> None:
-    said = f"environment.json: overrides: {override} was asked for, config.yaml says {found}"
+    said = f"environment.json: overrides: {override} was given, config.yaml says {found}"
     assert _mismatches(override) == [said]
     assert _mismatches("judge.op='>='", override) == [said]
 
@@ -72,10 +72,10 @@ def test_data_that_have_moved_have_another_root() -> None:
 @pytest.mark.parametrize("text", ["", "seed", "=", "seed=choice(1,2)", "a b=[", "range(3)"])
 def test_what_no_command_line_holds(text: str) -> None:
     (line,) = _mismatches(text)
-    assert line.endswith("is nothing a command line can set")
+    assert line.endswith("cannot stand on a command line")
 
 
 @pytest.mark.parametrize("environment", [{}, {"overrides": None}, {"overrides": "seed=3"}])
 def test_an_environment_that_does_not_say(environment: dict[str, Any]) -> None:
     (mismatch,) = override_mismatches(CONFIG, environment, False)
-    assert str(mismatch) == "environment.json: overrides: does not say what was asked for"
+    assert str(mismatch) == "environment.json: overrides: does not hold the command line of the run"

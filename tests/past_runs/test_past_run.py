@@ -1,11 +1,10 @@
 """A run's cases made again from its rows."""
 
-from pathlib import Path
-
 import torch
 
 from benchmark.criterion import Criterion
 from benchmark.past_runs.past_run import PastRun
+from benchmark.runs.folder import RunFolder
 from benchmark.targets import OtherImage
 from tests.synthetic_data import synthetic_data
 
@@ -16,7 +15,17 @@ def test_targets_are_the_draws_that_the_rows_name_without_any_model() -> None:
     size = {"height": 16, "width": 16, "valid_pixels": 256}
     rows = [{"id": image_id, "target_draw": 1 + i % 3, "target_draws": 3, **size} for i, image_id in enumerate(ids)]
     target = OtherImage(4)
-    past_run = PastRun(Path(), "run", data, target, Criterion(), rows, data.splits(), "", None, [], 2)
+    past_run = PastRun(
+        run=RunFolder(""),
+        name="run",
+        rows=rows,
+        config={},
+        environment={},
+        splits=data.splits(),
+        data=data,
+        target=target,
+        judge=Criterion(),
+    )
     cases = list(past_run.cases(ids))
     assert [case.target_draw for case in cases] == [1, 2, 3, 1, 2]
     for case in cases:

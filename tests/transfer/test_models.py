@@ -19,9 +19,7 @@ def _source(name: str, sha: str | None, fingerprint: str = "f", classes: int = 2
     data = SimpleNamespace(classes=classes, channels=3)
     folder = Path("/runs") / name
     rows = [{"victim": "unet_resnet18"}]
-    return SimpleNamespace(
-        name=name, folder=folder, rows=rows, weights_sha256=sha, fingerprint=fingerprint, data=data, checkpoints=[]
-    )
+    return SimpleNamespace(name=name, folder=folder, rows=rows, weights_sha256=sha, fingerprint=fingerprint, data=data)
 
 
 def test_architecture_and_encoder_where_they_suffice() -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import norms
-from benchmark.images.quantisation import from_uint8, round8
+from benchmark.images.quantisation import Quantizer, from_uint8, round8
 from benchmark.transfer.noise_control import noise_like
 
+EIGHT_BIT = Quantizer(8)
 SEEDS = torch.tensor([11, 12, 13])
 
 
@@ -29,7 +30,7 @@ def _files(images: Tensor, change: float) -> Tensor:
 def test_the_norm_of_the_file_is_matched_after_rounding(norm, change: float) -> None:
     images = _images()
     files = _files(images, change)
-    noise = noise_like(files, images, SEEDS, norm)
+    noise = noise_like(files, images, SEEDS, norm, EIGHT_BIT)
     assert torch.equal(noise, round8(noise))
     assert not torch.equal(noise, files)
     found, wanted = (norms((points - images).double(), norm) for points in (noise, files))
@@ -41,28 +42,30 @@ def test_even_a_single_changed_pixel_is_matched() -> None:
     images = torch.full((3, 3, 24, 24), 100 / 255)
     files = images.clone()
     files[:, 0, 3, 4] = 101 / 255
-    noise = noise_like(files, images, SEEDS, 2)
+    noise = noise_like(files, images, SEEDS, 2, EIGHT_BIT)
     assert ((noise - images) * 255).round().abs().flatten(1).sum(1).tolist() == [1, 1, 1]
 
 
 def test_no_perturbation_no_noise() -> None:
     images = _images()
     for norm in (2, "inf"):
-        assert torch.equal(noise_like(images, images, SEEDS, norm), images)
+        assert torch.equal(noise_like(images, images, SEEDS, norm, EIGHT_BIT), images)
 
 
 def test_an_image_gets_the_same_noise_alone_and_in_a_batch() -> None:
     images = _images()
     files = _files(images, 4)
-    together = noise_like(files, images, SEEDS, 2)
+    together = noise_like(files, images, SEEDS, 2, EIGHT_BIT)
     for i in range(3):
-        assert torch.equal(noise_like(files[i : i + 1], images[i : i + 1], SEEDS[i : i + 1], 2)[0], together[i])
-    assert not torch.equal(noise_like(files, images, SEEDS + 1, 2), together)
+        assert torch.equal(
+            noise_like(files[i : i + 1], images[i : i + 1], SEEDS[i : i + 1], 2, EIGHT_BIT)[0], together[i]
+        )
+    assert not torch.equal(noise_like(files, images, SEEDS + 1, 2, EIGHT_BIT), together)
 
 
 def test_more_than_noise_can_be_ends_at_its_most() -> None:
     images = torch.zeros(3, 1, 8, 8)
-    noise = noise_like(torch.ones_like(images), images, SEEDS, 2)
+    noise = noise_like(torch.ones_like(images), images, SEEDS, 2, EIGHT_BIT)
     # About half of the draws point out of the range and stay at 0.
     assert set(noise.unique().tolist()) == {0.0, 1.0}
     assert norms(noise, 2).max().item() < math.sqrt(64)
@@ -72,9 +75,9 @@ def test_gaussian_for_2_and_uniform_for_inf() -> None:
     images = torch.full((3, 3, 64, 64), 128 / 255)
     files = images.clone()
     files[:, 0, 0, 0] += 60 / 255
-    uniform = (noise_like(files, images, SEEDS, "inf") - images).flatten() * 255
+    uniform = (noise_like(files, images, SEEDS, "inf", EIGHT_BIT) - images).flatten() * 255
     assert uniform.abs().max().item() == pytest.approx(60, abs=1e-3)
     assert uniform.square().mean().sqrt().item() == pytest.approx(60 / math.sqrt(3), rel=0.02)
-    gaussian = (noise_like(_files(images, 20), images, SEEDS, 2) - images).flatten() * 255
+    gaussian = (noise_like(_files(images, 20), images, SEEDS, 2, EIGHT_BIT) - images).flatten() * 255
     assert gaussian.square().mean().sqrt().item() == pytest.approx(20, rel=1e-3)
     assert (gaussian.abs() < 20).float().mean().item() == pytest.approx(0.683, abs=0.02)

@@ -15,13 +15,15 @@ from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation
 from benchmark.images.output_window import OutputWindow
-from benchmark.images.quantisation import round8
-from benchmark.verify.bounds import Relation, Trace, counts_of, effort, outcome, own_scores, visibility
+from benchmark.images.quantisation import Quantizer
+from benchmark.verify.bounds import Relation, Trace, counts_of, effort, outcome, scores_from_counts, visibility
+
+EIGHT_BIT = Quantizer(8)
 
 
-def _case(seed: int = 0, channels: int = 3) -> Case:
+def _case(seed: int = 0, channels: int = 3, quantizer: Quantizer = EIGHT_BIT) -> Case:
     generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (channels, 12, 12), generator=generator).float() / 255
+    image = torch.randint(0, quantizer.highest + 1, (channels, 12, 12), generator=generator).float() / quantizer.highest
     truth = torch.randint(0, 2, (12, 12), generator=generator)
     valid = torch.rand(12, 12, generator=generator) > 0.1
     return Case(
@@ -37,6 +39,11 @@ def _case(seed: int = 0, channels: int = 3) -> Case:
     )
 
 
+def _visibility(row: dict[str, Any], budget: float | None, trace: Trace | None) -> set[str]:
+    """The columns that do not fit `CASE` and `FILE`."""
+    return _wrong(visibility(row, CASE, file=FILE, budget=budget, trace=trace, quantizer=EIGHT_BIT))
+
+
 def _wrong(relations: Any) -> set[str]:
     return {column for column, holds, _ in relations if not holds}
 
@@ -47,25 +54,30 @@ def _wrong(relations: Any) -> set[str]:
     size=st.sampled_from([0.0, 1e-4, 0.5 / 255, 0.01, 0.3, 2.0]),
     sparse=st.booleans(),
     channels=st.sampled_from([1, 3]),
+    bits=st.sampled_from([8, 12, 16]),
 )
-def test_every_result_and_its_file_fit(seed: int, size: float, sparse: bool, channels: int) -> None:
-    case = _case(seed, channels)
+def test_every_result_and_its_file_fit(seed: int, size: float, sparse: bool, channels: int, bits: int) -> None:
+    quantizer = Quantizer(bits)
+    case = _case(seed, channels, quantizer)
     generator = torch.Generator().manual_seed(seed + 1)
     delta = size * (2 * torch.rand(case.image.shape, generator=generator) - 1)
     if sparse:
         delta = delta * (torch.rand(case.image.shape, generator=generator) > 0.9)
     adv = (case.image + delta).clamp(0, 1)
     row = score_perturbation(case.image, adv) | {"norm": "inf"}
-    file = score_perturbation(case.image, round8(adv))
+    file = score_perturbation(case.image, quantizer.round(adv))
     trace = Trace(3, (adv - case.image).norm().item(), (adv - case.image).abs().max().item())
     for norm, column in (("inf", "linf"), ("2", "l2"), ("1", "l1")):
-        assert not _wrong(visibility(row | {"norm": norm}, case, file, row[column], trace))
+        relations = visibility(
+            row | {"norm": norm}, case, file=file, budget=row[column], trace=trace, quantizer=quantizer
+        )
+        assert not _wrong(relations)
 
 
 CASE = _case()
 ADV = (CASE.image + 0.02).clamp(0, 1)
 NORMS = score_perturbation(CASE.image, ADV) | {"norm": "inf"}
-FILE = score_perturbation(CASE.image, round8(ADV))
+FILE = score_perturbation(CASE.image, EIGHT_BIT.round(ADV))
 VALUES = CASE.image.numel()
 
 
@@ -91,20 +103,31 @@ VALUES = CASE.image.numel()
     ],
 )
 def test_a_norm_that_no_such_file_has(changes: dict[str, Any], wrong: str) -> None:
-    assert wrong in _wrong(visibility(NORMS | changes, CASE, FILE, None, None))
+    assert wrong in _visibility(NORMS | changes, None, None)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_files_are_within_half_a_level_of_their_depth(bits: int) -> None:
+    quantizer = Quantizer(bits)
+    case = _case(1, quantizer=quantizer)
+    file = score_perturbation(case.image, quantizer.round(case.image + 0.02))
+    for column, values in (("l1", VALUES), ("l2", math.sqrt(VALUES)), ("linf", 1)):
+        row = file | {"norm": "inf", column: file[column] + values * 0.6 / quantizer.highest}
+        relations = visibility(row, case, file=file, budget=None, trace=None, quantizer=quantizer)
+        assert any(name == column and not holds and "must be within" in what for name, holds, what in relations)
 
 
 def test_budgets_and_traces_are_kept() -> None:
     linf, l2 = NORMS["linf"], NORMS["l2"]
-    assert not _wrong(visibility(NORMS, CASE, FILE, linf, Trace(1, l2, linf)))
-    assert _wrong(visibility(NORMS, CASE, FILE, linf - 1e-4, None)) == {"linf"}
-    assert _wrong(visibility(NORMS, CASE, FILE, linf - 0.7 / 255, None)) == {"linf", "adv8_linf"}
+    assert not _visibility(NORMS, linf, Trace(1, l2, linf))
+    assert _visibility(NORMS, linf - 1e-4, None) == {"linf"}
+    assert _visibility(NORMS, linf - 0.7 / 255, None) == {"linf", "adv8_linf"}
     by_l2 = NORMS | {"norm": "2"}
-    assert _wrong(visibility(by_l2, CASE, FILE, l2 - 1e-4, None)) == {"l2"}
-    assert _wrong(visibility(by_l2, CASE, FILE, l2 - math.sqrt(VALUES) * 0.7 / 255, None)) == {"l2", "adv8_l2"}
-    assert _wrong(visibility(NORMS | {"norm": "1"}, CASE, FILE, 0.1, None)) == {"l1"}
-    assert _wrong(visibility(NORMS, CASE, FILE, None, Trace(1, l2 * 1.001, linf))) == {"l2"}
-    assert _wrong(visibility(NORMS, CASE, FILE, None, Trace(1, l2, linf * 0.999))) == {"linf"}
+    assert _visibility(by_l2, l2 - 1e-4, None) == {"l2"}
+    assert _visibility(by_l2, l2 - math.sqrt(VALUES) * 0.7 / 255, None) == {"l2", "adv8_l2"}
+    assert _visibility(NORMS | {"norm": "1"}, 0.1, None) == {"l1", "adv8_l1"}
+    assert _visibility(NORMS, None, Trace(1, l2 * 1.001, linf)) == {"l2"}
+    assert _visibility(NORMS, None, Trace(1, l2, linf * 0.999)) == {"linf"}
 
 
 EFFORT = {
@@ -202,7 +225,7 @@ def test_scores_follow_from_a_rows_own_counts() -> None:
     tables, relations = counts_of(row, CASE, 2)
     assert not _wrong(relations)
     ones = row["adv_confusion_truth"][2] + row["adv_confusion_truth"][3]
-    columns = own_scores(tables, 0)
+    columns = scores_from_counts(tables, 0)
     assert columns["adv_iou_truth"] == pytest.approx((ones - 3) / ones)
     assert columns["adv8_dice_truth"] == pytest.approx(2 * (ones - 3) / (2 * ones - 3))
     assert columns["clean_pixel_acc_truth"] == pytest.approx(1 - 3 / int(CASE.valid.sum()))
@@ -215,6 +238,6 @@ def test_scores_follow_from_a_rows_own_counts() -> None:
 def test_counts_that_are_not_of_the_truth(counts: Any) -> None:
     tables, relations = counts_of(_tables() | {"adv_confusion_truth": counts}, CASE, 2)
     assert _wrong(relations) == {"adv_confusion_truth"}
-    assert set(own_scores(tables, 0)) == {
+    assert set(scores_from_counts(tables, 0)) == {
         f"{prefix}_{name}_truth" for prefix in ("clean", "adv8") for name in ("iou", "pixel_acc", "dice")
     }

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.criterion import Criterion
 from benchmark.past_runs.mismatch import Interval
-from benchmark.verify.ties import readings, spread
+from benchmark.verify.ties import possible_predictions, spread
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -35,7 +35,7 @@ def test_two_classes_have_exactly_the_extremes_of_all_decisions(pixels: list[tup
         score = judge.score(preds[None], {"truth": reference[None]}, torch.ones(1, 2, 2, dtype=torch.bool), 2, 0)
         return {"score": score.item(), "counts": counts.flatten().tolist()}
 
-    found = spread([scored(preds) for preds in readings(levels, [reference])])
+    found = spread([scored(preds) for preds in possible_predictions(levels, [reference])])
     assert found == spread([scored(preds) for preds in _all_decisions(levels)])
 
 
@@ -49,26 +49,28 @@ def test_three_classes_have_the_extremes_where_two_tie() -> None:
         counts = metrics.confusion(preds[None], truth[None], None, 3)[0]
         return {"counts": counts.flatten().tolist(), "accuracy": metrics.pixel_accuracy(counts).item()}
 
-    assert spread([scored(p) for p in readings(levels, [truth])]) == spread([scored(p) for p in _all_decisions(levels)])
+    assert spread([scored(p) for p in possible_predictions(levels, [truth])]) == spread(
+        [scored(p) for p in _all_decisions(levels)]
+    )
 
 
 @pytest.mark.parametrize(("gap", "undecided"), [(2**8 * EPS, True), (2**10 * EPS, False)])
 def test_a_tie_is_relative_to_the_largest_logit_of_the_image(gap: float, undecided: bool) -> None:
     for scale in (1e-3, 1.0, 100.0):
         logits = torch.tensor([[[0.5, 1.0]], [[0.5 - gap, -1.0]]]) * scale
-        assert (len(readings(logits, [])) > 1) is undecided
+        assert (len(possible_predictions(logits, [])) > 1) is undecided
 
 
 def test_one_reading_where_nothing_ties() -> None:
     logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(0))
-    (preds,) = readings(logits, [torch.zeros(8, 8, dtype=torch.int64)])
+    (preds,) = possible_predictions(logits, [torch.zeros(8, 8, dtype=torch.int64)])
     assert torch.equal(preds, logits.argmax(0))
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf")])
 def test_what_is_not_finite_makes_no_ties(odd: float) -> None:
     logits = torch.tensor([[[odd, 1.0]], [[0.0, -1.0]]])
-    (preds,) = readings(logits, [])
+    (preds,) = possible_predictions(logits, [])
     assert preds.tolist() == [[0, 0]]
 
 
