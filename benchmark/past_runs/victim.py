@@ -10,7 +10,7 @@ from benchmark.past_runs.past_run import PastRun
 from benchmark.runs import layout
 from benchmark.victims import adapters
 from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
-from benchmark.victims.loading import OwnNetworkError, load_victim, split_keys, build_victim
+from benchmark.victims.loading import OwnNetworkError, build_victim, load_victim, split_keys
 from benchmark.victims.task import Victim
 
 _PREPROCESSING = ("head", "mean", "std", "stride")  # how the configuration says to use a network of one's own

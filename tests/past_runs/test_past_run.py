@@ -13,7 +13,10 @@ def test_targets_are_the_draws_that_the_rows_name_without_any_model() -> None:
     data = synthetic_data(n_train=2, n_val=2, n_test=5, size=16)
     ids = data.test_ids()
     size = {"height": 16, "width": 16, "valid_pixels": 256}
-    rows = [{"id": image_id, "target_draw": 1 + i % 3, "target_draws": 3, **size} for i, image_id in enumerate(ids)]
+    rows = [
+        {"id": image_id, "target_draw": 1 + i % 3, "target_draws": 3, "target_too_close": False, **size}
+        for i, image_id in enumerate(ids)
+    ]
     target = OtherImage(4)
     past_run = PastRun(
         run=RunFolder(""),
