@@ -13,7 +13,7 @@ from benchmark.config.groups import conf_folder
 from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.config.validation import check_arguments
 from benchmark.errors import InputError
-from benchmark.runs.folder import SECTIONS
+from benchmark.runs.config_text import SECTIONS
 
 _OPTIONAL = ("loggers", "defences")  # sections that no file makes unless it is chosen
 _COMPUTED = ("family", "nominal_eps")  # attributes of an Attack that no configuration sets
