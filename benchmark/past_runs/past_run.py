@@ -23,6 +23,7 @@ from benchmark.runs.tables import group_rows
 from benchmark.targets import Target
 
 _RESTORE_DATA = "restore the data the run was made on"
+_RESTORE_ROW = "restore the rows of the run"
 _RESTORE_PICTURE = "restore it or attack the image again"
 
 
@@ -141,11 +142,17 @@ class PastRun:
         _ = self._items
 
     def cases(self, ids: Sequence[str]) -> Iterator[Case]:
-        """The image, truth and target of each id, with the draw of the target that the rows name."""
+        """The image, truth and target of each id, with the draw of the target that the rows name.
+
+        Raises:
+            InputError: a row does not name its draw, or the target does not have it.
+        """
         dataset, position = self._items
         rows = {row["id"]: row for row in self.rows}
         for image_id in ids:
             item, row = dataset[position[image_id]], rows[image_id]
+            if row["target_draw"] is None:
+                raise InputError(f"its row has no target_draw; {_RESTORE_ROW}")
             case = repeat_case(item, self.target, row)
             if int(item["valid"].sum()) != row["valid_pixels"] or item["mask"].shape != (row["height"], row["width"]):
                 case = self._as_saved(case)

@@ -153,8 +153,7 @@ def test_a_pixel_of_a_picture_without_a_hash(mismatches, spoilt: Path) -> None:
     def change(pixels: np.ndarray) -> None:
         pixels[3, 5, 1] ^= 1
 
-    table = tables.read(spoilt).drop_columns(["adv8_sha256"])
-    pq.write_table(table, spoilt / "records.parquet")
+    _set(spoilt, adv8_sha256=None)
     place = _pixels(spoilt, change)
     assert _columns(mismatches(spoilt), place) >= {"adv8_l2", "adv8_psnr"}
 
@@ -371,14 +370,19 @@ def test_a_run_that_is_not_finished(command, mismatches, spoilt: Path) -> None:
 
 
 def test_many_mismatches_are_counted(mismatches, spoilt: Path) -> None:
-    _rewrite(spoilt, lambda rows: [row | dict.fromkeys(row, None) | _key(row) for row in rows])
+    kept = ("attack", "id", "target_draw", "target_draws", "target_too_close")
+    _rewrite(spoilt, lambda rows: [dict.fromkeys(row) | {name: row[name] for name in kept} for row in rows])
     lines = mismatches(spoilt)
     assert len(lines) == 51
     assert lines[-1].startswith("... and ")
 
 
-def _key(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("attack", "id")}
+def test_a_row_that_does_not_name_its_draw(mismatches, spoilt: Path) -> None:
+    _rewrite(spoilt, lambda rows: [row | {"target_draw": None} for row in rows])
+    lines = mismatches(spoilt)
+    assert {line.split(": ", 1)[1].split(", ", 1)[1] for line in lines if " / " in line} == {
+        "its row has no target_draw; restore the rows of the run"
+    }
 
 
 def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:

@@ -12,7 +12,6 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen
 from benchmark.past_runs.open import open_run
 from benchmark.runs.schema import SCHEMA
-from benchmark.runs.tables import RECORDS
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.recorded import recorded_run
 from benchmark.verify.rows import RowChecks
@@ -139,9 +138,3 @@ def test_a_copied_norm_is_held_against_the_row_it_copies(run, monkeypatch: pytes
     found = told(row)
     assert set(found) == {"linf", "adv8_linf"}
     assert found["linf"].endswith(f"is over its budget of {0.5 * copied['linf']:.6g}")
-
-
-def test_columns_no_file_has_are_left_alone(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, checks, told = run
-    monkeypatch.setattr(checks, "_absent", {"adv8_sha256", *RECORDS.missing(checks._source.folder)})
-    assert told(rows[0] | {"adv8_sha256": None}) == {}
