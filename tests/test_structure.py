@@ -226,11 +226,7 @@ KNOWN: set[tuple[str, str]] = {
     *(("long", place) for place in ("engine/loop.py",)),
     *(
         ("many_fields_are_keywords", place)
-        for place in (
-            "attacks/alma_prox.py",
-            "attacks/asma.py",
-            "attacks/primal_dual.py",
-        )
+        for place in ("attacks/alma_prox.py", "attacks/asma.py", "attacks/primal_dual.py")
     ),
 }
 

@@ -125,10 +125,7 @@ def test_every_section_of_the_projects_configuration_can_be_read() -> None:
 
 def test_montages_are_named_by_attack_where_there_are_several(run: RunFolder) -> None:
     assert run.montage_files(["asma"]) == {"asma": run.path / "montage.png"}
-    assert run.montage_files(["a/b", "c"]) == {
-        "a/b": run.path / "montage_a%2Fb.png",
-        "c": run.path / "montage_c.png",
-    }
+    assert run.montage_files(["a/b", "c"]) == {"a/b": run.path / "montage_a%2Fb.png", "c": run.path / "montage_c.png"}
 
 
 def test_a_summary_has_no_values_that_json_lacks(run: RunFolder) -> None:
