@@ -29,7 +29,8 @@ def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> in
     import torch
 
     from benchmark.past_runs.open import open_past_runs
-    from benchmark.report.tables.transfer_table import print_transfer
+    from benchmark.report.tables.table import print_tables
+    from benchmark.report.tables.transfer_table import transfer_grids
     from benchmark.results.transfer_matrix import TRANSFER, check_white_box
     from benchmark.runs.folder import RunFolder
     from benchmark.transfer.evaluate import Evaluation
@@ -61,7 +62,7 @@ def transfer(runs: Sequence[str], victims: Sequence[str], out: str | None) -> in
             sources={s.name: {"folder": str(s.folder), "victim": by_source[s.name]} for s in past_runs},
             models={by_model[m.weights_sha256]: {"checkpoint": str(m.path), "given": m.given} for m in models},
         )
-    print_transfer(tables)
+    print_tables(transfer_grids(tables))
     _warn(check_white_box(TRANSFER.read(folder)))
     run = RunFolder(folder)
     for what, file in (
@@ -98,13 +99,14 @@ def _write_rows(folder: Path, evaluations: "Sequence[Evaluation]") -> None:
 
 def _write_summary(folder: Path, **about: Any) -> list[dict[str, Any]]:
     from benchmark.atomic_files import save_text
-    from benchmark.report.tables.transfer_table import transfer_markdown
+    from benchmark.report.tables.table import markdown
+    from benchmark.report.tables.transfer_table import transfer_grids
     from benchmark.results.transfer_matrix import TRANSFER, write_transfer_summary
     from benchmark.runs.folder import RunFolder
 
     run = RunFolder(folder)
     tables = write_transfer_summary(TRANSFER.read(folder), run, **about)
-    save_text(run.transfer_report_file, transfer_markdown(tables))
+    save_text(run.transfer_report_file, markdown(transfer_grids(tables)))
     return tables
 
 

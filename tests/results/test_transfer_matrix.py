@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from benchmark.report.tables.transfer_table import print_transfer, transfer_markdown
+from benchmark.report.tables.table import markdown, print_tables
+from benchmark.report.tables.transfer_table import transfer_grids
 from benchmark.results.intervals import wilson
 from benchmark.results.transfer_matrix import (
     TRANSFER_SCHEMA,
@@ -146,11 +147,10 @@ def test_console_and_markdown_show_the_same_cells(rows: list[dict[str, Any]]) ->
     rows = [row for row in rows if (row["source_victim"], row["victim"]) != ("fpn", "unet")]
     tables = summarise_transfer(_table(rows))
     console = Console(file=io.StringIO(), width=80, color_system=None)
-    print_transfer(tables, console)
+    print_tables(transfer_grids(tables), console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "pgd@4 · L∞ ≤ 4/255 · targeted · isic (test)" in shown
-    markdown = transfer_markdown(tables)
-    for text in (shown, markdown.replace("\\", "").replace("|", " ")):
+    for text in (shown, markdown(transfer_grids(tables)).replace("\\", "").replace("|", " ")):
         lines = [" ".join(line.split()) for line in text.splitlines()]
         assert [lines.count(line) for line in ("fpn *4/4 -", "unet 0/4 *4/4", "noise like unet 0/4 0/4")] == [1, 1, 1]
         assert [lines.count(line) for line in ("unet 0.400 *0.900", "clean 0.200 0.200", "clean 0.800 0.800")] == [
@@ -169,7 +169,7 @@ def test_console_and_markdown_show_the_same_cells(rows: list[dict[str, Any]]) ->
 )
 def test_titles_name_the_budget(rows: list[dict[str, Any]], values: dict[str, Any], title: str) -> None:
     tables = summarise_transfer(_table([row | values for row in rows]))
-    assert f"## {title} · isic (test)" in transfer_markdown(tables)
+    assert f"**{title} · isic (test) · success, 8-bit**" in markdown(transfer_grids(tables))
 
 
 def test_names_are_no_markup(rows: list[dict[str, Any]]) -> None:
@@ -177,6 +177,6 @@ def test_names_are_no_markup(rows: list[dict[str, Any]]) -> None:
         row |= {"victim": f"[bold]{row['victim']}|x", "source_victim": f"[red]{row['source_victim']}"}
     tables = summarise_transfer(_table(rows))
     console = Console(file=io.StringIO(), width=120, color_system=None)
-    print_transfer(tables, console)
+    print_tables(transfer_grids(tables), console)
     assert "[bold]unet|x" in console.file.getvalue()  # type: ignore[attr-defined]
-    assert "[bold]unet\\|x" in transfer_markdown(tables)
+    assert "[bold]unet\\|x" in markdown(transfer_grids(tables))

@@ -11,8 +11,6 @@ from benchmark.results.budget_sweeps import NORM_NAMES, Sweep, sweeps
 
 Summaries = Sequence[Mapping[str, Any]]
 
-_NOTE = "{} in float, within the budget; the 8-bit file may exceed it by half a gray level."
-
 
 def budget_grids(summaries: Summaries) -> list[TextTable]:
     """For each norm in which budgets were swept: a table of success and tables of the mean IoU, by family and budget.
@@ -24,42 +22,16 @@ def budget_grids(summaries: Summaries) -> list[TextTable]:
     grids = []
     for norm in NORM_NAMES:
         chosen = {sweep.name: sweep for sweep in swept if sweep.norm == norm}
-        if not chosen:
-            continue
         rates = {name: _by_budget(sweep, by_attack, "success_rate") for name, sweep in chosen.items()}
         order = sorted(chosen, key=lambda name: (-sum(rates[name].values()) / max(1, len(rates[name])), name))
-        by = f"by budget {NORM_NAMES[norm]}{' · 255' if norm == 'inf' else ''}"
-        scale = 255 if norm == "inf" else 1
-        note = _NOTE.format("Success")
-        grids.append(
-            _grid(
-                f"Success in %, {by}",
-                {name: rates[name] for name in order},
-                scale=scale,
-                factor=100,
-                decimals=1,
-                note=note,
-            )
-        )
+        if order:
+            grids.append(_grid("Success", norm, {name: rates[name] for name in order}))
         for targeted, reference in ((True, "target"), (False, "truth")):
-            aimed = [name for name in order if _targeted(chosen[name], by_attack) == targeted]
+            aimed = [n for n in order if bool(by_attack[next(iter(chosen[n].budgets))]["targeted"]) == targeted]
             scores = {name: _by_budget(chosen[name], by_attack, f"adv_iou_{reference}") for name in aimed}
             if scores:
-                grids.append(
-                    _grid(
-                        f"Mean IoU to {reference}, {by}",
-                        scores,
-                        scale=scale,
-                        factor=1,
-                        decimals=3,
-                        note=_NOTE.format("IoU"),
-                    )
-                )
+                grids.append(_grid(f"Mean IoU to {reference}", norm, scores))
     return grids
-
-
-def _targeted(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]]) -> bool:
-    return bool(by_attack[next(iter(sweep.budgets))]["targeted"])
 
 
 def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: str) -> dict[float, float]:
@@ -73,11 +45,15 @@ def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: s
     return values
 
 
-def _grid(
-    title: str, families: Mapping[str, Mapping[float, float]], *, scale: float, factor: float, decimals: int, note: str
-) -> TextTable:
+def _grid(measure: str, norm: str, families: Mapping[str, Mapping[float, float]]) -> TextTable:
+    success = measure == "Success"
+    factor, decimals = (100, 1) if success else (1, 3)
+    scale, in255 = (255, " · 255") if norm == "inf" else (1, "")
     budgets = sorted({eps for values in families.values() for eps in values})
     rows = [
         [name, *(number(values.get(eps), factor, decimals) for eps in budgets)] for name, values in families.items()
     ]
-    return TextTable(title, ["attack", *(f"{eps * scale:.5g}" for eps in budgets)], rows, [note])
+    title = f"{measure}{' in %' if success else ''}, by budget {NORM_NAMES[norm]}{in255}"
+    note = "in float, within the budget; the 8-bit file may exceed it by half a gray level."
+    header = ["attack", *(f"{eps * scale:.5g}" for eps in budgets)]
+    return TextTable(title, header, rows, [f"{'Success' if success else 'IoU'} {note}"])

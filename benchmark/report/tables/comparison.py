@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.report.tables.budget_table import budget_grids
 from benchmark.report.tables.strata_table import strata_grids
-from benchmark.report.tables.table import TextTable, interval, label, number
+from benchmark.report.tables.table import NORM_UNITS, TextTable, interval, label, missing_median, number, success
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.columns import NORM_COLUMNS
@@ -13,8 +13,6 @@ from benchmark.results.ranking import by_norm, ranked
 from benchmark.results.target_strata import target_note
 
 Summaries = Sequence[Mapping[str, Any]]
-
-_MEDIANS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
 
 
 def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
@@ -30,28 +28,27 @@ def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
 
 def attack_grids(summaries: Summaries) -> list[TextTable]:
     """A table for each norm, in the order of `ranking.ranked`, which shows a sweep at its largest budget."""
-    together = by_norm(summaries)
-    return [_attack_grid(norm, shown, len(together[norm])) for norm, shown in ranked(summaries).items()]
+    among = by_norm(summaries)
+    return [_attack_grid(norm, shown, len(among[norm])) for norm, shown in ranked(summaries).items()]
 
 
 def _attack_grid(norm: str, shown: Summaries, among: int) -> TextTable:
     references = ["truth"] if _untargeted(shown) else ["target", "truth"]
-    own = NORM_COLUMNS[norm]
-    other = "linf" if own == "l2" else "l2"
+    norm_column = NORM_COLUMNS[norm]
+    other = "linf" if norm_column == "l2" else "l2"
     header = [
-        *("attack", "success\n%", "95 %\ninterval", f"{_MEDIANS[own][0]}\nmedian", "95 %\ninterval"),
-        *(f"{_MEDIANS[other][0]}\nmedian", "passes to\nsuccess", "passes\nspent"),
+        *("attack", "success\n%", "95 %\ninterval", f"{NORM_UNITS[norm_column][0]}\nmedian", "95 %\ninterval"),
+        *(f"{NORM_UNITS[other][0]}\nmedian", "passes to\nsuccess", "passes\nspent"),
         *(f"IoU to\n{reference}" for reference in references),
     ]
     rows = [
         [
             label(one),
-            number(one["success8_rate"], 100, 1),
-            interval(one["success8_rate_ci95"], 100, 0),
-            _median(one, own),
-            interval(one[own]["median_all8_ci95"], *_MEDIANS[own][1:]),
+            *success(one),
+            _median(one, norm_column),
+            interval(one[norm_column]["median_all8_ci95"], *NORM_UNITS[norm_column][1:]),
             _median(one, other),
-            number(one["success_passes"]["median_all"], 1, 0, _missing(one)),
+            number(one["success_passes"]["median_all"], 1, 0, missing_median(one)),
             number(one["passes"]["median"], 1, 0),
             *(number(one[f"adv8_iou_{reference}"]["mean"], 1, 3) for reference in references),
         ]
@@ -89,12 +86,7 @@ def _after(one: Mapping[str, Any], names: Sequence[str], without: str, score: st
 
 
 def _median(one: Mapping[str, Any], norm: str) -> str:
-    return number(one[norm]["median_all8"], *_MEDIANS[norm][1:], _missing(one))
-
-
-def _missing(one: Mapping[str, Any]) -> str:
-    """The text for a missing median, which is infinite if any image was attacked."""
-    return "inf" if one["attacked"] else "-"
+    return number(one[norm]["median_all8"], *NORM_UNITS[norm][1:], missing_median(one))
 
 
 def _title(norm: str, shown: Summaries) -> str:

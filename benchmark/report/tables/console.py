@@ -1,19 +1,16 @@
-"""The tables that a run prints at its end: 80 columns wide for one attack, 100 for several."""
+"""The tables that a run prints at its end: in detail for one attack, compared for several."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmark.report.tables.comparison import comparison, transform_grids
 from benchmark.report.tables.strata_table import strata_grids_of_one
-from benchmark.report.tables.table import for_console, interval, number
+from benchmark.report.tables.table import TextTable, interval, number, print_tables
 from benchmark.results.summary import Summary
 from benchmark.results.target_strata import target_note
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-
-_COMPARISON_WIDTH = 100
 
 # label, column of the summary, factor, decimals; a factor of 255 shows [0,1] values on the 8-bit scale
 _SECTIONS: tuple[tuple[tuple[str, str, float, int], ...], ...] = (
@@ -48,45 +45,32 @@ _SECTIONS: tuple[tuple[tuple[str, str, float, int], ...], ...] = (
 
 def print_summary(summary: Summary, console: "Console | None" = None) -> None:
     """Print one attack in detail, or compare several; `console` defaults to the standard output."""
-    from rich.console import Console
-
-    if console is None:
-        console = Console()
-        if len(summary.attacks) > 1:
-            console.width = max(console.width, _COMPARISON_WIDTH)  # a wrapped line can be read, a truncated cell cannot
-    if len(summary.attacks) == 1:
-        console.print(summary_table(summary.attacks[0]), "")
-        for grid in [*strata_grids_of_one(summary.attacks[0]), *transform_grids(summary.attacks)]:
-            console.print(for_console(grid))
-    elif summary.attacks:
-        for grid in comparison(*summary):
-            console.print(for_console(grid))
+    attacks = summary.attacks
+    if len(attacks) == 1:
+        print_tables([_detailed(attacks[0]), *strata_grids_of_one(attacks[0]), *transform_grids(attacks)], console)
+    elif attacks:
+        print_tables(comparison(*summary), console)
 
 
-def summary_table(summary: Mapping[str, Any]) -> "Table":
+def _detailed(summary: Mapping[str, Any]) -> TextTable:
     """One attack: mean ± sample standard deviation, median and 95 % interval of the main columns.
 
     IoU and accuracy describe the float32 result unless the label says 8-bit. Norms are over successes.
     """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    # Rich would read square brackets in a str as markup.
-    title, caption = Text(_title(summary), style="bold"), Text(_caption(summary), justify="left")
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for header in ("mean ± std", "median", "95 % interval"):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_row(*_rate("success", summary, "success_rate"))
-    table.add_row(*_rate("success, 8-bit", summary, "success8_rate"), end_section=True)
+    rows: list[tuple[str, ...]] = [
+        _rate("success", summary, "success_rate"),
+        _rate("success, 8-bit", summary, "success8_rate"),
+    ]
     for section in _SECTIONS:
-        for label, column, factor, decimals in section:
-            table.add_row(label, *_cells(summary[column], factor, decimals), end_section=label == section[-1][0])
-    return table
+        rows.append(())
+        rows += [(label, *_cells(summary[column], *unit)) for label, column, *unit in section]
+    images = summary["images"]
+    parts = [summary["attack"], f"{images} image{'' if images == 1 else 's'}"]
+    parts += [f"{name} {summary[name]}" for name in ("victim", "data", "split", "target") if summary[name]]
+    return TextTable(" · ".join(parts), ("", "mean ± std", "median", "95 % interval"), rows, _notes(summary))
 
 
-def _rate(label: str, summary: Mapping[str, Any], key: str) -> tuple[str, str, str, str]:
+def _rate(label: str, summary: Mapping[str, Any], key: str) -> tuple[str, ...]:
     rate, bounds = summary[key], summary[f"{key}_ci95"]
     unit = " %" if rate is not None else ""
     return label, number(rate, 100, 1) + unit, "", interval(bounds, 100, 1) + unit
@@ -99,28 +83,20 @@ def _cells(statistics: Mapping[str, Any], factor: float, decimals: int) -> tuple
     return mean, number(statistics["median"], factor, decimals), interval(statistics["ci95"], factor, decimals)
 
 
-def _title(summary: Mapping[str, Any]) -> str:
-    images = summary["images"]
-    parts = [summary["attack"], f"{images} image{'' if images == 1 else 's'}"]
-    parts += [f"{name} {summary[name]}" for name in ("victim", "data", "split", "target") if summary[name]]
-    return " · ".join(parts)
-
-
-def _caption(summary: Mapping[str, Any]) -> str:
-    lines = [
+def _notes(summary: Mapping[str, Any]) -> list[str]:
+    notes = [
         f"Success: {summary['judge'] or 'the judge of the run'}.",
         f"Attacked: {summary['attacked']}; already satisfied, left out: {summary['already_satisfied']}.",
         f"Failed: {_failures(summary, 'success_rate')} in float, "
         f"{_failures(summary, 'success8_rate')} after rounding to 8 bits.",
-        f"* over the {summary['l2']['count']} successes in float",
     ]
-    if note := target_note(summary):
-        lines.insert(3, note)
-    if summary["nonfinite_gradient"]:
-        lines.insert(3, f"Stopped early because a gradient was not finite: {summary['nonfinite_gradient']}.")
     if summary["no_gradient"]:
-        lines.insert(3, f"Gradient zero at every step, so that the attack could not work: {summary['no_gradient']}.")
-    return "\n".join(lines)
+        notes.append(f"Gradient zero at every step, so that the attack could not work: {summary['no_gradient']}.")
+    if summary["nonfinite_gradient"]:
+        notes.append(f"Stopped early because a gradient was not finite: {summary['nonfinite_gradient']}.")
+    if note := target_note(summary):
+        notes.append(note)
+    return [*notes, f"* over the {summary['l2']['count']} successes in float"]
 
 
 def _failures(summary: Mapping[str, Any], key: str) -> int:

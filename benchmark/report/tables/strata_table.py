@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.report.tables.table import TextTable, interval, label, number
+from benchmark.report.tables.table import NORM_UNITS, TextTable, label, missing_median, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.columns import NORM_COLUMNS
 from benchmark.results.ranking import ranked
@@ -12,8 +12,6 @@ from benchmark.results.structure_size import LARGE, SIZES, SMALL
 from benchmark.results.target_strata import TARGETS
 
 Summaries = Sequence[Mapping[str, Any]]
-
-_NORMS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,43 +65,35 @@ def strata_grids(summaries: Summaries) -> list[TextTable]:
 
 def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
     strata = summary[division.key]
-    name, factor, decimals = _NORMS[next(iter(strata.values()))["norm"]]
+    name, factor, decimals = NORM_UNITS[next(iter(strata.values()))["norm"]]
     rows = [
         (
             f"{stratum} ({division.bounds[stratum]})" if stratum in division.bounds else stratum,
             str(one["attacked"]),
-            number(one["success8_rate"], 100, 1),
-            interval(one["success8_rate_ci95"], 100, 0),
+            *success(one),
             _median(one, factor, decimals),
             number(one["adv8_iou_target"], 1, 3),
             number(one["adv8_iou_truth"], 1, 3),
         )
         for stratum, one in strata.items()
     ]
-    header = [
-        division.head,
-        "attacked",
-        "success\n%",
-        "95 %\ninterval",
-        f"{name}\nmedian",
-        "IoU to\ntarget",
-        "IoU to\ntruth",
-    ]
+    scores = (f"{name}\nmedian", "IoU to\ntarget", "IoU to\ntruth")
+    header = [division.head, "attacked", "success\n%", "95 %\ninterval", *scores]
     return TextTable(f"{division.title}, 8-bit", header, rows, ["Failures count as infinite in medians."])
 
 
 def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
-    name, factor, decimals = _NORMS[NORM_COLUMNS[norm]]
+    name, factor, decimals = NORM_UNITS[NORM_COLUMNS[norm]]
     strata = [stratum for stratum in division.order if any(stratum in one[division.key] for one in shown)]
     rows = []
     for one in shown:
         cells = [label(one)]
         for stratum in strata:
-            found = one[division.key].get(stratum)
-            rate = f"{number(found['success8_rate'], 100, 1)} ({found['attacked']})" if found else "-"
+            result = one[division.key].get(stratum)
+            rate = f"{number(result['success8_rate'], 100, 1)} ({result['attacked']})" if result else "-"
             # The strata of a control may be measured in another norm than those of the attack that it copies.
-            same = found is not None and found["norm"] == NORM_COLUMNS[norm]
-            cells += [rate, _median(found, factor, decimals) if found and same else "-"]
+            same = result is not None and result["norm"] == NORM_COLUMNS[norm]
+            cells += [rate, _median(result, factor, decimals) if result and same else "-"]
         rows.append(cells)
     header = ["attack", *(head for stratum in strata for head in (f"{stratum}\n% (of)", f"{stratum}\n{name}"))]
     bounds = [f"{stratum} {share}" for stratum, share in division.bounds.items() if stratum in strata]
@@ -115,4 +105,4 @@ def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
 
 
 def _median(one: Mapping[str, Any], factor: float, decimals: int) -> str:
-    return number(one["median_norm_all"], factor, decimals, "inf" if one["attacked"] else "-")
+    return number(one["median_norm_all"], factor, decimals, missing_median(one))

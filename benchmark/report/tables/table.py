@@ -1,16 +1,23 @@
-"""Tables of text, for the console and for Markdown."""
+"""Tables of text, for the console and for Markdown, and the texts of their cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console
+    from rich.table import Table
+
+NORM_UNITS = {"l1": ("L1", 1, 1), "l2": ("L2", 1, 3), "linf": ("L∞ · 255", 255, 2)}
+"""The column of a norm -> its name in a table, the factor of its numbers, and their decimals."""
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table of texts: the first column names the rows, the others hold numbers; "\\n" breaks a line of the header."""
+    """A table of texts: the first column names the rows, the others hold numbers.
+
+    "\\n" breaks a line of the header. An empty row is a rule between two sections, which only the console shows.
+    """
 
     title: str
     header: Sequence[str]
@@ -18,41 +25,56 @@ class TextTable:
     notes: Sequence[str] = ()
 
 
-def for_console(grid: TextTable) -> "Group":
-    """Title, table and notes for Rich; only names in the first column are wrapped."""
+def print_tables(tables: Iterable[TextTable], console: "Console | None" = None) -> None:
+    """Print titles, tables and notes; without a `console` on the standard output, as wide as the numbers need."""
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = [(table, _for_rich(table)) for table in tables]
+    if console is None:
+        console = Console()
+        unlimited = console.options.update(width=10_000)
+        # A wrapped line can be read, a truncated cell cannot.
+        console.width = max([console.width, *(console.measure(rich, options=unlimited).minimum for _, rich in shown)])
+    for table, rich in shown:
+        console.print(Text(table.title, style="bold"), rich, *map(Text, table.notes), "", sep="\n")
+
+
+def _for_rich(table: TextTable) -> "Table":
+    """Only names in the first column are wrapped."""
     from rich import box
-    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(grid.header):
-        table.add_column(
-            Text(name), justify="right" if number else "left", no_wrap=bool(number), overflow="fold", vertical="bottom"
-        )
-    # Rich would read square brackets in a str as markup.
-    for row in grid.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return Group(Text(grid.title, style="bold"), table, *map(Text, grid.notes), "")
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, name in enumerate(table.header):
+        side = "right" if number else "left"
+        shown.add_column(Text(name), justify=side, no_wrap=bool(number), overflow="fold", vertical="bottom")
+    for row in table.rows:
+        if row:
+            shown.add_row(*map(Text, row))  # Rich would read square brackets in a str as markup.
+        else:
+            shown.add_section()
+    return shown
 
 
-def markdown(grids: Iterable[TextTable]) -> str:
+def markdown(tables: Iterable[TextTable]) -> str:
     """The tables as Markdown."""
     blocks = []
-    for grid in grids:
+    for table in tables:
         lines = [
-            _line(name.replace("\n", " ") for name in grid.header),
-            "|".join(["", ":--", *["--:"] * (len(grid.header) - 1), ""]),
-            *(_line(row) for row in grid.rows),
+            _line(name.replace("\n", " ") for name in table.header),
+            "|".join(["", ":--", *["--:"] * (len(table.header) - 1), ""]),
+            *map(_line, table.rows),
         ]
-        notes = [_escaped(" ".join(grid.notes))] if grid.notes else []
-        blocks.append("\n\n".join([f"**{_escaped(grid.title)}**", "\n".join(lines), *notes]))
+        notes = [_escaped(" ".join(table.notes))] if table.notes else []
+        blocks.append("\n\n".join([f"**{_escaped(table.title)}**", "\n".join(lines), *notes]))
     return "\n\n".join(blocks) + "\n"
 
 
 def label(summary: Mapping[str, Any]) -> str:
     """The name of the attack, with † if it is a control, which copies another attack's norm."""
-    return summary["attack"] + (" †" if summary["equal_norm"] else "")
+    return summary["attack"] + (" †" if summary.get("equal_norm") else "")
 
 
 def number(value: float | None, factor: float, decimals: int, missing: str = "-") -> str:
@@ -65,6 +87,16 @@ def interval(bounds: Sequence[float | None] | None, factor: float, decimals: int
     if bounds is None:
         return "-"
     return " to ".join(number(bound, factor, decimals, "inf") for bound in bounds)
+
+
+def success(one: Mapping[str, Any]) -> tuple[str, str]:
+    """The success of the 8-bit files in per cent, and its interval."""
+    return number(one["success8_rate"], 100, 1), interval(one["success8_rate_ci95"], 100, 0)
+
+
+def missing_median(one: Mapping[str, Any]) -> str:
+    """The text for a missing median, which is infinite if any image was attacked."""
+    return "inf" if one.get("attacked") else "-"
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -3,60 +3,48 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.report.tables.table import TextTable, interval, number
+from benchmark.report.tables.table import TextTable, interval, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
 
 Summaries = Sequence[Mapping[str, Any]]
 
 _SUCCESS = ("budget", "set\nof", "success\n%", "95 %\ninterval")
+_TABLES = {
+    False: (
+        "untargeted attacks, to the truth",
+        ("pixel\naccuracy", "image\nIoU", "data-set\nmIoU between", "mIoU of the\nbest attack"),
+    ),
+    True: ("targeted attacks, to the target", ("image\nIoU", "95 %\ninterval", "IoU of the\nbest attack")),
+}
 
 
 def worst_case_grids(worst_case: Summaries) -> list[TextTable]:
-    """Tables with a row for each set of attacks; no table without a set."""
-    untargeted = [one for one in worst_case if not one["targeted"]]
-    targeted = [one for one in worst_case if one["targeted"]]
-    return [*([_untargeted(untargeted)] if untargeted else []), *([_targeted(targeted)] if targeted else [])]
+    """A table with a row for each set of untargeted attacks and one for targeted attacks; no table without a set.
+
+    The mean IoU of the data set, which untargeted sets have, is given by its two bounds (see `results.worst_case`).
+    """
+    grids = []
+    for targeted, (reference, header) in _TABLES.items():
+        sets = [one for one in worst_case if one["targeted"] == targeted]
+        notes = ["For each image the attack that works best, on its 8-bit file; controls are left out."]
+        if any(one["norm"] == "inf" and one["eps"] is not None for one in sets):
+            notes.append("Budgets in L∞ are in 1/255.")
+        rows = [(_budget(one), str(len(one["attacks"])), *success(one), *_scores(one)) for one in sets]
+        if rows:
+            grids.append(TextTable(f"Worst case over {reference}", (*_SUCCESS, *header), rows, notes))
+    return grids
 
 
-def _untargeted(sets: Summaries) -> TextTable:
-    """The table of untargeted sets; the mean IoU of the data set has two bounds (see `worst_case`)."""
-    header = (*_SUCCESS, *("pixel\naccuracy", "image\nIoU", "data-set\nmIoU between", "mIoU of the\nbest attack"))
-    rows = [
-        (
-            *_success(one),
-            number(one["adv8_pixel_acc_truth"]["mean"], 1, 3),
-            number(one["adv8_iou_truth"]["mean"], 1, 3),
-            " to ".join(number(one["adv8_miou_truth"][bound], 1, 3) for bound in ("lower", "upper")),
-            f"{number(one['best_single']['adv8_miou_truth'], 1, 3)} {one['best_single']['family']}",
-        )
-        for one in sets
-    ]
-    return TextTable("Worst case over untargeted attacks, to the truth", header, rows, _notes(sets))
-
-
-def _targeted(sets: Summaries) -> TextTable:
-    rows = [
-        (
-            *_success(one),
-            number(one["adv8_iou_target"]["mean"], 1, 3),
-            interval(one["adv8_iou_target"]["ci95"], 1, 3),
-            f"{number(one['best_single']['adv8_iou_target'], 1, 3)} {one['best_single']['family']}",
-        )
-        for one in sets
-    ]
-    header = (*_SUCCESS, "image\nIoU", "95 %\ninterval", "IoU of the\nbest attack")
-    return TextTable("Worst case over targeted attacks, to the target", header, rows, _notes(sets))
-
-
-def _success(one: Mapping[str, Any]) -> tuple[str, ...]:
-    rate, bounds = number(one["success8_rate"], 100, 1), interval(one["success8_rate_ci95"], 100, 0)
-    return _budget(one), str(len(one["attacks"])), rate, bounds
-
-
-def _notes(sets: Summaries) -> list[str]:
-    notes = ["For each image the attack that works best, on its 8-bit file; controls are left out."]
-    in255 = any(one["norm"] == "inf" and one["eps"] is not None for one in sets)
-    return [*notes, *(["Budgets in L∞ are in 1/255."] if in255 else [])]
+def _scores(one: Mapping[str, Any]) -> tuple[str, ...]:
+    best = one["best_single"]
+    if one["targeted"]:
+        mean, bounds = one["adv8_iou_target"]["mean"], one["adv8_iou_target"]["ci95"]
+        return number(mean, 1, 3), interval(bounds, 1, 3), f"{number(best['adv8_iou_target'], 1, 3)} {best['family']}"
+    return (
+        *(number(one[name]["mean"], 1, 3) for name in ("adv8_pixel_acc_truth", "adv8_iou_truth")),
+        interval([one["adv8_miou_truth"][bound] for bound in ("lower", "upper")], 1, 3),
+        f"{number(best['adv8_miou_truth'], 1, 3)} {best['family']}",
+    )
 
 
 def _budget(one: Mapping[str, Any]) -> str:
