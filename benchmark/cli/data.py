@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from benchmark.data_check.scan import Item
 
 
-WIDTH = 100
-
-
 def data(action: str, name: str, overrides: Sequence[str], out: str | None, config_dir: Path | None = None) -> int:
     """Check the data set `name`, configured by `overrides` such as root=PATH; returns 1 if there are problems, else 0.
 
@@ -31,13 +28,11 @@ def data(action: str, name: str, overrides: Sequence[str], out: str | None, conf
     folder = Path(out if out is not None else f"data_check_{name}")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is no folder; choose another")
-    from rich.console import Console
-
     from benchmark.atomic_files import save_text
     from benchmark.data_check.findings import find
     from benchmark.data_check.scan import scan
     from benchmark.data_check.tables import grids
-    from benchmark.report.tables.table import for_console, markdown
+    from benchmark.report.tables.table import markdown, print_tables
 
     items = scan(source)
     findings = find(items, source.background)
@@ -49,10 +44,7 @@ def data(action: str, name: str, overrides: Sequence[str], out: str | None, conf
         _save_sheets(folder, source, items, findings)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be written ({error}); choose another") from error
-    console = Console()
-    console.width = max(console.width, WIDTH)  # a wrapped line is read, a cut cell is not
-    for table in tables:
-        console.print(for_console(table), soft_wrap=True)
+    print_tables(tables)
     problems = sum(finding.is_problem for finding in findings)
     print(f"{problems or 'no'} problem{'' if problems == 1 else 's'}; tables, findings and contact sheets: {folder}")
     return 1 if problems else 0

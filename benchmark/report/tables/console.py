@@ -63,7 +63,7 @@ def _detailed(summary: Mapping[str, Any]) -> TextTable:
     ]
     for section in _SECTIONS:
         rows.append(())
-        rows += [(label, *_cells(summary[column], *unit)) for label, column, *unit in section]
+        rows += [(name, *_cells(summary[key], factor, decimals)) for name, key, factor, decimals in section]
     images = summary["images"]
     parts = [summary["attack"], f"{images} image{'' if images == 1 else 's'}"]
     parts += [f"{name} {summary[name]}" for name in ("victim", "data", "split", "target") if summary[name]]

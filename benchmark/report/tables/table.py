@@ -48,8 +48,9 @@ def _for_rich(table: TextTable) -> "Table":
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(table.header):
-        side = "right" if number else "left"
-        shown.add_column(Text(name), justify=side, no_wrap=bool(number), overflow="fold", vertical="bottom")
+        shown.add_column(
+            Text(name), justify="right" if number else "left", no_wrap=bool(number), overflow="fold", vertical="bottom"
+        )
     for row in table.rows:
         if row:
             shown.add_row(*map(Text, row))  # Rich would read square brackets in a str as markup.
