@@ -15,25 +15,22 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else its import asks t
 def resize(image: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Image (H,W,3) uint8 or uint16 and mask (H,W) uint8, at size x size; the aspect ratio is not kept.
 
-    The image is averaged over areas where both sides shrink, interpolated linearly otherwise, and keeps its type, so
-    that it is on its grid; the mask takes the nearest pixel's class.
+    The image is averaged over areas if both sides shrink, else interpolated linearly, and keeps its type. The mask
+    takes the class of the nearest pixel.
     """
     if image.shape[:2] == (size, size):
         return image, mask
     import cv2
 
-    shrinks = min(image.shape[:2]) >= size
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return (
-        cv2.resize(image, (size, size), interpolation=interpolation),
-        cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT),
-    )
+    interpolation = cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (size, size), interpolation=interpolation)
+    return resized, cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def training_pipeline() -> "A.Compose":
     """Mild augmentation of square images: flips and quarter turns, a small affine map, light and colour.
 
-    What an affine map moves in from outside is mirrored, in image and mask alike, so that no pixel lacks a class.
+    The affine map mirrors image and mask at their borders, so that every pixel has a class.
     """
     import albumentations as A
     import cv2
@@ -58,13 +55,12 @@ def training_pipeline() -> "A.Compose":
 def augment(
     pipeline: "A.Compose", image: np.ndarray, mask: np.ndarray, *, seed: int, epoch: int, index: int, highest: int = 255
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image and mask after a draw that depends on (seed, epoch, index) alone: not on worker, order or batch.
+    """Image and mask, augmented at random; the draw depends on (seed, epoch, index), not on worker, order or batch.
 
     `highest` is the image's level of 1; albumentations takes deeper images than 8 bits as floating point.
     """
     words = np.random.SeedSequence([seed, epoch, index])
-    # One shared state, not `set_random_seed`: that gives every transform the same stream, so that all of them would
-    # be applied or skipped together.
+    # With `set_random_seed` every transform would get the same stream, and all would be applied or skipped together.
     pipeline.set_random_state(np.random.default_rng(words), random.Random(int(words.generate_state(1)[0])))
     if highest == 255:
         result = pipeline(image=image, mask=mask)

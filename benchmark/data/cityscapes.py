@@ -22,19 +22,8 @@ CURE = (
     "into one folder and set data.root"
 )
 CLASS_NAMES = (
-    *(
-        "road",
-        "sidewalk",
-        "building",
-        "wall",
-        "fence",
-        "pole",
-        "traffic light",
-        "traffic sign",
-        "vegetation",
-        "terrain",
-    ),
-    *("sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
+    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
+    *("terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
 )
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)  # of these classes, in order
 ENCODINGS = {
@@ -46,7 +35,7 @@ ENCODINGS = {
 class Cityscapes(PairedFiles):
     """Cityscapes with fine annotations under `root`; 19 classes, none of them background; groups are the sequences."""
 
-    def __init__(self, root: str | Path, val_fraction: float = 0.1, split_seed: int = 0) -> None:
+    def __init__(self, root: str | Path, val_fraction: float, split_seed: int) -> None:
         folder = Path(root).expanduser()
         images = find_folder(folder, "leftImg8bit", cure=CURE)
         masks = find_folder(folder, "gtFine", cure=CURE)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
-from benchmark.data.splitting import FRACTIONS, split_by_hash
+from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
 
 CURE = (
@@ -31,10 +31,10 @@ LAST_FRAMES = (
 class CVCClinicDB(PairedFiles):
     """CVC-ClinicDB under `root`; two classes, background and polyp; groups are the sequences."""
 
-    def __init__(self, root: str | Path, fractions: Sequence[float] = FRACTIONS, split_seed: int = 0) -> None:
+    def __init__(self, root: str | Path, fractions: Sequence[float], split_seed: int) -> None:
         folder = enter(root, "CVC-ClinicDB")
-        found = [find_images(find_folder(folder, x, cure=CURE), ".tif", ".tiff") for x in ("Original", "Ground Truth")]
-        pairs = pair_files(*found)
+        folders = (find_folder(folder, name, cure=CURE) for name in ("Original", "Ground Truth"))
+        pairs = pair_files(*(find_images(frames, ".tif", ".tiff") for frames in folders))
         groups = {id: f"sequence {_sequence(id, paths[0])}" for id, paths in pairs.items()}
         splits = split_by_hash(pairs, fractions, split_seed, folder, groups)
         super().__init__("cvc_clinicdb", ("background", "polyp"), splits, {0: 0, 255: 1}, groups=groups)

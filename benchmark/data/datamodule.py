@@ -25,8 +25,7 @@ class SegmentationData(pl.LightningDataModule):
     Args:
         source: the data set.
         size: height and width, in pixels, to which images are resized; the aspect ratio is not kept.
-        batch_size: images per batch.
-        num_workers: worker processes of each loader.
+        batch_size, num_workers: images per batch and worker processes, of each loader.
         augment: whether training images are augmented.
         seed: of the augmentation and of the order of the training images.
         test_split: the split that is attacked, "test" or "val"; "val" allows tuning without the test images.
@@ -63,9 +62,9 @@ class SegmentationData(pl.LightningDataModule):
             raise InputError(f"data.test_split={test_split!r}: must be 'test' or 'val'")
         if channels not in (1, 3):
             raise InputError(f"data.channels={channels!r}: must be 3, or 1 for grey images")
+        if source.bits > 8 and channels != 1:
+            raise InputError(f"data.bits={source.bits}: such images have one channel; give data.channels=1")
         self.channels, self.bits = channels, source.bits
-        if self.bits > 8 and channels != 1:
-            raise InputError(f"data.bits={self.bits}: such images have one channel; give data.channels=1")
         self.source, self.size, self.batch_size, self.num_workers = source, size, batch_size, num_workers
         self.augment, self.seed, self.test_split = augment, seed, test_split
         self.name = source.name
@@ -101,10 +100,8 @@ class SegmentationData(pl.LightningDataModule):
     def mask(self, id: str, split: str = "test") -> Tensor:
         """The mask (H, W) int64 of an image, without augmentation; `VOID` where it is not valid.
 
-        The split "test" is the one that `test_dataloader` yields: with `test_split="val"` it is "val".
-
-        Raises:
-            InputError: the split has no image of that id.
+        The split "test" is the one that `test_dataloader` yields: with `test_split="val"` it is "val". Raises
+        InputError if the split has no image of that id.
         """
         decoded = self._split(split)
         if id not in decoded.position:
@@ -114,9 +111,9 @@ class SegmentationData(pl.LightningDataModule):
     def class_pixels(self) -> tuple[float, ...]:
         """The number of pixels of each class in the training masks; void pixels do not count."""
         train = self._split("train")
-        masks = (train[index].mask.ravel() for index in range(len(train)))
+        masks = (train[index].mask for index in range(len(train)))
         counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)
-        return tuple(float(count) for count in np.asarray(counts))
+        return tuple(map(float, np.asarray(counts)))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Test batches stay on the host, where their images wait for a slot of the attack."""
@@ -140,14 +137,14 @@ class SegmentationData(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         val = self._split("val")
         rank, size = self._place()
-        # A process without a validation image would miss what the others tell each other while they validate.
+        # Every process needs a validation image, because all take part in the exchanges during validation.
         share = range(rank, len(val), size) if len(val) >= size else range(len(val))
         return self._loader(SegmentationDataset(val), sampler=list(share))
 
     def test_dataloader(self) -> DataLoader:
         dataset, share = SegmentationDataset(self._split("test")), self.test_share
         if getattr(share, "one_at_a_time", False):
-            # Whatever would be loaded ahead, another process could be attacking.
+            # An image that is loaded ahead could be taken by another process.
             return self._loader(dataset, sampler=share, batch_size=1, num_workers=0)
         return self._loader(dataset, sampler=share)
 
@@ -160,35 +157,22 @@ class SegmentationData(pl.LightningDataModule):
             raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
         split = self.test_split if split == "test" else split
         if split not in self._decoded:
-            self._decoded[split] = DecodedSplit(
-                self.source,
-                split,
-                self._ids[split],
-                size=self.size,
-                cache=self._cache,
-                channels=self.channels,
-                bits=self.bits,
-            )
+            ids, channels = self._ids[split], self.channels
+            decoded = DecodedSplit(self.source, split, ids, size=self.size, cache=self._cache, channels=channels)
+            self._decoded[split] = decoded
         return self._decoded[split]
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader:
-        workers = options.pop("num_workers", self.num_workers)
-        return DataLoader(
-            dataset,
-            batch_size=options.pop("batch_size", self.batch_size),
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            worker_init_fn=single_threaded_worker,
-            pin_memory=torch.cuda.is_available(),
-            **options,
-        )
+        options = {"batch_size": self.batch_size, "num_workers": self.num_workers} | options
+        options |= {"persistent_workers": options["num_workers"] > 0, "pin_memory": torch.cuda.is_available()}
+        return DataLoader(dataset, worker_init_fn=single_threaded_worker, **options)
 
 
 def datamodule_for(source: type[Source]) -> Callable[..., SegmentationData]:
-    """The function that makes the data module of a source's class, as the section `data` of a configuration needs it.
+    """The function that builds the data module of a source's class from the section `data` of a configuration.
 
-    It takes keyword arguments, those of the class and those of `SegmentationData`; `size` and `seed` go to both where
-    both take them. Its signature says so, and configurations are checked against that.
+    Its signature, against which configurations are checked, has the keyword arguments of the class and those of
+    `SegmentationData`; arguments that both have, such as `size` and `seed`, go to both.
 
     Raises:
         InputError: the class is no `Source`.
@@ -204,8 +188,8 @@ def datamodule_for(source: type[Source]) -> Callable[..., SegmentationData]:
 
     def make(**options: Any) -> SegmentationData:
         signature.bind(**options)
-        made = source(**{name: value for name, value in options.items() if name in of_source})
-        return SegmentationData(made, **{name: value for name, value in options.items() if name in of_loading})
+        data_set = source(**{name: value for name, value in options.items() if name in of_source})
+        return SegmentationData(data_set, **{name: value for name, value in options.items() if name in of_loading})
 
     make.__signature__ = signature  # type: ignore[attr-defined]
     make.__annotations__ = {name: item.annotation for name, item in joined.items()}

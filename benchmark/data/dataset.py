@@ -29,13 +29,14 @@ class DecodedSplit:
     """
 
     def __init__(
-        self, source: Source, split: str, ids: list[str], *, size: int, cache: bool, channels: int = 3, bits: int = 8
+        self, source: Source, split: str, ids: list[str], *, size: int, cache: bool, channels: int = 3
     ) -> None:
         self.source, self.split, self.ids, self.size = source, split, ids, size
-        self.channels, self.highest = channels, 2**bits - 1
+        self.channels, self.highest = channels, 2**source.bits - 1
         self.position = {id: index for index, id in enumerate(ids)}
         self._cached: list[Sample] | None = self._decode_all() if cache else None
-        if not any(self._has_foreground(self[index].mask) for index in range(len(ids))):
+        masks = (self[index].mask for index in range(len(ids)))
+        if not any(np.any((mask != VOID) & (mask != source.background)) for mask in masks):
             raise InputError(
                 f"data set {source.name}: no mask of the split {split!r} ({len(ids)} images) shows any "
                 "foreground; check data.encoding and the mask files"
@@ -58,17 +59,9 @@ class DecodedSplit:
     def _decode_all(self) -> list[Sample]:
         # Pillow and OpenCV release the interpreter lock, so threads decode in parallel.
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-            decoded = tqdm(
-                pool.map(self._decode, self.ids),
-                desc=f"decoding {self.source.name} {self.split}",
-                total=len(self.ids),
-                unit="image",
-                disable=None if len(self.ids) > QUIET else True,  # None: hidden where stderr is not a terminal
-            )
-            return list(decoded)
-
-    def _has_foreground(self, mask: np.ndarray) -> bool:
-        return bool(np.any((mask != VOID) & (mask != self.source.background)))
+            hidden = None if len(self.ids) > QUIET else True  # None: hidden unless stderr is a terminal
+            bar = {"desc": f"decoding {self.source.name} {self.split}", "total": len(self.ids), "unit": "image"}
+            return list(tqdm(pool.map(self._decode, self.ids), disable=hidden, **bar))
 
 
 class SegmentationDataset(Dataset):
@@ -96,21 +89,16 @@ class SegmentationDataset(Dataset):
             image, mask = augment(self.pipeline, image, mask, **draw, highest=self.split.highest)
         labels, valid = labels_and_valid(mask)
         planes = image[:, :, : self.split.channels].transpose(2, 0, 1).astype(np.float32)
-        return {
-            "image": torch.from_numpy(planes) / self.split.highest,
-            "mask": labels,
-            "valid": valid,
-            "id": id,
-            "group": group,
-        }
+        pixels = torch.from_numpy(planes) / self.split.highest
+        return {"image": pixels, "mask": labels, "valid": valid, "id": id, "group": group}
 
 
 class EpochSampler(Sampler):
     """Every index once per epoch, in an order drawn from (seed, epoch), as keys (epoch, index).
 
-    Of `size` processes each yields equally many, so that none waits for a batch another does not have; up to size - 1
-    of an epoch's indices are left out. The epoch travels in the key because workers that persist never see an
-    attribute set later. Lightning calls `set_epoch` before each epoch, also after a resume.
+    Each of `size` processes yields the same number, so that none waits for a batch that another does not have; up to
+    size - 1 of an epoch's indices are left out. The epoch is part of the key because persistent workers do not see
+    attributes that are set later. Lightning calls `set_epoch` before each epoch, also after a resume.
     """
 
     def __init__(self, length: int, seed: int = 0, rank: int = 0, size: int = 1) -> None:
@@ -137,7 +125,7 @@ def labels_and_valid(mask: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def single_threaded_worker(worker: int) -> None:
-    """Loader workers are the parallelism already, and OpenCV's own threads do not survive the fork."""
+    """Switch off OpenCV's threads in a loader's worker: the workers run in parallel, and the threads end at a fork."""
     import cv2
 
     cv2.setNumThreads(0)

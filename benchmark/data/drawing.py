@@ -1,13 +1,12 @@
 """Paints one synthetic picture with its mask: a dermoscopy lesion, or an optic disc and cup.
 
-Everything is laid out in the unit square before it is drawn, so pictures of one draw look alike at every size.
+All positions are drawn in the unit square, so pictures of one random state look alike at every size.
 """
 
 import cv2
 import numpy as np
 
 Field = np.ndarray  # (S,S) float32
-Rgb = tuple[float, float, float]
 
 
 def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,9 +25,8 @@ def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
     pigment = np.clip(1 + 0.22 * _smooth_noise(rng, size, 6), 0.3, 1.7)[..., None]
     _blend(image, image * (1 - (1 - colour.astype(np.float32)) * pigment), _sigmoid(depth / softness))
     hair = _strokes(rng, size, count=int(rng.integers(0, 11)), width=rng.uniform(0.006, 0.014))
-    _blend(
-        image, np.float32(rng.uniform(0.08, 0.35)) * np.array([1, 0.8, 0.65], np.float32), rng.uniform(0.5, 0.9) * hair
-    )
+    brown = np.float32(rng.uniform(0.08, 0.35)) * np.array([1, 0.8, 0.65], np.float32)
+    _blend(image, brown, rng.uniform(0.5, 0.9) * hair)
     mask = (depth > 0).astype(np.uint8)
     return _photograph(rng, image, x, y, vignette=rng.uniform(0, 0.75), grain=rng.uniform(0.012, 0.032)), mask
 
@@ -58,7 +56,7 @@ def fundus(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _distract(rng: np.random.Generator, image: np.ndarray, x: Field, y: Field) -> None:
-    """Paint something that is no lesion, in two pictures of three: a red spot, a bubble, ink, or ruler marks."""
+    """In two pictures of three, paint something that is no lesion: a red spot, a bubble, ink, or ruler marks."""
     size = len(image)
     at = rng.choice([0.12, 0.88], 2) + rng.normal(0, 0.06, 2)
     kind = rng.integers(0, 6)
@@ -101,15 +99,14 @@ def _grid(size: int) -> tuple[Field, Field]:
 
 def _smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Field:
     """Noise of about unit variance that varies over 1/cells of the picture."""
-    return cv2.resize(
-        rng.standard_normal((cells, cells)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
-    )
+    noise = rng.standard_normal((cells, cells)).astype(np.float32)
+    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
 def _star(
     rng: np.random.Generator, x: Field, y: Field, centre: np.ndarray, *, area: float, roughness: float = 1.0
 ) -> Field:
-    """How deep each point lies inside a smooth irregular blob of that area: positive inside, 0 on its border."""
+    """Each point's depth inside a smooth irregular blob of that area: positive inside, 0 on its border."""
     angle, stretch = rng.uniform(0, np.pi), np.sqrt(rng.uniform(1, 1 + 0.7 * roughness))
     u = (np.cos(angle) * (x - centre[0]) + np.sin(angle) * (y - centre[1])) / stretch
     v = (np.cos(angle) * (y - centre[1]) - np.sin(angle) * (x - centre[0])) * stretch

@@ -27,9 +27,7 @@ MAPS = {"disc": "ODsegSoftmap", "cup": "cupsegSoftmap"}
 class DrishtiGS1(FundusFiles):
     """Drishti-GS1 under `root`. structure: disc, cup or both."""
 
-    def __init__(
-        self, root: str | Path, structure: str = "disc", val_fraction: float = 0.15, split_seed: int = 0
-    ) -> None:
+    def __init__(self, root: str | Path, structure: str, val_fraction: float, split_seed: int) -> None:
         folder = enter(root, "Drishti-GS1_files")
         training = _pairs(find_folder(folder, "Training", cure=CURE), structure, "GT")
         test = _pairs(find_folder(folder, "Test", cure=CURE), structure, "Test_GT", "GT")
@@ -40,9 +38,9 @@ class DrishtiGS1(FundusFiles):
 def _pairs(part: Path, structure: str, *truth: str) -> Pairs:
     images = find_folder(part, "Images", cure=CURE)
     inner = sorted(path for path in images.iterdir() if path.is_dir())
-    found = merge(images, (find_images(folder, ".png") for folder in (images, *inner)))
+    index = merge(images, (find_images(folder, ".png") for folder in (images, *inner)))
     masks = find_folder(part, *truth, cure=CURE)
-    return pair_files(found, *(_maps(masks, MAPS[name]) for name in needed_maps(structure)))
+    return pair_files(index, *(_maps(masks, MAPS[name]) for name in needed_maps(structure)))
 
 
 def _maps(masks: Path, name: str) -> FileIndex:

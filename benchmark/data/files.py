@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.data.images import Encoding, read_pair
+from benchmark.data.images import Encoding, check_size, read_image, read_mask
 from benchmark.data.source import SPLITS, Sample
 from benchmark.errors import InputError
 
@@ -26,8 +26,7 @@ class FileIndex(NamedTuple):
 def find_folder(root: Path, *names: str, cure: str) -> Path:
     """The first of the folders `names` that exists below `root`; if it contains itself, as some archives do, the inner.
 
-    Raises:
-        InputError: none of them exists; the message ends with `cure`.
+    Raises InputError, which ends with `cure`, if none of them exists.
     """
     for name in names:
         folder = root / name
@@ -47,7 +46,7 @@ def enter(root: str | Path, *names: str) -> Path:
 
 def find_images(folder: Path, *suffixes: str) -> FileIndex:
     """The files with one of these suffixes, such as ".jpg", by stem. The case of a suffix does not matter."""
-    return FileIndex(index_files(path for path in folder.iterdir() if _has_suffix(path, suffixes)), folder)
+    return find_named(folder, rf"(?P<id>.+)({'|'.join(map(re.escape, suffixes))})")
 
 
 def find_named(folder: Path, name: str) -> FileIndex:
@@ -55,11 +54,6 @@ def find_named(folder: Path, name: str) -> FileIndex:
     pattern = re.compile(name, re.IGNORECASE)
     matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir() if path.name[0] != ".")
     return FileIndex(index_ids((match["id"], path) for match, path in matches if match), folder)
-
-
-def index_files(paths: Iterable[Path]) -> dict[str, Path]:
-    """Files by stem, sorted. Raises InputError for two files of one stem."""
-    return index_ids((path.stem, path) for path in paths)
 
 
 def index_ids(items: Iterable[tuple[str, Path]]) -> dict[str, Path]:
@@ -75,8 +69,7 @@ def index_ids(items: Iterable[tuple[str, Path]]) -> dict[str, Path]:
 def pair_files(images: FileIndex, *masks: FileIndex) -> Pairs:
     """The files of each id, its image first, in the order of the images.
 
-    Raises:
-        InputError: there are no images, an image has no mask, or a mask has no image.
+    Raises InputError if there are no images, if an image has no mask, or if a mask has no image.
     """
     require_images(images)
     for index in masks:
@@ -103,10 +96,6 @@ def _check_partners(index: FileIndex, partners: FileIndex, what: str) -> None:
         raise InputError(f"{alone[0]}{more}: has no {what} in {partners.folder}; add the {what} or remove the file")
 
 
-def _has_suffix(path: Path, suffixes: Iterable[str]) -> bool:
-    return path.suffix.lower() in suffixes and path.name[0] != "."
-
-
 class PairedFiles:
     """A data set of image files with mask files.
 
@@ -120,6 +109,7 @@ class PairedFiles:
         encoding: value in a mask file -> class index, or `VOID`.
         groups: id -> patient or sequence, where they are known.
         background: index of the class that is no object; None if every class is one.
+        variant: what the result of `decode` depends on besides files and encoding, for the fingerprint.
     """
 
     bits = 8
@@ -133,14 +123,11 @@ class PairedFiles:
         *,
         groups: Mapping[str, str] | None = None,
         background: int | None = 0,
+        variant: str = "",
     ) -> None:
-        self.name = name
+        self.name, self.background, self.class_names = name, background, tuple(class_names)
         self.classes = len(class_names)
-        self.background = background
-        self.class_names = tuple(class_names)
-        self.pairs = pairs
-        self.encoding = encoding
-        self.groups = groups or {}
+        self.pairs, self.encoding, self.groups, self.variant = pairs, encoding, groups or {}, variant
 
     def splits(self) -> dict[str, list[str]]:
         return {split: list(self.pairs[split]) for split in SPLITS}
@@ -150,12 +137,14 @@ class PairedFiles:
         return Sample(image, mask, id, self.groups.get(id, ""))
 
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Read the image (H, W, 3) and its mask (H, W) of class indices."""
+        """Read the image (H, W, 3) and its mask (H, W) of class indices. Raises InputError if their sizes differ."""
         (mask,) = masks
-        return read_pair(image, mask, self.encoding, self.bits)
+        pixels, labels = read_image(image, self.bits), read_mask(mask, self.encoding)
+        check_size(pixels, image, labels, mask)
+        return pixels, labels
 
     def fingerprint(self) -> str:
-        """SHA-256 of the encoding, and of the split, the id and the bytes of every file."""
+        """SHA-256 of the encoding, of the split, the id and the bytes of every file, and of the variant."""
         digest = hashlib.sha256(json.dumps(sorted(self.encoding.items())).encode())
         if self.bits != 8:
             digest.update(f"{self.bits} bits".encode())
@@ -165,4 +154,6 @@ class PairedFiles:
                 for path in self.pairs[split][id]:
                     with open(path, "rb") as file:
                         digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        if not self.variant:
+            return digest.hexdigest()
+        return hashlib.sha256(f"{digest.hexdigest()} {self.variant}".encode()).hexdigest()

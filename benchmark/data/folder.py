@@ -10,10 +10,10 @@ Encoding: declared, file value -> class; by default 0 is background and 255 fore
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmark.data.files import PairedFiles, Pairs, find_images, pair_files
-from benchmark.data.images import SUFFIXES, check_encoding
+from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, pair_files
+from benchmark.data.images import SUFFIXES, check_classes, check_encoding
 from benchmark.data.source import SPLITS, VOID
-from benchmark.data.splitting import FRACTIONS, split_by_hash
+from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
 
 BINARY = {0: 0, 255: 1}
@@ -40,29 +40,23 @@ class Folder(PairedFiles):
         background: int | None = 0,
         ignore: int | None = None,
         splits: str | None = None,
-        fractions: Sequence[float] = FRACTIONS,
+        fractions: Sequence[float] = (0.7, 0.15, 0.15),
         split_seed: int = 0,
         bits: int = 8,
     ) -> None:
         if type(bits) is not int or not 8 <= bits <= 16:
             raise InputError(f"data.bits={bits!r}: must be 8 to 16")
-        if not isinstance(encoding, Mapping | None):
-            raise InputError(f"data.encoding={encoding!r}: is no mapping; quote it, 'data.encoding={{0:0,255:1}}'")
-        declared = dict(encoding if encoding is not None else BINARY)
+        declared = check_encoding(BINARY if encoding is None else encoding, VOID)
         if classes is None:
-            classes = 1 + max(check_encoding(declared, VOID).values(), default=0)
-        if not 2 <= classes <= VOID:
-            raise InputError(f"data.classes={classes}: a segmentation needs 2 to {VOID} classes, background included")
-        if background is not None and not 0 <= background < classes:
-            raise InputError(f"data.background={background}: must be one of the classes 0..{classes - 1}, or null")
+            classes = 1 + max(declared.values(), default=0)
+        class_names = check_classes(classes, background, class_names)
         if ignore is not None:
             declared[ignore] = VOID
         folder = Path(root).expanduser()
-        names = tuple(class_names or (f"class {index}" for index in range(classes)))
-        if len(names) != classes:
-            raise InputError(f"data.class_names={list(names)}: names for {classes} classes are needed")
         pairs = _find(folder, images, masks, splits=splits, fractions=fractions, split_seed=split_seed)
-        super().__init__(folder.resolve().name, names, pairs, check_encoding(declared, classes), background=background)
+        super().__init__(
+            folder.resolve().name, class_names, pairs, check_encoding(declared, classes), background=background
+        )
         self.bits = bits
 
 
@@ -85,14 +79,8 @@ def _find(
 
 
 def _pairs(root: Path, images: str, masks: str) -> Pairs:
-    found = []
-    for folder in (root / images, root / masks):
-        if not folder.is_dir():
-            raise InputError(
-                f"{root}: has no folder {folder.relative_to(root)}; create it or set data.images/data.masks"
-            )
-        found.append(find_images(folder, *SUFFIXES))
-    return pair_files(*found)
+    cure = "create it or set data.images/data.masks"
+    return pair_files(*(find_images(find_folder(root, name, cure=cure), *SUFFIXES) for name in (images, masks)))
 
 
 def _split_by_files(pairs: Pairs, folder: Path, images_dir: Path) -> dict[str, Pairs]:

@@ -1,6 +1,5 @@
 """Optic disc and cup: what of the two a fundus data set shows, and how separate maps become one mask."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,14 +34,9 @@ class FundusFiles(PairedFiles):
     """
 
     def __init__(
-        self,
-        name: str,
-        structure: str,
-        pairs: dict[str, Pairs],
-        encoding: Encoding,
-        groups: Mapping[str, str] | None = None,
+        self, name: str, structure: str, pairs: dict[str, Pairs], encoding: Encoding, groups: Mapping | None = None
     ) -> None:
-        super().__init__(name, class_names(structure), pairs, encoding, groups=groups)
+        super().__init__(name, class_names(structure), pairs, encoding, groups=groups, variant=structure)
         self.structure = structure
 
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +54,3 @@ class FundusFiles(PairedFiles):
     def crop(self, pixels: np.ndarray, path: Path) -> np.ndarray:
         """The part of a picture or map that is used: all of it, unless a layout says otherwise."""
         return pixels
-
-    def fingerprint(self) -> str:
-        """SHA-256 over files, split and encoding, and over the structure."""
-        return hashlib.sha256(f"{super().fingerprint()} {self.structure}".encode()).hexdigest()

@@ -1,5 +1,6 @@
 """Reads images and masks from files without loss: a file whose values would change in conversion is an error."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 """Pillow's names of the formats that data sets may have, whatever the suffix of a file."""
 JPEG = {".jpg", ".jpeg"}
-JPEG_ROUNDING = 8  # by so much the channels of a gray picture may differ after compression
+JPEG_ROUNDING = 8  # levels by which the channels of a gray picture may differ after compression
 SIXTEEN_BIT_GRAY = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 Encoding = dict[int, int]  # value in the file -> class index, or VOID
 
@@ -36,34 +37,36 @@ def read_image(path: Path, bits: int = 8) -> np.ndarray:
                 "flatten it onto a background and save it without alpha"
             )
     if picture.mode in SIXTEEN_BIT_GRAY:
-        gray = _eight_bits(np.asarray(picture), path)
-        return np.repeat(gray[:, :, None], 3, axis=2)
+        return np.repeat(_eight_bits(np.asarray(picture), path)[:, :, None], 3, axis=2)
     if picture.mode not in {"RGB", "RGBA", "RGBX", "L", "LA", "1", "P", "PA"}:
         raise InputError(f"{path}: colour mode {picture.mode} has no exact 8-bit RGB form; save it as 8-bit RGB PNG")
     return np.array(picture.convert("RGB"))
 
 
 def read_mask(path: Path, encoding: Encoding, key: str = "data.encoding") -> np.ndarray:
-    """Read a mask as (H, W) uint8 class indices, `VOID` among them.
-
-    Args:
-        path: of the mask.
-        encoding: value of the file, see `read_values`, -> class index or `VOID`.
-        key: name of the encoding in the configuration, for messages.
+    """Read a mask as (H, W) uint8 class indices, `VOID` among them; its values are those of `read_values`.
 
     Raises:
-        InputError: the file cannot be read, or holds a value that the encoding does not have.
+        InputError: the file cannot be read, or has a value that the encoding does not have; the message names `key`,
+            which is the encoding's in the configuration.
     """
     picture = _open(path)
-    values = _mask_values(picture, path)
-    present = np.flatnonzero(np.bincount(values.ravel()))
-    undeclared = [int(v) for v in present if int(v) not in encoding]
+    hint = f"declare them in {key}, or save the mask with declared values only (JPEG invents in-betweens)"
+    if picture.mode in {"P", "PA"}:
+        hint = f"the values of a palette file are its palette indices; declare them in {key}"
+    return encode(_mask_values(picture, path), encoding, f"{path}: mask values", hint)
+
+
+def encode(values: np.ndarray, encoding: Encoding, subject: str, cure: str) -> np.ndarray:
+    """Class indices (H, W) uint8 of mask values (H, W) in 0..65535, `VOID` among them.
+
+    Raises InputError for a value that the encoding does not have: `subject`, the values, and `cure`.
+    """
+    present = np.flatnonzero(np.bincount(values.ravel())).tolist()
+    undeclared = [value for value in present if value not in encoding]
     if undeclared:
-        hint = f"declare them in {key}, or save the mask with declared values only (JPEG invents in-betweens)"
-        if picture.mode in {"P", "PA"}:
-            hint = f"the values of a palette file are its palette indices; declare them in {key}"
         shown = ", ".join(map(str, undeclared[:8])) + (", ..." if len(undeclared) > 8 else "")
-        raise InputError(f"{path}: mask values {shown} are not in the declared encoding {encoding}; {hint}")
+        raise InputError(f"{subject} {shown} are not in the declared encoding {encoding}; {cure}")
     lookup = np.zeros(65536, np.uint8)
     lookup[list(encoding)] = list(encoding.values())
     return lookup[values]
@@ -73,17 +76,9 @@ def read_values(path: Path) -> np.ndarray:
     """Read the values (H, W) of a mask file, before any encoding.
 
     The values are gray levels of 8 or 16 bits, 0 and 255 for 1-bit files, indices (not colours) for palette files, and
-    for RGB files the value that all channels share. The channels of a JPEG differ by rounding; there it is the
-    luminance.
+    for RGB files the value that all channels share; for a JPEG, whose channels differ by rounding, the luminance.
     """
     return _mask_values(_open(path), path)
-
-
-def read_pair(image_path: Path, mask_path: Path, encoding: Encoding, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Read an image and its mask. Raises InputError if their sizes differ."""
-    image, mask = read_image(image_path, bits), read_mask(mask_path, encoding)
-    check_size(image, image_path, mask, mask_path)
-    return image, mask
 
 
 def check_size(image: np.ndarray, image_path: Path, mask: np.ndarray, mask_path: Path) -> None:
@@ -100,12 +95,15 @@ def threshold(least: int) -> Encoding:
     return {value: int(value >= least) for value in range(256)}
 
 
-def check_encoding(encoding: dict[object, object], classes: int) -> Encoding:
+def check_encoding(encoding: object, classes: int) -> Encoding:
     """Convert the keys and values of an encoding to integers; YAML may give strings.
 
     Raises:
-        InputError: a key or value is no integer, a file value is not in 0..65535, or a class does not exist.
+        InputError: it is no mapping, a key or value is no integer, a file value is not in 0..65535, or a class does
+            not exist.
     """
+    if not isinstance(encoding, Mapping):
+        raise InputError(f"data.encoding={encoding!r}: is no mapping; quote it, 'data.encoding={{0:0,255:1}}'")
     try:
         checked = {int(str(value)): int(str(index)) for value, index in encoding.items()}
     except ValueError:
@@ -117,6 +115,23 @@ def check_encoding(encoding: dict[object, object], classes: int) -> Encoding:
                 f"classes 0..{classes - 1}, {VOID} marks pixels that do not count"
             )
     return checked
+
+
+def check_classes(classes: int, background: int | None, class_names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the classes: those given, or "class 0" and so on.
+
+    Raises:
+        InputError: fewer than 2 or more than `VOID` classes, a background that is none of them, or another number of
+            names.
+    """
+    if not 2 <= classes <= VOID:
+        raise InputError(f"data.classes={classes}: a segmentation needs 2 to {VOID} classes, background included")
+    if background is not None and not 0 <= background < classes:
+        raise InputError(f"data.background={background}: must be one of the classes 0..{classes - 1}, or null")
+    names = tuple(class_names or (f"class {index}" for index in range(classes)))
+    if len(names) != classes:
+        raise InputError(f"data.class_names={list(names)}: names for {classes} classes are needed")
+    return names
 
 
 def _open(path: Path) -> Image.Image:

@@ -18,19 +18,12 @@ from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, f
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
 
+PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
 # year -> image folder and mask folder, {} for the part; name of the part for each published split
 LAYOUTS = {
     2016: ("ISBI2016_ISIC_Part1_{}_Data", "ISBI2016_ISIC_Part1_{}_GroundTruth", {"train": "Training", "test": "Test"}),
-    2017: (
-        "ISIC-2017_{}_Data",
-        "ISIC-2017_{}_Part1_GroundTruth",
-        {"train": "Training", "val": "Validation", "test": "Test_v2"},
-    ),
-    2018: (
-        "ISIC2018_Task1-2_{}_Input",
-        "ISIC2018_Task1_{}_GroundTruth",
-        {"train": "Training", "val": "Validation", "test": "Test"},
-    ),
+    2017: ("ISIC-2017_{}_Data", "ISIC-2017_{}_Part1_GroundTruth", PARTS | {"test": "Test_v2"}),
+    2018: ("ISIC2018_Task1-2_{}_Input", "ISIC2018_Task1_{}_GroundTruth", PARTS),
 }
 
 

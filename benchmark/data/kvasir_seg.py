@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
 from benchmark.data.images import threshold
-from benchmark.data.splitting import FRACTIONS, split_by_hash
+from benchmark.data.splitting import split_by_hash
 
 CURE = (
     "get kvasir-seg.zip from https://datasets.simula.no/kvasir-seg/, unpack it, and set data.root to the folder that "
@@ -23,8 +23,8 @@ CURE = (
 class KvasirSEG(PairedFiles):
     """Kvasir-SEG under `root`; two classes, background and polyp."""
 
-    def __init__(self, root: str | Path, fractions: Sequence[float] = FRACTIONS, split_seed: int = 0) -> None:
+    def __init__(self, root: str | Path, fractions: Sequence[float], split_seed: int) -> None:
         folder = enter(root, "Kvasir-SEG")
-        found = (find_images(find_folder(folder, name, cure=CURE), ".jpg", ".jpeg") for name in ("images", "masks"))
-        pairs = split_by_hash(pair_files(*found), fractions, split_seed, folder)
+        files = (find_images(find_folder(folder, name, cure=CURE), ".jpg", ".jpeg") for name in ("images", "masks"))
+        pairs = split_by_hash(pair_files(*files), fractions, split_seed, folder)
         super().__init__("kvasir_seg", ("background", "polyp"), pairs, threshold(128))

@@ -1,9 +1,7 @@
 """MedSegBench: 35 medical data sets as arrays of one size, each a file of its own.
 
 Source: https://zenodo.org/records/13358372 and https://zenodo.org/records/13359660 (Kus and Aydin, Scientific Data
-2024);
-the list of data sets, their classes and licences, which are those of their own sources, is at
-https://github.com/zekikus/MedSegBench.
+2024). Licence: that of each data set; https://github.com/zekikus/MedSegBench lists them with their classes.
 Layout: `SUBSET_RESOLUTION.npz` under the root, resolution 128, 256 or 512; in it `{train,val,test}_images`, (N,H,W)
 or (N,H,W,3) of 8 bits, and `{train,val,test}_label`, (N,H,W). Some have further arrays by category
 (`train_label_C1`).
@@ -19,20 +17,20 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.images import check_encoding
+from benchmark.data.images import check_classes, check_encoding, encode
 from benchmark.data.source import SPLITS, VOID, Sample
 from benchmark.errors import InputError
 
 CURE = "download it from https://zenodo.org/records/13358372 or https://zenodo.org/records/13359660 into data.root"
 RESOLUTIONS = (128, 256, 512)
-MOST_CLASSES = 19  # of any of the 35 sets; values beyond are no class indices
+MOST_CLASSES = 19  # of the 35 sets; larger values are no class indices
 
 
 class MedSegBench:
-    """One of the data sets under `root`, with its published splits; what is read stays in memory.
+    """One of the data sets under `root`, with its published splits; arrays stay in memory once they are read.
 
     subset: its name, such as kvasir. category: such as C1, for the sets that have several. encoding: label -> class
-    (None: labels are the classes). class_names: of all classes. background: index of the class that is none.
+    (None: labels are the classes). class_names: one for each class. background: index of the class that is no object.
     """
 
     def __init__(
@@ -40,24 +38,20 @@ class MedSegBench:
         root: str | Path,
         subset: str,
         *,
-        resolution: int = 256,
-        category: str | None = None,
-        encoding: Mapping | None = None,
-        class_names: Sequence[str] | None = None,
-        background: int | None = 0,
+        resolution: int,
+        category: str | None,
+        encoding: Mapping | None,
+        class_names: Sequence[str] | None,
+        background: int | None,
     ) -> None:
-        if not isinstance(encoding, Mapping | None):
-            raise InputError(f"data.encoding={encoding!r}: is no mapping; quote it, 'data.encoding={{0:0,255:1}}'")
         if resolution not in RESOLUTIONS:
             raise InputError(f"data.resolution={resolution}: must be one of {', '.join(map(str, RESOLUTIONS))}")
         self.path = Path(root).expanduser() / f"{subset}_{resolution}.npz"
         if not self.path.is_file():
             others = sorted(path.name for path in self.path.parent.glob("*.npz"))
-            there = f"there are {', '.join(others[:5])}" if others else "there is no .npz file at all"
-            raise InputError(f"{self.path}: is missing ({there}); {CURE}")
-        self.name = f"medsegbench_{subset}"
-        self.bits = 8
-        self.background = background
+            present = f"there are {', '.join(others[:5])}" if others else "there is no .npz file at all"
+            raise InputError(f"{self.path}: is missing ({present}); {CURE}")
+        self.name, self.bits, self.background = f"medsegbench_{subset}", 8, background
         self._subset, self._category = subset, category
         self._lock = threading.Lock()
         self._images: dict[str, np.ndarray] = {}
@@ -70,46 +64,28 @@ class MedSegBench:
                     "'data.encoding={0:0,255:1}'"
                 )
             encoding = {value: value for value in range(max(2, largest + 1))}
-        self.encoding = check_encoding(dict(encoding), VOID)
+        self.encoding = check_encoding(encoding, VOID)
         self.classes = 1 + max((index for index in self.encoding.values() if index != VOID), default=0)
-        if self.classes < 2:
-            raise InputError(f"data.encoding={self.encoding}: a segmentation needs 2 classes, background included")
-        if background is not None and not 0 <= background < self.classes:
-            raise InputError(f"data.background={background}: must be one of 0..{self.classes - 1}, or null")
-        self.class_names = tuple(class_names or (f"class {index}" for index in range(self.classes)))
-        if len(self.class_names) != self.classes:
-            raise InputError(f"data.class_names={list(self.class_names)}: names for {self.classes} classes are needed")
+        self.class_names = check_classes(self.classes, background, class_names)
 
     def splits(self) -> dict[str, list[str]]:
-        return {
-            split: [f"{self._subset}_{split}_{index:05d}" for index in range(len(self._labels[split]))]
-            for split in SPLITS
-        }
+        counts = {split: len(self._labels[split]) for split in SPLITS}
+        return {split: [f"{self._subset}_{split}_{index:05d}" for index in range(n)] for split, n in counts.items()}
 
     def read(self, split: str, id: str) -> Sample:
         index = int(id.rpartition("_")[2])
         image = self._pictures(split)[index]
         if image.ndim == 2:
             image = np.repeat(image[:, :, None], 3, axis=2)
-        return Sample(image, self._classes(split, index, id), id)
+        subject = f"{self.path}: labels of {id}"
+        mask = encode(self._labels[split][index], self.encoding, f"{subject}:", "declare them in data.encoding")
+        return Sample(image, mask, id)
 
     def fingerprint(self) -> str:
         """SHA-256 over the file, and over category and encoding."""
         with open(self.path, "rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         return hashlib.sha256(repr((content, self._category, sorted(self.encoding.items()))).encode()).hexdigest()
-
-    def _classes(self, split: str, index: int, id: str) -> np.ndarray:
-        labels = self._labels[split][index]
-        undeclared = [value for value in np.unique(labels).tolist() if value not in self.encoding]
-        if undeclared:
-            raise InputError(
-                f"{self.path}: {id} has labels {', '.join(map(str, undeclared[:8]))}, which are not in the declared "
-                f"encoding {self.encoding}; declare them in data.encoding"
-            )
-        lookup = np.zeros(65536, np.uint8)
-        lookup[list(self.encoding)] = list(self.encoding.values())
-        return lookup[labels]
 
     def _highest(self, split: str) -> int:
         """The largest label of a split, whose labels are checked and made 8 bits wide."""
@@ -125,7 +101,7 @@ class MedSegBench:
         return highest
 
     def _pictures(self, split: str) -> np.ndarray:
-        """The images of a split, which are unpacked when the first of them is asked for."""
+        """The images of a split, which are unpacked at the first call."""
         with self._lock:
             if split not in self._images:
                 images = self._load(f"{split}_images", self._category)
@@ -139,18 +115,18 @@ class MedSegBench:
             return self._images[split]
 
     def _load(self, name: str, category: str | None) -> np.ndarray:
-        """An array, that of the category if there is one; the images are shared by the categories of some sets."""
+        """An array, that of the category if one is set; the categories of some sets share their images."""
+        key = name if category is None else f"{name}_{category}"
         try:
             with np.load(self.path, allow_pickle=False) as file:
-                wanted = name if category is None else f"{name}_{category}"
-                if wanted not in file and name.endswith("_images") and name in file:
-                    wanted = name
-                if wanted not in file:
-                    raise InputError(f"{self.path}: has no array {wanted}, only {', '.join(sorted(file))}; {CURE}")
-                return file[wanted]
+                if key not in file and name.endswith("_images") and name in file:
+                    key = name
+                if key not in file:
+                    raise InputError(f"{self.path}: has no array {key}, only {', '.join(sorted(file))}; {CURE}")
+                return file[key]
+        except InputError:
+            raise
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            if isinstance(error, InputError):
-                raise
             reason = " ".join(str(error).split())
             raise InputError(f"{self.path}: cannot be read as .npz ({reason}); {CURE} again") from error
 

@@ -20,28 +20,15 @@ CURE = (
     "data.root to the folder that holds VOCdevkit/"
 )
 CLASS_NAMES = (
-    *(
-        "background",
-        "aeroplane",
-        "bicycle",
-        "bird",
-        "boat",
-        "bottle",
-        "bus",
-        "car",
-        "cat",
-        "chair",
-        "cow",
-        "diningtable",
-    ),
-    *("dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 
 
 class PascalVOC(PairedFiles):
     """The segmentation task of Pascal VOC 2012 under `root`; 21 classes and void pixels."""
 
-    def __init__(self, root: str | Path, val_fraction: float = 0.1, split_seed: int = 0) -> None:
+    def __init__(self, root: str | Path, val_fraction: float, split_seed: int) -> None:
         folder = enter(root, "VOCdevkit", "VOC2012")
         listed = {part: _pairs(folder, part) for part in ("train", "val")}
         train, val = hold_out(listed["train"], val_fraction, split_seed, folder)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.data.files import FileIndex, PairedFiles, enter, find_folder, pair_files
-from benchmark.data.splitting import FRACTIONS, split_by_hash
+from benchmark.data.splitting import split_by_hash
 
 CURE = (
     "get PH2 from https://www.fc.up.pt/addi/ph2%20database.html, unpack it, and set data.root to the folder that holds "
@@ -22,14 +22,12 @@ CURE = (
 class PH2(PairedFiles):
     """PH2 under `root`; two classes, skin and lesion."""
 
-    def __init__(self, root: str | Path, fractions: Sequence[float] = FRACTIONS, split_seed: int = 0) -> None:
+    def __init__(self, root: str | Path, fractions: Sequence[float], split_seed: int) -> None:
         folder = find_folder(enter(root, "PH2Dataset"), "PH2 Dataset images", cure=CURE)
         cases = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        found = [
-            FileIndex(
-                {id: folder / id / file for id in cases if (folder / id / (file := name.format(id))).is_file()}, folder
-            )
-            for name in ("{0}_Dermoscopic_Image/{0}.bmp", "{0}_lesion/{0}_lesion.bmp")
-        ]
-        pairs = split_by_hash(pair_files(*found), fractions, split_seed, folder)
+        indices = []
+        for name in ("{0}_Dermoscopic_Image/{0}.bmp", "{0}_lesion/{0}_lesion.bmp"):
+            files = {case: folder / case / name.format(case) for case in cases}
+            indices.append(FileIndex({case: path for case, path in files.items() if path.is_file()}, folder))
+        pairs = split_by_hash(pair_files(*indices), fractions, split_seed, folder)
         super().__init__("ph2", ("skin", "lesion"), pairs, {0: 0, 255: 1})

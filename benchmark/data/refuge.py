@@ -11,9 +11,10 @@ each folder may contain itself, and the image folders may have the names of thei
 Encoding: 0 is cup, 128 is rim, 255 is background, so that everything below 255 is disc. Patients are not named.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, merge, pair_files
+from benchmark.data.files import FileIndex, PairedFiles, Pairs, find_folder, find_images, merge, pair_files
 from benchmark.data.fundus import class_names
 
 CURE = (
@@ -37,7 +38,7 @@ LAYOUT = {
 class Refuge(PairedFiles):
     """The challenge's splits under `root`. structure: disc, cup or both."""
 
-    def __init__(self, root: str | Path, structure: str = "disc") -> None:
+    def __init__(self, root: str | Path, structure: str) -> None:
         names, folder = class_names(structure), Path(root).expanduser()
         super().__init__("refuge", names, {split: _pairs(folder, split) for split in LAYOUT}, ENCODINGS[structure])
 
@@ -46,8 +47,9 @@ def _pairs(root: Path, split: str) -> Pairs:
     image_names, mask_name, image_labels, mask_labels = LAYOUT[split]
     images = find_folder(root, *image_names, cure=CURE)
     masks = find_folder(find_folder(root, mask_name, cure=CURE), "Disc_Cup_Masks", cure=CURE)
-    found = []
-    for folder, labels, suffixes in ((images, image_labels, (".jpg", ".jpeg")), (masks, mask_labels, (".bmp",))):
-        folders = [find_folder(folder, label, cure=CURE) for label in labels] or [folder]
-        found.append(merge(folder, (find_images(one, *suffixes) for one in folders)))
-    return pair_files(*found)
+    return pair_files(_files(images, image_labels, ".jpg", ".jpeg"), _files(masks, mask_labels, ".bmp"))
+
+
+def _files(folder: Path, labels: Sequence[str], *suffixes: str) -> FileIndex:
+    folders = [find_folder(folder, label, cure=CURE) for label in labels] or [folder]
+    return merge(folder, (find_images(inner, *suffixes) for inner in folders))

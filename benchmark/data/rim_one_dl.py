@@ -26,14 +26,7 @@ LABELS = ("glaucoma", "normal")
 class RimOneDL(FundusFiles):
     """RIM-ONE DL under `root`. structure: disc, cup or both. partition: by_hospital (the harder one) or randomly."""
 
-    def __init__(
-        self,
-        root: str | Path,
-        structure: str = "disc",
-        partition: str = "by_hospital",
-        val_fraction: float = 0.15,
-        split_seed: int = 0,
-    ) -> None:
+    def __init__(self, root: str | Path, structure: str, partition: str, val_fraction: float, split_seed: int) -> None:
         if partition not in PARTITIONS:
             raise InputError(f"data.partition={partition!r}: must be one of {', '.join(PARTITIONS)}")
         folder = Path(root).expanduser()
@@ -42,15 +35,15 @@ class RimOneDL(FundusFiles):
         masks = find_folder(folder, "RIM-ONE_DL_reference_segmentations", cure=CURE)
         published = [_images(find_folder(images, part, cure=CURE)) for part in ("training_set", "test_set")]
         pairs = pair_files(merge(images, published), *(_maps(masks, part) for part in needed_maps(structure)))
-        training, test = ({id: pairs[id] for id in found.files} for found in published)
+        training, test = ({id: pairs[id] for id in index.files} for index in published)
         train, val = hold_out(training, val_fraction, split_seed, folder)
         super().__init__("rim_one_dl", structure, {"train": train, "val": val, "test": test}, {0: 0, 255: 1})
 
 
 def _images(part: Path) -> FileIndex:
-    found = merge(part, (find_images(find_folder(part, label, cure=CURE), ".png") for label in LABELS))
-    require_images(found)
-    return found
+    index = merge(part, (find_images(find_folder(part, label, cure=CURE), ".png") for label in LABELS))
+    require_images(index)
+    return index
 
 
 def _maps(masks: Path, part: str) -> FileIndex:

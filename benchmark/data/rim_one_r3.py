@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmark.data.files import Pairs, enter, find_folder, find_images, find_named, pair_files
 from benchmark.data.fundus import FundusFiles, needed_maps
-from benchmark.data.splitting import FRACTIONS, split_by_hash
+from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
 
 CURE = (
@@ -36,12 +36,7 @@ class RimOneR3(FundusFiles):
     """RIM-ONE r3 under `root`. structure: disc, cup or both. annotator: average, expert1 or expert2."""
 
     def __init__(
-        self,
-        root: str | Path,
-        structure: str = "disc",
-        annotator: str = "average",
-        fractions: Sequence[float] = FRACTIONS,
-        split_seed: int = 0,
+        self, root: str | Path, structure: str, annotator: str, fractions: Sequence[float], split_seed: int
     ) -> None:
         if annotator not in ANNOTATORS:
             raise InputError(f"data.annotator={annotator!r}: must be one of {', '.join(ANNOTATORS)}")

@@ -10,7 +10,6 @@ of 572 × 572, shows the middle 388 × 388: rows 80 to 468 of the picture.
 The two images are in every split: the victim has seen what is attacked, so nothing here tells how well it generalises.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,13 +41,13 @@ class RimOneSamples(PairedFiles):
         if not -TOP <= mask_offset <= TOP:
             raise InputError(f"data.mask_offset={mask_offset}: must be from {-TOP} to {TOP} rows")
         folder = Path(root).expanduser()
-        images, masks = (find_images(find_folder(folder, f"{part}_samples", cure=CURE), ".png") for part in PARTS)
-        pairs = pair_files(images, masks)
-        chosen = dict.fromkeys(SPLITS, pairs)
+        folders = (find_folder(folder, name, cure=CURE) for name in ("image_samples", "mask_samples"))
+        pairs = pair_files(*(find_images(samples, ".png") for samples in folders))
+        splits = dict.fromkeys(SPLITS, pairs)
         if fractions is not None:
-            chosen = split_by_hash(pairs, fractions, split_seed, folder)
+            splits = split_by_hash(pairs, fractions, split_seed, folder)
         self.mask_offset = mask_offset
-        super().__init__("rim_one_samples", ("background", "disc"), chosen, {})
+        super().__init__("rim_one_samples", ("background", "disc"), splits, {}, variant=str(mask_offset))
 
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
         (mask,) = masks
@@ -61,13 +60,6 @@ class RimOneSamples(PairedFiles):
             )
         disc = (values > THRESHOLD).astype(np.uint8)
         return _cut(pixels, 0), _cut(disc, -self.mask_offset)
-
-    def fingerprint(self) -> str:
-        """SHA-256 over files and split, and over the offset."""
-        return hashlib.sha256(f"{super().fingerprint()} {self.mask_offset}".encode()).hexdigest()
-
-
-PARTS = ("image", "mask")
 
 
 def _cut(pixels: np.ndarray, down: int) -> np.ndarray:

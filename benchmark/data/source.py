@@ -29,7 +29,7 @@ class Source(Protocol):
     """A data set.
 
     To add one, write such a class in a new file of `benchmark/data/`, and a YAML in `conf/data/` whose `_target_` names
-    it. The keyword arguments of the class are keys of that YAML.
+    it. The arguments of the class are keys of that YAML.
 
     Attributes:
         name: what rows and reports call the data set.

@@ -11,8 +11,6 @@ from benchmark.data.files import Pairs
 from benchmark.data.source import SPLITS
 from benchmark.errors import InputError
 
-FRACTIONS = (0.7, 0.15, 0.15)
-
 
 def split_by_hash(
     pairs: Pairs, fractions: Sequence[float], seed: int, root: Path, groups: Mapping[str, str] | None = None
@@ -39,8 +37,7 @@ def hold_out(
 ) -> tuple[Pairs, Pairs]:
     """Draw a validation split of about that fraction from the training images; returns train and val.
 
-    Raises:
-        InputError: the fraction is not between 0 and 1, or there are fewer than two groups.
+    Raises InputError if the fraction is not between 0 and 1, or if there are fewer than two groups.
     """
     if not 0 < fraction < 1:
         raise InputError(f"data.val_fraction={fraction}: must be between 0 and 1")
@@ -66,8 +63,5 @@ def _cut(
         possible = range(cuts[-1] + 1, len(mixed) - len(ends) + number)
         cuts.append(min(possible, key=lambda cut: abs(int(counts[cut]) - end)))
     cuts.append(len(mixed))
-    result = []
-    for first, last in pairwise(cuts):
-        ids = {id for group in mixed[first:last] for id in members[group]}
-        result.append({id: files for id, files in pairs.items() if id in ids})
-    return result
+    parts_ids = ({id for group in mixed[first:last] for id in members[group]} for first, last in pairwise(cuts))
+    return [{id: files for id, files in pairs.items() if id in ids} for ids in parts_ids]

@@ -34,11 +34,9 @@ class Synthetic:
         for split, count in self.counts.items():
             if count < 1:
                 raise InputError(f"data.n_{split}={count}: must be at least 1")
-        self.name = "synthetic"
-        self.bits = 8
-        self.classes = classes
+        self.name, self.bits = "synthetic", 8
+        self.classes, self.class_names = classes, NAMES[classes]
         self.background: int | None = 0
-        self.class_names: tuple[str, ...] = NAMES[classes]
         self.size, self.seed = size, seed
 
     def splits(self) -> dict[str, list[str]]:

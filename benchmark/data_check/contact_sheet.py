@@ -1,4 +1,4 @@
-"""Contact sheets: a split's images in small with the outlines of their masks, those with a finding first and framed."""
+"""Contact sheets: small copies of a split's images with the outlines of their masks; those with findings first."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,8 +18,8 @@ COLOURS = ((60, 230, 90), (70, 170, 255), (255, 220, 60), (255, 110, 230), (90, 
 
 
 def contact_sheet(items: Sequence[Item], marked: Mapping[int, str], background: int | None) -> Image.Image:
-    """At most `MOST` of the items: the `marked` ones (place -> what is wrong), then others at even distances."""
-    places = _choose(len(items), marked)
+    """A sheet of at most `MOST` items: the `marked` ones (place -> what is wrong), framed, then some others."""
+    places = _chosen(len(items), marked)
     width, height = SIDE + 2 * EDGE, SIDE + TITLE + 2 * EDGE
     rows = -(-len(places) // COLUMNS)
     sheet = Image.new("RGB", (width * min(COLUMNS, len(places)), height * rows), "white")
@@ -38,12 +38,10 @@ def contact_sheet(items: Sequence[Item], marked: Mapping[int, str], background: 
     return sheet
 
 
-def _choose(count: int, marked: Mapping[int, str]) -> list[int]:
+def _chosen(count: int, marked: Mapping[int, str]) -> list[int]:
     first = sorted(marked)[:MOST]
     others = [place for place in range(count) if place not in marked]
     room = min(MOST - len(first), len(others))
-    if not room:
-        return first
     return first + [others[i] for i in np.linspace(0, len(others) - 1, room).round().astype(int)]
 
 
@@ -63,7 +61,7 @@ def _tile(item: Item, background: int | None) -> Image.Image:
 
 
 def _fitting(title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    """The end of a title, which tells ids apart, as far as there is room."""
+    """The title, cut at its beginning to the width of an image: ids differ at their ends."""
     while font.getlength(title) > SIDE and len(title) > 1:
         title = title[1:]
     return title

@@ -30,7 +30,10 @@ NOTES = {"faint mask", "empty mask", "full mask", "similar frames"}
 
 
 class Finding(NamedTuple):
-    """kind: one of `KINDS`. places: of the images in the list of items. score: as `detail` explains, None without."""
+    """What is wrong with one image, or with several.
+
+    kind: one of `KINDS`. places: of the images in the list of items. score: a number that `detail` explains, or None.
+    """
 
     kind: str
     places: tuple[int, ...]
@@ -46,10 +49,10 @@ class Finding(NamedTuple):
 def find(items: Sequence[Item], background: int | None) -> list[Finding]:
     """All findings, by kind and place."""
     fits = [*_unlikely(items, background)]
-    accused = {place: finding.score for finding in fits for place in finding.places}
-    found = [*_single(items, background), *_twice(items), *_patients(items), *_same_masks(items, accused), *fits]
+    accused = {place for finding in fits for place in finding.places}
+    findings = [*_single(items, background), *_twice(items), *_patients(items), *_same_masks(items, accused), *fits]
     order = list(KINDS)
-    return sorted(found, key=lambda finding: (order.index(finding.kind), finding.places))
+    return sorted(findings, key=lambda finding: (order.index(finding.kind), finding.places))
 
 
 def _single(items: Sequence[Item], background: int | None) -> Iterator[Finding]:
@@ -99,7 +102,7 @@ def _patients(items: Sequence[Item]) -> Iterator[Finding]:
             yield Finding("split patient", tuple(first.values()), f"{group} is in {', '.join(first)}")
 
 
-def _same_masks(items: Sequence[Item], accused: dict[int, float | None]) -> Iterator[Finding]:
+def _same_masks(items: Sequence[Item], accused: set[int]) -> Iterator[Finding]:
     """Of masks with an outline; images that are the same have the same mask by right."""
     hashes = [item.mask_hash if len(item.counts) > 1 else "" for item in items]
     for places in clusters(same(hashes)):
@@ -111,14 +114,10 @@ def _same_masks(items: Sequence[Item], accused: dict[int, float | None]) -> Iter
 
 
 def _unlikely(items: Sequence[Item], background: int | None) -> Iterator[Finding]:
-    # Of images that are there twice only the first: the others' masks would fit each other's images by right.
+    # Of equal images only the first is judged: the masks of the others would fit it too, and rightly so.
     repeated = {pair.second for pair in same([item.image_hash for item in items])}
-    judged = [place not in repeated and item.small_mask is not None for place, item in enumerate(items)]
-    images = [item.small if use else None for use, item in zip(judged, items, strict=True)]
-    regions = [
-        foreground(item.small_mask, background) if use and item.small_mask is not None else None
-        for use, item in zip(judged, items, strict=True)
-    ]
+    images = [None if place in repeated else item.small for place, item in enumerate(items)]
+    regions = [None if item.small_mask is None else foreground(item.small_mask, background) for item in items]
     exchanges, misfits = unlikely(images, regions)
     for first, second, gain in exchanges:
         detail = f"exchanged, the two masks would explain {gain:.2f} more of the colour along their outlines"

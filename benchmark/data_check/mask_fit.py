@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 
 BAND = 3  # pixels inside and outside the outline, of small copies with 96
-TOGETHER = 2000  # so many images are compared with each other
-FEWEST = 20  # so many other masks are needed to tell that one is unusually bad
-RANK = 0.1  # a misfit's mask fits worse than that share of all others ...
-GAP = 0.2  # ... clearly so if good ones fit better by that share of what the masks' own fits are in the middle
-GAIN = 0.1  # exchanging two masks has to improve their fits by so much in all
+TOGETHER = 2000  # images that are compared with each other
+FEWEST = 20  # other masks that are needed to tell that one is unusually bad
+RANK = 0.1  # a mask is a misfit if more than this share of the others fit its image better
+GAP = 0.2  # the misfit is clear if good masks fit better by this share of the median fit
+GAIN = 0.1  # least sum of the improvements when two masks are exchanged
 
 
 class Exchange(NamedTuple):
-    """Two images whose masks fit better the other way round; `gain`: by how much, in the sum of both fits."""
+    """The places of two images whose masks fit better the other way round; gain: in the sum of both fits."""
 
     first: int
     second: int
@@ -28,9 +28,10 @@ class Exchange(NamedTuple):
 
 
 class Misfit(NamedTuple):
-    """An image to which the share `rank` of other images' masks fits better than its own, which fits `fit`.
+    """The place of an image to which other masks fit better than its own.
 
-    clear: whether good masks fit so much better that a faint border does not explain it.
+    rank: the share of the other masks that do. fit: how well its own mask fits, 0 to 1. clear: whether good masks fit
+    so much better that a faint border does not explain it.
     """
 
     place: int
@@ -42,10 +43,11 @@ class Misfit(NamedTuple):
 def unlikely(
     images: Sequence[np.ndarray | None], regions: Sequence[np.ndarray | None]
 ) -> tuple[list[Exchange], list[Misfit]]:
-    """Masks that seem to belong to another image.
+    """Masks that seem to belong to another image, `TOGETHER` neighbouring images being compared at a time.
 
-    images: (S,S,3) uint8 RGB. regions: (S,S) bool. None for what cannot be judged; regions without an outline are left
-    out too. Images are compared in the order they have, `TOGETHER` at a time.
+    Args:
+        images: (S,S,3) uint8 RGB, or None for an image that cannot be judged.
+        regions: (S,S) bool, or None. Regions without an outline are left out.
     """
     places = [
         place
@@ -55,20 +57,22 @@ def unlikely(
     exchanges: list[Exchange] = []
     misfits: list[Misfit] = []
     for start in range(0, len(places), TOGETHER):
-        some = places[start : start + TOGETHER]
-        fits = fit_matrix([images[place] for place in some], [regions[place] for place in some])  # type: ignore[misc]
-        found = _exchanges(fits)
-        exchanges += [Exchange(some[e.first], some[e.second], e.gain) for e in found]
-        told = {place for e in found for place in (e.first, e.second)}
-        misfits += [m._replace(place=some[m.place]) for m in _misfits(fits) if m.place not in told]
+        block = places[start : start + TOGETHER]
+        fits = fit_matrix([images[place] for place in block], [regions[place] for place in block])  # type: ignore[misc]
+        exchanges += _exchanges(fits, block)
+        exchanged = {place for exchange in exchanges for place in (exchange.first, exchange.second)}
+        misfits += [misfit for misfit in _misfits(fits, block) if misfit.place not in exchanged]
     return exchanges, misfits
 
 
 def fit_matrix(images: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> np.ndarray:
-    """(N,N): how well region j fits image i, from 0, colours inside and outside alike, to 1."""
+    """How well region j fits image i, as (N, N), row i, column j: from 0, colours inside and outside are alike, to 1.
+
+    images: (S,S,3) uint8 RGB. regions: (S,S) bool, each with an outline.
+    """
     lab = np.stack([cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for image in images])
     colours = lab.reshape(len(images), -1, 3)
-    colours -= colours.mean(1, keepdims=True)  # sums of squares of what is near 0 lose no digits
+    colours -= colours.mean(1, keepdims=True)  # so that the differences of sums of squares below lose no digits
     squares = (colours**2).sum(2)
     inside, outside = (np.stack(bands).astype(np.float32) for bands in zip(*map(_bands, regions), strict=True))
     n_in, n_out = inside.sum(1), outside.sum(1)
@@ -84,7 +88,7 @@ def fit_matrix(images: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> n
 
 
 def _bands(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat maps of the pixels that lie near the outline, inside and outside."""
+    """Flat maps (S*S,) bool of the pixels near the outline, inside and outside."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * BAND + 1, 2 * BAND + 1))
     mask = region.astype(np.uint8)
     core = cv2.erode(mask, disc, borderType=cv2.BORDER_CONSTANT, borderValue=1)
@@ -92,16 +96,15 @@ def _bands(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ((mask > core).ravel(), (wide > mask).ravel())
 
 
-def _exchanges(fits: np.ndarray) -> list[Exchange]:
-    own = np.diag(fits)
-    better = fits - own[:, None]  # how much better the mask of the column fits the image of the row
+def _exchanges(fits: np.ndarray, places: Sequence[int]) -> list[Exchange]:
+    better = fits - np.diag(fits)[:, None]  # how much better the mask of the column fits the image of the row
     gain = np.where((better > 0) & (better.T > 0), better + better.T, 0)
     best = gain.argmax(1)
-    pairs = ((place, int(other)) for place, other in enumerate(best) if place < other and best[other] == place)
-    return [Exchange(i, j, float(gain[i, j])) for i, j in pairs if gain[i, j] > GAIN]
+    pairs = ((i, int(j)) for i, j in enumerate(best) if i < j and best[j] == i)
+    return [Exchange(places[i], places[j], float(gain[i, j])) for i, j in pairs if gain[i, j] > GAIN]
 
 
-def _misfits(fits: np.ndarray) -> list[Misfit]:
+def _misfits(fits: np.ndarray, places: Sequence[int]) -> list[Misfit]:
     others = len(fits) - 1
     if others < FEWEST:
         return []
@@ -109,4 +112,6 @@ def _misfits(fits: np.ndarray) -> list[Misfit]:
     rank = (fits > own[:, None]).sum(1) / others
     good = np.quantile(fits, 0.95, axis=1)
     clear = good - own > GAP * np.median(own)
-    return [Misfit(int(i), float(rank[i]), float(own[i]), bool(clear[i])) for i in np.flatnonzero(rank > RANK)]
+    return [
+        Misfit(places[i], float(rank[i]), float(own[i]), bool(clear[i])) for i in map(int, np.flatnonzero(rank > RANK))
+    ]

@@ -1,12 +1,10 @@
-"""Reads every image and mask of a data set once and keeps what the checks need; files that cannot be read are noted."""
+"""Reads every image and mask of a data set once and keeps what the checks need; notes the files it cannot read."""
 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -26,7 +24,7 @@ SIDE = 96  # pixels of the small copies by which masks are judged and shown
 
 @dataclass(kw_only=True)
 class Item:
-    """What is known of one image and its mask; without `error` everything is.
+    """One image and its mask; with an `error` the attributes after `values` are not set.
 
     formats: of each file, such as "image JPEG RGB". values: pixels by value in the mask files, before any encoding.
     size: (width, height). counts: pixels by class, `VOID` included. small: (S,S,3) RGB; small_mask: (S,S) classes.
@@ -54,18 +52,11 @@ class Item:
 
 
 def scan(source: Source) -> list[Item]:
-    """All images of the source, split by split in file order; threads read, a bar shows how far they are."""
-    todo = [(split, id) for split in SPLITS for id in source.splits()[split]]
+    """All images of the source, split by split in file order, read in threads; a bar shows the progress."""
+    ids = [(split, id) for split in SPLITS for id in source.splits()[split]]
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        # Not map: it would take all images in hand at once.
-        items = _in_order(pool, source, todo)
-        return list(tqdm(items, desc=f"reading {source.name}", total=len(todo), unit="image", disable=None))
-
-
-def _in_order(pool: ThreadPoolExecutor, source: Source, todo: list[tuple[str, str]]) -> Iterator[Item]:
-    rest = iter(todo)
-    while some := list(islice(rest, 256)):
-        yield from pool.map(lambda place: _read(source, *place), some)
+        items = pool.map(lambda key: _read(source, *key), ids)
+        return list(tqdm(items, desc=f"reading {source.name}", total=len(ids), unit="image", disable=None))
 
 
 def _read(source: Source, split: str, id: str) -> Item:
@@ -91,7 +82,7 @@ def _read(source: Source, split: str, id: str) -> Item:
 
 
 def _describe(item: Item, files: tuple[Path, ...]) -> None:
-    """Formats of the files and values of the masks, as far as they can be read; `source.read` says what is wrong."""
+    """Set the formats of the files and the values of the masks that can be read; `source.read` reports the others."""
     for number, path in enumerate(files):
         try:
             with open_picture(path, FORMATS) as picture:
@@ -104,7 +95,7 @@ def _describe(item: Item, files: tuple[Path, ...]) -> None:
 
 
 def _digest(pixels: np.ndarray) -> str:
-    """Of the pixels, not of the file, which may have been saved anew."""
+    """SHA-256 of the pixels, which stay the same when a file is saved anew."""
     return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor
@@ -31,22 +32,15 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def save_checkpoint(hyper_parameters: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:
     """Write a victim's checkpoint, which `victim.ckpt` takes, completely or not at all."""
-    import pytorch_lightning as pl
-
-    checkpoint = {
-        "state_dict": dict(weights),
-        "hyper_parameters": dict(hyper_parameters),
-        "pytorch-lightning_version": pl.__version__,
-    }
-    with atomic_path(path) as temporary:
-        torch.save(checkpoint, temporary)
+    contents = {"state_dict": dict(weights), "hyper_parameters": dict(hyper_parameters)}
+    AtomicCheckpointIO().save_checkpoint(contents | {"pytorch-lightning_version": pl.__version__}, path)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's plugin for checkpoints; it writes a checkpoint completely or not at all."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint of a training that goes on; Lightning calls this."""
+        """Write a checkpoint."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
@@ -59,10 +53,8 @@ def _load(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(_refusal(path, str(error))) from error
-    except Exception as error:  # any bytes may come here, and torch's readers raise many things at them
-        raise InputError(
-            f"{path} is not a readable PyTorch checkpoint ({first_line(error)}); is it complete?"
-        ) from error
+    except Exception as error:  # a file of any bytes raises errors of many types
+        raise InputError(f"{path} is no readable PyTorch checkpoint ({first_line(error)}); is it complete?") from error
     if not isinstance(checkpoint, dict):
         raise InputError(f"{path} holds a {type(checkpoint).__name__}, not the checkpoint of a victim")
     return checkpoint

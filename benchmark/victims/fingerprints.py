@@ -13,11 +13,7 @@ from benchmark.victims.task import Victim
 
 
 def checkpoint_sha256(path: str | Path) -> str:
-    """SHA-256 of the file, in hexadecimal.
-
-    Raises:
-        InputError: no such file.
-    """
+    """SHA-256 of the file, in hexadecimal. Raises InputError if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -31,7 +27,7 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """As `weights_sha256`, for the state_dict of a module."""
+    """As `weights_sha256`, for a module's state_dict."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())

@@ -13,33 +13,29 @@ _IMAGENET_MEAN, _IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 def normalisation(
     mean: Sequence[float] | None, std: Sequence[float] | None, channels: int, *, adapted: bool
 ) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel: those given, else the defaults of `Victim`.
+    """Mean and standard deviation per channel, on the [0, 1] scale: those given, else the defaults of `Victim`.
 
-    Args:
-        mean, std: one number per channel, on the [0, 1] scale, or None.
-        channels: of the images.
-        adapted: whether an adapter makes the network, which then takes images as they are.
+    `adapted` says whether an adapter makes the network, which then takes images as they are.
 
     Raises:
         InputError: another number of values than channels, or a standard deviation that is not positive.
     """
     if adapted:
-        default = [0.0] * channels, [1.0] * channels
+        default_mean, default_std = [0.0] * channels, [1.0] * channels
     elif channels == 3:
-        default = _IMAGENET_MEAN, _IMAGENET_STD
+        default_mean, default_std = _IMAGENET_MEAN, _IMAGENET_STD
     else:
-        default = [0.5] * channels, [0.5] * channels
-    chosen = tuple(
-        [float(v) for v in (d if given is None else given)] for given, d in zip((mean, std), default, strict=True)
-    )
-    for name, values in zip(("mean", "std"), chosen, strict=True):
+        default_mean = default_std = [0.5] * channels
+    means = [float(value) for value in (default_mean if mean is None else mean)]
+    stds = [float(value) for value in (default_std if std is None else std)]
+    for name, values in (("mean", means), ("std", stds)):
         if len(values) != channels:
             raise InputError(
                 f"victim.{name} has {len(values)} values, the images {channels} channels; give one per channel"
             )
-    if not all(value > 0 for value in chosen[1]):
-        raise InputError(f"victim.std={chosen[1]} must be positive")
-    return chosen[0], chosen[1]
+    if not all(value > 0 for value in stds):
+        raise InputError(f"victim.std={stds} must be positive")
+    return means, stds
 
 
 def check_outputs(classes: int, head: str, background: int | None) -> None:
@@ -51,9 +47,7 @@ def check_outputs(classes: int, head: str, background: int | None) -> None:
     if head == "sigmoid" and classes != 2:
         raise InputError(f"victim.head=sigmoid tells 2 classes apart, the data have {classes}; use victim.head=softmax")
     if background is not None and not 0 <= background < classes:
-        raise InputError(
-            f"background class {background} is not one of {classes} classes; use 0 to {classes - 1} or null"
-        )
+        raise InputError(f"background={background} is not one of {classes} classes; use 0 to {classes - 1} or null")
 
 
 def check_training(learning_rate: float, weight_decay: float, schedule: str) -> None:

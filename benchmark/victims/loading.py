@@ -13,14 +13,15 @@ from benchmark.victims import adapters
 from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.task import HYPER_PARAMETERS, Victim
+from benchmark.victims.weights import put_into
 
 
 class OwnNetworkError(InputError):
-    """The checkpoint holds the weights of a network that only a factory of the user's can build."""
+    """The checkpoint holds the weights of a network that only an adapter can build."""
 
 
 class SectionKeys(NamedTuple):
-    """The keys of a configuration's section `victim`, without `ckpt`, by what takes them."""
+    """The keys of a configuration's section `victim`, without `ckpt`, for each of their users."""
 
     victim: dict[str, Any]
     deployment: dict[str, Any]
@@ -45,34 +46,23 @@ def split_keys(section: Mapping[str, Any]) -> SectionKeys:
 
 
 def build_victim(*, classes: int, background: int | None, channels: int, **section: Any) -> Victim:
-    """Build an untrained victim, or wrap the network that an adapter makes.
+    """Build an untrained victim, or wrap the network that an adapter makes, from the keys of conf/victim but `ckpt`.
 
-    Args:
-        classes, background, channels: of the data.
-        section: the keys of conf/victim, without `ckpt`.
-
-    Raises:
-        InputError: a value that cannot be used, or weights that are not finite.
+    `classes`, `background` and `channels` are those of the data. Raises InputError for a value that cannot be used, and
+    for weights that are not finite.
     """
     keys = split_keys(section)
-    architecture = str(keys.victim.get("architecture"))
-    network = None
-    if architecture in adapters.names():
-        outputs = 1 if keys.victim.get("head") == "sigmoid" else classes
-        network = adapters.make(architecture, keys.adapter, channels, outputs)
+    hyper_parameters = keys.victim | {"classes": classes, "background": background, "channels": channels}
+    network, where = _adapter_network(hyper_parameters, keys.adapter), "the new victim"
+    architecture = hyper_parameters.get("architecture")
+    if network is not None:
+        key = adapters.needed(str(architecture))[0]
+        where = f"victim.{key}={keys.adapter[key]}"
     elif keys.adapter:
         key = min(keys.adapter)
         raise InputError(f"victim.{key}={keys.adapter[key]}: architecture {architecture!r} takes no such key")
-    victim = Victim(
-        classes=classes,
-        background=background,
-        channels=channels,
-        network=network,
-        deployment=Deployment().but(keys.deployment).plain(),
-        **keys.victim,
-    )
-    first_key = adapters.needed(architecture)[0] if network else None
-    check_finite(victim, f"victim.{first_key}={keys.adapter[first_key]}" if first_key else "the new victim")
+    victim = Victim(network=network, deployment=Deployment().but(keys.deployment).plain(), **hyper_parameters)
+    check_finite(victim, where)
     return victim
 
 
@@ -88,10 +78,10 @@ def load_victim(
 
     Args:
         path: a checkpoint that Lightning wrote for a `Victim`.
-        classes, channels: of the data that the victim will be used on; None: those of the checkpoint.
+        classes, channels: of the data; None: those of the checkpoint.
         deployment: keywords of `Deployment` that replace those of the checkpoint; None keeps the checkpoint's value.
-        adapter_keys: what an adapter builds the network from; ignored for other networks. They come from the caller's
-            configuration, because a checkpoint must not choose code to run.
+        adapter_keys: the keys of an adapter; ignored for other networks. They come from the caller's configuration,
+            because a checkpoint must not choose code to run.
 
     Raises:
         InputError: the file is missing, is no checkpoint of a victim, or does not fit the data.
@@ -123,15 +113,22 @@ def restore_victim(
 
     `path` is the file that they were read from, for messages; all else is as for `load_victim`.
     """
-    victim = _rebuild(path, dict(hyper_parameters), deployment or {}, adapter_keys)
+    # The checkpoint holds the encoder's weights: the name of pretrained weights would only cause a download.
+    arguments = {**hyper_parameters, "encoder_weights": None}
+    if needs_adapter(arguments):
+        needed = adapters.needed(arguments["architecture"])
+        if any(adapter_keys.get(key) is None for key in needed):
+            keys = " ".join(f"victim.{key}=..." for key in needed)
+            raise OwnNetworkError(f"{path} is of a network of your own; give victim={arguments['architecture']} {keys}")
     try:
-        victim.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        difference = _first_difference(victim, weights)
-        raise InputError(
-            f"{path} holds weights that do not fit its {hyper_parameters['architecture']}: {difference}; "
-            "give the checkpoint of that network"
-        ) from error
+        saved = Deployment.of(arguments.get("deployment") or {})
+        arguments["deployment"] = saved.but(deployment or {}).plain()
+        victim = Victim(network=_adapter_network(arguments, adapter_keys), **arguments)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise InputError(f"{path} has hyper-parameters no victim has ({first_line(error)})") from error
+    put_into(victim, weights, f"{path}, of architecture {hyper_parameters['architecture']}")
     check_finite(victim, str(path))
     return victim.eval()
 
@@ -143,33 +140,9 @@ def check_finite(network: nn.Module, where: str = "the victim") -> None:
             raise InputError(f"{where} has NaN or infinite values in {name}; train it again or use another checkpoint")
 
 
-def _rebuild(
-    path: Path, hyper_parameters: dict[str, Any], deployment: Mapping[str, Any], adapter_keys: dict[str, Any]
-) -> Victim:
-    # The checkpoint holds the encoder's weights: to name pretrained ones again would only reach for the network.
-    hyper_parameters |= {"encoder_weights": None}
-    architecture, network = str(hyper_parameters.get("architecture")), None
-    if needs_adapter(hyper_parameters) and any(adapter_keys.get(key) is None for key in adapters.needed(architecture)):
-        keys = " ".join(f"victim.{key}=..." for key in adapters.needed(architecture))
-        raise OwnNetworkError(f"{path} is of a network of your own; give victim={architecture} {keys}")
-    try:
-        hyper_parameters["deployment"] = Deployment.of(hyper_parameters.get("deployment") or {}).but(deployment).plain()
-        if needs_adapter(hyper_parameters):
-            outputs = 1 if hyper_parameters.get("head") == "sigmoid" else hyper_parameters["classes"]
-            network = adapters.make(architecture, adapter_keys, hyper_parameters["channels"], outputs)
-        return Victim(network=network, **hyper_parameters)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise InputError(f"{path} has hyper-parameters no victim has ({first_line(error)})") from error
-
-
-def _first_difference(victim: Victim, weights: Mapping[str, Any]) -> str:
-    expected = victim.state_dict()
-    for name, tensor in expected.items():
-        if name not in weights:
-            return f"{name} is missing"
-        shape = getattr(weights[name], "shape", None)
-        if shape != tensor.shape:
-            return f"{name} is {tuple(shape) if shape is not None else 'no tensor'}, expected {tuple(tensor.shape)}"
-    return f"{next(name for name in weights if name not in expected)} is not part of it"
+def _adapter_network(hyper_parameters: Mapping[str, Any], keys: Mapping[str, Any]) -> nn.Module | None:
+    """The network that an adapter makes from its `keys`; None for an architecture that needs no adapter."""
+    if not needs_adapter(hyper_parameters):
+        return None
+    outputs = 1 if hyper_parameters.get("head") == "sigmoid" else hyper_parameters["classes"]
+    return adapters.make(hyper_parameters["architecture"], keys, hyper_parameters["channels"], outputs)

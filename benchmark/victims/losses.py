@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from segmentation_models_pytorch.losses import BINARY_MODE, MULTICLASS_MODE, DiceLoss
 from torch import Tensor, nn
 
-# Outside every class range, and what cross_entropy ignores by default.
+# No class index; cross_entropy ignores it by default.
 VOID = -100
 
 
@@ -20,23 +20,19 @@ class SegmentationLoss(nn.Module):
         self.dice = DiceLoss(BINARY_MODE if outputs == 1 else MULTICLASS_MODE, ignore_index=VOID)
 
     def forward(self, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-        """Compute the loss.
+        """The loss, a scalar; 0 if no pixel counts.
 
         Args:
             logits: (B, K, H, W) float; K = 1 is a sigmoid head.
-            labels: (B, H, W) int64 classes; anything where not `valid`.
+            labels: (B, H, W) int64 classes; any value where not `valid`.
             valid: (B, H, W) bool, pixels that count.
-
-        Returns:
-            Scalar, 0 where no pixel counts.
         """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         labels = labels.masked_fill(~valid, VOID)
         # A sum over a clamped count, because the built-in mean is NaN on a batch without valid pixels.
         if logits.shape[1] == 1:
-            each = F.binary_cross_entropy_with_logits(
-                logits[:, 0], labels.clamp(min=0).to(logits.dtype), weight=valid.to(logits.dtype), reduction="sum"
-            )
+            truth, weight = labels.clamp(min=0).to(logits.dtype), valid.to(logits.dtype)
+            total = F.binary_cross_entropy_with_logits(logits[:, 0], truth, weight=weight, reduction="sum")
         else:
-            each = F.cross_entropy(logits, labels, ignore_index=VOID, reduction="sum")
-        return each / valid.sum().clamp(min=1) + self.dice(logits, labels)
+            total = F.cross_entropy(logits, labels, ignore_index=VOID, reduction="sum")
+        return total / valid.sum().clamp(min=1) + self.dice(logits, labels)

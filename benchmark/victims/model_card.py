@@ -9,6 +9,7 @@ from benchmark import __version__
 from benchmark.errors import InputError
 from benchmark.runs.folder import RunFolder
 
+_NETWORK = ("architecture", "encoder", "options", "classes", "background", "head")
 _TRAINING = ("learning_rate", "weight_decay", "schedule")
 
 
@@ -44,22 +45,17 @@ def model_card(hyper_parameters: Mapping[str, Any], parameters: int, about: Mapp
     """
     header = {"library_name": "pytorch", "pipeline_tag": "image-segmentation", "license": about["licence"]}
     rows = {
-        "architecture": hyper_parameters["architecture"],
-        "encoder": hyper_parameters["encoder"],
-        "options": hyper_parameters["options"],
-        "classes": hyper_parameters["classes"],
-        "background": hyper_parameters["background"],
-        "head": hyper_parameters["head"],
+        **{name: hyper_parameters[name] for name in _NETWORK},
         "input": f"{hyper_parameters['channels']} channels in [0, 1]; normalised inside the victim",
         "mean": hyper_parameters["mean"],
         "std": hyper_parameters["std"],
         "padded to multiples of": hyper_parameters["stride"] or "what the network declares",
-        "around the network": hyper_parameters.get("deployment") or "nothing",
+        "steps around the network": hyper_parameters.get("deployment") or "none",
         "numbers in the weights": parameters,
         **{name: hyper_parameters[name] for name in _TRAINING},
         **{name: value for name, value in about.items() if name != "licence"},
     }
-    names = (hyper_parameters["architecture"], hyper_parameters["encoder"])
+    names = (hyper_parameters[name] for name in ("architecture", "encoder"))
     lines = [
         "---",
         *(f"{name}: {json.dumps(value)}" for name, value in header.items()),

@@ -11,12 +11,7 @@ from benchmark.images.output_window import InputFrame, OutputWindow
 
 @dataclass(frozen=True)
 class Padding:
-    """The sizes that a network takes.
-
-    Args:
-        stride: height and width must be multiples of it.
-        input_size: smallest height and width, in pixels; 0 for none.
-    """
+    """The sizes that a network takes: multiples of `stride`, and at least `input_size` pixels (0: any)."""
 
     stride: int
     input_size: int = 0

@@ -14,12 +14,12 @@ from benchmark.errors import InputError, first_line
 from benchmark.victims.task import HYPER_PARAMETERS
 
 KEY, FORMAT = "segmentation_attack_benchmark", 1
-"""Where a file's metadata says what the victim is, and in which version of that."""
+"""The entry of a file's metadata that describes the victim, and the version of its form."""
 
 HUB_FILE = "model.safetensors"
 """The name of the weights in a folder, as in a repository of a model hub."""
 
-# Of smp's config.json: what a victim has under other names, and what would make the network return no logits.
+# Keys of smp's config.json: those with another name in a victim, and those with which a network returns no logits.
 _RENAMED = {"encoder_name": "encoder", "in_channels": "channels"}
 _NO_LOGITS = ("activation", "aux_params")
 
@@ -28,26 +28,19 @@ def save_victim(saved: Mapping[str, Any], weights: Mapping[str, Tensor], path: P
     """Write weights, hyper-parameters and `about` (plain values) to a .safetensors file, whole or not at all."""
     # Safetensors refuses tensors that share memory, which a copy of each does not.
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
-    said = {"format": FORMAT, "hyper_parameters": dict(saved), **about}
+    description = {"format": FORMAT, "hyper_parameters": dict(saved), **about}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", KEY: json.dumps(said, sort_keys=True)})
+        save_file(tensors, temporary, metadata={"format": "pt", KEY: json.dumps(description, sort_keys=True)})
 
 
 def read_victim(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Hyper-parameters and weights of what `save_victim` wrote, or of a folder of smp's `save_pretrained`.
-
-    Args:
-        path: the file, or a folder with model.safetensors.
+    """Hyper-parameters and weights from a file of `save_victim`, or from a folder of smp's `save_pretrained`.
 
     Raises:
-        InputError: no such file, or none of these two.
+        InputError: no such file, or a file or folder of another kind.
     """
-    if path.is_dir():
-        if not (path / HUB_FILE).is_file():
-            raise InputError(f"{path}: has no {HUB_FILE}; give what `victims export` or smp's save_pretrained wrote")
-        file, config = path / HUB_FILE, path / "config.json"
-    else:
-        file, config = path, path.parent / "config.json"
+    file = path / HUB_FILE if path.is_dir() else path
+    config = file.parent / "config.json"
     if not file.is_file():
         raise InputError(f"{file}: no such file; give what `victims export` or smp's save_pretrained wrote")
     try:
@@ -57,51 +50,48 @@ def read_victim(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file}: is no readable safetensors file ({first_line(error)})") from error
     if KEY in metadata:
-        return _own(metadata[KEY], file), tensors
+        return _described(metadata[KEY], file), tensors
     if config.is_file():
-        return _of_smp(config), {f"network.{name}": value for name, value in tensors.items()}
+        return _from_smp(config), {f"network.{name}": value for name, value in tensors.items()}
     raise InputError(
         f"{file}: does not say what network it is of; give what `victims export` wrote, or a folder with the "
         "config.json of smp's save_pretrained"
     )
 
 
-def _own(text: str, file: Path) -> dict[str, Any]:
+def _described(text: str, file: Path) -> dict[str, Any]:
+    """The hyper-parameters in the metadata of `save_victim`."""
     try:
-        said = json.loads(text)
-        version, found = said["format"], said["hyper_parameters"]
+        description = json.loads(text)
+        version, hyper_parameters = description["format"], description["hyper_parameters"]
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file}: its metadata cannot be read ({first_line(error)}); export it again") from error
     if version != FORMAT:
         raise InputError(f"{file}: is of format {version}, this reads {FORMAT}; update this or export it again")
-    if not isinstance(found, dict) or not found.keys() <= HYPER_PARAMETERS:
+    if not isinstance(hyper_parameters, dict) or not hyper_parameters.keys() <= HYPER_PARAMETERS:
         raise InputError(f"{file}: has hyper-parameters no victim has; export it again")
-    return found
+    return hyper_parameters
 
 
-def _of_smp(path: Path) -> dict[str, Any]:
+def _from_smp(path: Path) -> dict[str, Any]:
     """A victim's hyper-parameters from the config.json of smp; one output is a sigmoid head for two classes.
 
-    Not in there are mean and std (taken are ImageNet's, or .5 for other than three channels) and the background (0).
+    The file has neither mean and std nor the background; these get the defaults of `Victim`.
     """
     import segmentation_models_pytorch as smp
 
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        architecture = said.pop("_model_class").lower()
-        outputs = int(said.pop("classes"))
+        config = json.loads(path.read_text(encoding="utf-8"))
+        architecture = config.pop("_model_class").lower()
+        outputs = int(config.pop("classes"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: is no config.json of smp's save_pretrained ({first_line(error)})") from error
     if architecture not in smp.MODEL_ARCHITECTURES_MAPPING:
         raise InputError(f"{path}: _model_class {architecture!r} is no architecture of this smp")
-    if set_ := [name for name in _NO_LOGITS if said.pop(name, None) is not None]:
-        raise InputError(f"{path}: with {set_[0]} the network does not return logits alone; save it without")
-    said.pop("encoder_weights", None)
-    renamed = {new: said.pop(old) for old, new in _RENAMED.items() if old in said}
-    return {
-        "architecture": architecture,
-        **renamed,
-        "classes": max(outputs, 2),
-        "head": "sigmoid" if outputs == 1 else "softmax",
-        "options": said,
-    }
+    for name in _NO_LOGITS:
+        if config.pop(name, None) is not None:
+            raise InputError(f"{path}: with {name} the network does not return logits alone; save it without")
+    config.pop("encoder_weights", None)
+    renamed = {new: config.pop(old) for old, new in _RENAMED.items() if old in config}
+    head = "sigmoid" if outputs == 1 else "softmax"
+    return {"architecture": architecture, **renamed, "classes": max(outputs, 2), "head": head, "options": config}

@@ -1,23 +1,15 @@
-"""Build a network of segmentation-models-pytorch from its hyper-parameters."""
+"""Builds networks of segmentation-models-pytorch (smp) from their hyper-parameters."""
 
 import inspect
+from collections.abc import Set
 from typing import Any
 
 from torch import nn
 
 from benchmark.errors import InputError, first_line, nearest_of
 
-# Set by the victim itself, or (aux_params, activation) making the network return something other than logits.
-_NOT_OPTIONS = {
-    "self",
-    "kwargs",
-    "encoder_name",
-    "encoder_weights",
-    "in_channels",
-    "classes",
-    "activation",
-    "aux_params",
-}
+# The victim sets these itself; with aux_params or activation the network would return something other than logits.
+_RESERVED = {"self", "kwargs", "encoder_name", "encoder_weights", "in_channels", "classes", "activation", "aux_params"}
 VALID_UNET = "unet_valid"
 _PROBE_SECONDS = 5.0
 _TIMM = "tu-"  # smp's prefix for encoders of timm
@@ -32,39 +24,38 @@ def build_network(
     outputs: int,
     options: dict[str, Any],
 ) -> nn.Module:
-    """Build an architecture of segmentation-models-pytorch, or `VALID_UNET`, which that lacks.
+    """Build a network of smp, or `VALID_UNET`, which smp does not have.
 
     Args:
-        architecture: its name as `smp.create_model` takes it, such as "unet".
+        architecture: its name in `smp.create_model`, such as "unet".
         encoder: name of an smp encoder, or "tu-" and the name of a timm model.
-        encoder_weights: None for random ones, or the name of pretrained ones, such as "imagenet".
-        channels: of the input.
-        outputs: number of logits per pixel.
+        encoder_weights: None for random weights, or the name of pretrained weights, such as "imagenet".
+        channels, outputs: channels of the input; logits per pixel.
         options: further keyword arguments of the architecture, such as `decoder_channels`.
 
     Raises:
         InputError: an unknown name or option, or pretrained weights that cannot be had.
     """
     if architecture == VALID_UNET:
-        return _build_valid_unet(channels, outputs, options)
+        from benchmark.victims.asma_release.network import ValidUNet
+
+        _check_options(architecture, options, {"widths"})
+        return ValidUNet(channels, outputs, **options)
     import segmentation_models_pytorch as smp
 
     known = smp.MODEL_ARCHITECTURES_MAPPING
     if architecture not in known:
         raise InputError(nearest_of("architecture", architecture, [*known, VALID_UNET], "victim.architecture"))
     _check_encoder(encoder)
-    allowed = inspect.signature(known[architecture].__init__).parameters.keys() - _NOT_OPTIONS
-    for name in options:
-        # Others would reach timm (whose checkpoint_path unpickles a file) or be swallowed without a word.
-        if name not in allowed:
-            raise InputError(nearest_of(f"option of {architecture}", name, allowed, "victim.options"))
+    # smp passes other options on to timm, whose checkpoint_path unpickles a file, or ignores them.
+    _check_options(architecture, options, inspect.signature(known[architecture].__init__).parameters.keys() - _RESERVED)
     if encoder_weights is not None:
         _fetch_encoder_weights(encoder, encoder_weights)
     try:
         return smp.create_model(
             architecture,
             encoder_name=encoder,
-            # timm's names say which weights, so smp wants a mere yes here
+            # The name of a timm model includes its weights; smp takes True for them.
             encoder_weights=True if encoder_weights and encoder.startswith(_TIMM) else encoder_weights,
             in_channels=channels,
             classes=outputs,
@@ -77,17 +68,14 @@ def build_network(
         ) from error
 
 
-def _build_valid_unet(channels: int, outputs: int, options: dict[str, Any]) -> nn.Module:
-    from benchmark.victims.asma_release.network import ValidUNet
-
+def _check_options(architecture: str, options: dict[str, Any], allowed: Set[str]) -> None:
     for name in options:
-        if name != "widths":
-            raise InputError(nearest_of(f"option of {VALID_UNET}", name, ["widths"], "victim.options"))
-    return ValidUNet(channels, outputs, **options)
+        if name not in allowed:
+            raise InputError(nearest_of(f"option of {architecture}", name, allowed, "victim.options"))
 
 
 def network_stride(network: nn.Module) -> int:
-    """The number that height and width must be multiples of for an smp network; 1 where nothing is declared."""
+    """The number of which height and width must be multiples; 1 for a network that declares none."""
     return int(getattr(getattr(network, "encoder", None), "output_stride", 1))
 
 
@@ -95,7 +83,7 @@ def _check_encoder(encoder: str) -> None:
     import timm
     from segmentation_models_pytorch.encoders import encoders
 
-    # Only names timm itself registers: it reads "hf-hub:..." and "local-dir:..." as places to load a model from.
+    # Only names that timm registers: it would load a model from "hf-hub:..." or "local-dir:...".
     if encoder in encoders or (encoder.startswith(_TIMM) and timm.is_model(encoder.removeprefix(_TIMM))):
         return
     names = [_TIMM + name for name in timm.list_models()] if encoder.startswith(_TIMM) else encoders
@@ -103,8 +91,9 @@ def _check_encoder(encoder: str) -> None:
 
 
 def _fetch_encoder_weights(encoder: str, weights: str) -> None:
-    """Put the weights into the hub's cache, or fail within seconds: the hub's client retries for half a minute."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    """Download the weights into the hub's cache. A probe fails within seconds; the hub's client retries much longer."""
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.utils import get_session
 
     repository, revision, files = _hub_place(encoder, weights)
     cached = [try_to_load_from_cache(repository, name, revision=revision) for name in files]
@@ -112,7 +101,7 @@ def _fetch_encoder_weights(encoder: str, weights: str) -> None:
     if not missing:
         return
     try:
-        _probe_hub()
+        get_session().head(constants.ENDPOINT, timeout=_PROBE_SECONDS)
         for name in missing:
             hf_hub_download(repository, name, revision=revision)
     except Exception as error:  # the client's network errors share no base class over its versions
@@ -136,12 +125,5 @@ def _hub_place(encoder: str, weights: str) -> tuple[str, str, list[str]]:
     known = encoders[encoder]["pretrained_settings"]
     if weights not in known:
         raise InputError(nearest_of(f"weights of {encoder}", weights, known, "victim.encoder_weights"))
-    # smp reads the configuration as well
+    # smp reads the configuration too.
     return known[weights]["repo_id"], known[weights]["revision"], ["config.json", "model.safetensors"]
-
-
-def _probe_hub() -> None:
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
-
-    get_session().head(constants.ENDPOINT, timeout=_PROBE_SECONDS)

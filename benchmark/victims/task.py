@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
@@ -82,8 +83,7 @@ class Victim(pl.LightningModule):
             if value is not None and value < 1:
                 raise InputError(f"victim.{name}={value} must be at least 1, or null")
         check_training(learning_rate, weight_decay, schedule)
-        # This reads the local variables, so it saves the resolved, plain values. Loggers get the whole configuration of
-        # the run elsewhere.
+        # Lightning reads the local variables, so it saves the resolved, plain values.
         self.save_hyperparameters(ignore=["network"], logger=False)
         self.outputs = classes if head == "softmax" else 1
         self.deployment = around
@@ -110,17 +110,9 @@ class Victim(pl.LightningModule):
             self.network = network
             return
         if network is not None:
-            raise InputError(
-                f"a module of your own needs architecture 'python', found {architecture!r}; use victim=python"
-            )
-        self.network = build_network(
-            architecture,
-            encoder=str(self.hparams["encoder"]),
-            encoder_weights=self.hparams["encoder_weights"],
-            channels=self.hparams["channels"],
-            outputs=self.outputs,
-            options=self.hparams["options"],
-        )
+            raise InputError(f"your own module needs architecture 'python', found {architecture!r}; use victim=python")
+        keys = {key: self.hparams[key] for key in ("encoder_weights", "channels", "options")}
+        self.network = build_network(architecture, encoder=str(self.hparams["encoder"]), outputs=self.outputs, **keys)
 
     def configure_losses(self) -> None:
         """Set `loss`, of logits, labels and valid pixels."""
@@ -132,11 +124,7 @@ class Victim(pl.LightningModule):
         self.val_loss = MeanMetric()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1], as deployed; K = 1 for a sigmoid head.
-
-        Raises:
-            InputError: the images' channels or the network's output do not fit the hyper-parameters.
-        """
+        """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1], as deployed; raises InputError as `network_logits`."""
         return self.deployment.logits(self.network_logits, images)
 
     def postprocess(self, preds: Tensor) -> Tensor:
@@ -144,11 +132,7 @@ class Victim(pl.LightningModule):
         return self.deployment.predictions(preds, self.hparams["classes"], self.hparams["background"])
 
     def frame(self, height: int, width: int) -> InputFrame:
-        """Where an image H × W lies in the network's padded input, and which part of that the output shows.
-
-        Raises:
-            InputError: the network takes no input of that size.
-        """
+        """Where an image H × W lies in the network's padded input, and what the output shows; see `Padding.frame`."""
         return self.padding.frame(self.network, height, width)
 
     def window(self, height: int, width: int) -> OutputWindow:
@@ -208,7 +192,7 @@ class Victim(pl.LightningModule):
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Add the batch to the mean loss and to the confusion matrix."""
         logits, (mask, valid) = self(batch["image"]), self._windowed(batch)
-        # Weighted by the number of images, because the shares of several processes differ.
+        # Weighted by the number of images, because several processes have shares of different sizes.
         self.val_loss.update(self.loss(logits, mask, valid), len(batch["image"]))
         preds = (logits > 0)[:, 0].long() if self.outputs == 1 else metrics.predicted(logits)
         self.confusion.update(self.postprocess(preds), mask.masked_fill(~valid, VOID))
@@ -234,11 +218,11 @@ class Victim(pl.LightningModule):
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
             raise InputError(f"victim.schedule={schedule} needs an end; set trainer.max_epochs or victim.schedule=none")
-        scheduler: torch.optim.lr_scheduler.LRScheduler
+        scheduler: LRScheduler
         if schedule == "one_cycle":
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(int(steps), 2))
+            scheduler = OneCycleLR(optimizer, rate, total_steps=max(int(steps), 2))
         else:
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(int(steps), 1))
+            scheduler = CosineAnnealingLR(optimizer, T_max=max(int(steps), 1))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

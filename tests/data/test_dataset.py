@@ -12,7 +12,7 @@ from benchmark.errors import InputError
 class Counting:
     """A source of two 8x8 images with a void pixel, which counts how often it is read."""
 
-    name, classes, background, class_names = "counting", 2, 0, ("no", "yes")
+    name, classes, background, class_names, bits = "counting", 2, 0, ("no", "yes"), 8
 
     def __init__(self, mask_value=1):
         self.mask_value = mask_value

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.images import check_encoding, read_image, read_mask, read_pair, read_values, threshold
+from benchmark.data.images import check_encoding, check_size, read_image, read_mask, read_values, threshold
 from benchmark.errors import InputError
 
 BINARY = {0: 0, 255: 1}
@@ -164,9 +164,9 @@ def test_undeclared_values_are_named_not_guessed(tmp_path):
 
 
 def test_mask_of_another_size_names_both_files(tmp_path):
-    image, mask = _save(COLOUR, tmp_path / "a.png"), _save(np.zeros((8, 6), np.uint8), tmp_path / "m.png")
+    image, mask = np.zeros((6, 8, 3), np.uint8), np.zeros((8, 6), np.uint8)
     with pytest.raises(InputError, match=r"m\.png: mask is 6x8 .* its image .*a\.png is 8x6"):
-        read_pair(image, mask, BINARY)
+        check_size(image, tmp_path / "a.png", mask, tmp_path / "m.png")
 
 
 def test_encoding_takes_strings():

@@ -15,14 +15,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from benchmark.config.groups import conf_folder, names
-from benchmark.data.cityscapes import Cityscapes
 from benchmark.data.cvc_clinicdb import LAST_FRAMES
 from benchmark.data.fundus import CLASS_NAMES
 from benchmark.data.isic import ISIC
-from benchmark.data.medsegbench import MedSegBench
-from benchmark.data.refuge import Refuge
-from benchmark.data.rim_one_dl import RimOneDL
-from benchmark.data.rim_one_r3 import RimOneR3
 from benchmark.data.source import SPLITS
 from benchmark.errors import InputError
 from tests.miniatures import OPTIONS, WRITERS, Miniature, box, cityscapes, medsegbench, save
@@ -150,7 +145,7 @@ def test_drawn_splits_depend_on_their_seed_alone(tmp_path: Path, name: str) -> N
 def test_experts_of_rim_one_r3(tmp_path: Path) -> None:
     miniature = WRITERS["rim_one_r3"](tmp_path)
     for annotator in ("expert1", "expert2"):
-        for id, sample in _all_read(RimOneR3(tmp_path, "both", annotator)).items():
+        for id, sample in _all_read(SOURCES["rim_one_r3"](tmp_path, structure="both", annotator=annotator)).items():
             assert np.array_equal(sample.mask, _expected(miniature.masks[id], "both"))
 
 
@@ -158,13 +153,13 @@ def test_both_partitions_of_rim_one_dl(tmp_path: Path) -> None:
     WRITERS["rim_one_dl"](tmp_path)
     moved = tmp_path / "RIM-ONE_DL_images" / "partitioned_randomly"
     (moved / "training_set" / "normal" / "r2_Im004.png").rename(moved / "test_set" / "normal" / "r2_Im004.png")
-    assert "r2_Im004" in RimOneDL(tmp_path, partition="randomly").splits()["test"]
-    assert "r2_Im004" not in RimOneDL(tmp_path, partition="by_hospital").splits()["test"]
+    assert "r2_Im004" in SOURCES["rim_one_dl"](tmp_path, partition="randomly").splits()["test"]
+    assert "r2_Im004" not in SOURCES["rim_one_dl"](tmp_path, partition="by_hospital").splits()["test"]
 
 
 def test_label_ids_of_cityscapes_become_the_same_classes(tmp_path: Path) -> None:
     miniature = cityscapes(tmp_path, "labelIds")
-    for id, sample in _all_read(Cityscapes(tmp_path)).items():
+    for id, sample in _all_read(SOURCES["cityscapes"](tmp_path)).items():
         assert np.array_equal(sample.mask, miniature.masks[id])
 
 
@@ -176,17 +171,17 @@ def test_the_29_sequences_of_clinicdb_have_612_frames() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_categories_and_colours_of_medsegbench(tmp_path: Path, channels: int) -> None:
     miniature = medsegbench(tmp_path, channels=channels)
-    source = MedSegBench(tmp_path, "busi", resolution=128, category="C1")
+    source = SOURCES["medsegbench"](tmp_path, category="C1")
     for id, sample in _all_read(source).items():
         assert np.array_equal(sample.mask, miniature.masks[id] // 2)
         assert np.ptp(sample.image, axis=2).any() == (channels == 3)
-    assert source.fingerprint() != MedSegBench(tmp_path, "busi", resolution=128).fingerprint()
+    assert source.fingerprint() != SOURCES["medsegbench"](tmp_path).fingerprint()
 
 
 def test_a_declared_encoding_of_medsegbench(tmp_path: Path) -> None:
     miniature = medsegbench(tmp_path)
     declared = {"encoding": {"0": 0, "1": 1, "2": 1}, "class_names": ("none", "tumour")}
-    source = MedSegBench(tmp_path, "busi", resolution=128, **declared)
+    source = SOURCES["medsegbench"](tmp_path, **declared)
     assert (source.classes, source.class_names) == (2, ("none", "tumour"))
     for id, sample in _all_read(source).items():
         assert np.array_equal(sample.mask, miniature.masks[id] > 0)
@@ -493,10 +488,10 @@ def test_a_root_that_is_not_there(tmp_path: Path, name: str) -> None:
         ("ph2", {"fractions": (0.5, 0.5)}, "data.fractions=[0.5, 0.5]: three positive numbers"),
         ("medsegbench", {"resolution": 64}, "data.resolution=64: must be one of 128, 256, 512"),
         ("medsegbench", {"category": "C9"}, "has no array train_label_C9, only"),
-        ("medsegbench", {"encoding": {0: 0, 1: 1}}, "has labels 2, which are not in the declared encoding"),
+        ("medsegbench", {"encoding": {0: 0, 1: 1}}, ": 2 are not in the declared encoding {0: 0, 1: 1}; declare them"),
         ("medsegbench", {"encoding": "0:0"}, "data.encoding='0:0': is no mapping; quote it"),
-        ("medsegbench", {"encoding": {0: 0, 1: 0, 2: 0}}, "a segmentation needs 2 classes"),
-        ("medsegbench", {"background": 3}, "data.background=3: must be one of 0..2, or null"),
+        ("medsegbench", {"encoding": {0: 0, 1: 0, 2: 0}}, "data.classes=1: a segmentation needs 2 to 255 classes"),
+        ("medsegbench", {"background": 3}, "data.background=3: must be one of the classes 0..2, or null"),
         ("medsegbench", {"class_names": ("one",)}, "names for 3 classes are needed"),
     ],
 )
@@ -519,7 +514,7 @@ def test_folders_that_unpacked_into_themselves(tmp_path: Path) -> None:
         (tmp_path / "inner").rename(tmp_path / name / name)
     (tmp_path / "REFUGE-Training400").mkdir()
     (tmp_path / "Training400").rename(tmp_path / "REFUGE-Training400" / "Training400")
-    assert [len(ids) for ids in Refuge(tmp_path).splits().values()] == [4, 3, 3]
+    assert [len(ids) for ids in SOURCES["refuge"](tmp_path).splits().values()] == [4, 3, 3]
 
 
 def test_roots_below_the_top_folder(tmp_path: Path) -> None:

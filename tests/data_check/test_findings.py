@@ -113,7 +113,7 @@ def test_frames_of_a_sequence_may_look_alike(tmp_path: Path) -> None:
     pixels = picture(1, box(1)).astype(np.int16)
     for number, frame in enumerate((1, 24, 25)):
         save(original / f"{frame}.tif", (pixels + number).astype(np.uint8))
-    source = CVCClinicDB(tmp_path)
+    source = CVCClinicDB(tmp_path, (0.7, 0.15, 0.15), 0)
     items = scan(source)
     found = [finding for finding in find(items, 0) if finding.kind.startswith("similar")]
     assert [(f.kind, {items[place].id for place in f.places}, f.is_problem) for f in found] == [

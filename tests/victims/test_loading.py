@@ -153,11 +153,14 @@ def test_check_finite_names_the_first_tensor() -> None:
         ({"hyper_parameters": {"classes": "2"}}, "hyper-parameters no victim has"),
         (
             {"hyper_parameters": {"architecture": "fpn", "options": {}}},
-            "weights that do not fit its fpn: .* is missing",
+            "of architecture fpn: the weights do not fit the Victim: Missing key",
         ),
-        ({"hyper_parameters": {"classes": 4}}, r"do not fit its unet: .*is \(2, 4, 3, 3\), expected \(4, 4, 3, 3\)"),
-        ({"state_dict": {"extra": torch.zeros(1)}}, "do not fit its unet: extra is not part of it"),
-        ({"state_dict": {"network.encoder.bn1.weight": "x"}}, "bn1.weight is no tensor, expected"),
+        ({"hyper_parameters": {"classes": 4}}, r"do not fit the Victim: size mismatch for network.*\[2, 4, 3, 3\]"),
+        ({"state_dict": {"extra": torch.zeros(1)}}, 'do not fit the Victim: Unexpected key.*"extra"'),
+        (
+            {"state_dict": {"network.encoder.bn1.weight": "x"}},
+            "do not fit the Victim: .*bn1.weight.*expected torch.Tensor",
+        ),
     ],
 )
 def test_checkpoint_of_something_else(checkpoint: Path, entries: dict[str, Any], message: str) -> None:
@@ -174,10 +177,10 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a readable PyTorch checkpoint"),
-        (b"hello, world\n", "is not a readable PyTorch checkpoint"),
-        (b"epoch,loss\n1,2\n", "is not a readable PyTorch checkpoint"),
-        (b"PK\x03\x04 of something else", "is not a readable PyTorch checkpoint"),
+        (b"", "is no readable PyTorch checkpoint"),
+        (b"hello, world\n", "is no readable PyTorch checkpoint"),
+        (b"epoch,loss\n1,2\n", "is no readable PyTorch checkpoint"),
+        (b"PK\x03\x04 of something else", "is no readable PyTorch checkpoint"),
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "is not a PyTorch checkpoint"),
     ],
     ids=["empty", "text", "csv", "zip", "png"],
@@ -192,7 +195,7 @@ def test_file_that_is_no_checkpoint(tmp_path: Path, content: bytes, message: str
 
 def test_truncated_checkpoint(checkpoint: Path) -> None:
     checkpoint.write_bytes(checkpoint.read_bytes()[:-5000])
-    with pytest.raises(InputError, match=r"victim\.ckpt is not a readable PyTorch checkpoint"):
+    with pytest.raises(InputError, match=r"victim\.ckpt is no readable PyTorch checkpoint"):
         load_victim(checkpoint)
 
 

@@ -86,7 +86,7 @@ def test_smp_folders_that_cannot_be_taken(tmp_path: Path, change: dict[str, Any]
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has no model\.safetensors"):
+    with pytest.raises(InputError, match=r"model\.safetensors: no such file"):
         read_victim(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         read_victim(tmp_path / "none.safetensors")

@@ -64,5 +64,5 @@ def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None
         raise ConnectionError("asked for the hub")
 
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *place, **revision: "/cache/file")
-    monkeypatch.setattr(smp_networks, "_probe_hub", unreachable)
+    monkeypatch.setattr(huggingface_hub.utils, "get_session", unreachable)
     smp_networks._fetch_encoder_weights("resnet18", "imagenet")

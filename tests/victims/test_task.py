@@ -94,7 +94,7 @@ def test_forward_under_bf16_autocast_and_channels_last(memory_format: torch.memo
         ({"classes": 1}, "at least 2 classes, found 1"),
         ({"head": "softmx"}, "head='softmx' is unknown; use one of softmax, sigmoid"),
         ({"head": "sigmoid", "classes": 3}, "the data have 3; use victim.head=softmax"),
-        ({"background": 2}, "background class 2 is not one of 2"),
+        ({"background": 2}, "background=2 is not one of 2"),
         ({"stride": 0}, "stride=0 must be at least 1"),
         ({"schedule": "linear"}, "schedule='linear' is unknown"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 must be positive"),

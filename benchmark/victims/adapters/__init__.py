@@ -8,9 +8,11 @@ user has installed is imported inside the function.
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -53,6 +55,17 @@ def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int) -> nn.
         raise InputError(f"victim.{min(unknown)}: victim={name} takes no such key; its keys are {', '.join(known)}")
     given = {key: value for key, value in zip(_GIVEN, (channels, outputs), strict=True) if key in known}
     return function(**keys, **given)
+
+
+def read_json(path: Path, cure: str) -> dict[str, Any]:
+    """The names and values of a JSON file. Raises InputError, which ends with `cure`, if it has none."""
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
+    if not isinstance(contents, dict):
+        raise InputError(f"{path}: holds no names and values; {cure}")
+    return contents
 
 
 def import_extra(module: str, extra: str) -> Any:

@@ -1,8 +1,7 @@
 """A file of torch.export.save (.pt2).
 
-The file is a program, and its reader computes the sizes it has written down, as expressions: load only what you would
-run. It is named in the configuration alone, never by a checkpoint or a run's folder. Objects beyond tensors, which
-torch would unpickle, are refused before it reads the file.
+The file is a program, and its reader evaluates the expressions of sizes in it: load only what you would run. Only the
+configuration names it, never a checkpoint or a run's folder. Files with objects that torch would unpickle are refused.
 """
 
 import io
@@ -21,8 +20,7 @@ from benchmark.errors import InputError, first_line
 def network(program: str) -> nn.Module:
     """The module of the file `program`, on the CPU.
 
-    Raises:
-        InputError: no such file, none of torch.export, or one that holds pickled objects.
+    Raises InputError if there is no such file of torch.export, or if it holds pickled objects.
     """
     path = Path(program)
     if not path.is_file():
@@ -32,7 +30,7 @@ def network(program: str) -> nn.Module:
         exported = torch.export.load(path)
     except InputError:
         raise
-    except Exception as error:  # any bytes may come here, and torch's readers raise many things at them
+    except Exception as error:  # a file of any bytes raises errors of many types
         raise InputError(
             f"victim.program={program}: is no program that this torch can read ({first_line(error)}); give what "
             f"torch.export.save of torch {torch.__version__.partition('+')[0]} or a little older wrote"
@@ -60,29 +58,26 @@ class Exported(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the images (B, C, H, W), in batches of the size the program was exported for."""
-        found = list(images.shape[-2:])
-        wanted = [side if fixed is None else fixed for side, fixed in zip(found, self._size, strict=True)]
-        if found != wanted:
+        size = list(images.shape[-2:])
+        height, width = (side if fixed is None else fixed for side, fixed in zip(size, self._size, strict=True))
+        if size != [height, width]:
             raise InputError(
-                f"victim.program={self._name}: was exported for images of {wanted[0]} x {wanted[1]} (height x width), "
-                f"found {found[0]} x {found[1]}; give 'victim.resize=[{wanted[0]},{wanted[1]}]', or export it with "
-                "dynamic_shapes"
+                f"victim.program={self._name}: was exported for images of {height} x {width} (height x width), found "
+                f"{size[0]} x {size[1]}; give 'victim.resize=[{height},{width}]', or export it with dynamic_shapes"
             )
         if self._batch is None:
             logits: Tensor = self.program(images)
             return logits
-        parts = images.split(self._batch)
-        return torch.cat([self.program(self._filled(part))[: len(part)] for part in parts])
-
-    def _filled(self, part: Tensor) -> Tensor:
-        missing = (self._batch or 0) - len(part)
-        return part if missing <= 0 else torch.cat([part, part[-1:].expand(missing, -1, -1, -1)])
+        missing = -len(images) % self._batch
+        filled = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)]) if missing else images
+        return torch.cat([self.program(part) for part in filled.split(self._batch)])[: len(images)]
 
 
 def refuse_pickles(path: Path) -> None:
     """Raise InputError if the archive holds anything that torch.export.load would unpickle beyond plain tensors."""
     with zipfile.ZipFile(path) as archive:
-        contents = {_within(name): archive.read(name) for name in archive.namelist()}
+        # A member's name begins with the name of the archive's own folder.
+        contents = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
     if "archive_format" not in contents:
         raise InputError(f"victim.program={path}: is of an older format, or none of torch.export; export it again")
     for name, content in contents.items():
@@ -90,11 +85,6 @@ def refuse_pickles(path: Path) -> None:
             _check_payloads(path, name, json.loads(content), contents)
         elif name.endswith(".pt") and content:
             _check_tensors(path, name, content)
-
-
-def _within(name: str) -> str:
-    """A member's place below the archive's own folder."""
-    return str(PurePosixPath(*PurePosixPath(name).parts[1:]))
 
 
 def _check_payloads(path: Path, name: str, config: Any, contents: dict[str, bytes]) -> None:

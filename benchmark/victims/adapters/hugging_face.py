@@ -1,6 +1,5 @@
 """A segmentation model in a local folder, as transformers' save_pretrained writes it (safetensors, no code)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, first_line
-from benchmark.victims.adapters import import_extra
+from benchmark.victims.adapters import import_extra, read_json
 
 
 def network(folder: str, preprocess: bool = True) -> nn.Module:
-    """The model of `folder`: one that gives logits per pixel (SegFormer, UPerNet, BEiT, DPT, ...), or masks with
-    classes, which are made into logits per pixel (MaskFormer, Mask2Former).
+    """The model of `folder`, with logits per pixel (SegFormer, UPerNet, BEiT, DPT, ...) or masks with classes
+    (MaskFormer, Mask2Former), from which logits per pixel are computed.
 
     Args:
-        folder: holds config.json and model.safetensors; nothing is downloaded, and no code of the folder runs.
-        preprocess: normalise as the folder's preprocessor_config.json says, and resize if it has height and width.
+        folder: holds config.json and model.safetensors. Nothing is downloaded; no code of the folder runs.
+        preprocess: whether to normalise as preprocessor_config.json says, and to resize if it has height and width.
 
     Raises:
         InputError: no such folder, transformers is not installed, or the model cannot be made.
@@ -27,7 +26,8 @@ def network(folder: str, preprocess: bool = True) -> nn.Module:
     if not (path / "config.json").is_file():
         raise InputError(f"victim.folder={folder}: has no config.json; give a folder that save_pretrained wrote")
     transformers = import_extra("transformers", "hugging_face")
-    by_masks = any("MaskFormer" in name or "Mask2Former" in name for name in _classes(path))
+    classes = map(str, read_json(path / "config.json", "restore it").get("architectures") or [])
+    by_masks = any("MaskFormer" in name or "Mask2Former" in name for name in classes)
     kind = getattr(transformers, f"AutoModelFor{'Universal' if by_masks else 'Semantic'}Segmentation")
     try:
         transformers.utils.logging.disable_progress_bar()
@@ -43,7 +43,7 @@ def network(folder: str, preprocess: bool = True) -> nn.Module:
         raise InputError(
             f"victim.folder={folder}: transformers cannot make a segmentation model of it ({first_line(error)})"
         ) from error
-    if absent := sorted([*report["missing_keys"], *(str(one) for one in report["mismatched_keys"])]):
+    if absent := sorted([*report["missing_keys"], *map(str, report["mismatched_keys"])]):
         raise InputError(
             f"victim.folder={folder}: holds no weights for {len(absent)} tensors of the model, such as {absent[0]}; "
             "give a model that was trained for segmentation"
@@ -76,39 +76,25 @@ class HuggingFace(nn.Module):
 
 
 def _per_pixel(output: Any) -> Tensor:
-    """Logarithm of each class's score in a pixel, as transformers' post_process_semantic_segmentation sums it up."""
+    """Logarithm of each class's score in each pixel, as in transformers' post_process_semantic_segmentation."""
     classes = output.class_queries_logits.softmax(-1)[..., :-1]
     scores = torch.einsum("bqc,bqhw->bchw", classes, output.masks_queries_logits.sigmoid())
     return scores.clamp(min=torch.finfo(scores.dtype).tiny).log()
 
 
-def _classes(path: Path) -> list[str]:
-    return [str(name) for name in _json(path / "config.json").get("architectures") or []]
-
-
 def _preprocessing(path: Path) -> dict[str, Any]:
-    """`mean`, `std` for images in [0, 1] and `size` (height, width), as far as the folder has them."""
+    """`mean` and `std` for images in [0, 1] and `size` (height, width), if the folder has them."""
     file = path / "preprocessor_config.json"
     if not file.is_file():
         return {}
-    said, found = _json(file), dict[str, Any]()
-    # Images come as 0 to 255 there, and are multiplied by this before they are normalised.
-    factor = said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0
+    config = read_json(file, "restore it")
+    # transformers multiplies images of 0 to 255 by this factor and then normalises them.
+    factor = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
     mean, std = [0.0], [1.0]
-    if said.get("do_normalize", True) and "image_mean" in said:
-        mean, std = said["image_mean"], said["image_std"]
-    found = {"mean": [value / (255 * factor) for value in mean], "std": [value / (255 * factor) for value in std]}
-    size = said.get("size")
-    if said.get("do_resize", True) and isinstance(size, dict) and {"height", "width"} <= size.keys():
-        found["size"] = (int(size["height"]), int(size["width"]))
-    return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)}); restore it") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: holds no names and values; restore it")
-    return found
+    if config.get("do_normalize", True) and "image_mean" in config:
+        mean, std = config["image_mean"], config["image_std"]
+    result: dict[str, Any] = {"mean": [v / (255 * factor) for v in mean], "std": [v / (255 * factor) for v in std]}
+    size = config.get("size")
+    if config.get("do_resize", True) and isinstance(size, dict) and {"height", "width"} <= size.keys():
+        result["size"] = (int(size["height"]), int(size["width"]))
+    return result

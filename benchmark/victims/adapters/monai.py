@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,19 +11,15 @@ from benchmark.victims.weights import put_into, read_tensors
 
 
 def network(
-    network_class: str,
-    channels: int,
-    outputs: int,
-    weights: str | None = None,
-    options: Mapping[str, Any] | None = None,
+    network_class: str, channels: int, outputs: int, weights: str | None = None, options: Mapping | None = None
 ) -> nn.Module:
     """A two-dimensional network.
 
     Args:
         network_class: such as "UNet", "BasicUNet", "SegResNet", "AttentionUnet", "DynUNet", "SwinUNETR".
         channels, outputs: its in_channels and out_channels.
-        weights: .safetensors, or a PyTorch file of tensors; None: random ones.
-        options: its further arguments.
+        weights: a .safetensors or PyTorch file of tensors; None: random weights.
+        options: further arguments of the class.
 
     Raises:
         InputError: MONAI is not installed, there is no such network, or options or weights do not fit it.
@@ -35,23 +30,23 @@ def network(
     }
     if network_class not in known:
         raise InputError(nearest_of("network of MONAI", network_class, known, "victim.network_class"))
-    given = {"spatial_dims": 2, "in_channels": channels, "out_channels": outputs}
-    taken = inspect.signature(known[network_class]).parameters
-    arguments = {name: value for name, value in given.items() if name in taken} | dict(options or {})
+    sizes = {"spatial_dims": 2, "in_channels": channels, "out_channels": outputs}
+    parameters = inspect.signature(known[network_class]).parameters
+    arguments = {name: value for name, value in sizes.items() if name in parameters} | dict(options or {})
     try:
-        made = known[network_class](**arguments)
-    except Exception as error:  # the library raises many things at what it cannot use
+        model = known[network_class](**arguments)
+    except Exception as error:  # the library raises errors of many types
         raise InputError(
-            f"victim.network_class={network_class}: cannot be made of {arguments} ({first_line(error)}); "
+            f"victim.network_class={network_class}: cannot be built from {arguments} ({first_line(error)}); "
             "check victim.options"
         ) from error
     if weights is not None:
-        put_into(made, read_tensors(weights, "victim.weights"), f"victim.weights={weights}")
-    return FirstOutput(made)
+        put_into(model, read_tensors(weights, "victim.weights"), f"victim.weights={weights}")
+    return FirstOutput(model)
 
 
 class FirstOutput(nn.Module):
-    """The logits of a network that may return several, at full size first."""
+    """The first output, which has full size, of a network that may return logits of several sizes."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -6,9 +6,9 @@ averaged with Gaussian weights, and predictions of mirrored images are averaged 
 have the spacing of the plans.
 """
 
-import json
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, first_line
-from benchmark.victims.adapters import import_extra
+from benchmark.victims.adapters import import_extra, read_json
 from benchmark.victims.deployment.sliding_window import slide
 from benchmark.victims.weights import put_into, read_tensors
 
-# Where the classes that plans name have to come from: a file must not choose code to run.
+Normaliser = Callable[[Tensor], Tensor]
+CURE = "give the folder of a trained nnU-Net"
+# The packages from which plans may name classes: a file must not choose code to run.
 _NETWORKS, _LAYERS = "dynamic_network_architectures.", "torch.nn."
 
 
@@ -39,38 +41,36 @@ def network(
 
     Args:
         folder: of the trained model (Trainer__Plans__configuration), with plans.json, dataset.json and fold_0/ or so.
-        channels, outputs: of the data; have to be those of the model.
-        configuration: of the plans, a two-dimensional one.
+        channels, outputs: of the data; the model's have to be equal.
+        configuration: name of a two-dimensional configuration in the plans.
         fold: its number, or "all".
         checkpoint: file in the fold's folder.
-        intensity: what 1 in an image was when nnU-Net was trained: 255 for 8-bit images.
-        mirror: average over mirrored images, as nnU-Net does by default; four times the cost.
+        intensity: the value in nnU-Net's training that is 1 in an image here: 255 for 8-bit images.
+        mirror: whether to average over mirrored images, as nnU-Net does by default; four times the cost.
 
     Raises:
         InputError: a file is missing, the plans are of an older nnU-Net or of three dimensions, or nothing fits.
     """
     path = Path(folder).expanduser()
-    plans, dataset = _json(path / "plans.json"), _json(path / "dataset.json")
-    said = _configuration(plans, configuration, path)
+    plans, dataset = (read_json(path / name, CURE) for name in ("plans.json", "dataset.json"))
+    plan = _configuration(plans, configuration, path)
     _check_data(dataset, channels, outputs, path)
-    made = _build(said["architecture"], channels, outputs, path)
+    model = _build(plan["architecture"], channels, outputs, path)
     file = path / f"fold_{fold}" / checkpoint
-    put_into(made, read_tensors(file, "victim.folder"), str(file))
-    normalisers = [
-        _normaliser(scheme, masked, plans, channel, path)
-        for channel, (scheme, masked) in enumerate(
-            zip(said["normalization_schemes"], said["use_mask_for_norm"], strict=True)
-        )
-    ]
-    height, width = said["patch_size"]
-    return NNUNet(made, normalisers, (int(height), int(width)), intensity, mirror)
+    put_into(model, read_tensors(file, "victim.folder"), str(file))
+    if any(plan["use_mask_for_norm"]):
+        raise InputError(f"{path}: normalises within a mask of each image (use_mask_for_norm), which is not supported")
+    schemes = enumerate(plan["normalization_schemes"])
+    normalisers = [_normaliser(scheme, plans, channel, path) for channel, scheme in schemes]
+    height, width = plan["patch_size"]
+    return NNUNet(model, normalisers, (int(height), int(width)), intensity, mirror)
 
 
 class NNUNet(nn.Module):
     """Images in [0, 1] -> logits, by nnU-Net's inference."""
 
     def __init__(
-        self, network: nn.Module, normalisers: list[Any], patch: tuple[int, int], intensity: float, mirror: bool
+        self, network: nn.Module, normalisers: list[Normaliser], patch: tuple[int, int], intensity: float, mirror: bool
     ) -> None:
         super().__init__()
         self.network, self._normalisers, self._patch = network, normalisers, patch
@@ -87,21 +87,13 @@ class NNUNet(nn.Module):
         return torch.stack(each).mean(0)
 
 
-def _normaliser(scheme: str, masked: bool, plans: Mapping[str, Any], channel: int, path: Path) -> Any:
-    """(B, H, W) intensities -> what the network takes."""
-    if masked:
-        raise InputError(f"{path}: normalises within a mask of each image (use_mask_for_norm), which is not supported")
-    if scheme == "ZScoreNormalization":
-        return _z_score
-    if scheme == "RescaleTo01Normalization":
-        return _rescale
-    if scheme == "RGBTo01Normalization":
-        return lambda image: image / 255
-    if scheme == "NoNormalization":
-        return lambda image: image
+def _normaliser(scheme: str, plans: Mapping[str, Any], channel: int, path: Path) -> Normaliser:
+    """The function from intensities (B, H, W) of one channel to the values that the network takes."""
+    if scheme in SIMPLE_NORMALISERS:
+        return SIMPLE_NORMALISERS[scheme]
     if scheme == "CTNormalization":
-        of = plans["foreground_intensity_properties_per_channel"][str(channel)]
-        low, high, mean, std = (float(of[name]) for name in ("percentile_00_5", "percentile_99_5", "mean", "std"))
+        values = plans["foreground_intensity_properties_per_channel"][str(channel)]
+        low, high, mean, std = (float(values[name]) for name in ("percentile_00_5", "percentile_99_5", "mean", "std"))
         return lambda image: (image.clamp(low, high) - mean) / max(std, 1e-8)
     raise InputError(f"{path}: normalises by {scheme}, which is not supported; use victim=python")
 
@@ -116,6 +108,14 @@ def _rescale(image: Tensor) -> Tensor:
     return image / image.amax((1, 2), keepdim=True).clamp(min=1e-8)
 
 
+SIMPLE_NORMALISERS: dict[str, Normaliser] = {
+    "ZScoreNormalization": _z_score,
+    "RescaleTo01Normalization": _rescale,
+    "RGBTo01Normalization": lambda image: image / 255,
+    "NoNormalization": lambda image: image,
+}
+
+
 def _build(architecture: Mapping[str, Any], channels: int, outputs: int, path: Path) -> nn.Module:
     import_extra("dynamic_network_architectures", "nnunet")
     arguments = dict(architecture["arch_kwargs"])
@@ -124,37 +124,33 @@ def _build(architecture: Mapping[str, Any], channels: int, outputs: int, path: P
             arguments[name] = _class(arguments[name], _LAYERS, path)
     kind = _class(architecture["network_class_name"], _NETWORKS, path)
     try:
-        made: nn.Module = kind(input_channels=channels, num_classes=outputs, deep_supervision=False, **arguments)
-    except Exception as error:  # the library raises many things at what it cannot use
-        raise InputError(f"{path}: its network cannot be made ({first_line(error)})") from error
-    return made
+        model: nn.Module = kind(input_channels=channels, num_classes=outputs, deep_supervision=False, **arguments)
+    except Exception as error:  # the library raises errors of many types
+        raise InputError(f"{path}: its network cannot be built ({first_line(error)})") from error
+    return model
 
 
 def _class(name: Any, package: str, path: Path) -> Any:
-    """The module class of that name. First the name is checked, then what it leads to."""
-    found = None
+    """The module class of that name. The name is checked before it is imported, and the class afterwards."""
+    kind = None
     if isinstance(name, str) and name.startswith(package):
-        try:
-            found = pkgutil.resolve_name(name)
-        except (ImportError, ValueError, AttributeError):
-            found = None
-    if not (isinstance(found, type) and issubclass(found, nn.Module) and found.__module__.startswith(package)):
+        with suppress(ImportError, ValueError, AttributeError):
+            kind = pkgutil.resolve_name(name)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module) and kind.__module__.startswith(package)):
         raise InputError(f"{path / 'plans.json'}: names {name}, which is no network or layer of {package.rstrip('.')}")
-    return found
+    return kind
 
 
 def _configuration(plans: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     known = plans.get("configurations", {})
-    said = known.get(name)
-    if said is None:
+    if name not in known:
         raise InputError(f"victim.configuration={name}: {path} has {', '.join(known)}")
-    inherited = said.get("inherits_from")
-    said = (known[inherited] if inherited else {}) | said
-    if "architecture" not in said:
-        raise InputError(f"{path}: its plans do not say which network, as nnU-Net 2.4 and older; plan it again")
-    if len(said["patch_size"]) != 2:
-        raise InputError(f"victim.configuration={name}: works on {len(said['patch_size'])} dimensions; give a 2d one")
-    return dict(said)
+    plan: dict[str, Any] = known.get(known[name].get("inherits_from"), {}) | known[name]
+    if "architecture" not in plan:
+        raise InputError(f"{path}: its plans do not name a network, as those of nnU-Net 2.4 and older; plan it again")
+    if len(plan["patch_size"]) != 2:
+        raise InputError(f"victim.configuration={name}: works on {len(plan['patch_size'])} dimensions; give a 2d one")
+    return plan
 
 
 def _check_data(dataset: Mapping[str, Any], channels: int, outputs: int, path: Path) -> None:
@@ -166,15 +162,3 @@ def _check_data(dataset: Mapping[str, Any], channels: int, outputs: int, path: P
         raise InputError(f"{path}: predicts overlapping regions, not classes; use victim=python")
     if len(labels) != outputs:
         raise InputError(f"{path}: tells {len(labels)} classes apart, the data have {outputs}")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({first_line(error)}); give the folder of a trained nnU-Net"
-        ) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: holds no names and values; restore it")
-    return found

@@ -23,16 +23,16 @@ def network(factory: str, options: Mapping[str, Any] | None = None) -> nn.Module
     function = _import_function(factory, module_name, function_name)
     options = dict(options or {})
     try:
-        made = function(**options)
+        model = function(**options)
     except Exception as error:  # the user's code may raise anything
         raise InputError(
             f"victim.factory={factory} failed when called with {options}: {first_line(error)}; check victim.options"
         ) from error
-    if not isinstance(made, nn.Module):
+    if not isinstance(model, nn.Module):
         raise InputError(
-            f"victim.factory={factory} returned {type(made).__name__}, expected the network, a torch.nn.Module"
+            f"victim.factory={factory} returned {type(model).__name__}, expected the network, a torch.nn.Module"
         )
-    return made
+    return model
 
 
 def _import_function(factory: str, module_name: str, function_name: str) -> Callable[..., object]:
@@ -45,6 +45,6 @@ def _import_function(factory: str, module_name: str, function_name: str) -> Call
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        found = [name for name in vars(module) if callable(getattr(module, name))]
-        raise InputError(nearest_of(f"function of {module_name}", function_name, found, "victim.factory"))
+        functions = [name for name in vars(module) if callable(getattr(module, name))]
+        raise InputError(nearest_of(f"function of {module_name}", function_name, functions, "victim.factory"))
     return function

@@ -1,7 +1,7 @@
 """A TorchScript file, as torch.jit.save writes it.
 
-The file is a program: it runs in TorchScript's own interpreter, which reads its pickles without Python's unpickler.
-Load only what you would run. It is named in the configuration alone, never by a checkpoint or a run's folder.
+The file is a program: load only what you would run. It runs in TorchScript's own interpreter, which reads its pickles
+without Python's unpickler. Only the configuration names it, never a checkpoint or a run's folder.
 """
 
 import warnings
@@ -14,20 +14,16 @@ from benchmark.errors import InputError, first_line
 
 
 def network(program: str) -> nn.Module:
-    """The module of the file `program`, on the CPU.
-
-    Raises:
-        InputError: no such file, or none of TorchScript.
-    """
+    """The module of the file `program`, on the CPU. Raises InputError if there is no such file of TorchScript."""
     if not Path(program).is_file():
         raise InputError(f"victim.program={program}: no such file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # that torch.export is preferred
-            made: nn.Module = torch.jit.load(program, map_location="cpu")
+            module: nn.Module = torch.jit.load(program, map_location="cpu")
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"victim.program={program}: is no TorchScript file ({first_line(error)}); give what torch.jit.save wrote, "
             "or victim=exported for what torch.export.save wrote"
         ) from error
-    return made
+    return module

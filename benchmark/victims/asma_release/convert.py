@@ -12,20 +12,18 @@ from benchmark.victims.asma_release.restricted_unpickler import RefusedError, re
 from benchmark.victims.checkpoint_io import save_checkpoint
 from benchmark.victims.smp_networks import VALID_UNET
 from benchmark.victims.task import Victim
+from benchmark.victims.weights import put_into
 
 NETWORK = "SimpleUnet"  # the class's name in that repository; its module's is whatever it was saved from
 INPUT_SIZE = 572
 
 
 def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
-    """Write a victim's checkpoint with the weights of the released file, or of a state dict of that network.
+    """Write a victim's checkpoint, which `victim.ckpt` takes, to `out`; returns the victim's hyper-parameters.
 
     Args:
-        path: what `torch.save` has written of the network, in any format, or of its state dict.
-        out: the checkpoint, which `victim.ckpt` takes.
-
-    Returns:
-        The victim's hyper-parameters.
+        path: the network or its state dict, as `torch.save` wrote it, in any format.
+        out: the checkpoint.
 
     Raises:
         InputError: the file cannot be read, names something else than that network, or has other weights.
@@ -33,9 +31,8 @@ def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
     path, out = Path(path), Path(out)
     victim = _victim_of(path, _read(path))
     out.parent.mkdir(parents=True, exist_ok=True)
-    hyper_parameters = dict(victim.hparams)
-    save_checkpoint(hyper_parameters, victim.state_dict(), out)
-    return hyper_parameters
+    save_checkpoint(victim.hparams, victim.state_dict(), out)
+    return dict(victim.hparams)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -48,12 +45,12 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"{path} is refused: it names {error.name}, which is no part of that network, and reading on would "
             "execute code; give the released checkpoint"
         ) from error
-    except Exception as error:  # any bytes may come here, and they end in many kinds of error
+    except Exception as error:  # a file of any bytes raises errors of many types
         raise InputError(f"{path} cannot be read ({first_line(error)}); is it complete?") from error
 
 
-def _own_names(levels: int) -> dict[str, str]:
-    """The names of the parts in that repository -> in `ValidUNet`."""
+def _renamed_parts(levels: int) -> dict[str, str]:
+    """Name of each part in the authors' repository -> its name in `ValidUNet`."""
     parts = {f"conv{level + 1}_block": f"down.{level}" for level in range(levels)}
     for step in range(levels - 1):
         parts |= {f"up_{step + 1}": f"up.{step}", f"conv_up_{step + 1}": f"merge.{step}"}
@@ -77,14 +74,10 @@ def _victim_of(path: Path, weights: Mapping[str, Tensor]) -> Victim:
         input_size=INPUT_SIZE,
         options={"widths": widths},
     )
-    parts = _own_names(levels)
-    renamed = {f"{parts.get(part, part)}.{rest}": w for (part, _, rest), w in _split(weights)}
-    try:
-        victim.network.load_state_dict({name: weight.float() for name, weight in renamed.items()})
-    except RuntimeError as error:
-        raise InputError(f"{path} holds weights of another network: {' '.join(str(error).split())}") from error
+    parts = _renamed_parts(levels)
+    renamed = {}
+    for name, weight in weights.items():
+        part, _, rest = name.partition(".")
+        renamed[f"{parts.get(part, part)}.{rest}"] = weight.float()
+    put_into(victim.network, renamed, str(path))
     return victim.eval()
-
-
-def _split(weights: Mapping[str, Tensor]) -> list[tuple[tuple[str, str, str], Tensor]]:
-    return [(name.partition("."), weight) for name, weight in weights.items()]

@@ -13,16 +13,14 @@ from benchmark.errors import InputError
 class ValidUNet(nn.Module):
     """U-Net as published (Ronneberger et al. 2015, arXiv 1505.04597, figure 1), of any widths; no batch norm.
 
-    On every level two 3 × 3 convolutions without padding, each followed by ReLU; 2 × 2 max pooling on the way down,
-    2 × 2 transposed convolutions on the way up, whose result stands before the centre of the level's own features; a
-    1 × 1 convolution at the end. Weights begin as that paper's section 3.1 says, Gaussian of variance 2 / fan-in, so
-    that it trains without normalisation.
+    Every level has two 3 × 3 convolutions without padding, each followed by ReLU. On the way down there are 2 × 2 max
+    poolings, on the way up 2 × 2 transposed convolutions, whose result is concatenated with the centre of the level's
+    features; at the end a 1 × 1 convolution. Weights are drawn as in section 3.1 of the paper, from a Gaussian of
+    variance 2 / fan-in, so that the network trains without normalisation.
 
     Args:
-        channels: of the images.
-        outputs: logits per pixel.
-        widths: channels of the levels, from the top; 32 to 512 in the ASMA paper's network, which is half the
-            original's.
+        channels, outputs: channels of the images; logits per pixel.
+        widths: channels of the levels, from the top. The ASMA paper's 32 to 512 are half the original's.
     """
 
     def __init__(self, channels: int = 3, outputs: int = 2, widths: Sequence[int] = (32, 64, 128, 256, 512)) -> None:
@@ -55,14 +53,14 @@ class ValidUNet(nn.Module):
         return self._output(height), self._output(width)
 
     def _output(self, size: int) -> int:
-        found = self._try(size)
-        if found is None:
-            fitting = [near for near in range(size, size + 2 ** len(self.down) * 16) if self._try(near)][:2]
+        output = self._try(size)
+        if output is None:
+            fitting = [side for side in range(size, size + 2 ** len(self.down) * 16) if self._try(side)][:2]
             raise InputError(
                 f"a valid U-Net of {len(self.down)} levels takes no side of {size} pixels; "
                 f"give victim.input_size={' or '.join(map(str, fitting))}, to which images are padded"
             )
-        return found
+        return output
 
     def _try(self, size: int) -> int | None:
         """The output's side for an input's; None if there is none."""

@@ -1,9 +1,9 @@
-"""What `torch.save` has written of a whole module, as names and tensors; nothing that a file names is imported or run.
+"""Reads names and tensors of a whole module that `torch.save` wrote, without importing or running what the file names.
 
-A pickle is a program that makes objects by calling what it names. Here a name is looked up in a short table of
-stand-ins that only hold what they are given, and one that is not there ends the reading; so a file can bring about
-mappings, lists, plain values, empty objects with attributes, and tensors. torch's own safe reader (`weights_only`) does
-not do: it refuses the files from before torch 1.6, in which modules carry their source code.
+A pickle is a program that creates objects by calling functions and classes by name. This reader looks each name up in a
+short table of placeholders and refuses all others, so that a file can only create mappings, lists, plain values, empty
+objects with attributes, and tensors. torch's own safe reader (`weights_only`) cannot be used: it refuses files from
+before torch 1.6, in which modules carry their source code.
 """
 
 import math
@@ -25,11 +25,11 @@ _LAYERS = ("conv.Conv2d", "conv.ConvTranspose2d", "activation.ReLU", "pooling.Ma
 
 
 class Placeholder:
-    """Stands for a module, or for a function modules of old referred to: made of nothing, holds what it is given."""
+    """Takes the place of a module, or of a function that old modules refer to; it only holds attributes."""
 
 
 class RefusedError(Exception):
-    """The file names something beyond the table; `name` says what."""
+    """The file refers to `name`, which is not in the table."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -54,33 +54,30 @@ def read_module(path: Path, network: str) -> dict[str, Tensor]:
     """Name -> tensor of a pickled module's parameters, or of a pickled state dict; empty if it is neither.
 
     Args:
-        path: the file, an archive or of the format before those.
-        network: name of the module's own class, whatever module it was written in.
+        path: the file, an archive or of the format before archives.
+        network: name of the module's class, in whatever Python module it stands.
 
     Raises:
-        RefusedError: it names something else.
+        RefusedError: the file refers to another name.
         OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError, ...: it is no such file or is damaged.
     """
-    if zipfile.is_zipfile(path):
-        found, contents = _from_archive(path, network)
-    else:
-        found, contents = _from_stream(path, network)
-    views = dict(_parameters(found, "")) if isinstance(found, Placeholder) else found
+    root, contents = (_from_archive if zipfile.is_zipfile(path) else _from_stream)(path, network)
+    views = dict(_parameters(root, "")) if isinstance(root, Placeholder) else root
     if not isinstance(views, Mapping):
         return {}
     return {str(name): _tensor(view, contents) for name, view in views.items() if isinstance(view, _View)}
 
 
 class _Reader(pickle.Unpickler):
-    """Knows the names of the table and no others. Overridden here are the only two ways out of a pickle."""
+    """Resolves the names of the table and no others. A pickle reaches objects by the two overridden methods only."""
 
     def __init__(self, file: Any, network: str) -> None:
         super().__init__(file, encoding="utf-8")
         self._network = network
-        self.dtypes: dict[str, torch.dtype] = {}  # of storages by key, which old files say nowhere else
+        self.dtypes: dict[str, torch.dtype] = {}  # of storages by key; old files have them nowhere else
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a name stands for; raises RefusedError."""
+        """The entry of the table; raises RefusedError if there is none."""
         full = f"{module}.{name}"
         if full in _TABLE:
             return _TABLE[full]
@@ -91,7 +88,7 @@ class _Reader(pickle.Unpickler):
         raise RefusedError(full)
 
     def persistent_load(self, pid: Any) -> Any:
-        """Old files keep the source code of classes here, which nobody needs, and all of them their storages."""
+        """Storages, and in old files the source code of classes, which is ignored."""
         kind, *rest = pid
         if kind == "module" and rest[0] is Placeholder:
             return Placeholder
@@ -101,8 +98,8 @@ class _Reader(pickle.Unpickler):
         raise RefusedError(f"a persistent {kind}")
 
 
-def _view(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> _View:
-    return _View(storage, offset, size, stride)
+def _view(*arguments: Any) -> _View:
+    return _View(*arguments[:4])
 
 
 def _first(data: Any, *_: Any) -> Any:
@@ -124,10 +121,10 @@ _TABLE: dict[str, Callable[..., Any]] = {
 def _from_archive(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         (place,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        found = _Reader(BytesIO(archive.read(place)), network).load()
-        stored = f"{place.removesuffix('.pkl')}/"
-        names = [name for name in archive.namelist() if name.startswith(stored)]
-        return found, {name.removeprefix(stored): archive.read(name) for name in names}
+        root = _Reader(BytesIO(archive.read(place)), network).load()
+        folder = f"{place.removesuffix('.pkl')}/"
+        names = [name for name in archive.namelist() if name.startswith(folder)]
+        return root, {name.removeprefix(folder): archive.read(name) for name in names}
 
 
 def _from_stream(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
@@ -136,12 +133,12 @@ def _from_stream(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
             raise ValueError("not a file of torch.save")
         _Reader(file, network).load(), _Reader(file, network).load()  # protocol, system
         reader = _Reader(file, network)
-        found = reader.load()
+        root = reader.load()
         contents = {}
         for key in _Reader(file, network).load():
             (count,) = struct.unpack("<q", file.read(8))
             contents[str(key)] = file.read(count * reader.dtypes[str(key)].itemsize)
-        return found, contents
+        return root, contents
 
 
 def _parameters(module: Placeholder, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -158,7 +155,7 @@ def _members(module: Placeholder, kind: str) -> list[tuple[Any, Any]]:
 
 
 def _tensor(view: _View, contents: Mapping[str, bytes]) -> Tensor:
-    """The numbers of a view; raises ValueError where they are not all there."""
+    """The tensor of a view; raises ValueError if the file lacks some of its numbers."""
     numbers = torch.frombuffer(bytearray(contents[view.storage.key]), dtype=view.storage.dtype)
     size, stride = tuple(map(int, view.size)), tuple(map(int, view.stride))
     last = view.offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))

@@ -1,4 +1,4 @@
-"""Input transforms in front of a network: predictions are exact, and gradients get past them."""
+"""Input transforms in front of a network: predictions are exact, gradients those of smooth approximations."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,16 @@ from benchmark.transforms import InputTransform
 
 
 def in_front(images: Tensor, transforms: Sequence[InputTransform]) -> Tensor:
-    """What the network is shown instead of images (B, C, H, W) in [0, 1]: rounded to 8 bits and transformed, in turn.
+    """The network's input for images (B, C, H, W) in [0, 1]: rounded to 8 bits and transformed by each in turn.
 
-    The values are those of the transforms on files, image by image, on the CPU; the gradient is that of their `smooth`
-    stand-ins (backward pass differentiable approximation, Athalye et al. 2018, arXiv 1802.00420).
+    The values are those of the transforms of files, image by image, on the CPU; the gradient is that of their `smooth`
+    approximations (backward pass differentiable approximation, Athalye et al. 2018, arXiv 1802.00420).
     """
     for transform in transforms:
         shown = [transform(pixels) for pixels in to_uint8(images.detach()).cpu()]
         exact = from_uint8(torch.stack(shown).to(images.device), images.dtype)
-        images = _with_gradient_of(transform.smooth(images), exact) if images.requires_grad else exact
+        if images.requires_grad:
+            smooth = transform.smooth(images)
+            exact = exact + (smooth - smooth.detach())
+        images = exact
     return images
-
-
-def _with_gradient_of(smooth: Tensor, exact: Tensor) -> Tensor:
-    return exact + (smooth - smooth.detach())

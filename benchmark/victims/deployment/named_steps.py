@@ -19,18 +19,14 @@ def chosen(given: Any, kinds: Mapping[str, type], key: str) -> list[Any]:
     """
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise InputError(f"{key}={given!r}: must be a list, such as [{next(iter(kinds))}]")
-    return [_make(*_named(one, key), kinds, key) for one in given]
+    return [_make(step, kinds, key) for step in given]
 
 
-def _named(one: Any, key: str) -> tuple[Any, Any]:
-    if isinstance(one, Mapping):
-        if len(one) != 1:
-            raise InputError(f"{key}: {dict(one)} is not one name with its parameters; write {{NAME: {{KEY: VALUE}}}}")
-        return next(iter(one.items()))
-    return one, {}
-
-
-def _make(name: Any, parameters: Any, kinds: Mapping[str, type], key: str) -> Any:
+def _make(step: Any, kinds: Mapping[str, type], key: str) -> Any:
+    choice = step if isinstance(step, Mapping) else {step: {}}
+    if len(choice) != 1:
+        raise InputError(f"{key}: {dict(choice)} is not one name with its parameters; write {{NAME: {{KEY: VALUE}}}}")
+    ((name, parameters),) = choice.items()
     if name not in kinds:
         near = did_you_mean(str(name), kinds)
         raise InputError(f"{key}: there is no {name!r}{near}; there are {', '.join(kinds)}")

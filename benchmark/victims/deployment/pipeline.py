@@ -81,7 +81,7 @@ class Deployment:
             raise InputError(f"deployment {given!r}: {error}") from error
 
     def but(self, given: Mapping[str, Any]) -> Self:
-        """A copy with these values replaced. None keeps a value; [] and 0 switch a step off."""
+        """A copy with these values replaced; None keeps a value, [] and 0 switch a step off."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def plain(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Clean-up of predicted maps: no part of any gradient, but of every prediction that is judged.
+"""Clean-up of predicted maps. It enters every prediction that is judged, but no gradient.
 
 Components are 8-connected, and what is removed becomes background.
 """
@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 
 
 class Step:
-    """Changes a map (H, W) of classes in place; `name`: by which `victim.postprocess` asks for it."""
+    """Changes a map (H, W) of classes in place; `name` is its name in `victim.postprocess`."""
 
     name: ClassVar[str]
 
@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True)
 class LargestComponent(Step):
-    """Of each class only the largest component stays; of equally large ones the first from the top left."""
+    """Only the largest component of each class stays; of equally large ones the first, row by row."""
 
     name = "largest_component"
 
@@ -40,11 +40,7 @@ class LargestComponent(Step):
 
 @dataclass(frozen=True)
 class RemoveSmall(Step):
-    """Components of fewer pixels are removed.
-
-    Args:
-        pixels: at least 1.
-    """
+    """Components of fewer than `pixels` pixels, at least 1, are removed."""
 
     name = "remove_small"
     pixels: int = 16
@@ -73,7 +69,7 @@ class FillHoles(Step):
 
 
 def steps() -> dict[str, type[Step]]:
-    """What there is, by name."""
+    """The classes of all steps, by name."""
     return {kind.name: kind for kind in Step.__subclasses__()}
 
 

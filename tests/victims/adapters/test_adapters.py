@@ -178,7 +178,7 @@ def changed(folder: Path, file: str, change: Callable[[dict[str, Any]], None]) -
         ),
         ("plans.json", lambda c: c["architecture"]["arch_kwargs"].update(conv_op="torch.load"), "names torch.load"),
         ("plans.json", lambda c: c["architecture"]["arch_kwargs"].update(width=5), "weights do not fit"),
-        ("plans.json", lambda c: c.pop("architecture"), "do not say which network"),
+        ("plans.json", lambda c: c.pop("architecture"), "do not name a network"),
         ("plans.json", lambda c: c.update(patch_size=[8, 8, 8]), "works on 3 dimensions"),
         ("plans.json", lambda c: c.update(use_mask_for_norm=[True] * 3), "use_mask_for_norm"),
         ("plans.json", lambda c: c.update(normalization_schemes=["Mine"] * 3), "normalises by Mine"),
@@ -275,7 +275,10 @@ def test_masks_with_classes_become_logits_as_transformers_does(tmp_path: Path) -
     ("keys", "message"),
     [
         ({"network_class": "Unett"}, r"unknown network of MONAI 'Unett' in victim\.network_class; nearest: "),
-        ({"network_class": "UNet"}, r"victim\.network_class=UNet: cannot be made of .*channels.*check victim\.options"),
+        (
+            {"network_class": "UNet"},
+            r"victim\.network_class=UNet: cannot be built from .*channels.*check victim\.options",
+        ),
     ],
 )
 def test_unusable_monai_networks(keys: dict[str, Any], message: str) -> None:

@@ -169,7 +169,7 @@ def test_other_networks_are_refused(released: Path, tmp_path: Path) -> None:
     state = torch.load(released / "state.pt", weights_only=True)
     path = tmp_path / "other.pt"
     torch.save({name: tensor for name, tensor in state.items() if name != "up_2.bias"}, path)
-    with pytest.raises(InputError, match=r"holds weights of another network: .*up.1.bias"):
+    with pytest.raises(InputError, match=r"weights do not fit the ValidUNet: .*up.1.bias"):
         convert(path, tmp_path / "victim.ckpt")
     torch.save({"weight": torch.ones(3)}, path)
     with pytest.raises(InputError, match="holds no network of the ASMA authors' repository"):
