@@ -29,7 +29,7 @@ class SegmentationData(pl.LightningDataModule):
         augment: whether training images are augmented.
         seed: of the augmentation and of the order of the training images.
         test_split: the split that is attacked, "test" or "val"; "val" allows tuning without the test images.
-        cache_mb: images are decoded once if all of them, at that size, take at most so many MiB.
+        cache_mb: images are decoded once if all of them, at that size, take at most this number of MiB.
         channels: 3, or 1 for grey images.
 
     Attributes:

@@ -16,7 +16,7 @@ from benchmark.data.source import VOID, Sample, Source
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
 
-QUIET = 200  # up to so many images are decoded without a progress bar
+QUIET = 200  # the largest number of images that are decoded without a progress bar
 
 
 class DecodedSplit:

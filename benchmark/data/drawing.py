@@ -10,7 +10,7 @@ Field = np.ndarray  # (S,S) float32
 
 
 def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(S,S,3) uint8 and (S,S) uint8 in {0,1}: a lesion on skin, with what hides or imitates one."""
+    """Image (S,S,3) uint8 and mask (S,S) uint8 in {0,1}: a lesion on skin, with hair and objects that look like one."""
     x, y = _grid(size)
     tone = rng.uniform(0, 1)
     skin = (1 - tone) * np.array([0.92, 0.74, 0.66]) + tone * np.array([0.74, 0.53, 0.43])
@@ -32,7 +32,7 @@ def dermoscopy(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndar
 
 
 def fundus(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(S,S,3) uint8 and (S,S) uint8 in {0,1,2}: background, the optic disc's rim, and the cup inside the disc."""
+    """Image (S,S,3) and mask (S,S) uint8 in {0,1,2}: background, the optic disc's rim, and the cup inside the disc."""
     x, y = _grid(size)
     base = np.array([0.72, 0.34, 0.16]) * rng.uniform(0.8, 1.15) + rng.normal(0, 0.02, 3)
     image = np.ones((size, size, 3), np.float32) * base.astype(np.float32)

@@ -1,9 +1,9 @@
 """Folder: your own images and masks, paired by file name, with optional split files.
 
-Source: a folder of yours; its licence is your affair. Layout, whichever is found first:
+Source: images of your own, under a licence that you know. Layout, the first of these that fits:
 1. `train/`, `val/` and `test/`, each holding `images/` and `masks/`;
 2. `images/` and `masks/`, and a folder `splits` with `train.txt`, `val.txt`, `test.txt` (one file stem per line);
-3. `images/` and `masks/` alone: ordered by a hash of each id, so not by name, and cut at the fractions.
+3. `images/` and `masks/` alone: split at the fractions, in the order of a hash of each id.
 Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
 """
 

@@ -1,4 +1,4 @@
-"""Optic disc and cup: what of the two a fundus data set shows, and how separate maps become one mask."""
+"""Optic disc and cup: the classes of fundus data sets, and one mask from separate maps of the two."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def class_names(structure: str) -> tuple[str, ...]:
 
 
 def needed_maps(structure: str) -> tuple[str, ...]:
-    """Which maps a structure is made from: the cup needs the disc too, because it is cut to it."""
+    """The maps that a structure needs: the cup needs the disc too, because it is cut to the disc."""
     class_names(structure)
     return ("disc",) if structure == "disc" else ("disc", "cup")
 

@@ -49,5 +49,5 @@ def _pairs(root: Path, images: str, masks: str, year: int) -> Pairs:
         f"download the {'task 1' if year == 2018 else 'part 1'} data from "
         f"https://challenge.isic-archive.com/data/#{year}, unpack all archives into one folder and set data.root"
     )
-    found = find_images(find_folder(root, images, cure=cure), ".jpg", ".jpeg")
-    return pair_files(found, find_named(find_folder(root, masks, cure=cure), r"(?P<id>.+)_segmentation\.png"))
+    pictures = find_images(find_folder(root, images, cure=cure), ".jpg", ".jpeg")
+    return pair_files(pictures, find_named(find_folder(root, masks, cure=cure), r"(?P<id>.+)_segmentation\.png"))

@@ -1,13 +1,13 @@
 """RIM-ONE samples: fundus images with optic disc masks, cut as the ASMA paper's public code cuts them.
 
 Source: https://github.com/utkuozbulak/adaptive-segmentation-mask-attack, which ships two of RIM-ONE (Pena-Betancor et
-al. 2015); others of the same kind can be put beside them. Licence: RIM-ONE, research use.
+al. 2015); more of the same kind can be added to them. Licence: RIM-ONE, research use.
 Layout: `image_samples/*.png` and `mask_samples/*.png`, paired by name, 428 pixels wide, 569 high; the folder `data` of
 that repository.
 Encoding: the masks are smoothed; up to 20 is background, above is disc.
 Rows 70 to 478 and columns 10 to 418 are used. Of these 408 × 408 pixels the paper's network, given them in the middle
 of 572 × 572, shows the middle 388 × 388: rows 80 to 468 of the picture.
-The two images are in every split: the victim has seen what is attacked, so nothing here tells how well it generalises.
+The two images are in every split: victims train on the attacked images, so no score shows how they generalise.
 """
 
 from collections.abc import Sequence

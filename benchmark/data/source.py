@@ -32,7 +32,7 @@ class Source(Protocol):
     it. The arguments of the class are keys of that YAML.
 
     Attributes:
-        name: what rows and reports call the data set.
+        name: of the data set, in rows and reports.
         classes: number of classes.
         background: index of the class that is no object; None if every class is one.
         class_names: one name for each class.

@@ -108,10 +108,9 @@ def _misfits(fits: np.ndarray, places: Sequence[int]) -> list[Misfit]:
     others = len(fits) - 1
     if others < FEWEST:
         return []
-    own = np.diag(fits)
-    rank = (fits > own[:, None]).sum(1) / others
+    own_fit = np.diag(fits)
+    rank = (fits > own_fit[:, None]).sum(1) / others
     good = np.quantile(fits, 0.95, axis=1)
-    clear = good - own > GAP * np.median(own)
-    return [
-        Misfit(places[i], float(rank[i]), float(own[i]), bool(clear[i])) for i in map(int, np.flatnonzero(rank > RANK))
-    ]
+    clear = good - own_fit > GAP * np.median(own_fit)
+    bad = np.flatnonzero(rank > RANK).tolist()
+    return [Misfit(places[i], float(rank[i]), float(own_fit[i]), bool(clear[i])) for i in bad]

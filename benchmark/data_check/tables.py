@@ -1,4 +1,4 @@
-"""A data set's check as tables: what there is, how it is stored, what the masks hold, what is wrong."""
+"""A data set's check as tables: images, classes, formats of the files, values in the masks, and findings."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The model card that goes with exported weights: what the victim is, its training data and its scores."""
+"""The model card of exported weights: the victim's architecture, its training data and its scores."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -39,7 +39,7 @@ def network(folder: str, preprocess: bool = True) -> nn.Module:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except Exception as error:  # the library raises many things at what it cannot use
+    except Exception as error:  # the library raises errors of many types
         raise InputError(
             f"victim.folder={folder}: transformers cannot make a segmentation model of it ({first_line(error)})"
         ) from error

@@ -1,4 +1,4 @@
-"""Images larger than what a network works on: logits of overlapping windows, averaged."""
+"""Logits of images that are larger than a network's input: the mean over overlapping windows."""
 
 from collections.abc import Callable
 from functools import lru_cache
