@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 
 from benchmark import __version__
-from benchmark.cli.launch import CONFIGURATION_HELP
-from benchmark.cli.parsers import COMMANDS, Parser, command_line, find_command
+from benchmark.cli.launch import CONFIGURATION_HELP, find_command
+from benchmark.cli.parsers import COMMANDS, Parser, command_line
+from benchmark.config.groups import add_folder
 from benchmark.distributed.process_group import are_many
 from benchmark.distributed.termination import stoppable
 from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
@@ -17,13 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with stoppable(watch_parent=are_many()):
             return _dispatch(arguments)
-    except InputError as error:
+    except (InputError, ProcessError) as error:
         if not isinstance(error, ReportedError):
             print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ProcessError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, InputError) else 1
     except Stopped as stop:
         if not stop.reported:
             print(stop, file=sys.stderr)
@@ -35,19 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if not arguments or arguments[0].startswith("-"):
-        parser = _top_parser()
-        parser.parse(arguments)
-        parser.print_help()
-        return 2
-    name, rest = arguments[0], arguments[1:]
-    command = find_command(name)
-    return command.run(**vars(command.parser(name).parse(rest)))
-
-
-def _top_parser() -> Parser:
-    """Of the command line without a command."""
-    listing = "\n".join(f"  {name:10}{find_command(name).what}" for name in COMMANDS)
+    if arguments and not arguments[0].startswith("-"):
+        name, *rest = arguments
+        command = find_command(name)
+        options = vars(command.parser(name).parse(rest))
+        for folder in options.pop("config_dir", []):
+            add_folder(folder)
+        return command.run(**options)
+    listing = "\n".join(f"  {name:10}{find_command(name).summary}" for name in COMMANDS)
     parser = Parser(
         prog="python -m benchmark",
         usage="python -m benchmark COMMAND [KEY=VALUE ...]",
@@ -55,7 +48,9 @@ def _top_parser() -> Parser:
         epilog=f"commands\n{listing}\n\n{CONFIGURATION_HELP}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    return parser
+    parser.parse(arguments)  # ends here after --help and --version
+    parser.print_help()
+    return 2
 
 
 if __name__ == "__main__":

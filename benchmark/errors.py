@@ -1,7 +1,8 @@
 """How a command ends that does not end well, and the hint that goes with a mistyped name."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -9,6 +10,17 @@ class InputError(ValueError):
 
     Commands print the message alone, without a traceback, and exit with status 2.
     """
+
+
+@contextmanager
+def as_input_error(where: str, *kinds: type[Exception], remedy: str = "") -> Iterator[None]:
+    """Turn errors of these kinds, except InputErrors, into an InputError of one line: `WHERE: REASON; REMEDY`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except kinds as error:
+        raise InputError(" ".join(f"{where}: {error}".split()) + (f"; {remedy}" if remedy else "")) from error
 
 
 def did_you_mean(word: str, known: Iterable[object]) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from benchmark import __version__
 from benchmark.__main__ import main
-from benchmark.cli.parsers import COMMANDS, find_command
+from benchmark.cli.launch import find_command
+from benchmark.cli.parsers import COMMANDS
 from benchmark.config.groups import groups, headline, names
 from benchmark.errors import Stopped
 

@@ -7,26 +7,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.cli import environment
-from benchmark.cli.resume import attacked, check_same
+from benchmark.cli.resume import check_same
 from benchmark.config.build import build_data, build_loggers, build_plan
 from benchmark.config.overrides import assignment
 from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
+from benchmark.data.datamodule import SegmentationData
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import requested_stop
 from benchmark.errors import InputError, Stopped
+from benchmark.evaluation.plan import Plan
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from benchmark.data.datamodule import SegmentationData
-    from benchmark.evaluation.plan import Plan
-    from benchmark.tracking.guarded_logger import GuardedLogger
+from benchmark.tracking.guarded_logger import GuardedLogger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,7 @@ class Context:
 
     Attributes:
         cfg: the composed configuration.
-        config: the same, resolved and plain.
         folder: of the run; holds nothing before `begin`.
-        name: of the run, in its rows.
         run, training: these sections of the configuration.
         data: the data module.
         plan: attacks, targets, judge.
@@ -46,18 +44,28 @@ class Context:
     """
 
     cfg: DictConfig
-    config: dict[str, Any]
     folder: RunFolder
-    name: str
     run: RunSettings
     training: TrainingSettings
-    data: "SegmentationData"
-    plan: "Plan"
+    data: SegmentationData
+    plan: Plan
     processes: ProcessGroup
     resumed: bool
 
+    @property
+    def name(self) -> str:
+        """What rows call the run: `<run.name>/<stamp>`, in a sweep with a number, or the folder's last two parts."""
+        parts = self.folder.path.parts
+        last = max((place for place, part in enumerate(parts) if part == self.run.name), default=-2)
+        return "/".join(parts[last:])
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint that the configuration names."""
+        return None if self.cfg.victim.ckpt is None else Path(self.cfg.victim.ckpt)
+
     @contextmanager
-    def begin(self) -> "Iterator[list[GuardedLogger]]":
+    def begin(self) -> Iterator[list[GuardedLogger]]:
         """Write what is run into the folder and start the loggers; for when the input has proved usable."""
         if self.processes.first:
             self._begin()
@@ -65,7 +73,7 @@ class Context:
         loggers: list[GuardedLogger] = []
         status = 1
         try:
-            loggers += build_loggers(self.cfg, self.folder.path, self.config, str(self.folder.environment()["run_id"]))
+            loggers += build_loggers(self.cfg, self.folder.path, str(self.folder.environment()["run_id"]))
             yield loggers
             status = 0
         except InputError:
@@ -90,7 +98,8 @@ class Context:
     def _begin(self) -> None:
         if not self.resumed:
             data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
-            self.folder.begin(self.config, self.data.splits(), environment.started(self.processes) | data)
+            config: Any = OmegaConf.to_container(self.cfg, resolve=True)
+            self.folder.begin(config, self.data.splits(), environment.started(self.processes) | data)
             return
         tables.drop_traces_without_row(self.folder.path)
         before, now = self.folder.environment(), environment.machine(self.processes)
@@ -109,25 +118,24 @@ class Context:
 
     def attacked(self) -> dict[tuple[str, str], dict[str, Any]]:
         """(attack, id) -> row of what the run has done so far, the same in all processes; after `begin`, once."""
-        rows = attacked(self.folder.path)
+        path = self.folder.path
+        rows = tables.read(path).to_pylist() if tables.RECORDS.exists(path) else []
         # Nobody may add to them until all have read them.
         self.processes.barrier("rows read")
-        return rows
+        return {(row["attack"], row["id"]): row for row in rows}
 
     def _kept(self) -> str:
-        """What an interrupted run has brought about."""
+        """What is left of an interrupted run, for the message."""
+        remedy = f"to go on: python -m {sys.argv[0]} {shlex.quote(assignment('run.resume', self.folder.path))}"
         if tables.RECORDS.exists(self.folder.path):
             rows = tables.read(self.folder.path).num_rows
             # Another process may be writing its last one.
             least = "at least " if self.processes.size > 1 else ""
-            return f"{least}{rows} rows are kept; {self._go_on()}"
+            return f"{least}{rows} rows are kept; {remedy}"
         if self.folder.best_checkpoint.exists():
-            return f"the best victim so far is kept, {self.folder.best_checkpoint}; {self._go_on()}"
+            return f"the best victim so far is kept, {self.folder.best_checkpoint}; {remedy}"
         self._withdraw()
         return "nothing had been finished"
-
-    def _go_on(self) -> str:
-        return f"to go on: python -m {sys.argv[0]} {shlex.quote(assignment('run.resume', self.folder.path))}"
 
     def _withdraw(self) -> None:
         """Remove what `begin` wrote, unless a victim or rows have come of it."""
@@ -138,51 +146,29 @@ class Context:
 
 def open_context(cfg: DictConfig, processes: ProcessGroup) -> Context:
     """Check what can be checked before anything is computed, and make what the configuration names."""
-    import pytorch_lightning as pl
-
     path = run_folder()
     processes = processes.scoped(str(path))
     if processes.agree("folder", lambda: str(path)) != str(path):
         raise InputError(f"run.dir={path}: differs from process to process; give a fixed one")
-    # Asked only once all have come here and the first has not begun to write.
+    # All processes look at the folder before the first of them writes to it.
     folder = RunFolder(path)
     resumed, free = folder.has_begun, folder.is_free
     processes.barrier("opened")
-    # Without a configuration a start of this run has been killed before it could begin, or the folder is another's.
+    # A folder without a configuration is another's, or was left by a start that was killed early.
     if not resumed and not free:
         raise InputError(f"run.dir={path} is not empty; choose a folder of the run's own")
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
     check_config(config)
-    run, training = RunSettings(**config["run"]), TrainingSettings(**config["training"])
-    plan = build_plan(cfg)
+    run, training, plan = RunSettings(**config["run"]), TrainingSettings(**config["training"]), build_plan(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg.data)
     if resumed:
         check_same(folder, config, data.fingerprint())
     return Context(
-        cfg=cfg,
-        config=config,
-        folder=folder,
-        name=_name(path, run.name),
-        run=run,
-        training=training,
-        data=data,
-        plan=plan,
-        processes=processes,
-        resumed=resumed,
+        cfg=cfg, folder=folder, run=run, training=training, data=data, plan=plan, processes=processes, resumed=resumed
     )
 
 
 def run_folder() -> Path:
     """Where the run that Hydra has composed lies."""
-    from hydra.core.hydra_config import HydraConfig
-
     return Path(HydraConfig.get().runtime.output_dir)
-
-
-def _name(folder: Path, run_name: str) -> str:
-    """`<run.name>/<stamp>`, in a sweep with the run's number; of a folder chosen otherwise its last two parts."""
-    parts = folder.parts
-    if run_name in parts:
-        return "/".join(parts[len(parts) - 1 - parts[::-1].index(run_name) :])
-    return "/".join(parts[-2:])

@@ -1,4 +1,14 @@
-"""`dashboard`: a saved workspace and a report at Weights & Biases, so that nobody clicks them together."""
+"""Save a workspace and a report at Weights & Biases that compare attacks and runs.
+
+They show a leaderboard, clean and adversarial IoU, perturbation, cost, curves, pictures and training. The folders of
+the runs say which attacks and metrics there are, and panels name only those. The workspace can be changed by hand
+afterwards; calling this again makes a new one beside it.
+
+examples
+  python -m benchmark dashboard
+  python -m benchmark dashboard runs/fixed_budget/... --entity team
+  python -m benchmark dashboard --dry-run --out dashboard.json
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmark.atomic_files import save_text
 from benchmark.cli.parsers import Command, Parser
 from benchmark.config.groups import conf_folder
-from benchmark.errors import InputError
+from benchmark.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
     from benchmark.runs.folder import RunFolder
@@ -18,19 +28,13 @@ if TYPE_CHECKING:
 _RUNS = Path("runs")
 
 
-def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_run: bool, out: str | None) -> int:
-    """Save both and print their addresses, or write their specification.
+def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_run: bool, out: Path | None) -> int:
+    """Save both and print their addresses, or (`dry_run`) write their specification without a network.
 
-    Args:
-        runs: folders whose attacks are compared; empty: all below runs/ that have logged to the project.
-        project: None: the one the runs have logged to, without runs that of conf/logger/wandb.yaml.
-        entity: None: the key's own.
-        dry_run: write the specification only, without a network.
-        out: where to; None: to the standard output.
-
-    Raises:
-        InputError: no such runs, or none in that project, or they cannot be saved there.
+    Raises InputError if there are no such runs, or none in that project, and if nothing can be saved there.
     """
+    from omegaconf import OmegaConf
+
     from benchmark.runs.folder import RunFolder
     from benchmark.tracking.wandb.dashboard import make_dashboard
     from benchmark.tracking.wandb.dashboard_keys import Logged
@@ -41,8 +45,11 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     if not dry_run:
         _check_connection()
     folders = [RunFolder(run) for run in runs]
-    project = _project_of_all(folders, project) if folders else project or _default_project()
-    folders = folders or _found(project)
+    if folders:
+        project = _project_of_all(folders, project)
+    else:
+        project = project or str(OmegaConf.load(conf_folder() / "logger" / "wandb.yaml").project)
+        folders = _runs_of(project)
     logged = Logged.union(logged_by(folder) for folder in folders)
     if not logged.training and not logged.attacks:
         raise InputError(f"{folders[0].path}: has neither trained nor attacked yet; wait for it, or give another run")
@@ -68,22 +75,13 @@ def _project_of_all(folders: "Sequence[RunFolder]", expected: str | None) -> str
     return str(expected)
 
 
-def _found(project: str) -> "list[RunFolder]":
+def _runs_of(project: str) -> "list[RunFolder]":
     from benchmark.tracking.wandb.logged_runs import project_of, runs_below
 
-    folders = [folder for folder in runs_below(_RUNS) if project_of(folder) == project]
-    if not folders:
-        raise InputError(
-            f"no run below {_RUNS}/ logs to project {project}; make one with logger=wandb, give the folders of "
-            "runs, or --project"
-        )
-    return folders
-
-
-def _default_project() -> str:
-    from omegaconf import OmegaConf
-
-    return str(OmegaConf.load(conf_folder() / "logger" / "wandb.yaml").project)
+    if folders := [folder for folder in runs_below(_RUNS) if project_of(folder) == project]:
+        return folders
+    remedy = "make one with logger=wandb, give the folders of runs, or --project"
+    raise InputError(f"no run below {_RUNS}/ logs to project {project}; {remedy}")
 
 
 def _check_connection() -> None:
@@ -92,40 +90,32 @@ def _check_connection() -> None:
     connection = connect()
     if connection.mode != "online":
         reason = connection.reason or f"WANDB_MODE is {connection.mode}"
-        raise InputError(
-            f"dashboard: Weights & Biases cannot be asked ({reason}); set WANDB_API_KEY where there is a network, or "
-            "give --dry-run for the specification"
-        )
+        remedy = "set WANDB_API_KEY where there is a network, or give --dry-run for the specification"
+        raise InputError(f"dashboard: no connection to Weights & Biases ({reason}); {remedy}")
 
 
-def _write(made: "Dashboard", out: str | None) -> None:
-    text = json.dumps(made.specification(), indent=2, ensure_ascii=False)
+def _write(dashboard: "Dashboard", out: Path | None) -> None:
+    text = json.dumps(dashboard.specification(), indent=2, ensure_ascii=False)
     if out is None:
         print(text)
         return
-    try:
-        save_text(Path(out), text + "\n")
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another file") from error
+    with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another file"):
+        save_text(out, text + "\n")
     print(f"specification {out}")
 
 
 def _save(logged: "Logged", project: str, entity: str | None) -> None:
     import wandb
 
-    from benchmark.tracking.guard import in_one_line
     from benchmark.tracking.wandb.dashboard import make_dashboard
 
-    try:
-        made = make_dashboard(logged, project, entity or str(wandb.Api().default_entity))
-        made.report.save()  # first, because it finds out whether the project is there
-        made.workspace.save()
-        addresses = {name: part.url for name, part in made._asdict().items()}
-    except Exception as error:  # the client raises anything
-        raise InputError(
-            f"dashboard: cannot be saved in project {project} of {entity or 'the default entity'} "
-            f"({in_one_line(error)}); upload a run first (wandb sync), and check --project, --entity and the key"
-        ) from error
+    where = f"dashboard: cannot be saved in project {project} of {entity or 'the default entity'}"
+    remedy = "upload a run first (wandb sync), and check --project, --entity and the key"
+    with as_input_error(where, Exception, remedy=remedy):  # the client raises anything
+        dashboard = make_dashboard(logged, project, entity or str(wandb.Api().default_entity))
+        dashboard.report.save()  # first, because it finds out whether the project is there
+        dashboard.workspace.save()
+        addresses = {name: part.url for name, part in dashboard._asdict().items()}
     for name, address in addresses.items():
         print(f"{name:10}{address}")
 
@@ -136,23 +126,9 @@ def _add_arguments(parser: Parser) -> None:
     parser.add_argument("--project", help="by default that of the runs, or of conf/logger/wandb.yaml")
     parser.add_argument("--entity", help="user or team; by default the key's own")
     parser.add_argument("--dry-run", action="store_true", help="write the specification as JSON; needs no network")
-    parser.add_argument("--out", metavar="FILE", help="where --dry-run writes; by default to the standard output")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where --dry-run writes; by default to the standard output"
+    )
 
 
-COMMAND = Command(
-    what="a workspace and a report at Weights & Biases that compare attacks and runs",
-    run=dashboard,
-    add_arguments=_add_arguments,
-    usage="[RUN ...] [--project P] [--entity E] [--dry-run [--out FILE]]",
-    description="Save a workspace and a report for a project at Weights & Biases, and print their addresses:\n"
-    "leaderboard, clean and adversarial IoU, perturbation, cost, curves, pictures, training.",
-    epilog="""\
-Nothing is asked of the runs themselves: their folders say which attacks and metrics there are, and panels name only
-those. The workspace can be changed by hand afterwards; calling this again makes a new one beside it.
-
-examples
-  python -m benchmark dashboard
-  python -m benchmark dashboard runs/fixed_budget/... --entity team
-  python -m benchmark dashboard --dry-run --out dashboard.json
-""",
-)
+COMMAND = Command(text=__doc__, run=dashboard, add_arguments=_add_arguments)

@@ -1,4 +1,14 @@
-"""`data check`: reads a data set once, before anything is trained on it, and says what is in it and what is wrong."""
+"""Say what is in a data set, and what is wrong with it, before anything is trained on it.
+
+Reads all images and masks, and reports unreadable files, masks that do not go with their images, undeclared values,
+images that occur twice (by pixels, and by a perceptual hash), patients in two splits, masks that fit another image
+better, blank images, and empty masks. The folder gets check.md, findings.csv and sheet_SPLIT.png, where images with a
+finding are framed. Exit status: 0 nothing wrong (there may be notes), 1 something to look at, 2 bad input.
+
+examples
+  python -m benchmark data check isic2018 root=PATH
+  python -m benchmark data check folder root=PATH 'encoding={0:0,1:1}' --out checked
+"""
 
 import csv
 import io
@@ -7,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.parsers import Command, Parser
-from benchmark.config.groups import add_folder, names
-from benchmark.errors import InputError, did_you_mean
+from benchmark.config.groups import names
+from benchmark.errors import InputError, as_input_error, did_you_mean
 
 if TYPE_CHECKING:
     from benchmark.data.source import Source
@@ -16,16 +26,16 @@ if TYPE_CHECKING:
     from benchmark.data_check.scan import Item
 
 
-def data(action: str, name: str, overrides: Sequence[str], out: str | None, config_dir: Path | None = None) -> int:
+def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> int:
     """Check the data set `name`, configured by `overrides` such as root=PATH; returns 1 if there are problems, else 0.
 
-    Written to the folder `out` (by default `data_check_NAME`) are the tables, all findings and a contact sheet for each
-    split. Raises InputError for a data set that cannot be opened at all, and for an unknown `action`.
+    The folder `out`, by default `data_check_NAME`, gets the tables, all findings and a contact sheet for each split.
+    Raises InputError for a data set that cannot be opened at all, and for an unknown `action`.
     """
     if action != "check":
         raise InputError(f"data {action}: unknown{did_you_mean(action, ['check'])}; write data check NAME root=PATH")
-    source = _source(name, overrides, config_dir)
-    folder = Path(out if out is not None else f"data_check_{name}")
+    source = _source(name, overrides)
+    folder = out or Path(f"data_check_{name}")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is no folder; choose another")
     from benchmark.atomic_files import save_text
@@ -37,30 +47,25 @@ def data(action: str, name: str, overrides: Sequence[str], out: str | None, conf
     items = scan(source)
     findings = find(items, source.background)
     tables = grids(source, items, findings)
-    try:
+    with as_input_error(f"--out {folder}: cannot be written", OSError, remedy="choose another"):
         folder.mkdir(parents=True, exist_ok=True)
         save_text(folder / "check.md", markdown(tables))
         save_text(folder / "findings.csv", _csv(items, findings))
         _save_sheets(folder, source, items, findings)
-    except OSError as error:
-        raise InputError(f"--out {folder}: cannot be written ({error}); choose another") from error
     print_tables(tables)
     problems = sum(finding.is_problem for finding in findings)
     print(f"{problems or 'no'} problem{'' if problems == 1 else 's'}; tables, findings and contact sheets: {folder}")
     return 1 if problems else 0
 
 
-def _source(name: str, overrides: Sequence[str], config_dir: Path | None) -> "Source":
+def _source(name: str, overrides: Sequence[str]) -> "Source":
     """The source of conf/data/NAME.yaml; keys are those below `data`, with or without that prefix."""
-    if config_dir is not None:
-        add_folder(config_dir)
-    if name not in names("data"):
-        known = names("data")
+    if name not in (known := names("data")):
         raise InputError(f"there is no data {name!r}{did_you_mean(name, known)}; data is one of {', '.join(known)}")
     from benchmark.config.build import build_data
     from benchmark.config.compose import compose
 
-    return build_data(compose([f"data={name}", *map(_override, overrides)], config_dir).data).source
+    return build_data(compose([f"data={name}", *map(_override, overrides)]).data).source
 
 
 def _override(text: str) -> str:
@@ -79,9 +84,9 @@ def _csv(items: "Sequence[Item]", findings: "Sequence[Finding]") -> str:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(["kind", "problem", "images", "score", "detail"])
     for finding in findings:
-        who = " ".join(items[place].name for place in finding.places)
+        images = " ".join(items[place].name for place in finding.places)
         score = "" if finding.score is None else f"{finding.score:.4g}"
-        lines.writerow([finding.kind, finding.is_problem, who, score, finding.detail])
+        lines.writerow([finding.kind, finding.is_problem, images, score, finding.detail])
     return text.getvalue()
 
 
@@ -107,24 +112,8 @@ def _add_arguments(parser: Parser) -> None:
     parser.add_argument("action", metavar="check", help="read everything once and report")
     parser.add_argument("name", metavar="NAME", help="a file of conf/data, see `list data`")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="its keys: root=PATH, or data.root=PATH")
-    parser.add_argument("--out", metavar="FOLDER", help="where the report goes; by default data_check_NAME")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the report goes; by default data_check_NAME")
     parser.add_config_dir()
 
 
-COMMAND = Command(
-    what="data check NAME root=PATH: what is in a data set, and what is wrong with it",
-    run=data,
-    add_arguments=_add_arguments,
-    usage="check NAME [KEY=VALUE ...] [--out FOLDER]",
-    epilog="""\
-Read are all images and masks, also where some cannot be. Found are unreadable files, masks that do not go with their
-images, undeclared values, images that are there twice (by pixels, and by a perceptual hash), patients in two splits,
-masks that fit another image better, blank images, empty masks. The folder gets check.md, findings.csv and
-sheet_SPLIT.png, where images with a finding are framed. Exit status: 0 nothing wrong (there may be notes), 1 something
-to look at, 2 bad input.
-
-examples
-  python -m benchmark data check isic2018 root=PATH
-  python -m benchmark data check folder root=PATH 'encoding={0:0,1:1}' --out checked
-""",
-)
+COMMAND = Command(text=__doc__, run=data, add_arguments=_add_arguments)

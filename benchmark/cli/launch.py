@@ -1,22 +1,24 @@
-"""Commands that run a configuration: their arguments, and the way through Hydra to one run or to a sweep."""
+"""Finding a command; and running a configuration, through Hydra, once or for every run of a sweep."""
 
 import logging
 import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.parsers import Command, Parser
-from benchmark.config.groups import add_folder, conf_folder
+from benchmark.cli.parsers import COMMANDS, Command, Parser
+from benchmark.config.groups import add_folder, conf_folder, further_folders
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.distributed.process_group import ProcessGroup, are_many, join
-from benchmark.errors import InputError, ReportedError, Stopped
+from benchmark.errors import InputError, ReportedError, Stopped, as_input_error, did_you_mean
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -46,9 +48,12 @@ examples
 """How a configuration is written on the command line; stands in the help of every command that takes one."""
 
 
-def configured_command(name: str, what: str) -> Command:
-    """A command that runs a configuration: the function `name` of the module `benchmark.cli.NAME`."""
-    return Command(what=what, run=partial(launch, name), add_arguments=_add_arguments, epilog=CONFIGURATION_HELP)
+# The function NAME of each module `benchmark.cli.NAME` is called with the configuration.
+_CONFIGURED = {
+    "run": "Train a victim (or take the one of victim.ckpt), attack the test images, and show the result.",
+    "train": "Train a victim.",
+    "attack": "Attack the test images of a trained victim (victim.ckpt=PATH, or a network of yours: victim=python).",
+}
 
 
 def _add_arguments(parser: Parser) -> None:
@@ -58,21 +63,60 @@ def _add_arguments(parser: Parser) -> None:
     parser.add_config_dir()
 
 
-def launch(
-    command: str, overrides: Sequence[str], *, multirun: bool, show_config: bool, config_dir: Path | None = None
-) -> int:
+def find_command(name: str) -> Command:
+    """The command of this name. Raises InputError if there is none."""
+    if name not in COMMANDS:
+        raise InputError(f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; see python -m benchmark --help")
+    if name in _CONFIGURED:
+        text = f"{_CONFIGURED[name]}\n\n{CONFIGURATION_HELP}"
+        return Command(text=text, run=partial(launch, name), add_arguments=_add_arguments)
+    return import_module(f"benchmark.cli.{name}").COMMAND
+
+
+def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_config: bool) -> int:
     """Compose the configuration and hand it to the command, once or (`multirun`) for every combination.
 
-    Started as one of several processes, it first finds the others. `config_dir` is a folder of further groups and of
-    the Python modules they name, see `groups.add_folder`.
+    Started as one of several processes, it first finds the others.
     """
     processes = join()
     if not processes.first:
         _silence()
+    with _reported_once(processes):
+        from benchmark.cli.resume import resumed_overrides
+        from benchmark.config.compose import hydra_arguments, one_line_errors
+        from benchmark.config.failures import Failures
+        from benchmark.config.overrides import parse
+
+        given = [parse(text) for text in overrides]
+        if multirun and any(override.key == "run.resume" for override in given):
+            raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of a sweep")
+        given = resumed_overrides(given)
+        _check_launcher(given, multirun)
+        import hydra
+
+        register_resolvers(processes.agree("stamp", make_stamp))
+        # Hydra then raises its errors instead of printing them with its own advice.
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+        flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
+        failures = Failures(sweep=multirun)
+        before, sys.argv = sys.argv, [f"benchmark {command}", *hydra_arguments(given), *flags]
+        task = _Task(command, failures, further_folders(), sys.argv, processes)
+        try:
+            place = as_input_error("the run's folder cannot be made", OSError, remedy="give another run.dir")
+            with place, one_line_errors():
+                hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
+        finally:
+            sys.argv = before
+        status = failures.status()
+    processes.leave()
+    return status
+
+
+@contextmanager
+def _reported_once(processes: ProcessGroup) -> Iterator[None]:
+    """Mark errors that another process reports, so that the user reads each once."""
     try:
-        status = _launch(
-            processes, command, overrides, multirun=multirun, show_config=show_config, config_dir=config_dir
-        )
+        yield
     except InputError as error:
         if processes.first_to_report(str(error)):
             raise
@@ -80,115 +124,62 @@ def launch(
     except Stopped as stop:
         stop.reported = stop.reported or not processes.first
         raise
-    processes.leave()
-    return status
 
 
-def _launch(
-    processes: ProcessGroup,
-    command: str,
-    overrides: Sequence[str],
-    *,
-    multirun: bool,
-    show_config: bool,
-    config_dir: Path | None,
-) -> int:
-    if config_dir is not None:
-        add_folder(config_dir)
-    from benchmark.cli.resume import resumed_overrides
-    from benchmark.config.overrides import parse_all
-
-    given = parse_all(overrides)
-    if multirun and any(override.key == "run.resume" for override in given):
-        raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of the sweep")
-    given = resumed_overrides(given)
-    _check_launcher(given, multirun)
-    import hydra
-
-    from benchmark.config.compose import hydra_arguments, one_line_errors
-    from benchmark.config.failures import Failures
-
-    register_resolvers(processes.agree("stamp", make_stamp))
-    # Hydra then raises its errors instead of printing them with its own advice.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    flags = [flag for flag, wanted in (("--multirun", multirun), ("--cfg=job", show_config)) if wanted]
-    failures = Failures(sweep=multirun)
-    before, sys.argv = sys.argv, [f"benchmark {command}", *hydra_arguments(given, config_dir), *flags]
-    task = _Task(command, failures, config_dir, sys.argv, processes)
-    try:
-        with one_line_errors():
-            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
-    except OSError as error:
-        raise InputError(f"the run's folder cannot be made ({error}); give another run.dir") from error
-    finally:
-        sys.argv = before
-    return failures.status()
-
-
+@dataclass
 class _Task:
     """What Hydra runs for each configuration; a launcher may pickle it and run it in a process of its own."""
 
-    def __init__(
-        self, command: str, failures: "Failures", config_dir: Path | None, arguments: list[str], processes: ProcessGroup
-    ) -> None:
-        self._command, self._failures = command, failures
-        self._config_dir = None if config_dir is None else config_dir.resolve()
-        self._arguments, self._processes = arguments, processes
+    command: str
+    failures: "Failures"
+    folders: list[Path]
+    arguments: list[str]
+    processes: ProcessGroup
 
     def __call__(self, cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
 
         from benchmark.distributed.termination import stoppable
 
-        if self._failures.elsewhere:
-            self._settle_in()
+        if self.failures.elsewhere:
+            # Make up for what `launch` did in the process that started the sweep; Hydra brings its resolvers itself.
+            for folder in self.folders:
+                add_folder(folder)
+            sys.argv = self.arguments
+            self.processes = join()
         _quiet()
-        if self._failures.sweep:
+        if self.failures.sweep:
             print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
         # Also in a job of submitit's, which ignores SIGTERM: nothing would end it before its time.
-        with self._failures.collected(), stoppable(watch_parent=are_many()):
+        with self.failures.collected(), stoppable(watch_parent=are_many()):
             self._run(cfg)
 
     def _run(self, cfg: "DictConfig") -> None:
         """Run the command in this process, or start as many as the trainer needs."""
+        from hydra.core.hydra_config import HydraConfig
         from omegaconf import DictConfig, OmegaConf
 
         from benchmark.cli.context import run_folder
-        from benchmark.distributed.launcher import missing_processes
+        from benchmark.config.overrides import assignment, parse
+        from benchmark.distributed.launcher import missing_processes, start_processes
 
+        folder = run_folder()
         trainer = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
         try:
-            if missing := missing_processes(trainer, self._processes):  # type: ignore[arg-type]
-                self._start(missing)
+            if missing := missing_processes(trainer, self.processes):  # type: ignore[arg-type]
+                overrides = [text for text in HydraConfig.get().overrides.task if parse(text).key != "run.dir"]
+                further = [f"--config-dir={folder}" for folder in self.folders]
+                start_processes(missing, [self.command, *overrides, assignment("run.dir", folder), *further])
             else:
-                _task(self._command)(cfg, self._processes)
+                getattr(import_module(f"benchmark.cli.{self.command}"), self.command)(cfg, self.processes)
         finally:
             # Hydra makes the folder before anything is known to be right.
-            folder = run_folder()
-            if self._processes.first and folder.is_dir() and not any(folder.iterdir()):
+            if self.processes.first and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-
-    def _start(self, processes: int) -> None:
-        from hydra.core.hydra_config import HydraConfig
-
-        from benchmark.cli.context import run_folder
-        from benchmark.config.overrides import assignment, parse
-        from benchmark.distributed.launcher import start_processes
-
-        overrides = [text for text in HydraConfig.get().overrides.task if parse(text).key != "run.dir"]
-        directory = [] if self._config_dir is None else [f"--config-dir={self._config_dir}"]
-        start_processes(processes, [self._command, *overrides, assignment("run.dir", run_folder()), *directory])
-
-    def _settle_in(self) -> None:
-        """Make up for what `launch` did in the process that started the sweep; Hydra brings its resolvers itself."""
-        if self._config_dir is not None:
-            add_folder(self._config_dir)
-        sys.argv = self._arguments
-        self._processes = join()
 
 
 def _silence() -> None:
-    """What all processes would say alike, the first one says; errors are said by whoever has one."""
+    """Keep this process from printing what the first one prints; errors are printed by the process that meets them."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -209,10 +200,6 @@ def _quiet() -> None:
         r"The `srun` command is available on your system but is not used",  # a login node may train too
     ):
         warnings.filterwarnings("ignore", message=message)
-
-
-def _task(command: str) -> Callable[["DictConfig", ProcessGroup], None]:
-    return getattr(import_module(f"benchmark.cli.{command}"), command)
 
 
 def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:

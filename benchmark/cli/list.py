@@ -1,18 +1,14 @@
-"""`list`: what there is to choose from."""
-
-from pathlib import Path
+"""List attacks, victims, data sets, targets and experiments, one line each."""
 
 from benchmark.cli.parsers import Command, Parser
-from benchmark.config.groups import add_folder, groups, headline, names
+from benchmark.config.groups import groups, headline, names
 from benchmark.errors import InputError, did_you_mean
 
 _FIRST = ("attack", "victim", "data", "target", "experiment")
 
 
-def list_names(group: str | None = None, config_dir: Path | None = None) -> int:
-    """Print each name of a group, or of all, with the first comment of its file; `config_dir` has further ones."""
-    if config_dir is not None:
-        add_folder(config_dir)
+def list_names(group: str | None = None) -> int:
+    """Print each name of a group, or of all, with the first comment of its file."""
     if group is not None and group not in groups():
         raise InputError(f"unknown group {group!r}{did_you_mean(group, groups())}; groups are {', '.join(groups())}")
     ordered = sorted(groups(), key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
@@ -28,8 +24,4 @@ def _add_arguments(parser: Parser) -> None:
     parser.add_config_dir()
 
 
-COMMAND = Command(
-    what="attacks, victims, data sets, targets and experiments, one line each",
-    run=list_names,
-    add_arguments=_add_arguments,
-)
+COMMAND = Command(text=__doc__, run=list_names, add_arguments=_add_arguments)

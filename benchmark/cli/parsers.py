@@ -4,18 +4,20 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from benchmark.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 COMMANDS = (
     *("run", "train", "attack", "transfer", "report", "export", "convert"),
     *("dashboard", "data", "verify", "victims", "bench", "list"),
 )
-"""What can follow `python -m benchmark`, in the order of the help. Each is a module of `benchmark.cli` that defines
-COMMAND and imports nothing heavy before the command runs."""
+"""What can follow `python -m benchmark`, in the order of the help. Each is a module of `benchmark.cli`; those that do
+not run a configuration define COMMAND and import nothing heavy before it runs."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,9 +39,9 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def add_config_dir(self) -> None:
-        """Add --config-dir, for commands that choose from the configuration's groups."""
+        """Add --config-dir, for commands that choose from the configuration's groups; `main` handles it for them."""
         what = "a folder with files of your own: attack/NAME.yaml and so on, and the Python modules they name"
-        self.add_argument("--config-dir", type=Path, metavar="DIR", help=what)
+        self.add_argument("--config-dir", type=Path, action="append", default=[], metavar="DIR", help=what)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,41 +49,50 @@ class Command:
     """A command and its help.
 
     Attributes:
-        what: the command in a few words.
-        run: is called with the options as keyword arguments and returns the exit status.
+        text: the help, usually the docstring of the command's module. Its first paragraph stands in the list of
+            commands and above the options, the rest below them.
+        run: takes the options as keyword arguments and returns the exit status.
         add_arguments: adds the options to a parser.
-        usage: what follows the command's name; None: as argparse composes it.
-        description: of the help; None: `what`.
-        epilog: the last part of the help: further explanation and examples.
     """
 
-    what: str
+    text: str | None
     run: Callable[..., int]
     add_arguments: Callable[[Parser], None]
-    usage: str | None = None
-    description: str | None = None
-    epilog: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the help."""
+        return (self.text or "").partition("\n\n")[0]
 
     def parser(self, name: str) -> Parser:
         """Of what follows the command, which is called `name`."""
-        prog = f"python -m benchmark {name}"
-        parser = Parser(
-            prog=prog,
-            usage=None if self.usage is None else f"{prog} {self.usage}",
-            description=self.description or self.what,
-            epilog=self.epilog,
-        )
+        epilog = (self.text or "").partition("\n\n")[2]
+        parser = Parser(prog=f"python -m benchmark {name}", description=self.summary, epilog=epilog)
         self.add_arguments(parser)
         return parser
+
+
+def whole_number(text: str) -> int:
+    """The type of arguments that count something: an integer of at least 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    return int(text)
+
+
+def check_target(option: str, file: Path) -> None:
+    """Raise InputError if the file that an option names cannot be written."""
+    if file.is_dir() or not file.resolve().parent.is_dir():
+        raise InputError(f"{option} {file}: must be a file in a folder that exists; give another")
+
+
+def progress_bar(what: str, total: int, unit: str) -> "tqdm[NoReturn]":
+    """A bar on standard error, to be updated by hand; without a terminal, where each refresh is a line, it is slow."""
+    from tqdm import tqdm
+
+    interval = 0.2 if sys.stderr.isatty() else 10
+    return tqdm(total=total, desc=what, unit=unit, mininterval=interval, dynamic_ncols=True)
 
 
 def command_line() -> list[str]:
     """What the user has typed after `python -m benchmark`."""
     return sys.argv[1:]
-
-
-def find_command(name: str) -> Command:
-    """The command of this name. Raises InputError if there is none."""
-    if name not in COMMANDS:
-        raise InputError(f"unknown command {name!r}{did_you_mean(name, COMMANDS)}; see python -m benchmark --help")
-    return import_module(f"benchmark.cli.{name}").COMMAND

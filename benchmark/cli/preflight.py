@@ -1,6 +1,7 @@
 """Checks that find, before anything is computed or written, what would stop a run later."""
 
-from typing import TYPE_CHECKING
+import pytorch_lightning as pl
+from torch.utils.data import Dataset
 
 from benchmark.callbacks.attack_epoch import check_precision
 from benchmark.cli.context import Context
@@ -9,21 +10,14 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.session import Session
 from benchmark.images.quantisation import Quantizer
-
-if TYPE_CHECKING:
-    import pytorch_lightning as pl
-    from torch.utils.data import Dataset
-
-    from benchmark.victims.task import Victim
+from benchmark.victims.task import Victim
 
 
-def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -> None:
-    """Read the images, draw the targets, build trainer and engines, predict one image; raise InputError for all that.
+def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> None:
+    """Read the images, draw the targets, build trainer and engines, and predict one image.
 
-    Args:
-        context, victim: of the run.
-        fits: whether the victim will be trained.
-        attacks: whether the test images will be attacked.
+    `fits` says whether the victim will be trained, `attacks` whether the test images will be attacked. Raises
+    InputError for whatever would stop the run.
     """
     trainer = build_trainer(context.cfg, context.folder.path, [], [], context.processes)
     check_precision(trainer)
@@ -37,7 +31,7 @@ def rehearse(context: Context, victim: "Victim", *, fits: bool, attacks: bool) -
         _rehearse_attack(context, victim, "test")
 
 
-def _rehearse_training(context: Context, trainer: "pl.Trainer") -> None:
+def _rehearse_training(context: Context, trainer: pl.Trainer) -> None:
     for name in ("max_epochs", "limit_train_batches", "limit_val_batches"):
         if getattr(trainer, name) == 0:
             raise InputError(f"trainer.{name}=0: no victim would be trained and chosen by validation; give at least 1")
@@ -50,7 +44,7 @@ def _rehearse_training(context: Context, trainer: "pl.Trainer") -> None:
     context.data.train_dataloader()
 
 
-def _rehearse_attack(context: Context, victim: "Victim", split: str) -> None:
+def _rehearse_attack(context: Context, victim: Victim, split: str) -> None:
     data = context.data
     dataset: Dataset = (data.test_dataloader() if split == "test" else data.val_dataloader()).dataset
     images = split_of(data, split)

@@ -9,7 +9,6 @@ from benchmark.config.groups import conf_folder, names
 from benchmark.config.overrides import Override, assignment, parse
 from benchmark.errors import InputError
 from benchmark.results.run_settings import FREE, flat, is_in
-from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 
 _CODE = ("victim.factory", "victim.program")  # keys that name code to run, besides every `_target_`
@@ -18,12 +17,8 @@ _HARMLESS = re.compile(r"\$\{(?:[\w.]+|(?:of255|stamp|oc\.env):[^${}]*)\}")
 
 # What only the training depends on, which may be over.
 _TRAINING = (
-    "trainer",
-    "training",
-    "adversarial_training",
-    "victim.learning_rate",
-    "victim.weight_decay",
-    "victim.schedule",
+    *("trainer", "training", "adversarial_training"),
+    *("victim.learning_rate", "victim.weight_decay", "victim.schedule"),
 )
 
 
@@ -44,7 +39,7 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
     again = {(override.key, override.package) for override in given}
     free: tuple[str, ...] = ("run.dir", "run.resume")
     if ("trainer", None) in again:
-        # Another trainer, other hardware: how many devices the one before had says nothing of it.
+        # Another trainer means other hardware, for which the saved number of devices says nothing.
         free += tuple(key for key in FREE if key.startswith("trainer."))
     kept = [
         override
@@ -60,9 +55,8 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
 def _saved_overrides(folder: Path) -> list[Override]:
     saved = RunFolder(folder).environment().get("overrides")
     if not isinstance(saved, list):
-        raise InputError(
-            f"{folder}: environment.json does not list the overrides of the run; give the command that started it"
-        )
+        remedy = "give the command that started the run"
+        raise InputError(f"{folder}: environment.json has no list of overrides; {remedy}")
     try:
         return [parse(str(text)) for text in saved]
     except InputError as error:
@@ -92,9 +86,7 @@ def check_same(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -
     for key in sorted(before.keys() | now.keys()):
         if not is_in(key, free) and before.get(key) != now.get(key):
             values = f"{before.get(key, 'not set')} in that run, {now.get(key, 'not set')} now"
-            raise InputError(
-                f"run.dir={folder.path} holds another run: {key} is {values}; choose a folder of the run's own"
-            )
+            raise InputError(f"run.dir={folder.path} holds another run: {key} is {values}; choose another folder")
     if environment.get("data_fingerprint") != fingerprint:
         raise InputError(
             f"run.dir={folder.path}: the data have changed since the run began (fingerprint "
@@ -110,10 +102,3 @@ def check_victim(folder: RunFolder, weights_sha256: str) -> None:
             f"run.dir={folder.path}: its rows were made with another victim (weights {str(before)[:12]}, "
             f"now {weights_sha256[:12]}); give that checkpoint or start a new run"
         )
-
-
-def attacked(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """(attack, id) -> row of what need not be attacked again."""
-    if not tables.RECORDS.exists(folder):
-        return {}
-    return {(row["attack"], row["id"]): row for row in tables.read(folder).to_pylist()}

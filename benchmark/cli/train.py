@@ -1,48 +1,38 @@
-"""`train`: make a victim."""
+"""The command `train`: train a victim."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchmark.cli.launch import configured_command
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from benchmark.callbacks.adversarial_training import MONITOR, AdversarialTraining
+from benchmark.callbacks.progress import TrainingProgress
+from benchmark.callbacks.validation_attack import ValidationAttack
+from benchmark.cli.chosen_victim import chosen_victim, victim_name
+from benchmark.cli.context import Context, open_context
+from benchmark.cli.preflight import rehearse
+from benchmark.config.build import build_adversarial_training, build_trainer
+from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
-
-if TYPE_CHECKING:
-    import pytorch_lightning as pl
-    from omegaconf import DictConfig
-
-    from benchmark.cli.context import Context
-    from benchmark.distributed.process_group import ProcessGroup
-    from benchmark.tracking.guarded_logger import GuardedLogger
-    from benchmark.victims.task import Victim
-
-COMMAND = configured_command("train", "train a victim")
+from benchmark.tracking.guarded_logger import GuardedLogger
+from benchmark.victims.checkpoint_io import read_checkpoint
+from benchmark.victims.task import Victim
 
 
-def train(cfg: "DictConfig", processes: "ProcessGroup") -> None:
+def train(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Train a victim and say where its checkpoint is."""
-    from benchmark.cli.chosen_victim import victim_from_config
-    from benchmark.cli.context import open_context
-    from benchmark.cli.preflight import rehearse
-
     context = open_context(cfg, processes)
-    if cfg.victim.ckpt is not None:
+    if context.checkpoint is not None:
         raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
-    victim = victim_from_config(context)
+    victim = chosen_victim(cfg, context.data)
     rehearse(context, victim, fits=True, attacks=False)
     with context.begin() as loggers:
         train_victim(context, victim, loggers)
 
 
-def train_victim(context: "Context", victim: "Victim", loggers: "list[GuardedLogger]") -> Path:
+def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger]) -> Path:
     """Fit, or go on with it; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
-    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-
-    from benchmark.callbacks.adversarial_training import MONITOR, AdversarialTraining
-    from benchmark.callbacks.progress import TrainingProgress
-    from benchmark.callbacks.validation_attack import ValidationAttack
-    from benchmark.cli.chosen_victim import victim_name
-    from benchmark.config.build import build_adversarial_training, build_trainer
-
     settings, folder = context.training, context.folder
     if folder.environment().get("trained"):
         _take_best(victim, folder.best_checkpoint)
@@ -68,10 +58,8 @@ def train_victim(context: "Context", victim: "Victim", loggers: "list[GuardedLog
         )
     trainer = build_trainer(context.cfg, folder.path, loggers, callbacks, context.processes)
     images = len(context.data.splits()["train"])
-    print(
-        f"training {victim_name(context, victim)} on {images} images of {context.data.name} in {folder.path}",
-        flush=True,
-    )
+    name = victim_name(context.cfg, victim)
+    print(f"training {name} on {images} images of {context.data.name} in {folder.path}", flush=True)
     last = folder.last_checkpoint if context.resumed and folder.last_checkpoint.exists() else None
     trainer.fit(victim, datamodule=context.data, ckpt_path=last, weights_only=True)
     if not checkpoint.best_model_path:
@@ -84,9 +72,7 @@ def train_victim(context: "Context", victim: "Victim", loggers: "list[GuardedLog
     return path
 
 
-def _take_best(victim: "Victim", path: Path) -> None:
-    from benchmark.victims.checkpoint_io import read_checkpoint
-
+def _take_best(victim: Victim, path: Path) -> None:
     if not path.exists():
         raise InputError(f"{path}: is missing, and the training is over; start a new run")
     _, weights = read_checkpoint(path)

@@ -1,35 +1,36 @@
-"""`victims`: trained victims as files that hold no code, and back."""
+"""Export trained victims as files that hold no code, and import such files.
+
+An export holds weights, hyper-parameters (architecture, classes, head, normalisation, what is around the network) and
+what the run's folder knows (data and their fingerprint, validation and test IoU), as safetensors with a model card.
+`import` reads such a file, or a folder of save_pretrained of segmentation-models-pytorch.
+
+examples
+  python -m benchmark victims export runs/demo/.../checkpoints/best.ckpt unet_skin --licence cc-by-4.0
+  python -m benchmark victims import unet_skin --out unet_skin.ckpt
+"""
 
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
 from benchmark.cli.parsers import Command, Parser
-from benchmark.errors import InputError, did_you_mean
+from benchmark.errors import InputError, as_input_error, did_you_mean
 
 ACTIONS = ("export", "import")
 
 
-def victims(action: str, path: str, target: str | None, out: str | None, licence: str | None) -> int:
-    """Export a checkpoint as safetensors with a model card, or import such a file as a checkpoint.
+def victims(action: str, path: Path, target: Path | None, out: Path | None, licence: str | None) -> int:
+    """Export the checkpoint `path` as safetensors with a model card, or import `path` as the checkpoint `out`.
 
-    Args:
-        action: "export" or "import".
-        path: the checkpoint; or the file, or the folder with model.safetensors.
-        target: of `export`: FILE.safetensors, or a folder, which gets model.safetensors and README.md.
-        out: of `import`: the checkpoint to write.
-        licence: of the exported weights, for the card.
-
-    Raises:
-        InputError: nothing to read, nowhere to write, or no victim.
+    Raises InputError for a file that cannot be read or written, and for one that holds no victim.
     """
     if action == "export":
         if target is None or out is not None:
             raise InputError("victims export: needs a checkpoint and where to: CKPT FOLDER or CKPT FILE.safetensors")
-        return _export(Path(path), Path(target), licence)
+        return _export(path, target, licence)
     if action == "import":
         if out is None or target is not None or licence is not None:
             raise InputError("victims import: needs what to read and where to write: FILE --out CKPT")
-        return _import(Path(path), Path(out))
+        return _import(path, out)
     raise InputError(f"victims {action}: unknown{did_you_mean(action, ACTIONS)}; write victims {' or '.join(ACTIONS)}")
 
 
@@ -55,12 +56,10 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
         **provenance(checkpoint, tensors_sha256(weights)),
     }
     numbers = sum(tensor.numel() for tensor in weights.values())
-    try:
+    with as_input_error(f"{target}: cannot be written", OSError, remedy="choose another place"):
         file.parent.mkdir(parents=True, exist_ok=True)
         save_victim(saved, weights, file, about)
         save_text(card, model_card(saved, numbers, about, target.name))
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
     print(f"victim   {file}\ncard     {card}\nweights  {about['weights_sha256']}")
     return 0
 
@@ -77,36 +76,23 @@ def _import(path: Path, out: Path) -> int:
     if not needs_adapter(saved):
         victim = restore_victim(saved, weights, path)
         saved, weights = dict(victim.hparams), victim.state_dict()
-    try:
+    with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another place"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(saved, weights, out)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror}); choose another place") from error
     how = " (of a network of your own: attack it with the victim= it was trained with)" if needs_adapter(saved) else ""
     print(f"victim   {out}{how}\nweights  {tensors_sha256(weights)}")
     return 0
 
 
 def _add_arguments(parser: Parser) -> None:
+    parser.usage = "%(prog)s export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT"
     parser.add_argument("action", metavar="export|import", help="to safetensors, or from them")
-    parser.add_argument("path", metavar="PATH", help="what to export or import, see below")
-    parser.add_argument("target", nargs="?", metavar="TARGET", help="of export: a folder, or FILE.safetensors")
-    parser.add_argument("--out", metavar="CKPT", help="of import: the checkpoint to write")
+    parser.add_argument("path", type=Path, metavar="PATH", help="what to export or import, see below")
+    parser.add_argument(
+        "target", nargs="?", type=Path, metavar="TARGET", help="of export: a folder, or FILE.safetensors"
+    )
+    parser.add_argument("--out", type=Path, metavar="CKPT", help="of import: the checkpoint to write")
     parser.add_argument("--licence", metavar="TEXT", help="of export: the licence of the weights, for the card")
 
 
-COMMAND = Command(
-    what="victims export CKPT FOLDER, victims import FILE --out CKPT: trained victims to hand on",
-    run=victims,
-    add_arguments=_add_arguments,
-    usage="export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT",
-    epilog="""\
-Exported are weights, hyper-parameters (architecture, classes, head, normalisation, what is around the network) and
-what the run's folder knows (data and their fingerprint, validation and test IoU), as safetensors with a model card,
-which cannot execute code. Imported is that, or a folder of save_pretrained of segmentation-models-pytorch.
-
-examples
-  python -m benchmark victims export runs/demo/.../checkpoints/best.ckpt unet_skin --licence cc-by-4.0
-  python -m benchmark victims import unet_skin --out unet_skin.ckpt
-""",
-)
+COMMAND = Command(text=__doc__, run=victims, add_arguments=_add_arguments)

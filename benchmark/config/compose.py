@@ -1,8 +1,7 @@
 """One way from overrides to a configuration, for commands that run it and for those that only read it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -12,28 +11,23 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.config.failures import one_line
-from benchmark.config.groups import add_folder, conf_folder, groups, names
-from benchmark.config.overrides import Override, parse_all, quoted
+from benchmark.config.groups import conf_folder, further_folders, groups, names
+from benchmark.config.overrides import Override, parse, quoted
 from benchmark.config.resolvers import make_stamp, register_resolvers
-from benchmark.config.schema import check_config
 from benchmark.errors import InputError, did_you_mean
 
 
-def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
-    """The configuration that overrides of `conf/config.yaml` give.
-
-    Args:
-        overrides: KEY=VALUE and GROUP=NAME.
-        config_dir: a folder of further groups and of the Python modules they name, see `groups.add_folder`.
+def compose(overrides: Iterable[str]) -> DictConfig:
+    """The configuration that overrides of `conf/config.yaml` give, KEY=VALUE and GROUP=NAME.
 
     Raises:
         InputError: an override that cannot be read, a key or a name that is not there, a value that `check_config`
             refuses.
     """
-    if config_dir is not None:
-        add_folder(config_dir)
+    from benchmark.config.schema import check_config
+
     register_resolvers(make_stamp())
-    arguments = hydra_arguments(parse_all(overrides), config_dir)
+    arguments = hydra_arguments([parse(text) for text in overrides])
     GlobalHydra.instance().clear()
     with one_line_errors(), hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
         cfg = hydra.compose("config", arguments)
@@ -42,14 +36,16 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
     return cfg
 
 
-def hydra_arguments(overrides: Sequence[Override], config_dir: Path | None) -> list[str]:
+def hydra_arguments(overrides: Iterable[Override]) -> list[str]:
     """The overrides as Hydra is given them. Raises InputError, with the nearest, for a name that a group lacks."""
+    arguments = []
     for override in overrides:
         _check_choices(override)
-    arguments = [_with_new_keys(override) for override in overrides]
-    if config_dir is not None:
-        arguments.append(f"hydra.searchpath=[{quoted(f'file://{config_dir.resolve()}')}]")
-    return arguments
+        # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
+        changes = override.key.startswith("trainer.") and not (override.append or override.delete)
+        arguments.append(f"++{override.text}" if changes else override.text)
+    folders = [quoted(f"file://{folder}") for folder in further_folders()]
+    return [*arguments, f"hydra.searchpath=[{','.join(folders)}]"] if folders else arguments
 
 
 @contextmanager
@@ -59,12 +55,6 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (CompactHydraException, OmegaConfBaseException) as error:
         raise InputError(one_line(error)) from error
-
-
-def _with_new_keys(override: Override) -> str:
-    # conf/trainer names a few of the Trainer's arguments; all others can be given just like them.
-    changes = override.key.startswith("trainer.") and not (override.append or override.delete)
-    return f"++{override.text}" if changes else override.text
 
 
 def _check_choices(override: Override) -> None:
@@ -78,9 +68,7 @@ def _check_choices(override: Override) -> None:
         if name in known or name.startswith("${"):
             continue
         if group == "defence" and name in names("adversarial_training"):
-            raise InputError(
-                f"{override.text}: a victim is trained against attacks by adversarial_training={name}; defence= "
-                "names input transforms that the adversarial images are also put through"
-            )
+            remedy = f"give adversarial_training={name} to train a victim against attacks"
+            raise InputError(f"{override.text}: defence= names transforms applied to adversarial images; {remedy}")
         near = did_you_mean(name, known)
         raise InputError(f"{override.text}: there is no {group} {name!r}{near}; {group} is one of {', '.join(known)}")

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import CompactHydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from benchmark.config.groups import conf_folder, groups, names
+from benchmark.config.overrides import items
 from benchmark.errors import InputError, ProcessError, ReportedError, did_you_mean
 
 
@@ -34,7 +35,7 @@ class Failures:
 
     @contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep what the block raises; in a sweep say so at once."""
+        """Keep what the block raises; in a sweep print it at once."""
         try:
             yield
         except Exception as error:
@@ -42,17 +43,17 @@ class Failures:
                 error = InputError(one_line(error))
             self._errors.append(error)
             if self.sweep:
-                told = _tell(error)
+                message = _report(error)
                 if self.elsewhere:
                     # Not the error itself, which need not survive being pickled.
-                    raise (InputError if isinstance(error, InputError) else RuntimeError)(told) from None
+                    raise (InputError if isinstance(error, InputError) else RuntimeError)(message) from None
 
     def status(self) -> int:
         """Of a sweep: 0, 2 if runs failed for bad input only, else 1. A single run's error is raised."""
-        if self._errors and not self.sweep:
-            raise self._errors[0]
         if not self._errors:
             return 0
+        if not self.sweep:
+            raise self._errors[0]
         return 2 if all(isinstance(error, InputError) for error in self._errors) else 1
 
 
@@ -70,41 +71,32 @@ def one_line(error: Exception) -> str:
         return f"{error.full_key} is missing; give {error.full_key}=VALUE"
     if isinstance(error, InterpolationKeyError):
         return f"{error.full_key} refers to a key that is not there ({text.split(' full_key')[0]})"
-    if isinstance(error, OverrideParseException):
-        return f"{error.override}: cannot be read as KEY=VALUE; put special characters in quotes, as in 'KEY=\"<\"'"
     return text
 
 
-def _tell(error: Exception) -> str:
-    """Print what went wrong in which run; returns it as one line."""
+def _report(error: Exception) -> str:
+    """Print the error and the run it ended; returns both in one line."""
     task = " ".join(HydraConfig.get().overrides.task)
     if isinstance(error, InputError | ProcessError):
-        told = f"{error} (in the run {task})"
+        message = f"{error} (in the run {task})"
         if not isinstance(error, ReportedError):
-            print(f"error: {told}", file=sys.stderr)
+            print(f"error: {message}", file=sys.stderr)
     else:
         traceback.print_exception(error)
-        told = f"the run {task} failed"
-        print(f"error: {told}, see above", file=sys.stderr)
-    return told
+        message = f"the run {task} failed"
+        print(f"error: {message}, see above", file=sys.stderr)
+    return message
 
 
 def _known_keys() -> list[str]:
     """All keys of the default configuration and of every file of its groups."""
-
-    def walk(prefix: str, node: object) -> list[str]:
-        if not isinstance(node, DictConfig):
-            return []
-        found = []
-        for key in node:
-            found += [prefix + str(key), *walk(f"{prefix}{key!s}.", node._get_node(key))]
-        return found
-
-    keys = [*groups(), *walk("", OmegaConf.load(conf_folder() / "config.yaml"))]
+    files = [("", conf_folder() / "config.yaml")]
     for group in groups():
-        for name, path in {**names(group), "_base": conf_folder() / group / "_base.yaml"}.items():
-            if path.exists():
-                several = group in ("attack", "logger", "defence")
-                prefix = f"{group}s.{name}." if several else f"{group}."
-                keys += walk(prefix, OmegaConf.load(path))
-    return [key for key in keys if "defaults" not in key]
+        several = group in ("attack", "logger", "defence")
+        files += [(f"{group}s.{name}." if several else f"{group}.", path) for name, path in names(group).items()]
+        files.append((f"{group}.", conf_folder() / group / "_base.yaml"))
+    nodes: list[tuple[str, Any]] = [
+        (prefix, OmegaConf.to_container(OmegaConf.load(path))) for prefix, path in files if path.exists()
+    ]
+    keys = [key for prefix, node in nodes for name, part in node.items() for key, _ in items(f"{prefix}{name}", part)]
+    return [*groups(), *(key for key in keys if "defaults" not in key)]

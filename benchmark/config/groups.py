@@ -9,6 +9,11 @@ from benchmark.errors import InputError
 _further: list[Path] = []
 
 
+def further_folders() -> list[Path]:
+    """The folders of `add_folder`, absolute."""
+    return list(_further)
+
+
 def conf_folder() -> Path:
     """`conf/` beside the package in a checkout, inside the package when it is installed."""
     package = Path(benchmark.__file__).resolve().parent
@@ -35,8 +40,8 @@ def names(group: str) -> dict[str, Path]:
 
 def groups() -> list[str]:
     """All groups, such as attack and victim."""
-    found = {path.name for folder in _folders() for path in folder.iterdir() if path.is_dir()}
-    return sorted(name for name in found if names(name))
+    folders = {path.name for folder in _folders() for path in folder.iterdir() if path.is_dir()}
+    return sorted(name for name in folders if names(name))
 
 
 def headline(path: Path) -> str:

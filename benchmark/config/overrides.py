@@ -1,6 +1,6 @@
 """Overrides such as `data.root=PATH`, read and written as Hydra reads them: no other code looks into their text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,8 @@ class Override:
         text: the override as it was given.
         key: a dotted key, or the name of a group of configuration files.
         package: where in the configuration a group's file goes; None for its usual place, and for keys.
-        value: a plain value without quotes; of a sweep the list of its choices, empty where Hydra computes them; None
-            for a deletion without a value.
-        delete: whether the key is removed (`~key`).
-        append: whether the key may be new (`+key` and `++key`).
+        value: a plain value without quotes; of a sweep the list of its choices, empty where Hydra computes them.
+        delete, append: whether the key is removed (`~key`), or may be new (`+key` and `++key`).
         sweep: whether there are several values, each for a run of its own.
     """
 
@@ -49,17 +47,18 @@ class Override:
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Every dotted key that the override sets, with its value: sections as well as what is in them."""
-        return _items(self.key, self.value)
+        return items(self.key, self.value)
 
 
 def parse(text: str) -> Override:
     """Read one override. Raises InputError if it is none."""
     try:
         (parsed,) = OverridesParser.create().parse_overrides([text])
+        if not parsed.key_or_group:
+            raise HydraException("no key")
     except HydraException as error:
-        raise _unreadable(text) from error
-    if not parsed.key_or_group:
-        raise _unreadable(text)
+        remedy = "write e.g. seed=1, and put a value of special characters in quotes: 'KEY=\"<\"'"
+        raise InputError(f"{text!r} is not KEY=VALUE; {remedy}") from error
     return Override(
         text=text,
         key=parsed.key_or_group,
@@ -69,11 +68,6 @@ def parse(text: str) -> Override:
         append=parsed.type in (OverrideType.ADD, OverrideType.FORCE_ADD),
         sweep=parsed.is_sweep_override(),
     )
-
-
-def parse_all(texts: Sequence[str]) -> list[Override]:
-    """Read overrides in their order. Raises InputError for the first that is none."""
-    return [parse(text) for text in texts]
 
 
 def assignment(key: str, text: object) -> str:
@@ -90,12 +84,6 @@ def quoted(text: object) -> str:
     except InputError:
         needless = False
     return plain if needless else str(QuotedString(text=plain, quote=Quote.single).with_quotes())
-
-
-def _unreadable(text: str) -> InputError:
-    return InputError(
-        f"{text!r} is not KEY=VALUE; write e.g. seed=1, and put a value of special characters in quotes: 'KEY=\"<\"'"
-    )
 
 
 def _value(parsed: HydraOverride) -> Any:
@@ -121,11 +109,8 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _items(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+def items(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The dotted key of a value, and of all that a section or a list in it holds."""
     yield key, value
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield from _items(f"{key}.{name}", part)
-    elif isinstance(value, list):
-        for place, part in enumerate(value):
-            yield from _items(f"{key}.{place}", part)
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else []):
+        yield from items(f"{key}.{name}", part)

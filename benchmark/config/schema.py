@@ -9,12 +9,24 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from benchmark.callbacks.adversarial_training import TrainingAttack
 from benchmark.config.groups import conf_folder
 from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.config.validation import check_arguments
+from benchmark.distributed.sharding import Share
+from benchmark.engine import Engine
+from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
+from benchmark.evaluation.plan import Attack, Plan
 from benchmark.runs.config_text import SECTIONS
 
+# Section -> whose signatures say of which types its keys are; "" for the top.
+_READERS: dict[str, list[Callable[..., Any]]] = {
+    "": [Plan, Share],
+    "engine": [Engine, AttackedModel, Plan],
+    "training": [TrainingSettings],
+    "run": [RunSettings],
+}
 _OPTIONAL = ("loggers", "defences")  # sections that no file makes unless it is chosen
 _COMPUTED = ("family", "nominal_eps")  # attributes of an Attack that no configuration sets
 
@@ -25,15 +37,11 @@ def check_config(config: Mapping[str, Any]) -> None:
     What a `_target_` takes is for its own constructor to say; see `build.instantiate`. Ranges are for whoever uses a
     value to say.
     """
-    from benchmark.callbacks.adversarial_training import TrainingAttack
-    from benchmark.evaluation.plan import Attack
-
     if not any("rule" in node for node in (config.get("attacks") or {}).values() if isinstance(node, Mapping)):
         raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")
     defaults: Any = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))
-    readers = _readers()
     values = {key: value for key, value in config.items() if not isinstance(defaults.get(key, {}), Mapping)}
-    check_arguments(readers[""], config, "", keys=sorted(SECTIONS))
+    check_arguments(_READERS[""], config, "", keys=sorted(SECTIONS))
     for section in SECTIONS:
         if section not in config:
             if section not in _OPTIONAL:
@@ -42,7 +50,7 @@ def check_config(config: Mapping[str, Any]) -> None:
             _need_section(config[section], section)
     for section in ("engine", "training", "run"):
         keys = list(defaults[section])
-        check_arguments(readers[section], config[section], section, keys=keys)
+        check_arguments(_READERS[section], config[section], section, keys=keys)
         if missing := [key for key in keys if key not in config[section]]:
             raise InputError(f"{section}.{missing[0]} is missing; do not remove it")
     check_arguments(TrainingAttack, config["adversarial_training"], "adversarial_training")
@@ -51,21 +59,6 @@ def check_config(config: Mapping[str, Any]) -> None:
         if "rule" not in node:
             raise InputError(f"attacks.{name} is set but not chosen; give attack=[...,{name}] or ~attacks.{name}")
         check_arguments(Attack, node, f"attacks.{name}", without=_COMPUTED)
-
-
-def _readers() -> dict[str, list[Callable[..., Any]]]:
-    """Section -> whose signatures say of which types its keys are; "" for the top."""
-    from benchmark.distributed.sharding import Share
-    from benchmark.engine import Engine
-    from benchmark.engine.model import AttackedModel
-    from benchmark.evaluation.plan import Plan
-
-    return {
-        "": [Plan, Share],
-        "engine": [Engine, AttackedModel, Plan],
-        "training": [TrainingSettings],
-        "run": [RunSettings],
-    }
 
 
 def _need_section(node: Any, key: str) -> None:

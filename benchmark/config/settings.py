@@ -1,4 +1,7 @@
-"""The sections `run` and `training` of the configuration, as the commands use them."""
+"""The sections `run` and `training` of the configuration; their defaults and comments are in conf/config.yaml.
+
+Both raise InputError for a number that is too small.
+"""
 
 from dataclasses import dataclass
 
@@ -7,11 +10,7 @@ from benchmark.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """Where a run lies and what is shown of it; defaults and comments are in conf/config.yaml.
-
-    Raises:
-        InputError: a negative number of images.
-    """
+    """Where a run lies, and how many images its montage shows."""
 
     name: str
     dir: str
@@ -19,28 +18,22 @@ class RunSettings:
     montage: int
 
     def __post_init__(self) -> None:
-        need_at_least("run.montage", self.montage, 0)
+        _check_least("run", self, montage=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How long a victim is trained and how often it is attacked meanwhile; defaults are in conf/config.yaml.
-
-    Raises:
-        InputError: a number that is too small.
-    """
+    """How long a victim is trained, and how often it is attacked meanwhile."""
 
     patience: int
     attack_every: int
     attack_images: int
 
     def __post_init__(self) -> None:
-        need_at_least("training.patience", self.patience, 0)
-        need_at_least("training.attack_every", self.attack_every, 0)
-        need_at_least("training.attack_images", self.attack_images, 1)
+        _check_least("training", self, patience=0, attack_every=0, attack_images=1)
 
 
-def need_at_least(key: str, value: int, least: int) -> None:
-    """Raise InputError if the value of a key is below `least`."""
-    if value < least:
-        raise InputError(f"{key}={value}: must be at least {least}")
+def _check_least(section: str, settings: object, **least: int) -> None:
+    for name, bound in least.items():
+        if (value := getattr(settings, name)) < bound:
+            raise InputError(f"{section}.{name}={value}: must be at least {bound}")

@@ -197,7 +197,7 @@ def test_a_folder_that_holds_another_run(command, trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     outcome = command("run", "experiment=smoke", "trainer=cpu", f"run.dir={trained}")
     assert outcome.status == 2
-    said = "attacks.asma.max_steps is 10 in that run, 300 now; choose a folder of the run's own"
+    said = "attacks.asma.max_steps is 10 in that run, 300 now; choose another folder"
     assert outcome.err == f"error: run.dir={trained} holds another run: {said}\n"
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmark.__main__ import main
-from benchmark.cli.bench import _count
+from benchmark.cli.bench import image_count
 
 TINY = ["data.size=32", "data.n_train=2", "data.n_val=2", "data.n_test=3", "engine.slots=2", "trainer=cpu"]
 
@@ -38,14 +38,14 @@ def test_until_the_target(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "slots", "available", "count"),
+    ("requested", "slots", "available", "count"),
     [
         *[(None, 8, 100, 16), (None, 8, 16, 16), (None, 8, 10, 8), (None, 8, 5, 5)],
         *[(3, 8, 100, 3), (30, 8, 10, 10), (4, 8, 2, 2)],
     ],
 )
-def test_no_slot_is_idle_unless_asked_for(asked: int | None, slots: int, available: int, count: int) -> None:
-    assert _count(asked, slots, available) == count
+def test_no_slot_is_idle_unless_asked_for(requested: int | None, slots: int, available: int, count: int) -> None:
+    assert image_count(requested, slots, available) == count
 
 
 def test_memory_by_number_of_images(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,8 +57,8 @@ def test_memory_by_number_of_images(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--steps", "0"], "--steps 0: must be at least 1"),
-        (["--memory", "0"], "--memory 0: must be at least 1"),
+        (["--steps", "0"], "--steps: 0 must be at least 1"),
+        (["--memory", "0"], "--memory: 0 must be at least 1"),
         (["--memory", "2", "4"], "--memory 4: data=synthetic has 3 test images"),
         (["engine.fold=maybe"], "engine.fold='maybe': must be true or false"),
         (["--until", "--memory", "2"], "not allowed with argument --until"),

@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_made(command, tmp_path: Path) -> None:
     outcome = command("train", *SMOKE, f"run.dir={tmp_path / 'file' / 'run'}")
     assert outcome.status == 2
     (line,) = outcome.err.splitlines()
-    assert line.startswith("error: the run's folder cannot be made (")
+    assert line.startswith("error: the run's folder cannot be made: ")
     assert line.endswith("); give another run.dir")
 
 

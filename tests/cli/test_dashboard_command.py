@@ -169,18 +169,18 @@ def test_files_that_a_run_did_not_write(command, logged: Path, tmp_path: Path, n
 def test_out_is_for_a_dry_run_and_has_to_be_writable(command, logged: Path, tmp_path: Path) -> None:
     assert "--out says where the specification goes; give it with --dry-run" in _refused(command, logged, "--out", "x")
     line = _refused(command, logged, "--dry-run", "--out", tmp_path / "none" / "x.json")
-    assert "x.json: cannot be written (No such file or directory)" in line
+    assert "x.json: cannot be written: [Errno 2] No such file or directory" in line
 
 
 def test_without_a_key_it_says_so(command, logged: Path, tmp_path: Path) -> None:
     with clean_client(tmp_path, WANDB_BASE_URL="http://127.0.0.1:9"):
         line = _refused(command, logged)
     assert line == (
-        "error: dashboard: Weights & Biases cannot be asked (no API key for 127.0.0.1); set WANDB_API_KEY where there "
+        "error: dashboard: no connection to Weights & Biases (no API key for 127.0.0.1); set WANDB_API_KEY where there "
         "is a network, or give --dry-run for the specification"
     )
     with clean_client(tmp_path, WANDB_MODE="disabled"):
-        assert "cannot be asked (WANDB_MODE is disabled)" in _refused(command, logged)
+        assert "no connection to Weights & Biases (WANDB_MODE is disabled)" in _refused(command, logged)
 
 
 class _Server(BaseHTTPRequestHandler):
@@ -257,6 +257,6 @@ def test_a_project_that_is_not_there_is_one_line(command, logged: Path, tmp_path
     OmegaConf.save(config, folder / "config.yaml")
     shutil.copy(logged / "metrics.csv", folder)
     line = _refused(command, folder, "--entity", "team")
-    assert line.startswith("error: dashboard: cannot be saved in project another of team (ValueError: Run set ")
+    assert line.startswith("error: dashboard: cannot be saved in project another of team: Run set ")
     assert "upload a run first (wandb sync), and check --project, --entity and the key" in line
     assert server == {}

@@ -93,7 +93,7 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
     def fails(*_: Any) -> None:
         raise MemoryError("too large")
 
-    for drawing in ("write_comparison", "draw_comparison", "draw_montages", "write_page"):
+    for drawing in ("markdown", "save_figures", "draw_montages", "write_page"):
         monkeypatch.setattr(shown, drawing, fails)
     Writer(tmp_path, RECORDS).append([_row("asma", "a"), _row("dag", "a")])
     listening = _Listening()

@@ -37,15 +37,15 @@ def test_runs_transfer_and_cards_on_one_page(command: Command, trained: Path, tm
     [
         (["report"], "the following arguments are required: RUN"),
         (["report", "nowhere"], "nowhere: no such folder or file"),
-        (["report", "{run}", "--out", "{run}"], "{run}: is no file in a folder that is there"),
-        (["report", "{run}", "--out", "{run}/no/page.html"], "is no file in a folder that is there"),
+        (["report", "{run}", "--out", "{run}"], "{run}: must be a file in a folder that exists"),
+        (["report", "{run}", "--out", "{run}/no/page.html"], "must be a file in a folder that exists"),
         (["export", "{run}"], "the following arguments are required: --card"),
         (["export", "nowhere", "--card", "x.json"], "nowhere: no such folder"),
         (
             ["export", "{run}", "--card", "x.json", "--attack", "asmo"],
             "--attack asmo: is not in {run}, did you mean asma?",
         ),
-        (["export", "{run}", "--card", "{run}"], "--card {run}: is no file in a folder that is there"),
+        (["export", "{run}", "--card", "{run}"], "--card {run}: must be a file in a folder that exists"),
     ],
 )
 def test_a_mistake_is_one_line(command: Command, trained: Path, arguments: list[str], said: str) -> None:

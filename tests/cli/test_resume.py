@@ -12,7 +12,7 @@ import torch
 
 from benchmark.__main__ import main
 from benchmark.cli.resume import resumed_overrides
-from benchmark.config.overrides import assignment, parse_all
+from benchmark.config.overrides import assignment, parse
 from benchmark.errors import InputError
 from benchmark.runs import tables
 from benchmark.victims.task import Victim
@@ -23,7 +23,7 @@ COPY = ("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.r
 
 
 def _resumed(*texts: str) -> list[str]:
-    return [override.text for override in resumed_overrides(parse_all(texts))]
+    return [override.text for override in resumed_overrides([parse(text) for text in texts])]
 
 
 def _same_rows(folder: Path, expected: list[dict]) -> bool:
@@ -270,8 +270,8 @@ def test_a_file_of_an_own_folder_is_given_again(tmp_path: Path) -> None:
     own = Path(__file__).parent / "own_attacks"
     script = (
         "import sys; from pathlib import Path; from benchmark.config.groups import add_folder;"
-        "from benchmark.cli.resume import resumed_overrides; from benchmark.config.overrides import parse_all;"
-        "add_folder(Path(sys.argv[1])); resumed_overrides(parse_all(sys.argv[2:]))"
+        "from benchmark.cli.resume import resumed_overrides; from benchmark.config.overrides import parse;"
+        "add_folder(Path(sys.argv[1])); resumed_overrides(map(parse, sys.argv[2:]))"
     )
     (tmp_path / "environment.json").write_text(json.dumps({"overrides": ["attack=square"]}))
     ended = subprocess.run([sys.executable, "-c", script, str(own), f"run.resume={tmp_path}"], capture_output=True)

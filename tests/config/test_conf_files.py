@@ -130,7 +130,7 @@ def test_every_defence_is_made(compose_config, name: str) -> None:
 @pytest.mark.parametrize("name", ["adv8", "Jpeg", "jp_eg"])
 def test_a_defence_whose_name_is_no_column(compose_config, name: str) -> None:
     cfg = compose_config(f"+defences.{name}={{_target_:benchmark.transforms.jpeg.JPEG}}")
-    with pytest.raises(InputError, match=f"defences.{name}: call it something of small letters and digits"):
+    with pytest.raises(InputError, match=f"defences.{name}: a name has small letters and digits only"):
         build_defences(cfg)
 
 
