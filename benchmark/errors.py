@@ -1,4 +1,4 @@
-"""How a command ends that does not end well, and the hint that goes with a mistyped name."""
+"""The errors that end a command, and hints for mistyped names."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Bad input, said in one line: what was found, where, and what to do about it.
+    """Bad input. The message is one line: which input is wrong, what is wrong with it, and what to do about it.
 
     Commands print the message alone, without a traceback, and exit with status 2.
     """
@@ -30,7 +30,7 @@ def did_you_mean(word: str, known: Iterable[object]) -> str:
 
 
 def nearest_of(kind: str, name: str, known: Iterable[str], key: str) -> str:
-    """A message for an unknown name in the configuration's `key`, with the nearest of what there is."""
+    """A message for an unknown name in the configuration's `key`, with the nearest known ones."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4) or sorted(known)[:8]
     return f"unknown {kind} {name!r} in {key}; nearest: {', '.join(near)}"
 
@@ -50,7 +50,7 @@ class ProcessError(Exception):
 
 
 class Stopped(SystemExit):
-    """The command ends because the user or the system asked for it; an exit of the interpreter if nobody catches it.
+    """The user or the system asked the command to stop; where nothing catches it, the interpreter exits.
 
     Args:
         status: of the process, `INTERRUPTED` after Ctrl-C or `TERMINATED` after SIGTERM.

@@ -52,7 +52,7 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     epoch = AttackEpoch(
         context.plan, context.folder.path, run=context.name, victim=name, processes=context.processes, done=done
     )
-    # Training's precision is not the attack's: the loop hands over images as they are, the engine has its own.
+    # The precision of training is not that of attacks: the loop passes images on unchanged, the engine casts them.
     trainer = build_trainer(
         context.cfg,
         context.folder.path,

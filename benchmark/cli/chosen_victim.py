@@ -55,7 +55,7 @@ def victim_from_config(section: dict[str, Any], data: SegmentationData) -> Victi
 
 
 def victim_name(cfg: DictConfig, victim: Victim) -> str:
-    """What rows call the victim: architecture and encoder, or the network of a user's own; and what is around it."""
+    """What rows call the victim: architecture and encoder, or the user's network; then what is around the network."""
     architecture = victim.hparams["architecture"]
     if architecture not in adapters.names():
         return victim.label

@@ -66,7 +66,7 @@ class Context:
 
     @contextmanager
     def begin(self) -> Iterator[list[GuardedLogger]]:
-        """Write what is run into the folder and start the loggers; for when the input has proved usable."""
+        """Write the configuration into the folder and start the loggers, once all input has been checked."""
         if self.processes.first:
             self._begin()
         self.processes.barrier("begun")
@@ -91,7 +91,7 @@ class Context:
             stop.reported = True
             raise stop from error
         finally:
-            # A sweep's next run in this process must get a Weights & Biases run of its own.
+            # Else the next run of a sweep in this process would log to the same run of Weights & Biases.
             for logger in loggers:
                 logger.finish(status)
 
@@ -109,7 +109,7 @@ class Context:
         starts = [*before.get("resumed", []), {"time": f"{datetime.now():%Y-%m-%d %H:%M:%S}", **now}]
         self.folder.update_environment(resumed=starts)
         rows = len(tables.RECORDS.keys(self.folder.path))
-        print(f"going on with the run in {self.folder.path}: {rows} rows are there", flush=True)
+        print(f"going on with the run in {self.folder.path}: {rows} rows exist", flush=True)
 
     def record(self, **entries: Any) -> None:
         """Add to environment.json, after `begin`; only the first process writes."""
@@ -156,7 +156,7 @@ def open_context(cfg: DictConfig, processes: ProcessGroup) -> Context:
     processes.barrier("opened")
     # A folder without a configuration is another's, or was left by a start that was killed early.
     if not resumed and not free:
-        raise InputError(f"run.dir={path} is not empty; choose a folder of the run's own")
+        raise InputError(f"run.dir={path} is not empty; choose another folder")
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
     check_config(config)
     run, training, plan = RunSettings(**config["run"]), TrainingSettings(**config["training"]), build_plan(cfg)

@@ -11,13 +11,13 @@ from benchmark.errors import InputError
 
 
 def convert(file: Path, out: Path) -> int:
-    """Write the network of `file` as the victim's checkpoint `out`, without executing anything that the file says."""
+    """Write the network of `file` as the victim's checkpoint `out`, without executing code that the file holds."""
     from benchmark.victims.asma_release.convert import convert as convert_file
     from benchmark.victims.fingerprints import checkpoint_sha256
     from benchmark.victims.loading import load_victim
 
     if out.exists():
-        raise InputError(f"--out {out}: is there already; choose another name")
+        raise InputError(f"--out {out}: already exists; choose another name")
     saved = convert_file(file, out)
     load_victim(out)
     widths = "-".join(map(str, saved["options"]["widths"]))

@@ -2,7 +2,7 @@
 
 They show a leaderboard, clean and adversarial IoU, perturbation, cost, curves, pictures and training. The folders of
 the runs say which attacks and metrics there are, and panels name only those. The workspace can be changed by hand
-afterwards; calling this again makes a new one beside it.
+afterwards; each call makes a new one.
 
 examples
   python -m benchmark dashboard

@@ -37,7 +37,7 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
     source = _source(name, overrides)
     folder = out or Path(f"data_check_{name}")
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is no folder; choose another")
+        raise InputError(f"--out {folder}: is not a folder; choose another")
     from benchmark.atomic_files import save_text
     from benchmark.data_check.findings import find
     from benchmark.data_check.scan import scan

@@ -150,7 +150,7 @@ class _Task:
         _quiet()
         if self.failures.sweep:
             print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
-        # Also in a job of submitit's, which ignores SIGTERM: nothing would end it before its time.
+        # A job of submitit needs this too: it ignores SIGTERM, and would run until its time is over.
         with self.failures.collected(), stoppable(watch_parent=are_many()):
             self._run(cfg)
 
@@ -203,12 +203,12 @@ def _quiet() -> None:
 
 
 def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:
-    """Raise InputError if the runs cannot go where hydra/launcher=NAME sends them; Hydra says it with a traceback."""
+    """Raise InputError if the runs cannot go where hydra/launcher=NAME sends them; Hydra would raise a traceback."""
     for override in overrides:
         if override.key != "hydra/launcher":
             continue
         if not multirun:
-            raise InputError(f"{override.text}: says where the runs of a sweep go; give -m too")
+            raise InputError(f"{override.text}: chooses where the runs of a sweep go; give -m too")
         if override.value == "slurm":
             if find_spec("submitit") is None:
                 raise InputError(f"{override.text}: needs hydra-submitit-launcher; pip install hydra-submitit-launcher")

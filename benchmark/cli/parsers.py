@@ -1,4 +1,4 @@
-"""How command lines are read, and which commands there are; imports nothing heavy, so that help is there at once."""
+"""The parser of command lines and the list of commands; imports nothing heavy, so that help appears at once."""
 
 import argparse
 import sys

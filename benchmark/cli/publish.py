@@ -71,7 +71,7 @@ def _warning_of_failure(what: str) -> Iterator[None]:
 
 
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> dict[str, Path]:
-    """Montages of the first images by id, by attack, where `montage_paths` says."""
+    """Draw a montage of the first images by id for each attack of `montage_paths`; returns attack -> file."""
     by_attack, drawn = tables.group_rows(rows, "attack"), {}
     for attack, path in montage_paths(context.folder, rows).items():
         attacked = sorted(by_attack[attack], key=lambda row: row["id"])

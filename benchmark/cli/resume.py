@@ -35,16 +35,16 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
     given = [override for override in given if override.key != "run.resume"]
     for override in given:
         if override.key == "run.dir":
-            raise InputError(f"{override.text}: run.resume={folder} says where the run lies; leave one of them out")
-    again = {(override.key, override.package) for override in given}
+            raise InputError(f"{override.text}: run.resume={folder} already names the folder; leave one of them out")
+    replaced = {(override.key, override.package) for override in given}
     free: tuple[str, ...] = ("run.dir", "run.resume")
-    if ("trainer", None) in again:
+    if ("trainer", None) in replaced:
         # Another trainer means other hardware, for which the saved number of devices says nothing.
         free += tuple(key for key in FREE if key.startswith("trainer."))
     kept = [
         override
         for override in _saved_overrides(folder)
-        if (override.key, override.package) not in again and override.key not in free
+        if (override.key, override.package) not in replaced and override.key not in free
     ]
     for override in kept:
         if _names_code(override):
@@ -79,7 +79,7 @@ def _names_code(override: Override) -> bool:
 
 
 def check_same(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> None:
-    """Raise InputError, naming what differs, unless rows of this configuration may stand beside those of the folder."""
+    """Raise InputError, naming what differs, unless rows of this configuration may be added to those of the folder."""
     saved, environment = folder.config(), folder.environment()
     free = (*FREE, *_TRAINING) if environment.get("trained") or environment.get("weights_sha256") else FREE
     before, now = flat(saved), flat(config)
@@ -95,10 +95,10 @@ def check_same(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -
 
 
 def check_victim(folder: RunFolder, weights_sha256: str) -> None:
-    """Raise InputError if the rows of the folder were made with another victim."""
+    """Raise InputError if the rows of the folder are of another victim."""
     before = folder.environment().get("weights_sha256")
     if before not in (None, weights_sha256):
         raise InputError(
-            f"run.dir={folder.path}: its rows were made with another victim (weights {str(before)[:12]}, "
+            f"run.dir={folder.path}: its rows are of another victim (weights {str(before)[:12]}, "
             f"now {weights_sha256[:12]}); give that checkpoint or start a new run"
         )

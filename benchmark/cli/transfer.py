@@ -44,7 +44,7 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
 
     folder = out or Path("runs", "transfer", make_stamp())
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"--out {folder}: is there already and no empty folder; choose another")
+        raise InputError(f"--out {folder}: exists and is not an empty folder; choose another")
     run, past_runs = RunFolder(folder), open_past_runs(runs)
     models, missing = load_models(victims, past_runs)
     for past_run in past_runs:

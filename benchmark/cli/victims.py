@@ -45,9 +45,9 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
     file, card = (target, target.with_suffix(".md")) if single else (target / HUB_FILE, target / "README.md")
     for path in (file, card):
         if path.exists():
-            raise InputError(f"{path}: is there already; choose another place")
+            raise InputError(f"{path}: already exists; choose another place")
     saved, weights = read_checkpoint(checkpoint)
-    # What only the user's own code can build is handed on as it is.
+    # Networks that only code of the user can build are exported without a trial.
     saved = saved if needs_adapter(saved) else dict(restore_victim(saved, weights, checkpoint).hparams)
     about = {
         "licence": licence or "unknown",
@@ -71,7 +71,7 @@ def _import(path: Path, out: Path) -> int:
     from benchmark.victims.safetensors_io import read_victim
 
     if out.exists():
-        raise InputError(f"--out {out}: is there already; choose another place")
+        raise InputError(f"--out {out}: already exists; choose another place")
     saved, weights = read_victim(path)
     if not needs_adapter(saved):
         victim = restore_victim(saved, weights, path)

@@ -119,7 +119,7 @@ def build_defences(cfg: DictConfig, make: Make = instantiate) -> dict[str, Calla
     """The input transforms `defence` asks for, by the names their columns get; `make` makes them."""
     defences = {}
     for name, node in (cfg.get("defences") or {}).items():
-        # The names stand in columns beside those of the predictions every row has.
+        # Columns are named after them, as after the predictions that every row has.
         if not re.fullmatch("[a-z0-9]+", str(name)) or name in PREDICTIONS:
             others = ", ".join(PREDICTIONS)
             raise InputError(f"defences.{name}: a name has small letters and digits only, and is none of {others}")
@@ -154,7 +154,7 @@ def build_trainer(
     processes: ProcessGroup,
     **options: Any,
 ) -> pl.Trainer:
-    """A Trainer from `trainer` over the processes there are, with `options` taking precedence."""
+    """A Trainer from the section `trainer` for these processes; `options` replace its keys."""
     # The environment is named, so that Lightning does not look for itself whether Slurm has started this process and
     # then requeue the job and load checkpoints by rules of its own.
     environment: TorchElasticEnvironment | LightningEnvironment = LightningEnvironment()

@@ -15,7 +15,7 @@ def further_folders() -> list[Path]:
 
 
 def conf_folder() -> Path:
-    """`conf/` beside the package in a checkout, inside the package when it is installed."""
+    """`conf/` next to the package in a checkout, inside the package when it is installed."""
     package = Path(benchmark.__file__).resolve().parent
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"

@@ -1,4 +1,4 @@
-"""What is wrong with a composed configuration before anything is made from it.
+"""Checks of a composed configuration, before anything is built from it.
 
 Nothing is listed here twice: which keys a section has is in conf/config.yaml, of which type they are in the signature
 that takes them.
@@ -20,7 +20,7 @@ from benchmark.errors import InputError
 from benchmark.evaluation.plan import Attack, Plan
 from benchmark.runs.config_text import SECTIONS
 
-# Section -> whose signatures say of which types its keys are; "" for the top.
+# Section -> the classes and functions whose signatures give the types of its keys; "" for the top.
 _READERS: dict[str, list[Callable[..., Any]]] = {
     "": [Plan, Share],
     "engine": [Engine, AttackedModel, Plan],
@@ -32,10 +32,9 @@ _COMPUTED = ("family", "nominal_eps")  # attributes of an Attack that no configu
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Raise InputError for a key nothing reads, a section that is not there, a value of another type.
+    """Raise InputError for a key that nothing reads, a missing section, and a value of another type.
 
-    What a `_target_` takes is for its own constructor to say; see `build.instantiate`. Ranges are for whoever uses a
-    value to say.
+    `build.instantiate` checks the arguments of a `_target_`; whoever uses a value checks its range.
     """
     if not any("rule" in node for node in (config.get("attacks") or {}).values() if isinstance(node, Mapping)):
         raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")

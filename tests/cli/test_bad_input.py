@@ -206,7 +206,7 @@ def test_a_folder_that_holds_something_else(command, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     outcome = command("run", "experiment=smoke", "trainer=cpu", f"run.dir={tmp_path}")
     assert outcome.status == 2
-    assert outcome.err == f"error: run.dir={tmp_path} is not empty; choose a folder of the run's own\n"
+    assert outcome.err == f"error: run.dir={tmp_path} is not empty; choose another folder\n"
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -35,7 +35,7 @@ def test_bad_input_is_one_line(command, tmp_path: Path) -> None:
     taken.write_bytes(b"")
     for arguments, message in (
         (["nowhere.pt", "--out", tmp_path / "new.ckpt"], "error: no file at nowhere.pt; give the released checkpoint"),
-        (["nowhere.pt", "--out", taken], f"error: --out {taken}: is there already; choose another name"),
+        (["nowhere.pt", "--out", taken], f"error: --out {taken}: already exists; choose another name"),
         (["nowhere.pt"], "error: the following arguments are required: --out"),
     ):
         outcome = command("convert", *arguments)

@@ -201,7 +201,7 @@ def test_bad_input(command, tmp_path: Path, monkeypatch, arguments: tuple[str, .
 def test_a_report_that_has_no_place(command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     ended = command("data", "check", "synthetic", "--out", tmp_path / "file")
-    assert (ended.status, ended.err) == (2, f"error: --out {tmp_path / 'file'}: is no folder; choose another\n")
+    assert (ended.status, ended.err) == (2, f"error: --out {tmp_path / 'file'}: is not a folder; choose another\n")
 
 
 def test_the_report_s_folder_is_named_after_the_data_set(command, tmp_path: Path, monkeypatch) -> None:

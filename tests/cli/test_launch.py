@@ -52,7 +52,7 @@ import pytest
         ("target=mask_file", "target.path is missing; give target.path=VALUE"),
         ("victim=python", "victim.factory is missing; give victim.factory=VALUE"),
         ("seed=1,2", "seed"),
-        ("hydra/launcher=slurm", "hydra/launcher=slurm: says where the runs of a sweep go; give -m too"),
+        ("hydra/launcher=slurm", "hydra/launcher=slurm: chooses where the runs of a sweep go; give -m too"),
         ("~data._target_", "data._target_ is missing"),
         ("data._target_=benchmark.nowhere.thing", "data._target_=benchmark.nowhere.thing: "),
     ],

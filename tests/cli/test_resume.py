@@ -70,7 +70,7 @@ def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
     _take_rows_away(finished, {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])})
     outcome = command("attack", f"run.resume={finished}")
     assert outcome.status == 0, outcome.err
-    assert f"going on with the run in {finished}: 5 rows are there" in outcome.out
+    assert f"going on with the run in {finished}: 5 rows exist" in outcome.out
     assert "attacking 2 images" in outcome.out
     after = tables.read(finished).to_pylist()
     assert _same_rows(finished, before)
@@ -120,7 +120,7 @@ def test_rows_of_another_victim_are_not_mixed(command, finished: Path, trained: 
     before = tables.read(finished).to_pylist()
     outcome = command("attack", f"run.resume={finished}", f"victim.ckpt={other}")
     assert outcome.status == 2
-    assert f"run.dir={finished}: its rows were made with another victim (weights " in outcome.err
+    assert f"run.dir={finished}: its rows are of another victim (weights " in outcome.err
     assert tables.read(finished).to_pylist() == before
 
 
@@ -217,7 +217,7 @@ def test_a_run_that_was_killed_before_it_began_begins(command, trained: Path, tm
     assert outcome.status == 0, outcome.err
     again = command("attack", assignment("run.resume", folder))
     assert again.status == 0, again.err
-    assert f"going on with the run in {folder}: 4 rows are there" in again.out
+    assert f"going on with the run in {folder}: 4 rows exist" in again.out
 
 
 @pytest.mark.parametrize(
@@ -288,5 +288,5 @@ def test_a_folder_that_is_no_run(command, tmp_path: Path) -> None:
     outcome = command("attack", f"run.resume={tmp_path}")
     assert outcome.status == 2
     assert f"error: {tmp_path / 'environment.json'}: no such file; give the folder of a run" in outcome.err
-    with pytest.raises(InputError, match=r"run.dir=x: run.resume=.* says where the run lies; leave one of them out"):
+    with pytest.raises(InputError, match=r"run.dir=x: run.resume=.* already names the folder; leave one of them out"):
         _resumed(f"run.resume={tmp_path}", "run.dir=x")

@@ -359,7 +359,7 @@ def test_a_folder_that_holds_something(command, attacked: Path, other: Path, tmp
     (tmp_path / "mine").write_text("precious")
     result = command("transfer", attacked, "--victims", other, "--out", tmp_path)
     assert (result.status, result.out) == (2, "")
-    assert result.err == f"error: --out {tmp_path}: is there already and no empty folder; choose another\n"
+    assert result.err == f"error: --out {tmp_path}: exists and is not an empty folder; choose another\n"
     assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
 

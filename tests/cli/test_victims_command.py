@@ -69,7 +69,7 @@ def test_what_is_refused(command, trained: Path, tmp_path: Path) -> None:
         (("publish", checkpoint), "victims publish: unknown"),
         (("export", checkpoint), "needs a checkpoint and where to"),
         (("import", checkpoint), "needs what to read and where to write"),
-        (("import", checkpoint, "--out", tmp_path / "there.ckpt"), "is there already"),
+        (("import", checkpoint, "--out", tmp_path / "there.ckpt"), "already exists"),
         (("import", checkpoint, "--out", tmp_path / "new.ckpt"), "is no readable safetensors file"),
         (("export", tmp_path / "there.ckpt", tmp_path / "hub"), "is not a PyTorch checkpoint"),
     ):
