@@ -1,5 +1,7 @@
 """The command `attack`: attack the test images of a trained victim."""
 
+from typing import Any
+
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -53,16 +55,9 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
         context.plan, context.folder.path, run=context.name, victim=name, processes=context.processes, done=done
     )
     # The precision of training is not that of attacks: the loop passes images on unchanged, the engine casts them.
-    trainer = build_trainer(
-        context.cfg,
-        context.folder.path,
-        loggers,
-        [epoch, TrainingProgress()],
-        context.processes,
-        inference_mode=False,
-        precision="32-true",
-        enable_checkpointing=False,
-    )
+    options: dict[str, Any] = {"inference_mode": False, "precision": "32-true", "enable_checkpointing": False}
+    callbacks = [epoch, TrainingProgress()]
+    trainer = build_trainer(context.cfg, context.folder.path, loggers, callbacks, context.processes, **options)
     print(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder.path}", flush=True)
     trainer.test(victim, datamodule=data, verbose=False)
     context.record(shares=epoch.shares)

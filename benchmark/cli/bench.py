@@ -33,35 +33,27 @@ def bench(overrides: Sequence[str], *, memory: Sequence[int] | None, steps: int,
     from benchmark.speed.memory import in_own_process
 
     cfg = compose(overrides)
-    data, victim = _data_and_victim(cfg)
     if memory:
+        data, _ = _data_and_victim(cfg)  # finds what is wrong with the input before other processes start
         if (most := max(memory)) > (available := len(data.test_ids())):
             remedy = "ask for less or give other data"
             raise InputError(f"--memory {most}: data={data.name} has {available} test images; {remedy}")
         peaks = {str(n): in_own_process(peak_of, overrides, n, steps, further_folders()) for n in memory}
         report = {"setting": {"overrides": overrides, "steps": steps}, "peak_mib": peaks}
     else:
-        report = _speed(cfg, data, victim, steps=steps, **settings)
+        report = _speed(cfg, steps=steps, **settings)
     for line in [json.dumps(report, indent=1)] if as_json else lines(report):
         print(line)
     return 0
 
 
 def _speed(
-    cfg: "DictConfig",
-    data: "SegmentationData",
-    victim: "Victim",
-    *,
-    steps: int,
-    images: int | None,
-    repeats: int,
-    clock: str,
-    until: bool,
+    cfg: "DictConfig", *, steps: int, images: int | None, repeats: int, clock: str, until: bool
 ) -> dict[str, Any]:
     from benchmark.config.build import build_plan
     from benchmark.speed.comparison import Bench, machine
 
-    plan = build_plan(cfg)
+    (data, victim), plan = _data_and_victim(cfg), build_plan(cfg)
     dataset: Any = data.test_dataloader().dataset
     available, slots = len(dataset), max(1, plan.engine["slots"])
     count = available if until and images is None else image_count(images, slots, available)

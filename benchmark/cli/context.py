@@ -103,9 +103,8 @@ class Context:
             return
         tables.drop_traces_without_row(self.folder.path)
         before, now = self.folder.environment(), environment.machine(self.processes)
-        packages = before.get("packages") or {}
-        if changed := [name for name, version in now["packages"].items() if version != packages.get(name)]:
-            print(f"warning: other versions than at the start of the run: {', '.join(changed)}", file=sys.stderr)
+        if changed := environment.changed_packages(before):
+            print(f"warning: other versions than at the start of the run: {'; '.join(changed)}", file=sys.stderr)
         starts = [*before.get("resumed", []), {"time": f"{datetime.now():%Y-%m-%d %H:%M:%S}", **now}]
         self.folder.update_environment(resumed=starts)
         rows = len(tables.RECORDS.keys(self.folder.path))

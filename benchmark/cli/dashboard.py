@@ -22,7 +22,6 @@ from benchmark.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
     from benchmark.runs.folder import RunFolder
-    from benchmark.tracking.wandb.dashboard import Dashboard
     from benchmark.tracking.wandb.dashboard_keys import Logged
 
 _RUNS = Path("runs")
@@ -36,14 +35,17 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     from omegaconf import OmegaConf
 
     from benchmark.runs.folder import RunFolder
+    from benchmark.tracking.wandb.connection import connect
     from benchmark.tracking.wandb.dashboard import make_dashboard
     from benchmark.tracking.wandb.dashboard_keys import Logged
     from benchmark.tracking.wandb.logged_runs import logged_by
 
     if out is not None and not dry_run:
         raise InputError("--out says where the specification goes; give it with --dry-run")
-    if not dry_run:
-        _check_connection()
+    if not dry_run and (connection := connect()).mode != "online":
+        reason = connection.reason or f"WANDB_MODE is {connection.mode}"
+        remedy = "set WANDB_API_KEY where there is a network, or give --dry-run for the specification"
+        raise InputError(f"dashboard: no connection to Weights & Biases ({reason}); {remedy}")
     folders = [RunFolder(run) for run in runs]
     if folders:
         project = _project_of_all(folders, project)
@@ -53,10 +55,15 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     logged = Logged.union(logged_by(folder) for folder in folders)
     if not logged.training and not logged.attacks:
         raise InputError(f"{folders[0].path}: has neither trained nor attacked yet; wait for it, or give another run")
-    if dry_run:
-        _write(make_dashboard(logged, project, entity or "", find_runs=False), out)
-    else:
+    if not dry_run:
         _save(logged, project, entity)
+        return 0
+    specification = make_dashboard(logged, project, entity or "", find_runs=False).specification()
+    text = json.dumps(specification, indent=2, ensure_ascii=False)
+    if out is not None:
+        with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another file"):
+            save_text(out, text + "\n")
+    print(text if out is None else f"specification {out}")
     return 0
 
 
@@ -82,26 +89,6 @@ def _runs_of(project: str) -> "list[RunFolder]":
         return folders
     remedy = "make one with logger=wandb, give the folders of runs, or --project"
     raise InputError(f"no run below {_RUNS}/ logs to project {project}; {remedy}")
-
-
-def _check_connection() -> None:
-    from benchmark.tracking.wandb.connection import connect
-
-    connection = connect()
-    if connection.mode != "online":
-        reason = connection.reason or f"WANDB_MODE is {connection.mode}"
-        remedy = "set WANDB_API_KEY where there is a network, or give --dry-run for the specification"
-        raise InputError(f"dashboard: no connection to Weights & Biases ({reason}); {remedy}")
-
-
-def _write(dashboard: "Dashboard", out: Path | None) -> None:
-    text = json.dumps(dashboard.specification(), indent=2, ensure_ascii=False)
-    if out is None:
-        print(text)
-        return
-    with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another file"):
-        save_text(out, text + "\n")
-    print(f"specification {out}")
 
 
 def _save(logged: "Logged", project: str, entity: str | None) -> None:

@@ -4,6 +4,7 @@ import os
 import platform
 import secrets
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -34,7 +35,7 @@ def machine(processes: ProcessGroup) -> dict[str, Any]:
     return {
         "benchmark": __version__,
         "python": platform.python_version(),
-        "packages": package_versions(),
+        "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cpus": os.cpu_count(),
@@ -45,12 +46,16 @@ def machine(processes: ProcessGroup) -> dict[str, Any]:
     }
 
 
-def package_versions() -> dict[str, str | None]:
-    """Package -> its installed version, None if it is not installed."""
-    return {name: _version(name) for name in _PACKAGES}
+def changed_packages(environment: Mapping[str, Any]) -> list[str]:
+    """The packages whose versions differ from those in a run's environment.json, as `NAME 1.0, now 2.0`."""
+    before = environment.get("packages")
+    before = before if isinstance(before, dict) else {}
+    now = {name: _version(name) for name in _PACKAGES}
+    return [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
 
 
 def _version(package: str) -> str | None:
+    """The installed version; None if the package is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -5,12 +5,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from benchmark.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 COMMANDS = (
     *("run", "train", "attack", "transfer", "report", "export", "convert"),
@@ -85,7 +82,7 @@ def check_target(option: str, file: Path) -> None:
         raise InputError(f"{option} {file}: must be a file in a folder that exists; give another")
 
 
-def progress_bar(what: str, total: int, unit: str) -> "tqdm[NoReturn]":
+def progress_bar(what: str, total: int, unit: str) -> Any:
     """A bar on standard error, to be updated by hand; without a terminal, where each refresh is a line, it is slow."""
     from tqdm import tqdm
 

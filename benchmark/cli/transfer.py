@@ -11,10 +11,10 @@ example
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark import __version__
 from benchmark.atomic_files import save_text
@@ -71,7 +71,13 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
         )
         save_text(run.transfer_report_file, markdown(transfer_grids(matrices)))
     print_tables(transfer_grids(matrices))
-    _warn(check_white_box(TRANSFER.read(folder)))
+    checked = check_white_box(TRANSFER.read(folder))
+    if checked["differing"]:
+        print(
+            f"warning: {checked['differing']} of {checked['rows']} white-box rows differ from what their runs recorded "
+            f"(IoU by up to {checked['largest_iou_difference']:.3f}); the runs' own numbers are the columns source_*",
+            file=sys.stderr,
+        )
     print(f"rows     {TRANSFER.merged(folder)}\nsummary  {run.summary_file}\ntables   {run.transfer_report_file}")
     return 0
 
@@ -89,15 +95,6 @@ def _write_rows(folder: Path, evaluations: "Sequence[Evaluation]") -> None:
                 bar.update(len(rows))
                 check_stop()
     TRANSFER.merge(folder)
-
-
-def _warn(checked: Mapping[str, Any]) -> None:
-    if checked["differing"]:
-        print(
-            f"warning: {checked['differing']} of {checked['rows']} white-box rows differ from what their runs recorded "
-            f"(IoU by up to {checked['largest_iou_difference']:.3f}); the runs' own numbers are the columns source_*",
-            file=sys.stderr,
-        )
 
 
 @contextmanager

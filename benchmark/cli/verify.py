@@ -13,9 +13,9 @@ example
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.cli.parsers import Command, Parser, progress_bar
 from benchmark.errors import InputError, Stopped
@@ -45,6 +45,7 @@ def verify(runs: Sequence[Path], ckpt: Path | None, data_root: str | None, facto
 def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
     import torch
 
+    from benchmark.cli.environment import changed_packages
     from benchmark.past_runs.open import open_run
     from benchmark.past_runs.overrides import override_mismatches
     from benchmark.past_runs.victim import find_victim
@@ -58,7 +59,9 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
         attacked = find_victim(past_run, ckpt, factory)
     except OwnNetworkError as error:
         raise InputError(f"{error}; give --factory MODULE:FUNCTION, which makes it and takes no arguments") from error
-    for note in [*notes, *_changes(past_run.environment)]:
+    if changed := changed_packages(past_run.environment):
+        notes.append(f"was made with other versions: {'; '.join(changed)}")
+    for note in notes:
         print(f"note: {folder}: {note}", file=sys.stderr)
     if attacked.victim is not None:
         attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -92,18 +95,6 @@ def _verdict(folder: Path, rows: int, checks: "RowChecks", mismatches: int) -> s
         "float32 result and its cost held against bounds and each other, not checked: "
         f"{', '.join(checks.unchecked) or 'none'}"
     )
-
-
-def _changes(environment: Mapping[str, Any]) -> list[str]:
-    """Changes since the run that are no differences themselves but may explain some."""
-    from benchmark.cli.environment import package_versions
-
-    before = environment.get("packages")
-    then = before if isinstance(before, dict) else {}
-    changed = [
-        f"{name} {then.get(name)}, now {now}" for name, now in package_versions().items() if then.get(name) != now
-    ]
-    return [f"was made with other versions: {'; '.join(changed)}"] if changed else []
 
 
 def _add_arguments(parser: Parser) -> None:
