@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.atomic_files import atomic_path, save_text
 from benchmark.cli.parsers import Command, Parser
-from benchmark.config.groups import names
 from benchmark.errors import InputError, as_input_error, did_you_mean
 
 if TYPE_CHECKING:
@@ -32,18 +32,19 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
     The folder `out`, by default `data_check_NAME`, gets the tables, all findings and a contact sheet for each split.
     Raises InputError for a data set that cannot be opened at all, and for an unknown `action`.
     """
-    if action != "check":
-        raise InputError(f"data {action}: unknown{did_you_mean(action, ['check'])}; write data check NAME root=PATH")
-    source = _source(name, overrides)
-    folder = out or Path(f"data_check_{name}")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is not a folder; choose another")
-    from benchmark.atomic_files import save_text
+    from benchmark.config.build import build_data
+    from benchmark.config.compose import compose
     from benchmark.data_check.findings import find
     from benchmark.data_check.scan import scan
     from benchmark.data_check.tables import grids
     from benchmark.report.tables.table import markdown, print_tables
 
+    if action != "check":
+        raise InputError(f"data {action}: unknown{did_you_mean(action, ['check'])}; write data check NAME root=PATH")
+    source = build_data(compose([f"data={name}", *map(_override, overrides)]).data).source
+    folder = out or Path(f"data_check_{name}")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is not a folder; choose another")
     items = scan(source)
     findings = find(items, source.background)
     tables = grids(source, items, findings)
@@ -58,17 +59,8 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
     return 1 if problems else 0
 
 
-def _source(name: str, overrides: Sequence[str]) -> "Source":
-    """The source of conf/data/NAME.yaml; keys are those below `data`, with or without that prefix."""
-    if name not in (known := names("data")):
-        raise InputError(f"there is no data {name!r}{did_you_mean(name, known)}; data is one of {', '.join(known)}")
-    from benchmark.config.build import build_data
-    from benchmark.config.compose import compose
-
-    return build_data(compose([f"data={name}", *map(_override, overrides)]).data).source
-
-
 def _override(text: str) -> str:
+    """The override for a key below `data`, which may be given with or without that prefix."""
     from benchmark.config.overrides import assignment, parse
 
     key, separator, value = text.partition("=")
@@ -91,7 +83,6 @@ def _csv(items: "Sequence[Item]", findings: "Sequence[Finding]") -> str:
 
 
 def _save_sheets(folder: Path, source: "Source", items: "Sequence[Item]", findings: "Sequence[Finding]") -> None:
-    from benchmark.atomic_files import atomic_path
     from benchmark.data.source import SPLITS
     from benchmark.data_check.contact_sheet import contact_sheet
 

@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_made(command, tmp_path: Path) -> None:
     assert outcome.status == 2
     (line,) = outcome.err.splitlines()
     assert line.startswith("error: the run's folder cannot be made: ")
-    assert line.endswith("); give another run.dir")
+    assert line.endswith("; give another run.dir")
 
 
 def test_further_arguments_of_the_trainer_reach_it(command, tmp_path: Path) -> None:
