@@ -71,13 +71,10 @@ def entries(results: Results) -> list[Entry]:
 def differing_settings(compared: Sequence[Entry]) -> list[str]:
     """The keys whose values differ between entries; those of the attack itself, between entries of the same attack."""
     keys = dict.fromkeys(key for entry in compared for key in sorted(entry.settings))
-    return [key for key in keys if _differs(key, compared)]
-
-
-def _differs(key: str, compared: Sequence[Entry]) -> bool:
-    if not key.startswith("attack."):
-        return len({str(entry.settings.get(key)) for entry in compared}) > 1
-    values: dict[str, set[str]] = {}
-    for entry in compared:
-        values.setdefault(entry.attack, set()).add(str(entry.settings.get(key)))
-    return any(len(different) > 1 for different in values.values())
+    differing = []
+    for key in keys:
+        among = [entry.attack if key.startswith("attack.") else "" for entry in compared]
+        values = {(attack, str(entry.settings.get(key))) for attack, entry in zip(among, compared, strict=True)}
+        if len(values) > len(set(among)):
+            differing.append(key)
+    return differing

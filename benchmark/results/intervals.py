@@ -4,6 +4,7 @@ SciPy's bootstrap does not resample groups of several images, so the bootstrap i
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ def wilson(successes: int, trials: int) -> list[float] | None:
 
     low, high = binomtest(successes, trials).proportion_ci(method="wilson")
     return [float(low), float(high)]
+
+
+def rate(name: str, flags: NDArray[np.bool_]) -> dict[str, Any]:
+    """{name: the share of the flags (N,) that are set, null without any, `<name>_ci95`: its Wilson interval}."""
+    return {name: float(flags.mean()) if len(flags) else None, f"{name}_ci95": wilson(int(flags.sum()), len(flags))}
 
 
 def bootstrap_means(
@@ -42,8 +48,12 @@ def bootstrap_means(
     usable = ((counts > 0).sum(0) >= 2) & np.isfinite(sums).all(0)
     if not usable.any():
         return [None] * values.shape[1]
-    means = _resampled_means(sums[:, usable], counts[:, usable], np.random.default_rng(seed), resamples)
-    low, high = np.nanquantile(means, [0.025, 0.975], axis=0)
+    chunks = []
+    for times in _draws(n_groups, np.random.default_rng(seed), resamples):
+        drawn = times @ counts[:, usable]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            chunks.append(np.where(drawn > 0, (times @ sums[:, usable]) / drawn, np.nan))
+    low, high = np.nanquantile(np.concatenate(chunks), [0.025, 0.975], axis=0)
     bounds = iter(zip(low.tolist(), high.tolist(), strict=True))
     return [list(next(bounds)) if ok else None for ok in usable]
 
@@ -102,15 +112,3 @@ def _draws(n_groups: int, rng: np.random.Generator, resamples: int) -> Iterator[
         rows = min(_CHUNK, resamples - start)
         drawn = rng.integers(n_groups, size=(rows, n_groups)) + n_groups * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * n_groups).reshape(rows, n_groups).astype(np.int32)
-
-
-def _resampled_means(
-    sums: NDArray[np.float64], counts: NDArray[np.float64], rng: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
-    """Means over `resamples` draws of groups with replacement; NaN where a draw holds no value. -> (resamples, C)."""
-    chunks = []
-    for times in _draws(len(sums), rng, resamples):
-        drawn_counts = times @ counts
-        with np.errstate(invalid="ignore", divide="ignore"):
-            chunks.append(np.where(drawn_counts > 0, (times @ sums) / drawn_counts, np.nan))
-    return np.concatenate(chunks)

@@ -46,18 +46,11 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """An evaluation of transfer: the tables of `summarise_transfer`."""
-
-    tables: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
 class Results:
-    """Everything that one report shows."""
+    """Everything that one report shows; `transfers` are the tables of `summarise_transfer` of all evaluations."""
 
     runs: Sequence[Run]
-    transfers: Sequence[Transfer]
+    transfers: Sequence[Mapping[str, Any]]
     cards: Sequence[Card]
 
 
@@ -76,7 +69,7 @@ def read_results(paths: Sequence[Path]) -> Results:
         elif not path.is_dir():
             raise InputError(f"{path}: no such folder or file; give a run's folder, one of transfer, or a card")
         elif TRANSFER.exists(path):
-            transfers.append(Transfer(summarise_transfer(TRANSFER.read(path))))
+            transfers += summarise_transfer(TRANSFER.read(path))
         else:
             runs.append(read_run(RunFolder(path)))
     return Results(_labelled(runs), transfers, cards)

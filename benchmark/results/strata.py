@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.results.columns import Rows, attacked_rows, column, cost_of_success, flag, norm_column
-from benchmark.results.intervals import wilson
+from benchmark.results.intervals import rate
 
 
 def strata(rows: Rows, names: NDArray[np.str_], order: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -27,13 +27,11 @@ def strata(rows: Rows, names: NDArray[np.str_], order: Sequence[str]) -> dict[st
 
 def _stratum(rows: Rows, norm: str) -> dict[str, Any]:
     attacked = attacked_rows(rows)
-    hits = int(flag(attacked, "success8").sum())
     norms = cost_of_success(attacked, norm)
     return {
         "images": len(rows),
         "attacked": len(attacked),
-        "success8_rate": hits / len(attacked) if attacked else None,
-        "success8_rate_ci95": wilson(hits, len(attacked)),
+        **rate("success8_rate", flag(attacked, "success8")),
         "norm": norm,
         "median_norm": float(np.median(norms[np.isfinite(norms)])) if np.isfinite(norms).any() else None,
         "median_norm_all": float(np.median(norms)) if attacked else None,

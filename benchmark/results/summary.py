@@ -10,7 +10,7 @@ import pyarrow as pa
 from benchmark.errors import InputError
 from benchmark.results.columns import Rows, attacked_rows, column, flag, groups_of, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
-from benchmark.results.intervals import wilson
+from benchmark.results.intervals import rate
 from benchmark.results.statistics import NORMS, describe, describe_norms, describe_success_passes
 from benchmark.results.structure_size import by_size
 from benchmark.results.target_strata import by_target, target_counts
@@ -115,9 +115,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
         "no_gradient": sum(row["backwards"] > 0 and row["zero_gradients"] >= row["backwards"] for row in rows),
     }
     for name in ("success", "success8"):
-        hits = int(flag(attacked, name).sum())
-        summary[f"{name}_rate"] = hits / len(attacked) if attacked else None
-        summary[f"{name}_rate_ci95"] = wilson(hits, len(attacked))
+        summary |= rate(f"{name}_rate", flag(attacked, name))
     summary |= describe({name: column(rows, name) for name in (*COSTS, *SCORES)}, groups)
     summary["success_passes"] = describe_success_passes(rows, groups)
     summary |= describe_norms(rows, groups)

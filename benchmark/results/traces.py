@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmark.runs.tables import TRACES, group_rows
 
@@ -13,7 +14,7 @@ MAX_POINTS = 500
 
 def of_attack(traces: pa.Table, attack: str) -> pa.Table:
     """The trace rows of one attack."""
-    return traces.filter(pa.array([name == attack for name in traces["attack"].to_pylist()], pa.bool_()))
+    return traces.filter(pc.field("attack") == attack)
 
 
 def per_image(traces: pa.Table) -> dict[str, list[Mapping[str, Any]]]:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.results.intervals import bootstrap_means, wilson
+from benchmark.results.columns import flag, groups_of
+from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
-from benchmark.runs.tables import Table
+from benchmark.runs.tables import Table, group_rows
 
 PREDICTIONS = ("clean", "adv8", "noise8")
 """Predictions of the clean image, of the 8-bit file of the attack, and of 8-bit noise of the same norm."""
@@ -112,31 +113,26 @@ def _entries_with_varying_eps(rows: Sequence[Mapping[str, Any]]) -> set[tuple[st
 
 
 def _baselines(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    by_victim: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
-    for row in rows:
-        by_victim.setdefault(row["victim"], {})[row["id"], row["target"]] = row
-    return {
-        victim: {
-            "images": len(members),
-            "already_satisfied": sum(bool(row["success_clean"]) for row in members.values()),
-            **_means(list(members.values()), [f"clean_{score}" for score in _IOUS]),
+    """Victim -> its results on the clean images, each with each of its targets once."""
+    baselines = {}
+    for victim, members in sorted(group_rows(rows, "victim").items()):
+        clean = list({(row["id"], row["target"]): row for row in members}.values())
+        baselines[victim] = {
+            "images": len(clean),
+            "already_satisfied": int(flag(clean, "success_clean").sum()),
+            **_means(clean, [f"clean_{score}" for score in _IOUS]),
         }
-        for victim, members in sorted(by_victim.items())
-    }
+    return baselines
 
 
 def _matrix(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    runs: dict[str, set[str]] = {}
-    for row in rows:
-        runs.setdefault(row["source_victim"], set()).add(row["source_run"])
-    cells: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for row in rows:
-        name = row["source_victim"]
-        source = name if len(runs[name]) == 1 else f"{name} ({row['source_run']})"
-        cells.setdefault(source, {}).setdefault(row["victim"], []).append(row)
+    by_source = {}
+    for name, of_model in group_rows(rows, "source_victim").items():
+        by_run = group_rows(of_model, "source_run")
+        by_source |= {name if len(by_run) == 1 else f"{name} ({run})": members for run, members in by_run.items()}
     return {
-        source: {victim: _cell(members) for victim, members in sorted(by_victim.items())}
-        for source, by_victim in sorted(cells.items())
+        source: {victim: _cell(cell) for victim, cell in sorted(group_rows(members, "victim").items())}
+        for source, members in sorted(by_source.items())
     }
 
 
@@ -148,21 +144,15 @@ def _cell(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "images": len(rows),
         "attacked": len(attacked),
         "source_successes": len(from_source),
-        **_rate("success8_rate", attacked, "success8"),
-        **_rate("success8_rate_of_source_successes", from_source, "success8"),
-        **_rate("noise8_success_rate", attacked, "noise8_success"),
+        **rate("success8_rate", flag(attacked, "success8")),
+        **rate("success8_rate_of_source_successes", flag(from_source, "success8")),
+        **rate("noise8_success_rate", flag(attacked, "noise8_success")),
         **_means(rows, [*(f"{p}_{score}" for score in _IOUS for p in PREDICTIONS), *_NORMS]),
     }
 
 
 def _means(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     values = np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
-    groups = [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]
-    intervals = bootstrap_means(values, groups)
+    intervals = bootstrap_means(values, groups_of(rows))
     means = values.mean(0).tolist()
     return {name: {"mean": mean, "ci95": ci} for name, mean, ci in zip(names, means, intervals, strict=True)}
-
-
-def _rate(name: str, rows: Sequence[Mapping[str, Any]], flag: str) -> dict[str, Any]:
-    hits = sum(bool(row[flag]) for row in rows)
-    return {name: hits / len(rows) if rows else None, f"{name}_ci95": wilson(hits, len(rows))}

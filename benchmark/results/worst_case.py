@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmark.results.budget_sweeps import same_eps
 from benchmark.results.columns import Rows, column, flag, groups_of, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
-from benchmark.results.intervals import bootstrap_means, wilson
+from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs.tables import group_rows
 
 _GAIN = 1e-12  # a swap must lower the mean IoU by more than rounding can
@@ -71,12 +71,10 @@ def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, 
     first = by_attack[0]
     attacked = ~flag(first, "success_clean")
     succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
-    hits, trials = int(succeeded.any(axis=0).sum()), int(attacked.sum())
     return {
         "images": len(first),
-        "attacked": trials,
-        "success8_rate": hits / trials if trials else None,
-        "success8_rate_ci95": wilson(hits, trials),
+        "attacked": int(attacked.sum()),
+        **rate("success8_rate", succeeded.any(axis=0)),
         **(_to_target if first[0]["targeted"] else _to_truth)(by_attack, attacks),
     }
 
@@ -148,10 +146,8 @@ def upper_miou(counts: Counts) -> float:
             candidates = miou(without[0] + intersection[image], without[1] + union[image])
             if candidates.min() < lowest - _GAIN:
                 chosen[image], lowest, improved = candidates.argmin(), float(candidates.min()), True
-                inside, around = (
-                    without[0] + intersection[image, chosen[image]],
-                    without[1] + union[image, chosen[image]],
-                )
+                inside = without[0] + intersection[image, chosen[image]]
+                around = without[1] + union[image, chosen[image]]
     return lowest
 
 

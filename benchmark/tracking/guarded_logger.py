@@ -1,6 +1,5 @@
 """A Lightning logger that cannot fail a run."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
@@ -8,6 +7,25 @@ from pytorch_lightning.loggers.logger import DummyExperiment
 
 from benchmark.tracking.epoch import FinishedEpoch, RunTracker
 from benchmark.tracking.guard import Guard
+
+
+def _value(name: str, otherwise: Any = None) -> Any:
+    """A property with the logger's value of this name, or `otherwise` if reading it fails."""
+
+    def read(self: "GuardedLogger") -> Any:
+        return self._guard.attempt(f"reading its {name}", lambda: getattr(self.logger, name), otherwise)
+
+    return property(read)
+
+
+def _call(name: str, doing: str) -> Any:
+    """A method that calls the logger's method of this name."""
+
+    def call(self: "GuardedLogger", *args: Any, **kwargs: Any) -> None:
+        with self._guard(doing):
+            getattr(self.logger, name)(*args, **kwargs)
+
+    return call
 
 
 class GuardedLogger(Logger):
@@ -23,60 +41,24 @@ class GuardedLogger(Logger):
         self.logger = logger
         self._guard = Guard(f"logger {name}")
 
-    @property
-    def name(self) -> str | None:
-        return self._guard.attempt("asking its name", lambda: self.logger.name, None)
-
-    @property
-    def version(self) -> int | str | None:
-        return self._guard.attempt("asking its version", lambda: self.logger.version, None)
-
-    @property
-    def root_dir(self) -> str | None:
-        return self._guard.attempt("asking its folder", lambda: self.logger.root_dir, None)
-
-    @property
-    def log_dir(self) -> str | None:
-        return self._guard.attempt("asking its folder", lambda: self.logger.log_dir, None)
-
-    @property
-    def save_dir(self) -> str | None:
-        return self._guard.attempt("asking its folder", lambda: self.logger.save_dir, None)
-
-    @property
-    def group_separator(self) -> str:
-        return self._guard.attempt("asking its separator", lambda: self.logger.group_separator, "/")
+    name = _value("name")
+    version = _value("version")
+    root_dir = _value("root_dir")
+    log_dir = _value("log_dir")
+    save_dir = _value("save_dir")
+    group_separator = _value("group_separator", "/")
+    log_metrics = _call("log_metrics", "logging metrics")
+    log_hyperparams = _call("log_hyperparams", "logging hyper-parameters")
+    log_graph = _call("log_graph", "logging the model")
+    save = _call("save", "saving")
+    after_save_checkpoint = _call("after_save_checkpoint", "logging a checkpoint")
+    finalize = _call("finalize", "finishing a loop")
 
     @property
     def experiment(self) -> Any:
         """The `experiment` of the logger, or an object that ignores every call."""
         ignoring: Any = DummyExperiment()
         return self._guard.attempt("starting", lambda: getattr(self.logger, "experiment", ignoring), ignoring)
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        with self._guard("logging metrics"):
-            self.logger.log_metrics(dict(metrics), step)
-
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        with self._guard("logging hyper-parameters"):
-            self.logger.log_hyperparams(params, *args, **kwargs)
-
-    def log_graph(self, model: Any, input_array: Any = None) -> None:
-        with self._guard("logging the model"):
-            self.logger.log_graph(model, input_array)
-
-    def save(self) -> None:
-        with self._guard("saving"):
-            self.logger.save()
-
-    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        with self._guard("logging a checkpoint"):
-            self.logger.after_save_checkpoint(checkpoint_callback)
-
-    def finalize(self, status: str) -> None:
-        """Lightning calls this after each fit and each test."""
-        with self._guard("finishing a loop"):
-            self.logger.finalize(status)
 
     def log_attack_epoch(self, epoch: FinishedEpoch) -> None:
         """Log a finished attack epoch, if the logger can."""

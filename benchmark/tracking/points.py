@@ -32,12 +32,7 @@ TABLE = "images"
 
 @dataclass(frozen=True)
 class Points:
-    """Curves over one axis.
-
-    Attributes:
-        axis: the key of the axis.
-        points: key -> value, the axis included; a key without a value is left out.
-    """
+    """Curves over the axis of that key; a point has key -> value, the axis included, without keys that lack a value."""
 
     axis: str
     points: list[dict[str, float]]
@@ -50,15 +45,9 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class AttackLog:
-    """What is logged of one attack.
+    """What is logged of one attack: its rows, their mean over steps, their values over images, and numbers.
 
-    Attributes:
-        attack: its name.
-        rows: the rows of the table of images.
-        lines: image id -> its trace, for the chart of single images; empty without traces.
-        over_steps, over_images: the curves.
-        summary: key -> number or label.
-        montage: the file of the montage, None if none was drawn.
+    `lines` are the traces by image id, for the chart of single images; `summary` has a number or label for each key.
     """
 
     attack: str

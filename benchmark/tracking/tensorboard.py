@@ -1,11 +1,13 @@
 """TensorBoard: Lightning's metrics, and the curves, summary numbers and montages of an attack epoch."""
 
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
@@ -13,7 +15,7 @@ from benchmark.images.image_files import open_picture
 from benchmark.runs import layout
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.points import AttackLog, attack_logs
+from benchmark.tracking.points import attack_logs
 from benchmark.tracking.wandb.logger import without_secrets
 
 _SUFFIX = ".attacks"  # of the event file of an attack epoch
@@ -41,7 +43,8 @@ class TensorBoardRun(TensorBoardLogger):
         begins = self._experiment is None
         writer = super().experiment
         if begins and self._config:
-            writer.add_text("config", _as_markdown(self._config), 0)
+            text = OmegaConf.to_yaml(OmegaConf.create(self._config))
+            writer.add_text("config", textwrap.indent(text, "    "), 0)
         return writer
 
     def save(self) -> None:
@@ -59,39 +62,22 @@ class TensorBoardRun(TensorBoardLogger):
         guard = Guard("TensorBoard")
         with SummaryWriter(str(folder), filename_suffix=_SUFFIX) as writer:
             for log in attack_logs(epoch):
+                axis = log.over_steps.axis
                 with guard("logging curves"):
-                    _add_curves(writer, log)
+                    for point in log.over_steps.points:
+                        for key in point.keys() - {axis}:
+                            writer.add_scalar(key, point[key], int(point[axis]))
                 with guard("logging the summary"):
-                    _add_summary(writer, log)
+                    for key, value in log.summary.items():
+                        if isinstance(value, int | float) and not isinstance(value, bool):
+                            writer.add_scalar(key, value, 0)
                 with guard("logging the montage"):
-                    _add_montage(writer, log)
+                    if log.montage is not None:
+                        with open_picture(log.montage) as picture:
+                            pixels = np.asarray(picture.convert("RGB"))
+                        writer.add_image(log.montage_key, pixels, 0, dataformats="HWC")
 
     def finish(self, exit_code: int = 0) -> None:
         """Close the files."""
         if self._experiment is not None:
             self._experiment.close()
-
-
-def _as_markdown(config: Mapping[str, Any]) -> str:
-    from omegaconf import OmegaConf
-
-    return "".join(f"    {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(dict(config))).splitlines())
-
-
-def _add_curves(writer: Any, log: AttackLog) -> None:
-    curves = log.over_steps
-    for point in curves.points:
-        for key in point.keys() - {curves.axis}:
-            writer.add_scalar(key, point[key], int(point[curves.axis]))
-
-
-def _add_summary(writer: Any, log: AttackLog) -> None:
-    for key, value in log.summary.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            writer.add_scalar(key, value, 0)
-
-
-def _add_montage(writer: Any, log: AttackLog) -> None:
-    if log.montage is not None:
-        with open_picture(log.montage) as picture:
-            writer.add_image(log.montage_key, np.asarray(picture.convert("RGB")), 0, dataformats="HWC")

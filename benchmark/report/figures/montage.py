@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PANELS = ("image", "truth", "prediction", "target", "adversarial", "prediction on it", "perturbation")
 _INK, _PALE = "#222222", "#777777"
+_FILL = 0.38  # the opacity of the fill of a class
 _PANEL_INCHES, _HEADER_INCHES, _TOP_INCHES = 1.72, 0.34, 0.42
 
 
@@ -109,24 +110,20 @@ def _header(figure: "Figure", item: MontageItem, y: float) -> None:
 
 
 def _draw(axes: "Axes", item: MontageItem, panel: str) -> None:
-    clean, adversarial = _rgb(item.image), _rgb(item.adv)
-    if panel == "image":
-        axes.imshow(clean)
-    elif panel == "truth":
-        _draw_classes(axes, clean, item.truth)
-    elif panel == "prediction":
-        _draw_classes(axes, clean, item.clean_pred)
-    elif panel == "target":
-        _draw_classes(axes, clean, item.target)
-    elif panel == "adversarial":
-        axes.imshow(adversarial)
-    elif panel == "prediction on it":
-        _draw_classes(axes, adversarial, item.adv_pred)
-        _outline(axes, item.target, dashed=True)
-    elif panel == "perturbation":
+    if panel == "perturbation":
         _draw_perturbation(axes, item.delta)
-    else:
-        raise ValueError(f"montage: no panel called {panel!r}")
+        return
+    image, labels = {
+        "image": (item.image, None),
+        "truth": (item.image, item.truth),
+        "prediction": (item.image, item.clean_pred),
+        "target": (item.image, item.target),
+        "adversarial": (item.adv, None),
+        "prediction on it": (item.adv, item.adv_pred),
+    }[panel]
+    _draw_classes(axes, _rgb(image), labels)
+    if panel == "prediction on it":
+        _outline(axes, item.target, dashed=True)
 
 
 def _rgb(image: NDArray[Any]) -> NDArray[np.float64]:
@@ -138,15 +135,15 @@ def _classes(labels: NDArray[Any]) -> list[int]:
     return [int(label) for label in np.unique(labels) if label > 0]
 
 
-def _draw_classes(axes: "Axes", picture: NDArray[np.float64], labels: NDArray[Any], strength: float = 0.38) -> None:
+def _draw_classes(axes: "Axes", picture: NDArray[np.float64], labels: NDArray[Any] | None) -> None:
+    """Draw the picture, with a fill and an outline for each class of `labels`."""
     from matplotlib.colors import to_rgb
 
-    blended = picture.copy()
-    for label in _classes(labels):
-        colour = np.array(to_rgb(colour_of(label)))
-        blended[labels == label] = (1 - strength) * blended[labels == label] + strength * colour
-    axes.imshow(blended)
-    _outline(axes, labels)
+    for label in [] if labels is None else _classes(labels):
+        picture[labels == label] = (1 - _FILL) * picture[labels == label] + _FILL * np.array(to_rgb(colour_of(label)))
+    axes.imshow(picture)
+    if labels is not None:
+        _outline(axes, labels)
 
 
 def _outline(axes: "Axes", labels: NDArray[Any], dashed: bool = False) -> None:

@@ -1,7 +1,6 @@
 """Figures of the IoU: its mean over the steps of an attack, and its distribution over images."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -47,8 +46,13 @@ def _over_steps(one: FamilyOfRun) -> Line | None:
 
 def iou_by_image(results: Results) -> list[Figure]:
     """The distribution of the IoU of the 8-bit files over images; of a sweep of budgets, that of the largest."""
-    boxes = [_box(one) for one in families_of(results.runs)]
-    title = f"IoU to {_reference(families_of(results.runs))}, image by image"
+    boxes, references = [], set()
+    for one in families_of(results.runs):
+        attacked = list(one.family.attacks.values())[-1]
+        references.add("target" if attacked[0]["targeted"] else "truth")
+        values = column(attacked, "adv8_iou_target" if attacked[0]["targeted"] else "adv8_iou_truth")
+        boxes.append(Box(one.look, values.tolist(), [str(row["id"]) for row in attacked]))
+    title = f"IoU to {' or '.join(sorted(references))}, image by image"
     rows = [
         [box.look.label, *(f"{value:.3f}" for value in np.quantile(box.values, [0, 0.25, 0.5, 0.75, 1]))]
         for box in boxes
@@ -63,14 +67,3 @@ def iou_by_image(results: Results) -> list[Figure]:
         table=TextTable(title, ["", "lowest", "quartile", "median", "quartile", "highest"], rows),
     )
     return [figure] if boxes else []
-
-
-def _box(one: FamilyOfRun) -> Box:
-    rows = list(one.family.attacks.values())[-1]
-    values = column(rows, "adv8_iou_target" if rows[0]["targeted"] else "adv8_iou_truth")
-    return Box(one.look, values.tolist(), [str(row["id"]) for row in rows])
-
-
-def _reference(drawn: Sequence[FamilyOfRun]) -> str:
-    targeted = {next(iter(one.family.attacks.values()))[0]["targeted"] for one in drawn}
-    return "target" if targeted == {True} else "truth" if targeted == {False} else "target or truth"

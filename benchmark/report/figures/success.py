@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.report.figures.description import Axis, Figure, Line, Look
 from benchmark.report.figures.looks import FamilyOfRun, families_of, looks_of_cards
-from benchmark.report.tables.table import TextTable
+from benchmark.report.tables.table import NORM_UNITS, TextTable
 from benchmark.results.columns import NORM_COLUMNS
 from benchmark.results.loaded import Results
 from benchmark.results.success_curves import Curve, by_budget, success_by_norm, success_by_passes
@@ -16,7 +16,6 @@ from benchmark.results.success_curves import Curve, by_budget, success_by_norm, 
 UNIT = (-0.03, 1.03)
 """Limits of an axis of shares or scores: lines at 0 and at 1 are not cut."""
 
-_NAMES = {"l1": "L1", "l2": "L2", "linf": "L∞ · 255"}
 _SHARES = (0.25, 0.5, 0.75, 0.9)
 _MANY_DECADES = 500  # the ratio of an axis' ends beyond which only powers of ten are labelled
 
@@ -30,6 +29,7 @@ def success_over_norms(results: Results) -> list[Figure]:
 
 def _over_norm(drawn: Sequence[FamilyOfRun], results: Results, norm: str) -> Figure:
     name = NORM_COLUMNS[norm]
+    unit, scale, _ = NORM_UNITS[name]
     curves = [(one.look, success_by_norm(one.family, name)) for one in drawn]
     thin = {one.look.label for one in drawn if one.family.norm not in (norm, None)}
     notes = ["the best of several budgets"] if any(one.family.swept for one in drawn) else []
@@ -37,12 +37,12 @@ def _over_norm(drawn: Sequence[FamilyOfRun], results: Results, norm: str) -> Fig
     return _success(
         [*curves, *_of_cards(results, name)],
         key=f"norm-{name}",
-        title=f"Success by {_NAMES[name].split()[0]}",
+        title=f"Success by {unit.split()[0]}",
         caption="Share of the attacked images whose 8-bit file succeeds with a perturbation of at most this norm; "
         "failures never do. Of an attack with several budgets, an image's best.",
         note=", ".join(notes),
-        x_title=f"{_NAMES[name]} of the perturbation",
-        scale=255 if name == "linf" else 1,
+        x_title=f"{unit} of the perturbation",
+        scale=scale,
         thin=thin,
     )
 
@@ -67,17 +67,13 @@ def over_budgets(results: Results) -> list[Figure]:
     """For each norm in which budgets were swept: success, and the median IoU, at each of them."""
     swept = [one for one in families_of(results.runs) if one.family.swept]
     by_norm = {norm: [one for one in swept if one.family.norm == norm] for norm in ("inf", "2", "1")}
-    return [
-        _over_budgets(drawn, norm, what)
-        for norm, drawn in by_norm.items()
-        if drawn
-        for what in ("success_rate", "median_iou")
-    ]
+    measures = ("success_rate", "median_iou")
+    return [_over_budgets(drawn, norm, what) for norm, drawn in by_norm.items() if drawn for what in measures]
 
 
 def _over_budgets(drawn: Sequence[FamilyOfRun], norm: str, what: str) -> Figure:
     scale = 255 if norm == "inf" else 1
-    budget = f"budget {_NAMES[NORM_COLUMNS[norm]]}"
+    budget = f"budget {NORM_UNITS[NORM_COLUMNS[norm]][0]}"
     lines, rows, ticks, references = [], [], set(), set()
     for one in drawn:
         points = by_budget(one.family)
@@ -104,14 +100,12 @@ def _over_budgets(drawn: Sequence[FamilyOfRun], norm: str, what: str) -> Figure:
 
 
 def _of_cards(results: Results, name: str) -> list[tuple[Look, Curve]]:
-    known = [
-        (look, card.curves.get(name)) for look, card in zip(looks_of_cards(results.cards), results.cards, strict=True)
-    ]
-    return [
-        (look, Curve(np.array(one["x"], np.float64), np.array(one["share"], np.float64), int(one["images"])))
-        for look, one in known
-        if one
-    ]
+    curves = []
+    for look, card in zip(looks_of_cards(results.cards), results.cards, strict=True):
+        if one := card.curves.get(name):
+            x, share = np.array(one["x"], np.float64), np.array(one["share"], np.float64)
+            curves.append((look, Curve(x, share, int(one["images"]))))
+    return curves
 
 
 def _success(

@@ -61,11 +61,9 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A value that JSON can hold: numbers with seven digits, "inf" and "-inf" for infinities, None for NaN."""
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return float(f"{value:.7g}")
-        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.7g}") if math.isfinite(value) else None if math.isnan(value) else str(value)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -106,12 +104,8 @@ def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: d
         maps = {"truth": item.truth, "target": item.target, "prediction": item.clean_pred}
         of_run[item.id] = {"clean": small.photograph(item.image)} | {k: small.overlay(v) for k, v in maps.items()}
     change, scale = small.change(item.delta)
-    return {
-        "adversarial": small.photograph(item.adv),
-        "fooled": small.overlay(item.adv_pred),
-        "change": change,
-        "scale": scale,
-    }
+    adversarial, fooled = small.photograph(item.adv), small.overlay(item.adv_pred)
+    return {"adversarial": adversarial, "fooled": fooled, "change": change, "scale": scale}
 
 
 def _files(entry: Entry, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:

@@ -52,7 +52,7 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
         lines=lines,
         figures=drawn,
         grids=_grids(results),
-        transfers=[grid for transfer in results.transfers for grid in transfer_grids(transfer.tables)],
+        transfers=transfer_grids(results.transfers),
         facts=[(f"{run.name} · {run.label}", facts(run), _yaml(run.config)) for run in results.runs],
         cards=[(card.label, _yaml(card.provenance)) for card in results.cards],
         pictures=any(entry["pictures"] or entry["files"] for entry in data["entries"]),
@@ -63,9 +63,9 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
 
 
 def _title(compared: Sequence[Entry]) -> str:
-    victims = list(dict.fromkeys(str(entry.summary["victim"]) for entry in compared))
-    attacks = list(dict.fromkeys(entry.attack for entry in compared))
-    data = list(dict.fromkeys(str(entry.summary["data"]) for entry in compared))
+    attacks, victims, data = (
+        list(dict.fromkeys(str(entry.summary[name]) for entry in compared)) for name in ("attack", "victim", "data")
+    )
     named = attacks[0] if len(attacks) == 1 else f"{len(attacks)} attacks"
     against = victims[0] if len(victims) == 1 else f"{len(victims)} victims"
     return f"{named} against {against} on {', '.join(data)}" if compared else "Transfer between victims"
@@ -75,12 +75,10 @@ def _grids(results: Results) -> list[tuple[str, list[TextTable]]]:
     """(label, tables) of each run: the tables that the run has printed, except for a summary of one attack."""
     by_run = []
     for run in results.runs:
-        if len(run.summary.attacks) == 1:
-            (only,) = run.summary.attacks
-            by_run.append((run.label, strata_grids_of_one(only)))
-        else:
-            by_run.append((run.label, comparison(*run.summary)))
-    return [(label, grids) for label, grids in by_run if grids]
+        attacks = run.summary.attacks
+        grids = strata_grids_of_one(attacks[0]) if len(attacks) == 1 else comparison(*run.summary)
+        by_run += [(run.label, grids)] if grids else []
+    return by_run
 
 
 def _template() -> jinja2.Template:

@@ -53,12 +53,11 @@ class Thumbnails:
 
 def outline(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether one of the four neighbours of a pixel has another class (H, W); pixels outside the image do not count."""
-    padded = np.pad(labels, 1, mode="edge")
-    height, width = labels.shape
-    differs = np.zeros(labels.shape, np.bool_)
-    for down, right in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        differs |= padded[down : down + height, right : right + width] != labels
-    return differs
+    from scipy.ndimage import generate_binary_structure, maximum_filter, minimum_filter
+
+    cross = generate_binary_structure(2, 1)
+    lowest, highest = (extreme(labels, footprint=cross, mode="nearest") for extreme in (minimum_filter, maximum_filter))
+    return np.asarray(lowest != highest)
 
 
 def _uri(picture: Image.Image, kind: str, **options: Any) -> str:

@@ -5,11 +5,10 @@ points are logged again, and the artifacts get new versions.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.report.figures.montage import MontageItem
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
 from benchmark.tracking.points import AttackLog, Points, attack_logs
@@ -29,6 +28,8 @@ def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> N
     """
     if not isinstance(getattr(run, "id", None), str):  # other ranks, or no run could be started
         return
+    import wandb
+
     guard = Guard("Weights & Biases")
     for log in attack_logs(epoch):
         with guard("logging curves"):
@@ -40,20 +41,18 @@ def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> N
             media = epoch.media and _guarded(epoch.media, guard)
             run.log({log.table_key: row_table(log.rows, media, media_limit)})
         with guard("logging the montage"):
-            _log_montage(run, log)
+            if log.montage is not None:
+                run.log({log.montage_key: wandb.Image(str(log.montage))})
         with guard("logging the summary"):
             run.summary.update(dict(log.summary))
     with guard("logging artifacts"):
-        _log_artifacts(run, epoch.files, epoch.checkpoint)
+        _log_artifact(run, "rows", "rows", epoch.files)
+        _log_artifact(run, "checkpoint", "model", [] if epoch.checkpoint is None else [epoch.checkpoint])
 
 
 def _guarded(media: Media, guard: Guard) -> Media:
     """`media`, which returns None where it raises: the table does not need every picture."""
-
-    def pictures(row: Mapping[str, Any]) -> MontageItem | None:
-        return guard.attempt(f"reading the pictures of {row['id']}", lambda: media(row), None)
-
-    return pictures
+    return lambda row: guard.attempt(f"reading the pictures of {row['id']}", lambda: media(row), None)
 
 
 def _log_points(run: "wandb.Run", curves: Points) -> None:
@@ -76,24 +75,12 @@ def _log_lines(run: "wandb.Run", log: AttackLog) -> None:
     run.log({log.lines_key: wandb.plot.line_series(steps, ious, keys=list(shown), title=title, xname="step")})
 
 
-def _log_montage(run: "wandb.Run", log: AttackLog) -> None:
+def _log_artifact(run: "wandb.Run", name: str, kind: str, paths: Sequence[Path]) -> None:
     import wandb
 
-    if log.montage is not None:
-        run.log({log.montage_key: wandb.Image(str(log.montage))})
-
-
-def _log_artifacts(run: "wandb.Run", files: Sequence[Path], checkpoint: Path | None) -> None:
-    import wandb
-
-    label = re.sub(r"[^\w.-]", "-", f"attack-{run.id}")
-    for name, kind, paths in (
-        (f"rows-{label}", "rows", list(files)),
-        (f"checkpoint-{label}", "model", [] if checkpoint is None else [checkpoint]),
-    ):
-        if paths:
-            artifact = wandb.Artifact(name, type=kind)
-            for path in paths:
-                # immutable: the client uploads the file from its place and makes no copy
-                artifact.add_file(str(path), name=path.name, policy="immutable")
-            run.log_artifact(artifact)
+    if paths:
+        artifact = wandb.Artifact(re.sub(r"[^\w.-]", "-", f"{name}-attack-{run.id}"), type=kind)
+        for path in paths:
+            # immutable: the client uploads the file from its place and makes no copy
+            artifact.add_file(str(path), name=path.name, policy="immutable")
+        run.log_artifact(artifact)

@@ -2,7 +2,6 @@
 
 import csv
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +70,9 @@ def _attacks(run: RunFolder) -> dict[str, LoggedAttack]:
 
 def _examples(traces: pa.Table) -> pa.Table:
     """A row with a value per attack and measurement: which curves there are without reading them all."""
+    numbered = traces.append_column("index", pa.array(range(len(traces)), pa.int64()))
     chosen: set[int] = set()
-    attacks = traces["attack"].to_pylist()
-    measured = [name for name in traces.column_names if name not in tables.TRACES.key]
-    masks: Sequence[list[bool]] = [pc.is_finite(traces[name]).fill_null(False).to_pylist() for name in measured]
-    for mask in masks:
-        first: dict[str, int] = {}
-        for index, (attack, known) in enumerate(zip(attacks, mask, strict=True)):
-            if known:
-                first.setdefault(attack, index)
-        chosen |= set(first.values())
+    for name in set(traces.column_names) - set(tables.TRACES.key):
+        known = numbered.filter(pc.is_finite(traces[name]))
+        chosen |= set(known.group_by("attack").aggregate([("index", "min")])["index_min"].to_pylist())
     return traces.take(pa.array(sorted(chosen), pa.int64()))

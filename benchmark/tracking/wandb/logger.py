@@ -87,16 +87,6 @@ def make_logger(
         config: the configuration of the run; entries named like keys or passwords are left out.
         id: of an earlier run, which is continued.
     """
-    settings = {
-        "project": project,
-        "name": name,
-        "id": id,
-        "group": group,
-        "tags": None if tags is None else [str(tag) for tag in tags],
-        "entity": entity,
-        "job_type": job_type,
-        "notes": notes,
-    }
     logger = None
     with Guard(_WHO)("starting"):
         folder = Path(save_dir)
@@ -109,7 +99,14 @@ def make_logger(
                 mode=connection.mode,
                 settings=_client_settings(connection.mode),
                 config=without_secrets(_plain(config or {})),
-                **settings,
+                project=project,
+                name=name,
+                id=id,
+                group=group,
+                tags=None if tags is None else [str(tag) for tag in tags],
+                entity=entity,
+                job_type=job_type,
+                notes=notes,
             )
     return logger
 

@@ -39,9 +39,9 @@ def finite(value: Any) -> Any:
 
 
 def _pictures(item: MontageItem, classes: int) -> tuple["wandb.Image", "wandb.Image"]:
-    clean = {"truth": item.truth, "target": item.target, "prediction": item.clean_pred}
-    adversarial = {"truth": item.truth, "target": item.target, "prediction": item.adv_pred}
-    return _picture(item.image, clean, classes), _picture(item.adv, adversarial, classes)
+    masks = {"truth": item.truth, "target": item.target}
+    clean = _picture(item.image, masks | {"prediction": item.clean_pred}, classes)
+    return clean, _picture(item.adv, masks | {"prediction": item.adv_pred}, classes)
 
 
 def _picture(image: NDArray[Any], masks: Mapping[str, NDArray[Any]], classes: int) -> "wandb.Image":
