@@ -11,15 +11,10 @@ from benchmark.runs.tables import group_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One attack of one run, or one card.
+    """One attack of one run with its rows, sorted by id; or one card, which has no run and no rows.
 
-    Attributes:
-        label: the label of the run or card.
-        summary: the summary of the attack, with the keys of summary.json.
-        run: the run; None for a card.
-        rows: the rows of the attack, sorted by id; empty for a card.
-        settings: key -> value of the configuration; the keys of the attack itself begin with "attack.".
-        kind: "run" or "card".
+    `summary` has the keys of summary.json. `settings` are key -> value of the configuration; the keys of the attack
+    itself begin with "attack.".
     """
 
     label: str
@@ -27,7 +22,6 @@ class Entry:
     run: Run | None = None
     rows: Sequence[Mapping[str, Any]] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
-    kind: str = "run"
 
     @property
     def source(self) -> str:
@@ -52,20 +46,11 @@ def entries(results: Results) -> list[Entry]:
         by_attack = group_rows(run.rows, "attack")
         for summary in run.summary.attacks:
             rows = sorted(by_attack[summary["attack"]], key=lambda row: str(row["id"]))
-            listed.append(
-                Entry(
-                    label=run.label,
-                    summary=summary,
-                    run=run,
-                    rows=rows,
-                    settings=settings_of(run.config, summary["attack"], summary["family"]),
-                )
-            )
-    cards = [
-        Entry(label=card.label, summary=card.summary, settings=card.provenance.get("settings") or {}, kind="card")
-        for card in results.cards
-    ]
-    return [*listed, *cards]
+            settings = settings_of(run.config, summary["attack"], summary["family"])
+            listed.append(Entry(label=run.label, summary=summary, run=run, rows=rows, settings=settings))
+    for card in results.cards:
+        listed.append(Entry(label=card.label, summary=card.summary, settings=card.provenance.get("settings") or {}))
+    return listed
 
 
 def differing_settings(compared: Sequence[Entry]) -> list[str]:

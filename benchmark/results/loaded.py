@@ -21,11 +21,8 @@ class Run:
     """What the folder of a run holds.
 
     Attributes:
-        folder: the folder.
         label: tells its attacks from the same attacks of other runs in the report.
-        rows: one per attacked image, as `benchmark.runs.tables.read` returns them.
-        traces: one row per kept step, as `benchmark.runs.tables.TRACES` reads them; None if the run kept none.
-        summary: computed from the rows.
+        rows, traces: as `benchmark.runs.tables` reads them; `traces` is None if the run kept none.
         config, environment: config.yaml and environment.json; empty if the file is missing.
         finished: whether the rows of all processes have been merged.
     """

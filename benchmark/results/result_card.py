@@ -36,17 +36,14 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Card:
-    """The content of a card file.
+    """The content of a card file, with the name of the card in a report as `label`.
 
     Attributes:
-        path: the file.
-        label: the name of the card in a report.
         summary: the summary of the attack, with the keys of summary.json.
         curves: "l1", "l2", "linf", "success_passes" -> {"x": [...], "share": [...], "images": N}.
         provenance: settings, versions, machine, and hashes of data, weights and rows.
     """
 
-    path: Path
     label: str
     summary: Mapping[str, Any]
     curves: Mapping[str, Mapping[str, Any]]
@@ -68,7 +65,7 @@ def read_card(path: Path) -> Card:
         raise InputError(f"{path}: lacks its claim, curves or provenance; give the card as `export` wrote it")
     if wrong := _wrong_value(claim, curves):
         raise InputError(f"{path}: {wrong}; give the card as `export` wrote it")
-    return Card(path, f"{claim['victim']} ({path.stem})", claim, curves, provenance)
+    return Card(f"{claim['victim']} ({path.stem})", claim, curves, provenance)
 
 
 def _wrong_value(claim: Mapping[str, Any], curves: Mapping[str, Any]) -> str | None:
@@ -116,8 +113,7 @@ def make_card(run: "Run", attack: str) -> dict[str, Any]:
         raise InputError(f"{folder}: has not finished; resume it (run.resume={folder}) before you export a card")
     (summary,) = [one for one in run.summary.attacks if one["attack"] == attack]
     rows = [row for row in run.rows if row["attack"] == attack]
-    attacked = attacked_rows(rows)
-    curves = {name: curve(cost_of_success(attacked, name)) for name in _CURVES}
+    curves = {name: curve(cost_of_success(attacked_rows(rows), name)) for name in _CURVES}
     return {
         "kind": KIND,
         "version": VERSION,

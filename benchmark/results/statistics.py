@@ -45,16 +45,13 @@ def describe_norms(rows: Rows, groups: Sequence[object]) -> dict[str, dict[str, 
     values = {name: column(rows, name) for name in NORMS}
     described = describe({name: np.where(succeeded[name], values[name], np.nan) for name in NORMS}, groups)
     for name in NORMS:
-        described[name] |= {
-            "count": int(succeeded[name].sum()),
-            "failures": int(attacked.sum() - succeeded[name].sum()),
-        }
+        described[name] |= _counts(succeeded[name], attacked)
     worst = {name: -math.inf if name in _HIGHER_IS_BETTER else math.inf for name in NORMS}
     everything = {name: np.where(succeeded[name], values[name], worst[name]) for name in NORMS}
     everything8 = {name: cost_of_success(rows, name) for name in ("l1", "l2", "linf")}
     for key, chosen in (("median_all", everything), ("median_all8", everything8)):
-        for name, median in _medians_of(chosen, attacked, groups).items():
-            described[name] |= {key: median[0], f"{key}_ci95": median[1]}
+        for name, median in _medians_of(chosen, attacked, groups, key).items():
+            described[name] |= median
     return described
 
 
@@ -64,20 +61,26 @@ def describe_success_passes(rows: Rows, groups: Sequence[object]) -> dict[str, A
     passes = cost_of_success(rows, "success_passes")
     succeeded = attacked & flag(rows, "success8")
     described = describe({"passes": np.where(succeeded, passes, np.nan)}, groups)["passes"]
-    median, interval = _medians_of({"passes": passes}, attacked, groups)["passes"]
-    counts = {"count": int(succeeded.sum()), "failures": int(attacked.sum() - succeeded.sum())}
-    return described | counts | {"median_all": median, "median_all_ci95": interval}
+    median = _medians_of({"passes": passes}, attacked, groups, "median_all")["passes"]
+    return described | _counts(succeeded, attacked) | median
+
+
+def _counts(succeeded: NDArray[np.bool_], attacked: NDArray[np.bool_]) -> dict[str, int]:
+    return {"count": int(succeeded.sum()), "failures": int(attacked.sum() - succeeded.sum())}
 
 
 def _medians_of(
-    columns: Mapping[str, NDArray[np.float64]], attacked: NDArray[np.bool_], groups: Sequence[object]
-) -> dict[str, tuple[float, list[float] | None]]:
-    """Column -> (median over the attacked images, its interval); both may be infinite."""
+    columns: Mapping[str, NDArray[np.float64]], attacked: NDArray[np.bool_], groups: Sequence[object], key: str
+) -> dict[str, dict[str, Any]]:
+    """Column -> its median over the attacked images as `key`, and the interval; both may be infinite."""
     values = np.stack(list(columns.values()), axis=1)[attacked]
     intervals = bootstrap_medians(values, [group for group, chosen in zip(groups, attacked, strict=True) if chosen])
     with np.errstate(invalid="ignore"):  # -inf + inf is NaN
         medians = [float(np.median(one)) if one.size else math.nan for one in values.T]
-    return dict(zip(columns, zip(medians, intervals, strict=True), strict=True))
+    return {
+        name: {key: median, f"{key}_ci95": interval}
+        for name, median, interval in zip(columns, medians, intervals, strict=True)
+    }
 
 
 def _statistics(values: NDArray[np.float64]) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.results.budget_sweeps import sweeps
 from benchmark.results.columns import Rows, attacked_rows, column, cost_of_success, flag, shared
+from benchmark.results.intervals import rate
 from benchmark.runs.tables import group_rows
 
 _FACTS = ("family", "norm", "eps", "equal_norm")
@@ -36,14 +37,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class BudgetPoint:
-    """The result of an attack with the budget `eps`.
+    """The float32 results of an attack with the budget `eps`, because files may exceed it.
 
-    Attributes:
-        attack: its name.
-        eps: its budget.
-        targeted: whether `median_iou` is to the target; else it is to the truth.
-        success_rate: of the float32 results, because files may exceed the budget; None if no image was attacked.
-        median_iou: of the float32 results.
+    `median_iou` is to the target of a `targeted` attack, else to the truth. `success_rate` is None if no image was
+    attacked.
     """
 
     attack: str
@@ -58,7 +55,6 @@ class Family:
     """Attacks that differ only in their budget; an attack without a budget is a family of one.
 
     Attributes:
-        name: of the family.
         norm: "1", "2" or "inf", for a control that of the attacks it copies; None if the rows name none.
         copied: the family whose norms it copies; None if it is no control.
         attacks: attack -> its rows, by rising budget.
@@ -115,12 +111,9 @@ def by_budget(family: Family) -> list[BudgetPoint]:
     """One point for each budget, by rising budget; empty for an attack without a budget."""
     points = []
     for attack, eps in family.budgets.items():
-        if eps is None:
-            continue
-        rows = family.attacks[attack]
-        attacked = attacked_rows(rows)
-        rate = float(flag(attacked, "success").mean()) if attacked else None
-        targeted = bool(rows[0]["targeted"])
-        scores = column(rows, "adv_iou_target" if targeted else "adv_iou_truth")
-        points.append(BudgetPoint(attack, eps, targeted, rate, float(np.median(scores))))
+        if eps is not None:
+            rows, targeted = family.attacks[attack], bool(family.attacks[attack][0]["targeted"])
+            success = rate("rate", flag(attacked_rows(rows), "success"))["rate"]
+            scores = column(rows, "adv_iou_target" if targeted else "adv_iou_truth")
+            points.append(BudgetPoint(attack, eps, targeted, success, float(np.median(scores))))
     return points

@@ -27,7 +27,7 @@ IMAGE_COLUMNS = (
 )
 """The columns of a row that are drawn over the index of the image."""
 
-TABLE = "images"
+TABLE, LINES, MONTAGE = "images", "iou_by_image", "montage"
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,18 @@ class AttackLog:
     summary: Mapping[str, Any]
     montage: Path | None
 
-    @property
-    def table_key(self) -> str:
-        return key_of(self.attack, TABLE)
-
-    @property
-    def lines_key(self) -> str:
-        return key_of(self.attack, "iou_by_image")
-
-    @property
-    def montage_key(self) -> str:
-        return key_of(self.attack, "montage")
+    def key(self, name: str) -> str:
+        """The key of `TABLE`, `LINES` or `MONTAGE` of this attack."""
+        return key_of(self.attack, name)
 
     @property
     def keys(self) -> set[str]:
         """All keys under which something is logged."""
-        keys = {self.table_key, *self.summary}
+        keys = {self.key(TABLE), *self.summary}
         for points in (self.over_steps, self.over_images):
             keys |= {points.axis, *points.keys} if points.points else set()
-        keys |= {self.lines_key} if self.lines else set()
-        return keys | ({self.montage_key} if self.montage else set())
+        keys |= {self.key(LINES)} if self.lines else set()
+        return keys | ({self.key(MONTAGE)} if self.montage else set())
 
 
 def attack_logs(epoch: FinishedEpoch) -> list[AttackLog]:

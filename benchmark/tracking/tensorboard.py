@@ -15,7 +15,7 @@ from benchmark.images.image_files import open_picture
 from benchmark.runs import layout
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.points import attack_logs
+from benchmark.tracking.points import MONTAGE, attack_logs
 from benchmark.tracking.wandb.logger import without_secrets
 
 _SUFFIX = ".attacks"  # of the event file of an attack epoch
@@ -75,7 +75,7 @@ class TensorBoardRun(TensorBoardLogger):
                     if log.montage is not None:
                         with open_picture(log.montage) as picture:
                             pixels = np.asarray(picture.convert("RGB"))
-                        writer.add_image(log.montage_key, pixels, 0, dataformats="HWC")
+                        writer.add_image(log.key(MONTAGE), pixels, 0, dataformats="HWC")
 
     def finish(self, exit_code: int = 0) -> None:
         """Close the files."""

@@ -25,14 +25,10 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One axis.
+    """An axis titled with its quantity and unit.
 
-    Attributes:
-        title: the quantity and its unit; empty for none.
-        limits: the ends of the axis; None where the data decide.
-        ticks: the positions with a label; empty where the renderer chooses them.
-        log: whether the axis is logarithmic.
-        percent: whether shares are labelled as percentages.
+    The data decide where `limits` are None, and the renderer chooses `ticks` if there are none. `percent` labels shares
+    as percentages.
     """
 
     title: str
@@ -46,10 +42,8 @@ class Axis:
 class Line:
     """A line through points (`x`, `y`), with a gap where `y` is NaN.
 
-    Attributes:
-        steps: whether each value holds until the next `x`, with a vertical step there.
-        thin: whether the line recedes behind the others.
-        marked: whether each point has a marker.
+    With `steps` each value holds until the next `x`. A `thin` line recedes behind the others; `marked` points have
+    markers.
     """
 
     look: Look

@@ -42,19 +42,19 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
     cases: dict[str, dict[str, Any]] = {}
     listed = []
     for entry in shown:
-        of_run = cases.setdefault(str(_folder(entry).path), {})
+        folder = _folder(entry)
+        of_run = cases.setdefault(str(folder.path), {})
         listed.append({
             "name": entry.name,
             "attack": entry.attack,
-            "run": str(_folder(entry).path),
+            "run": str(folder.path),
             "targeted": bool(entry.rows[0]["targeted"]),
             "ids": [str(row["id"]) for row in entry.rows],
             "columns": _columns(entry.rows),
             "traces": _traces(entry),
-            "pictures": [
-                _pictures(entry, row, small, of_run) if k < each else None for k, row in enumerate(entry.rows)
-            ],
-            "files": [_files(entry, row, page) for row in entry.rows],
+            "pictures": [_pictures(folder, row, small, of_run) for row in entry.rows[:each]]
+            + [None] * len(entry.rows[each:]),
+            "files": [_files(folder, row, page) for row in entry.rows],
         })  # fmt: skip
     return {"entries": listed, "cases": cases}
 
@@ -94,10 +94,12 @@ def _thinned(points: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None
     return {name: [plain(points[k][name]) for k in kept] for name in ("step", "iou", "l2")}
 
 
-def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: dict[str, Any]) -> dict[str, Any] | None:
+def _pictures(
+    folder: RunFolder, row: Mapping[str, Any], small: Thumbnails, of_run: dict[str, Any]
+) -> dict[str, Any] | None:
     """The pictures of this attack on the image; those that all attacks share are added to `of_run`."""
     try:
-        item = saved_pictures(_folder(entry), row)
+        item = saved_pictures(folder, row)
     except InputError:
         return None
     if item.id not in of_run:
@@ -108,9 +110,9 @@ def _pictures(entry: Entry, row: Mapping[str, Any], small: Thumbnails, of_run: d
     return {"adversarial": adversarial, "fooled": fooled, "change": change, "scale": scale}
 
 
-def _files(entry: Entry, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:
+def _files(folder: RunFolder, row: Mapping[str, Any], page: Path) -> dict[str, str] | None:
     """The addresses of the files that exist, relative to the page."""
-    folder, attack, image = _folder(entry), str(row["attack"]), str(row["id"])
+    attack, image = str(row["attack"]), str(row["id"])
     paths: dict[str, Path] = {name: folder.picture(name, image) for name in _SAME}
     paths["adversarial"] = folder.adversarial(attack, image)
     paths["fooled"] = folder.prediction(attack, image)

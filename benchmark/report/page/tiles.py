@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmark.report.tables.table import interval, number
+from benchmark.report.tables.table import interval, missing_median, number
 from benchmark.results.loaded import Run
 
 
@@ -22,6 +22,7 @@ def tiles(summary: Mapping[str, Any]) -> list[Tile]:
     reference = "truth" if summary.get("targeted") is False else "target"
     hits = "-" if rate is None else f"{round(rate * attacked)} of {attacked}"
     bounds = interval(summary.get("success8_rate_ci95"), 100, 0)
+    passes = number(summary.get("success_passes", {}).get("median_all"), 1, 0, missing_median(summary))
     return [
         Tile("success8_rate", "success on the 8-bit file", f"{number(rate, 100, 1)} %", f"{hits}; 95 %: {bounds}"),
         _mean(summary, "clean_iou_truth", "IoU to truth, clean"),
@@ -29,21 +30,14 @@ def tiles(summary: Mapping[str, Any]) -> list[Tile]:
         _median(summary, "l2", "L2", 1, 3),
         _median(summary, "linf", "L∞ · 255", 255, 2),
         Tile("psnr.median", "PSNR, dB", number(summary.get("psnr", {}).get("median"), 1, 1), "median over successes"),
-        Tile(
-            "success_passes.median_all",
-            "passes to success",
-            number(summary.get("success_passes", {}).get("median_all"), 1, 0, "inf" if attacked else "-"),
-            "median, failures as infinite",
-        ),
+        Tile("success_passes.median_all", "passes to success", passes, "median, failures as infinite"),
     ]
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """(name, text) of the facts that the run has recorded of its command, data, victim and machine."""
     recorded, first = run.environment, run.rows[0]
-    command = recorded.get("command")
-    versions = recorded.get("packages")
-    shares = recorded.get("shares") or []
+    command, versions, shares = recorded.get("command"), recorded.get("packages"), recorded.get("shares") or []
     known = [
         ("folder", str(run.folder.path)),
         ("state", "finished" if run.finished else f"not finished: {len(run.rows)} rows so far"),
@@ -76,7 +70,6 @@ def _mean(summary: Mapping[str, Any], key: str, label: str) -> Tile:
 
 def _median(summary: Mapping[str, Any], key: str, label: str, factor: float, decimals: int) -> Tile:
     described = summary.get(key, {})
-    missing = "inf" if summary.get("attacked") else "-"
-    text = number(described.get("median_all8"), factor, decimals, missing)
+    text = number(described.get("median_all8"), factor, decimals, missing_median(summary))
     bounds = interval(described.get("median_all8_ci95"), factor, decimals)
     return Tile(f"{key}.median_all8", label, text, f"median, failures as infinite; 95 %: {bounds}")

@@ -1,12 +1,12 @@
 """The leaderboard: one line per attack and run; each cell has a text to read and a value to sort by."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
-from benchmark.report.tables.table import interval, number
+from benchmark.report.tables.table import interval, label, missing_median, number
 from benchmark.results.entries import Entry, differing_settings
-
-Summary = Mapping[str, Any]
 
 
 class Cell(NamedTuple):
@@ -17,53 +17,58 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column shows the entry `key` of a summary; `note` describes it in full."""
+    """A column shows the value `key` of an entry; `note` describes it in full."""
 
     key: str
     label: str
     note: str
-    cell: Callable[[Summary], Cell]
+    cell: Callable[[Entry], Cell]
     numeric: bool = True
 
 
 def _text(key: str, label: str, note: str) -> Column:
-    return Column(key, label, note, lambda s: Cell(str(s.get(key) or ""), str(s.get(key) or "")), numeric=False)
+    return Column(key, label, note, lambda entry: _of_text(str(entry.summary.get(key) or "")), numeric=False)
 
 
 def _mean(key: str, label: str, note: str) -> Column:
-    return Column(key, label, note, lambda s: _number(s.get(key, {}).get("mean"), 1, 3))
+    return Column(key, label, note, lambda entry: _number(entry.summary.get(key, {}).get("mean"), 1, 3))
 
 
 def _median(key: str, label: str, *, which: str, factor: float, decimals: int) -> Column:
-    def cell(summary: Summary) -> Cell:
-        return _number(summary.get(key, {}).get(which), factor, decimals, "inf" if summary.get("attacked") else "-")
+    def cell(entry: Entry) -> Cell:
+        return _number(entry.summary.get(key, {}).get(which), factor, decimals, missing_median(entry.summary))
 
     return Column(f"{key}.{which}", label, "median, failures as infinite", cell)
+
+
+def _of_text(text: str) -> Cell:
+    return Cell(text, text)
 
 
 def _number(value: float | None, factor: float, decimals: int, missing: str = "-") -> Cell:
     return Cell(number(value, factor, decimals, missing), None if value is None else value * factor)
 
 
-def _rate(summary: Summary) -> Cell:
-    rate, bounds = summary.get("success8_rate"), summary.get("success8_rate_ci95")
+def _rate(entry: Entry) -> Cell:
+    rate, bounds = entry.summary.get("success8_rate"), entry.summary.get("success8_rate_ci95")
     if rate is None:
         return Cell("-", None)
     return Cell(f"{number(rate, 100, 1)} ({interval(bounds, 100, 0)})", 100 * rate)
 
 
-def _attack(summary: Summary) -> Cell:
-    name = summary["attack"] + (" †" if summary.get("equal_norm") else "")
-    return Cell(name, name)
+def _setting(key: str, entry: Entry) -> Cell:
+    value = entry.settings.get(key, "")
+    return Cell(str(value), value if isinstance(value, float | int) else str(value))
 
 
 COLUMNS = (
-    Column("attack", "attack", "the attack and, after @, its budget; † copies another's norm", _attack, numeric=False),
+    Column("attack", "attack", "the attack and, after @, its budget; † copies another's norm",
+           lambda entry: _of_text(label(entry.summary)), numeric=False),
     _text("victim", "victim", "architecture and encoder that was attacked"),
     _text("data", "data", "data set"),
     _text("target", "target", "the target of the attack"),
     Column("attacked", "images", "attacked images, whose clean version does not satisfy the judge",
-           lambda s: _number(s.get("attacked", s["images"]), 1, 0)),
+           lambda entry: _number(entry.summary.get("attacked", entry.summary["images"]), 1, 0)),
     Column("success8_rate", "success, %", "of the 8-bit file, with its 95 % interval", _rate),
     _mean("clean_iou_truth", "IoU to truth, clean", "mean over images"),
     _mean("adv8_iou_truth", "IoU to truth", "mean over images, of the 8-bit file"),
@@ -72,10 +77,10 @@ COLUMNS = (
     _median("l2", "L2", which="median_all8", factor=1, decimals=3),
     _median("linf", "L∞ · 255", which="median_all8", factor=255, decimals=2),
     Column("psnr.median", "PSNR, dB", "median over successes",
-           lambda s: _number(s.get("psnr", {}).get("median"), 1, 1)),
+           lambda entry: _number(entry.summary.get("psnr", {}).get("median"), 1, 1)),
     _median("success_passes", "passes to success", which="median_all", factor=1, decimals=0),
     Column("passes.median", "passes", "forward and backward passes spent on an image, median",
-           lambda s: _number(s.get("passes", {}).get("median"), 1, 0)),
+           lambda entry: _number(entry.summary.get("passes", {}).get("median"), 1, 0)),
 )  # fmt: skip
 
 
@@ -86,17 +91,11 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
     lines have the same text.
     """
     columns = list(COLUMNS)
-    several = len({(entry.kind, entry.source) for entry in compared}) > 1
-    order = sorted(range(len(compared)), key=lambda i: _rank(compared[i]))
-    lines = [[column.cell(compared[i].summary) for column in columns] for i in order]
-    if several:
-        columns = [Column("run", "run", "the run, or the card", _no_cell, False), *columns]
-        lines = [[_text_cell(compared[i].source), *line] for i, line in zip(order, lines, strict=True)]
+    if len({(entry.run is None, entry.source) for entry in compared}) > 1:
+        columns.insert(0, Column("run", "run", "the run, or the card", lambda entry: _of_text(entry.source), False))
         for key in differing_settings(compared):
-            columns.append(Column(key, key, "of the configuration", _no_cell, False))
-            for i, line in zip(order, lines, strict=True):
-                value = compared[i].settings.get(key, "")
-                line.append(Cell(str(value), value if isinstance(value, float | int) else str(value)))
+            columns.append(Column(key, key, "of the configuration", partial(_setting, key), numeric=False))
+    lines = [[column.cell(entry) for column in columns] for entry in sorted(compared, key=_rank)]
     kept = [
         k
         for k, column in enumerate(columns)
@@ -105,14 +104,6 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
     return [columns[k] for k in kept], [[line[k] for k in kept] for line in lines]
 
 
-def _text_cell(text: str) -> Cell:
-    return Cell(text, text)
-
-
-def _no_cell(_: Summary) -> Cell:
-    return Cell("", None)
-
-
 def _rank(entry: Entry) -> tuple[float, float, str]:
     rate, median = entry.summary.get("success8_rate"), entry.summary.get("l2", {}).get("median_all8")
-    return -(rate or 0), float("inf") if median is None else median, entry.name
+    return -(rate or 0), math.inf if median is None else median, entry.name

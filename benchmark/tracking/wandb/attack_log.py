@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.points import AttackLog, Points, attack_logs
+from benchmark.tracking.points import LINES, MONTAGE, TABLE, AttackLog, Points, attack_logs
 from benchmark.tracking.wandb.media import Media, finite, row_table
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> N
                 _log_lines(run, log)
         with guard("logging the table of images"):
             media = epoch.media and _guarded(epoch.media, guard)
-            run.log({log.table_key: row_table(log.rows, media, media_limit)})
+            run.log({log.key(TABLE): row_table(log.rows, media, media_limit)})
         with guard("logging the montage"):
             if log.montage is not None:
-                run.log({log.montage_key: wandb.Image(str(log.montage))})
+                run.log({log.key(MONTAGE): wandb.Image(str(log.montage))})
         with guard("logging the summary"):
             run.summary.update(dict(log.summary))
     with guard("logging artifacts"):
@@ -72,7 +72,7 @@ def _log_lines(run: "wandb.Run", log: AttackLog) -> None:
     title = f"{log.attack}: IoU to the labels attacked, {len(shown)} of {len(log.lines)} images"
     steps = [[row["step"] for row in rows] for rows in shown.values()]
     ious = [[finite(row["iou"]) for row in rows] for rows in shown.values()]
-    run.log({log.lines_key: wandb.plot.line_series(steps, ious, keys=list(shown), title=title, xname="step")})
+    run.log({log.key(LINES): wandb.plot.line_series(steps, ious, keys=list(shown), title=title, xname="step")})
 
 
 def _log_artifact(run: "wandb.Run", name: str, kind: str, paths: Sequence[Path]) -> None:

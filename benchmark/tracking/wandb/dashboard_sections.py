@@ -3,7 +3,7 @@
 Runs are grouped, so that each bar and line stands for one group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
@@ -11,6 +11,7 @@ import wandb_workspaces.reports.v2 as wr
 from benchmark.tracking.wandb.dashboard_keys import GLOBAL_STEP, Logged
 
 Panels = list[Any]
+_Limits = tuple[float | None, float | None]
 
 _BARS, _RUNS = 100, 50  # shown in a panel at most; the default limits of the library hide attacks
 _UNIT = (0, 1)
@@ -43,18 +44,17 @@ def leading_columns(logged: Logged) -> list[str]:
 
 
 def _leaderboard(logged: Logged) -> Panels:
-    rates = logged.keys(logged.names, "success8_rate")
-    ends = {end: logged.keys(logged.names, f"success8_rate_ci95/{end}") for end in ("low", "high")}
     title = "Success on the 8-bit file"
-    panels = _bars(title, rates, _UNIT)
-    panels += _bars(f"{title}: lower end of the 95 % interval", ends["low"], _UNIT)
-    panels += _bars(f"{title}: upper end of the 95 % interval", ends["high"], _UNIT)
-    for attack in logged.names:
-        panels += [
-            wr.ScalarChart(title=f"{attack}: success", metric=key, groupby_aggfunc="mean")
-            for key in logged.keys([attack], "success8_rate")
-        ]
-    return panels
+    titles = {
+        "success8_rate": title,
+        "success8_rate_ci95/low": f"{title}: lower end of the 95 % interval",
+        "success8_rate_ci95/high": f"{title}: upper end of the 95 % interval",
+    }
+    return _bars_of_all(logged, titles, _UNIT) + [
+        wr.ScalarChart(title=f"{attack}: success", metric=key, groupby_aggfunc="mean")
+        for attack in logged.names
+        for key in logged.key(attack, "success8_rate")
+    ]
 
 
 def _budgets(logged: Logged) -> Panels:
@@ -78,34 +78,28 @@ def _scores(logged: Logged) -> Panels:
         for attack in attacks:
             for x, y in zip(logged.keys([attack], clean), logged.keys([attack], adversarial), strict=False):
                 title = f"{attack}: IoU to the {reference}, 8-bit file over clean image"
-                panels.append(
-                    wr.ScatterPlot(
-                        title=title, x=wr.SummaryMetric(x), y=wr.SummaryMetric(y), range_x=_UNIT, range_y=_UNIT
-                    )
-                )
+                over, up = wr.SummaryMetric(x), wr.SummaryMetric(y)
+                panels.append(wr.ScatterPlot(title=title, x=over, y=up, range_x=_UNIT, range_y=_UNIT))
     whole = logged.keys(logged.names, "dataset/clean_miou", "dataset/adv8_miou_truth")
     return panels + _bars("Mean IoU over all pixels: clean image, then 8-bit file", whole, _UNIT)
 
 
 def _perturbation(logged: Logged) -> Panels:
-    panels: Panels = []
-    for column, name in _NORMS.items():
-        panels += _bars(f"{name}: median over successes", logged.keys(logged.names, f"{column}/median"))
+    titles = {f"{column}/median": f"{name}: median over successes" for column, name in _NORMS.items()}
     for column, name in _NORMS.items():
         everything = "median_all" if column == "psnr" else "median_all8"
-        title = f"{name}: median, failures as infinitely visible"
-        panels += _bars(title, logged.keys(logged.names, f"{column}/{everything}"))
-    return panels
+        titles[f"{column}/{everything}"] = f"{name}: median, failures as infinitely visible"
+    return _bars_of_all(logged, titles)
 
 
 def _cost(logged: Logged) -> Panels:
-    named = {
+    titles = {
         "success_passes/median": "Passes to the first success: median over successes",
         "success_passes/median_all": "Passes to the first success: median, failures as infinite",
         "passes/mean": "Passes spent on an image: mean",
         "seconds/mean": "Seconds spent on an image: mean",
     }
-    return [panel for path, title in named.items() for panel in _bars(title, logged.keys(logged.names, path))]
+    return _bars_of_all(logged, titles)
 
 
 def _over_steps(logged: Logged) -> Panels:
@@ -154,18 +148,14 @@ def _training(logged: Logged) -> Panels:
     return [panel for name, keys in by_name.items() for panel in _lines(name, [GLOBAL_STEP], keys, "optimizer step")]
 
 
-def _bars(title: str, keys: Sequence[str], limits: tuple[float, float] | None = None) -> Panels:
-    if not keys:
-        return []
-    return [
-        wr.BarPlot(
-            title=title,
-            metrics=list(keys),
-            range_x=limits or (None, None),
-            max_bars_to_show=_BARS,
-            max_runs_to_show=_RUNS,
-        )
-    ]
+def _bars_of_all(logged: Logged, titles: Mapping[str, str], limits: _Limits = (None, None)) -> Panels:
+    """A bar chart over all attacks for each path in a summary -> title."""
+    return [panel for path, title in titles.items() for panel in _bars(title, logged.keys(logged.names, path), limits)]
+
+
+def _bars(title: str, keys: list[str], limits: _Limits = (None, None)) -> Panels:
+    bars = wr.BarPlot(title=title, metrics=keys, range_x=limits, max_bars_to_show=_BARS, max_runs_to_show=_RUNS)
+    return [bars] if keys else []
 
 
 def _lines(title: str, axis: Sequence[str], keys: Sequence[str], title_x: str) -> Panels:
