@@ -23,10 +23,9 @@ class Sweep(NamedTuple):
 
 
 def budgets(attacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Budget]:
-    """The nominal budget of each attack; a control has the budget of the attack whose norm it copies.
+    """The nominal budget of each attack of name -> {`norm`, `eps`, `equal_norm`, ...}.
 
-    Args:
-        attacks: name -> {`norm`, `eps`, `equal_norm`, ...}.
+    A control has the budget of the attack whose norm it copies.
     """
     nominal = {}
     for name, attack in attacks.items():
@@ -41,13 +40,10 @@ def same_eps(eps: float) -> float:
 
 
 def sweeps(attacks: Mapping[str, Mapping[str, Any]]) -> list[Sweep]:
-    """The sweeps among the attacks, in alphabetical order of the families.
+    """The sweeps among name -> {`family`, `norm`, `eps`, `equal_norm`, ...}, in alphabetical order of the families.
 
     An attack whose budget is missing, or equal to that of another attack of its family, is a sweep of one under its
     own name: it would have no column in a table of budgets.
-
-    Args:
-        attacks: name -> {`family`, `norm`, `eps`, `equal_norm`, ...}.
     """
     members: dict[str, dict[str, Budget]] = {}
     for name, budget in sorted(budgets(attacks).items()):

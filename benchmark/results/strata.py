@@ -14,12 +14,8 @@ def strata(rows: Rows, names: NDArray[np.str_], order: Sequence[str]) -> dict[st
     """Stratum -> success, norm and scores of its rows, for the strata that occur.
 
     `norm` names the attack's norm, which is measured on the 8-bit files: `median_norm` over those that succeed,
-    `median_norm_all` over all attacked images with failures infinite.
-
-    Args:
-        rows: of one attack.
-        names: the stratum of each row (N,).
-        order: all strata, in the order of the result.
+    `median_norm_all` over all attacked images with failures infinite. The rows are those of one attack; `names` (N,)
+    has the stratum of each, and `order` all strata in the order of the result.
     """
     chosen = {name: [row for row, stratum in zip(rows, names, strict=True) if stratum == name] for name in order}
     return {name: _stratum(members, norm_column(rows)) for name, members in chosen.items() if members}

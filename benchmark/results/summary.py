@@ -71,11 +71,7 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
       background; `*_foreground_iou*` is the IoU of the foreground, with more than two classes its mean over them. Both
       leave out classes that occur neither in the truth nor in a prediction.
 
-    Args:
-        rows: as `benchmark.runs.tables.read` returns them.
-
-    Raises:
-        InputError: rows of one attack have different numbers of classes.
+    Raises InputError if rows of one attack have different numbers of classes.
     """
     listed = sorted(rows.to_pylist(), key=lambda row: (str(row["attack"]), str(row["id"])))
     by_attack = group_rows(listed, "attack")

@@ -26,11 +26,8 @@ def mean_curve(traces: Mapping[str, Sequence[Mapping[str, Any]]], steps: Mapping
     """The mean over images at each step that any image has kept, thinned evenly to `MAX_POINTS`.
 
     A finished image stays in the mean with its last value, so that the curve does not jump when an image finishes and
-    ends at the result of all images. `active` is the number of images that are still attacked.
-
-    Args:
-        traces: from `per_image`.
-        steps: steps taken, by image id.
+    ends at the result of all images. `active` is the number of images that are still attacked. The `traces` are those
+    of `per_image`, `steps` the steps taken by image id.
 
     Returns:
         For each step {"step", "active", column: mean}, with the columns that any image has a value of by then.

@@ -58,9 +58,6 @@ def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
     `noise8_success_rate` are shares of the attacked images, `success8_rate_of_source_successes` is the share of the
     `source_successes`; all have Wilson intervals. `<clean|adv8|noise8>_iou_<target|truth>` and norms are means over all
     images with `ci95`, a bootstrap over groups. "clean" has the same IoUs of each victim on all clean images.
-
-    Args:
-        rows: of `TRANSFER`.
     """
     listed = rows.to_pylist()
     varying = _entries_with_varying_eps(listed)
@@ -126,7 +123,7 @@ def _baselines(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _matrix(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    by_source = {}
+    by_source: dict[str, list[Mapping[str, Any]]] = {}
     for name, of_model in group_rows(rows, "source_victim").items():
         by_run = group_rows(of_model, "source_run")
         by_source |= {name if len(by_run) == 1 else f"{name} ({run})": members for run, members in by_run.items()}

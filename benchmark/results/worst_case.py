@@ -37,11 +37,7 @@ def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
     data set (all classes, background included). For targeted sets `adv8_iou_target` describes the highest IoU of each
     image, and `best_single` is the attack with the highest mean.
 
-    Args:
-        rows: as `benchmark.runs.tables.read` returns them.
-
-    Raises:
-        InputError: rows of one set have different numbers of classes.
+    Raises InputError if rows of one set have different numbers of classes.
     """
     listed = [row for row in rows.to_pylist() if row["targeted"] is not None and row["equal_norm"] is None]
     by_attack = group_rows(sorted(listed, key=lambda row: (row["attack"], row["id"])), "attack")
@@ -53,18 +49,16 @@ def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
     cases = []
     for key, attacks in sets.items():
         named = dict(zip((*_SHARED, "eps"), key, strict=True)) | {"attacks": attacks}
-        common = _common_images([by_attack[attack] for attack in attacks])
-        if len(attacks) >= 2 and common[0]:
+        finished = set.intersection(*({row["id"] for row in by_attack[attack]} for attack in attacks))
+        if len(attacks) >= 2 and finished:
+            common = [[row for row in by_attack[attack] if row["id"] in finished] for attack in attacks]
             cases.append(named | _worst_case(common, attacks))
-    return sorted(
-        cases, key=lambda one: (one["targeted"], str(one["norm"]), one["eps"] is None, one["eps"], one["attacks"])
-    )
+    return sorted(cases, key=_place)
 
 
-def _common_images(by_attack: Sequence[Rows]) -> list[list[Mapping[str, Any]]]:
-    """For each attack its rows of the images that all attacks have finished, in the same order."""
-    shared = set.intersection(*({row["id"] for row in rows} for rows in by_attack))
-    return [[row for row in rows if row["id"] in shared] for rows in by_attack]
+def _place(case: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The sort key: untargeted sets first, then by norm, by rising budget and by attacks."""
+    return case["targeted"], str(case["norm"]), case["eps"] is None, case["eps"], case["attacks"]
 
 
 def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
@@ -74,7 +68,7 @@ def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, 
     return {
         "images": len(first),
         "attacked": int(attacked.sum()),
-        **rate("success8_rate", succeeded.any(axis=0)),
+        **rate("success8_rate", np.asarray(succeeded.any(axis=0))),
         **(_to_target if first[0]["targeted"] else _to_truth)(by_attack, attacks),
     }
 
@@ -131,8 +125,7 @@ def miou(intersection: Counts, union: Counts) -> NDArray[np.float64]:
 def upper_miou(counts: Counts) -> float:
     """The lowest mean IoU of the data set that swapping images between attacks reaches, an upper bound.
 
-    Args:
-        counts: (N, A, K, K), confusion counts of each image and attack.
+    `counts` (N, A, K, K) are the confusion counts of each image and attack.
     """
     intersection, union = overlaps(counts)
     chosen = np.full(len(counts), miou(intersection.sum(0), union.sum(0)).argmin())
@@ -154,10 +147,7 @@ def upper_miou(counts: Counts) -> float:
 def lower_miou(counts: Counts) -> float:
     """The mean over classes of the lowest IoU that a choice of attacks gives the class, a lower bound.
 
-    A class that the truth never has counts as 0 if it is predicted after any attack.
-
-    Args:
-        counts: (N, A, K, K), confusion counts of each image and attack.
+    A class that the truth never has counts as 0 if it is predicted after any attack. `counts` as in `upper_miou`.
     """
     intersection, union = overlaps(counts)
     labelled = counts[:, 0].sum((0, 2)) > 0  # the truth, which all attacks share

@@ -19,8 +19,7 @@ class FinishedEpoch:
         summaries: one for each attack, from `benchmark.results.summary.summarise`.
         media: returns the pictures of a row; None if the run has saved none.
         montages: attack -> the file of its montage, where one was drawn.
-        files: the tables, the summary and the other files that are uploaded.
-        checkpoint: the weights of the victim; None if the run has not trained it.
+        files, checkpoint: what is uploaded: tables, summary and so on, and the weights of a victim that was trained.
     """
 
     rows: pa.Table

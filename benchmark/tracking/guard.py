@@ -12,11 +12,7 @@ T = TypeVar("T")
 
 
 class Guard:
-    """Turns failures into one warning, so that a logger cannot end a measurement.
-
-    Args:
-        who: names the logger in the warning.
-    """
+    """Turns failures into one warning that names `who` has failed, so that a logger cannot end a measurement."""
 
     def __init__(self, who: str) -> None:
         self._who, self._warned = who, False

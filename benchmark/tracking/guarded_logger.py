@@ -29,11 +29,9 @@ def _call(name: str, doing: str) -> Any:
 
 
 class GuardedLogger(Logger):
-    """Passes every call on to `logger`; if that raises, the run goes on after one warning.
+    """Passes every call on to a Lightning logger; if that raises, the run goes on after one warning with its name.
 
-    Args:
-        logger: any Lightning logger; a `RunTracker` also gets the results and the end of the run.
-        name: the name of the logger in the warning.
+    A `RunTracker` also gets the results and the end of the run.
     """
 
     def __init__(self, logger: Logger, name: str) -> None:

@@ -100,8 +100,7 @@ def _points(points: Iterable[Mapping[str, Any]], axis: str, attack: str, *path: 
 
 
 def _number(value: Any) -> float | None:
-    value = finite(value)
-    return None if value is None else float(value) if isinstance(value, float) else int(value)
+    return int(value) if isinstance(value, bool) else finite(value)
 
 
 def _flatten(value: Any, attack: str, *path: str) -> Iterable[tuple[str, Any]]:

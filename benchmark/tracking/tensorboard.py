@@ -25,11 +25,8 @@ class TensorBoardRun(TensorBoardLogger):
     """Writes event files to `save_dir`/tensorboard; a resumed run adds further files.
 
     An attack epoch has its own file, `events.*.attacks`, which the next attack epoch of the run replaces: TensorBoard
-    draws repeated points as curves that run backwards.
-
-    Args:
-        save_dir: the folder of the run.
-        config: the configuration of the run, shown as text without entries named like keys or passwords.
+    draws repeated points as curves that run backwards. `config` is shown as text, without entries that are named like
+    keys or passwords.
     """
 
     def __init__(self, save_dir: str | os.PathLike[str], config: Mapping[str, Any] | None = None) -> None:

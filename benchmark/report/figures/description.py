@@ -65,17 +65,14 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure.
+    """One figure, and the same in numbers as a table.
 
     Attributes:
         key: names the figure in the page's addresses.
-        title: what is drawn.
         caption: how to read it, in whole sentences; the page shows it.
         note: a few words without which the picture would be misread; every renderer shows them.
-        x, y: the axes.
         lines: drawn in this order, the last on top.
         boxes: one below the other, the first on top.
-        table: the same in numbers.
     """
 
     key: str

@@ -48,9 +48,9 @@ class MontageItem:
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **arrays: Any) -> "MontageItem":
         """An item whose caption has the scores of the row's 8-bit file; `arrays` are the pictures and label maps."""
-        captions: dict[str, Any] = {"psnr": row["adv8_psnr"], "steps": row["steps"], "success": bool(row["success8"])}
-        captions["satisfied"] = bool(row["success_clean"])
-        return cls(**arrays, **captions, id=row["id"], iou_target=row["adv8_iou_target"])
+        success, satisfied = bool(row["success8"]), bool(row["success_clean"])
+        scores = {"iou_target": row["adv8_iou_target"], "psnr": row["adv8_psnr"], "steps": row["steps"]}
+        return cls(**arrays, **scores, id=row["id"], success=success, satisfied=satisfied)
 
 
 def montage(path: Path, items: Sequence[MontageItem], title: str = "", dpi: int = 150) -> Path:

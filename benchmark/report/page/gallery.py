@@ -15,10 +15,10 @@ from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.report.page.thumbnails import Thumbnails
 from benchmark.results.entries import Entry
 from benchmark.results.loaded import Run
-from benchmark.results.traces import of_attack
+from benchmark.results.traces import of_attack, per_image
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
-from benchmark.runs.tables import RECORDS, group_rows
+from benchmark.runs.tables import RECORDS
 
 MOST_PICTURES = 500
 """The number of rows whose pictures are embedded. The page loads those of other rows from the run's folder."""
@@ -35,26 +35,25 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
         {"entries": [{"name", "attack", "run", "targeted", "ids", "columns": {name: value of all or list}, "traces",
         "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id, or null.
     """
-    shown = [entry for entry in compared if entry.rows]
+    shown = [(entry, entry.run) for entry in compared if entry.run is not None]
     each = max(1, MOST_PICTURES // max(1, len(shown)))
-    total = sum(min(each, len(entry.rows)) for entry in shown)
+    total = sum(min(each, len(entry.rows)) for entry, _ in shown)
     small = Thumbnails(256, lossless=True) if total <= _FEW else Thumbnails(128, lossless=False)
     cases: dict[str, dict[str, Any]] = {}
     listed = []
-    for entry in shown:
-        folder = _folder(entry)
-        of_run = cases.setdefault(str(folder.path), {})
+    for entry, run in shown:
+        of_run = cases.setdefault(str(run.folder.path), {})
         listed.append({
             "name": entry.name,
             "attack": entry.attack,
-            "run": str(folder.path),
+            "run": str(run.folder.path),
             "targeted": bool(entry.rows[0]["targeted"]),
             "ids": [str(row["id"]) for row in entry.rows],
             "columns": _columns(entry.rows),
-            "traces": _traces(entry),
-            "pictures": [_pictures(folder, row, small, of_run) for row in entry.rows[:each]]
+            "traces": _traces(run, entry),
+            "pictures": [_pictures(run.folder, row, small, of_run) for row in entry.rows[:each]]
             + [None] * len(entry.rows[each:]),
-            "files": [_files(folder, row, page) for row in entry.rows],
+            "files": [_files(run.folder, row, page) for row in entry.rows],
         })  # fmt: skip
     return {"entries": listed, "cases": cases}
 
@@ -77,13 +76,8 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return columns
 
 
-def _traces(entry: Entry) -> list[dict[str, list[Any]] | None]:
-    traces = None if entry.run is None else entry.run.traces
-    if traces is None:
-        return [None] * len(entry.rows)
-    by_id = group_rows(
-        of_attack(traces, entry.attack).select(["id", "step", "iou", "l2"]).sort_by("step").to_pylist(), "id"
-    )
+def _traces(run: Run, entry: Entry) -> list[dict[str, list[Any]] | None]:
+    by_id = {} if run.traces is None else per_image(of_attack(run.traces, entry.attack))
     return [_thinned(by_id.get(row["id"], [])) for row in entry.rows]
 
 
@@ -122,8 +116,3 @@ def _files(folder: RunFolder, row: Mapping[str, Any], page: Path) -> dict[str, s
 def _address(path: Path, page: Path) -> str:
     relative = os.path.relpath(path.resolve(), page.resolve().parent)
     return quote(Path(relative).as_posix())
-
-
-def _folder(entry: Entry) -> RunFolder:
-    assert isinstance(entry.run, Run)
-    return entry.run.folder

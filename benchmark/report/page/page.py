@@ -32,14 +32,17 @@ _SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
 
 def write_page(results: Results, path: Path, title: str | None = None) -> Path:
     """Write the report of `results`, whole or not at all. The default title names attacks, victims and data."""
+    from plotly.offline import get_plotlyjs
+
     compared = entries(results)
     columns, lines = leaderboard(compared)
     drawn = figures(results)
     data = gallery(compared, path)
     data["plots"] = [to_plotly(figure) for figure in drawn]
     scripts = [_read(name) for name in _SCRIPTS]
-    after = [_plotly(), _read("plots.js")]
-    html = _template().render(
+    after = [str(get_plotlyjs()).replace("</script", "<\\/script"), _read("plots.js")]
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    html = environment.from_string(_read("page.html")).render(
         title=title or _title(compared),
         version=__version__,
         policy=_policy([*scripts, *after]),
@@ -81,19 +84,8 @@ def _grids(results: Results) -> list[tuple[str, list[TextTable]]]:
     return by_run
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_read("page.html"))
-
-
 def _read(name: str) -> str:
     return (files("benchmark.report") / "page" / name).read_text(encoding="utf-8")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs()).replace("</script", "<\\/script")
 
 
 def _policy(scripts: Sequence[str]) -> str:

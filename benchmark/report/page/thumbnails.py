@@ -17,11 +17,9 @@ _FILL, _EDGE = 105, 255  # opacity of a structure and of its outline
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """Encodes pictures of at most `size` pixels a side.
+    """Encodes pictures with at most `size` pixels on the longer side; smaller pictures stay as they are.
 
-    Args:
-        size: of the longer side; smaller pictures stay as they are.
-        lossless: whether every pixel keeps its value, so that the reader sees what the model saw.
+    If `lossless`, every pixel keeps its value, so that the reader sees what the model saw.
     """
 
     size: int

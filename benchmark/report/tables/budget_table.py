@@ -3,13 +3,12 @@
 They describe the float32 result, which is within the budget. The 8-bit file may exceed it by 0.5/255.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmark.report.tables.table import TextTable, number
 from benchmark.results.budget_sweeps import NORM_NAMES, Sweep, sweeps
-
-Summaries = Sequence[Mapping[str, Any]]
+from benchmark.results.ranking import Summaries
 
 
 def budget_grids(summaries: Summaries) -> list[TextTable]:

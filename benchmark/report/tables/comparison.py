@@ -9,10 +9,8 @@ from benchmark.report.tables.table import NORM_UNITS, TextTable, interval, label
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.columns import NORM_COLUMNS
-from benchmark.results.ranking import by_norm, ranked
+from benchmark.results.ranking import Summaries, by_norm, ranked
 from benchmark.results.target_strata import target_note
-
-Summaries = Sequence[Mapping[str, Any]]
 
 
 def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:

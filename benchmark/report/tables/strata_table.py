@@ -7,11 +7,9 @@ from typing import Any
 from benchmark.report.tables.table import NORM_UNITS, TextTable, label, missing_median, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.columns import NORM_COLUMNS
-from benchmark.results.ranking import ranked
+from benchmark.results.ranking import Summaries, ranked
 from benchmark.results.structure_size import LARGE, SIZES, SMALL
 from benchmark.results.target_strata import TARGETS
-
-Summaries = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +18,8 @@ class Division:
 
     Attributes:
         key: the key of the strata in a summary.
-        title: the title of the table.
-        head: the heading of the column that names the strata.
-        order: the strata in the order of the table.
-        bounds: stratum -> the range of shares that it stands for.
-        of: what the bounds are shares of.
+        head: the heading of the column that names the strata, which stand in this `order`.
+        bounds, of: stratum -> the range of shares that it stands for, and what they are shares of.
     """
 
     key: str

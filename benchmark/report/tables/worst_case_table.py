@@ -1,12 +1,11 @@
 """Tables of worst cases: one for sets of untargeted attacks, one for sets of targeted attacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmark.report.tables.table import TextTable, interval, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
-
-Summaries = Sequence[Mapping[str, Any]]
+from benchmark.results.ranking import Summaries
 
 _SUCCESS = ("budget", "set\nof", "success\n%", "95 %\ninterval")
 _TABLES = {

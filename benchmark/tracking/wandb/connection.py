@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,7 @@ TIMEOUT = 3.0  # seconds for name lookup and connection together
 
 @dataclass(frozen=True)
 class Connection:
-    """How the client should run.
-
-    Attributes:
-        mode: of `wandb.init`: "online", "offline", "disabled" or "shared".
-        reason: why it is offline.
-    """
+    """The `mode` of `wandb.init`, "online", "offline", "disabled" or "shared", and the reason why it is offline."""
 
     mode: str
     reason: str = ""
@@ -33,10 +29,8 @@ def connect(timeout: float = TIMEOUT) -> Connection:
     """Decide how the client should run: as WANDB_MODE says, but offline without a key or without an answer of the host.
 
     Host and mode come from the settings of the client (environment, then its configuration files). A key is looked for
-    where the client does: WANDB_API_KEY, an identity token file, netrc. There is no prompt.
-
-    Args:
-        timeout: seconds for name lookup and connection together.
+    where the client does: WANDB_API_KEY, an identity token file, netrc. There is no prompt. `timeout` is in seconds,
+    for name lookup and connection together.
     """
     import wandb
 
@@ -62,14 +56,11 @@ def _has_key(settings: Any, url: SplitResult) -> bool:
     # The hosted service has changed its address; the client still takes keys stored for the old one.
     hosted = (url.hostname or "").endswith(("coreweave.com", "wandb.ai"))
     hosts = [url.netloc, url.hostname or "", *(["api.wandb.ai"] if hosted else [])]
+    known: set[str] = set()
     for file in files:
-        try:
-            entries = netrc.netrc(Path(file).expanduser())
-        except (OSError, netrc.NetrcParseError, RuntimeError):  # RuntimeError: no home directory
-            continue
-        if any(host in entries.hosts for host in hosts):
-            return True
-    return False
+        with suppress(OSError, netrc.NetrcParseError, RuntimeError):  # RuntimeError: no home directory
+            known |= netrc.netrc(Path(file).expanduser()).hosts.keys()
+    return not known.isdisjoint(hosts)
 
 
 def _first_hop(settings: Any, url: SplitResult) -> tuple[str, int]:
@@ -88,11 +79,9 @@ def _answers(host: str, port: int, timeout: float) -> bool:
     opened = threading.Event()
 
     def attempt() -> None:
-        try:
+        with suppress(OSError, UnicodeError):
             socket.create_connection((host, port), timeout).close()
-        except (OSError, UnicodeError):
-            return
-        opened.set()
+            opened.set()
 
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()

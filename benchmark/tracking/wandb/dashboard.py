@@ -54,13 +54,10 @@ class Dashboard(NamedTuple):
 
 
 def make_dashboard(logged: Logged, project: str, entity: str, find_runs: bool = True) -> Dashboard:
-    """Workspace and report for a project.
+    """Workspace and report for a project of `entity`, with the keys that its runs have logged.
 
-    Args:
-        logged: the keys that the runs of the project have logged.
-        project, entity: the project and its owner.
-        find_runs: whether the tables of runs in the report name the project, for which the library asks the server;
-            otherwise they show the project of the report.
+    With `find_runs` the tables of runs in the report name the project, for which the library asks the server; otherwise
+    they show the project of the report.
     """
     columns = leading_columns(logged)
     workspace = ws.Workspace(

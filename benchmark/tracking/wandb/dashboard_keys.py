@@ -13,12 +13,9 @@ GLOBAL_STEP = "trainer/global_step"
 
 
 class LoggedAttack(NamedTuple):
-    """What runs have logged of one attack.
+    """What runs have logged of one attack: all its keys, and the keys of the curves over the key of each axis.
 
-    Attributes:
-        facts: its family, norm, eps, equal_norm and targeted.
-        axes: key of an axis -> keys of the curves over it.
-        keys: all keys of the attack.
+    `facts` are its family, norm, eps, equal_norm and targeted.
     """
 
     facts: Mapping[str, Any]
@@ -39,12 +36,7 @@ class LoggedAttack(NamedTuple):
 
 @dataclass(frozen=True)
 class Logged:
-    """The keys that one or more runs have logged.
-
-    Attributes:
-        training: Lightning's metrics, which are over `GLOBAL_STEP`.
-        attacks: name -> its keys.
-    """
+    """The keys that one or more runs have logged: Lightning's metrics over `GLOBAL_STEP`, and those of each attack."""
 
     training: frozenset[str]
     attacks: Mapping[str, LoggedAttack]

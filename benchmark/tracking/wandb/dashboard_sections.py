@@ -153,8 +153,8 @@ def _bars_of_all(logged: Logged, titles: Mapping[str, str], limits: _Limits = (N
     return [panel for path, title in titles.items() for panel in _bars(title, logged.keys(logged.names, path), limits)]
 
 
-def _bars(title: str, keys: list[str], limits: _Limits = (None, None)) -> Panels:
-    bars = wr.BarPlot(title=title, metrics=keys, range_x=limits, max_bars_to_show=_BARS, max_runs_to_show=_RUNS)
+def _bars(title: str, keys: Sequence[str], limits: _Limits = (None, None)) -> Panels:
+    bars = wr.BarPlot(title=title, metrics=list(keys), range_x=limits, max_bars_to_show=_BARS, max_runs_to_show=_RUNS)
     return [bars] if keys else []
 
 

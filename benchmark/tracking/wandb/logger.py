@@ -38,16 +38,13 @@ class RunLogger(WandbLogger):
             try:
                 return super().experiment
             except Exception as error:  # see Guard
-                self._fall_back(error)
+                if self._wandb_init.get("mode") == "offline":
+                    self._given_up = True
+                    Guard(_WHO).warn("starting a run", error)
+                else:
+                    _warn_offline(in_one_line(error), Path(self._wandb_init["dir"]))
+                    self._wandb_init |= {"mode": "offline", "settings": _client_settings("offline")}
         return DummyExperiment()
-
-    def _fall_back(self, error: Exception) -> None:
-        if self._wandb_init.get("mode") == "offline":
-            self._given_up = True
-            Guard(_WHO).warn("starting a run", error)
-        else:
-            _warn_offline(in_one_line(error), Path(self._wandb_init["dir"]))
-            self._wandb_init |= {"mode": "offline", "settings": _client_settings("offline")}
 
     def log_hyperparams(self, params: Any) -> None:
         """Add to the configuration of the run, without entries named like keys or passwords."""
@@ -79,13 +76,8 @@ def make_logger(
 ) -> RunLogger | None:
     """A logger that writes to `save_dir`/wandb; None if Weights & Biases is disabled or not installed.
 
-    Without a key or a network it writes offline, and one line of the log says how to upload the run later.
-
-    Args:
-        save_dir: the folder of the run.
-        project, name, group, tags, entity, job_type, notes: of the run at Weights & Biases.
-        config: the configuration of the run; entries named like keys or passwords are left out.
-        id: of an earlier run, which is continued.
+    Without a key or a network it writes offline, and one line of the log says how to upload the run later. Entries of
+    `config` that are named like keys or passwords are left out; `id` is that of an earlier run, which is continued.
     """
     logger = None
     with Guard(_WHO)("starting"):
@@ -98,7 +90,7 @@ def make_logger(
                 save_dir=str(folder),
                 mode=connection.mode,
                 settings=_client_settings(connection.mode),
-                config=without_secrets(_plain(config or {})),
+                config=without_secrets(config or {}),
                 project=project,
                 name=name,
                 id=id,
@@ -118,14 +110,6 @@ def without_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in config.items()
         if not _SECRET.search(str(key))
     }
-
-
-def _plain(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    from omegaconf import DictConfig, OmegaConf
-
-    if isinstance(config, DictConfig):
-        return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
-    return config
 
 
 def _connect(folder: Path) -> Connection:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.tracking.wandb.logger import RunLogger, make_logger, without_secrets
@@ -22,7 +21,7 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_configuration_and_metrics_are_in_the_run(tmp_path: Path) -> None:
-    config = OmegaConf.create({"seed": 3, "attacks": {"asma": {"max_steps": 20}}, "logger": {"api_key": KEY}})
+    config = {"seed": 3, "attacks": {"asma": {"max_steps": 20}}, "logger": {"api_key": KEY}}
     with clean_client(tmp_path, WANDB_MODE="offline", WANDB_API_KEY=KEY):
         logger = make_logger(
             tmp_path / "run", "bench", name="first", group="isic", tags=["asma", "unet"], config=config
