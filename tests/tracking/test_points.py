@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.results.summary import summarise
 from benchmark.tracking.epoch import FinishedEpoch
-from benchmark.tracking.points import AttackLog, attack_logs
+from benchmark.tracking.points import LINES, MONTAGE, TABLE, AttackLog, attack_logs
 from tests.tracking.example_epoch import IMAGES, rows, traces
 
 
@@ -38,7 +38,7 @@ def test_keys_are_those_there_is_something_under(logs: dict[str, AttackLog]) -> 
 
 
 def test_the_count_of_images_does_not_take_the_tables_place(logs: dict[str, AttackLog]) -> None:
-    assert logs["asma"].table_key == "attack/asma/images"
+    assert logs["asma"].key(TABLE) == "attack/asma/images"
     assert "attack/asma/images" not in logs["asma"].summary
     assert (
         logs["asma"].summary["attack/asma/attacked"] + logs["asma"].summary["attack/asma/already_satisfied"] == IMAGES
@@ -48,7 +48,7 @@ def test_the_count_of_images_does_not_take_the_tables_place(logs: dict[str, Atta
 def test_two_kinds_of_values_never_share_a_key(logs: dict[str, AttackLog]) -> None:
     for log in logs.values():
         kinds = [*log.over_steps.keys, log.over_steps.axis, *log.over_images.keys, log.over_images.axis]
-        kinds += [*log.summary, log.table_key, log.lines_key, log.montage_key]
+        kinds += [*log.summary, log.key(TABLE), log.key(LINES), log.key(MONTAGE)]
         assert len(set(kinds)) == len(kinds)
 
 
@@ -58,5 +58,5 @@ def test_budgets_with_a_decimal_point_have_keys_of_their_own() -> None:
         row["attack"] = {"asma": "pgd@0.5", "noise": "pgd@5"}[row["attack"]]
     table = pa.Table.from_pylist(renamed, schema=rows().schema)
     logs = attack_logs(FinishedEpoch(rows=table, traces=traces().slice(0, 0), summaries=summarise(table)))
-    assert [log.table_key for log in logs] == ["attack/pgd@0_5/images", "attack/pgd@5/images"]
+    assert [log.key(TABLE) for log in logs] == ["attack/pgd@0_5/images", "attack/pgd@5/images"]
     assert not any("." in key for log in logs for key in log.keys)

@@ -57,10 +57,7 @@ def _detailed(summary: Mapping[str, Any]) -> TextTable:
 
     IoU and accuracy describe the float32 result unless the label says 8-bit. Norms are over successes.
     """
-    rows: list[tuple[str, ...]] = [
-        _rate("success", summary, "success_rate"),
-        _rate("success, 8-bit", summary, "success8_rate"),
-    ]
+    rows = [_rate("success", summary, "success_rate"), _rate("success, 8-bit", summary, "success8_rate")]
     for section in _SECTIONS:
         rows.append(())
         rows += [(name, *_cells(summary[key], factor, decimals)) for name, key, factor, decimals in section]

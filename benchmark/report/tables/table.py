@@ -85,9 +85,7 @@ def number(value: float | None, factor: float, decimals: int, missing: str = "-"
 
 def interval(bounds: Sequence[float | None] | None, factor: float, decimals: int) -> str:
     """The text of two bounds, where None is infinite; a dash without an interval."""
-    if bounds is None:
-        return "-"
-    return " to ".join(number(bound, factor, decimals, "inf") for bound in bounds)
+    return "-" if bounds is None else " to ".join(number(bound, factor, decimals, "inf") for bound in bounds)
 
 
 def success(one: Mapping[str, Any]) -> tuple[str, str]:
