@@ -165,12 +165,14 @@ def processes_are_ended_by_cli_and_distributed(path: Path, module: ast.Module) -
     if place(path).startswith(("cli/", "distributed/")):
         return
     for node in ast.walk(module):
-        if isinstance(node, ast.Attribute) and dotted(node) in {"sys.argv", "os._exit"}:
-            yield node.lineno, dotted(node)
-        if isinstance(node, ast.Import) and any(alias.name == "signal" for alias in node.names):
-            yield node.lineno, "import signal"
-        if isinstance(node, ast.ImportFrom) and node.module == "signal":
-            yield node.lineno, "from signal import"
+        names = [dotted(node)] if isinstance(node, ast.Attribute) else []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if name in {"sys.argv", "os._exit"} or name.split(".")[0] == "signal":
+                yield node.lineno, name
 
 
 def many_parameters_are_keywords(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:

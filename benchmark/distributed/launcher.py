@@ -1,4 +1,4 @@
-"""The processes of a run on one machine: how many it needs, and starting them through torch.distributed."""
+"""How many processes a run needs on one machine; starts them through torch.distributed."""
 
 import logging
 import os
@@ -9,17 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.distributed.process_group import ProcessGroup
-from benchmark.distributed.termination import install_handlers
+from benchmark.distributed.termination import SHUTDOWN, supervising
 from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
-
-_SHUTDOWN = 10  # seconds until processes that have not stopped are killed; more than `termination.GRACE`
 
 
 def missing_processes(trainer: Mapping[str, Any], processes: ProcessGroup) -> int:
-    """How many processes have to be started for `trainer`; 0 if it can run in the ones there are.
+    """How many processes have to be started for the configuration's `trainer`; 0 if the present ones suffice.
 
     Raises:
-        InputError: a trainer for one process in several, or one whose processes cannot be started here.
+        InputError: several processes run a trainer for one, or its processes cannot be started here.
     """
     strategy, machines = str(trainer.get("strategy", "auto")), trainer.get("num_nodes", 1)
     if processes.size > 1:
@@ -29,7 +27,8 @@ def missing_processes(trainer: Mapping[str, Any], processes: ProcessGroup) -> in
                 "give trainer=multinode, ddp or ddp_cpu, or start one process"
             )
         if machines not in (1, "auto", processes.machines):
-            raise InputError(f"trainer.num_nodes={machines}: the processes run on {processes.machines}; leave it out")
+            there = f"the processes run on {processes.machines} machines"
+            raise InputError(f"trainer.num_nodes={machines}: {there}; leave it out")
         return 0
     if machines != 1:
         raise InputError(
@@ -46,19 +45,18 @@ def _devices(trainer: Mapping[str, Any]) -> int:
     devices, accelerator = trainer.get("devices", 1), trainer.get("accelerator", "auto")
     if isinstance(devices, list | tuple):
         if len(devices) > 1:
-            raise InputError(
-                f"trainer.devices={list(devices)}: give their number, and CUDA_VISIBLE_DEVICES={devices} to choose"
-            )
+            chosen = ",".join(map(str, devices))
+            raise InputError(f"trainer.devices=[{chosen}]: give a number, and choose by CUDA_VISIBLE_DEVICES={chosen}")
         return 1
     if str(devices) in ("auto", "-1"):
         if accelerator == "cpu":
             return 1
         import torch
 
-        found = torch.cuda.device_count()
-        if not found and accelerator in ("gpu", "cuda"):
+        count = torch.cuda.device_count()
+        if not count and accelerator in ("gpu", "cuda"):
             raise InputError(f"trainer.accelerator={accelerator}: no GPU is found here; use trainer=ddp_cpu or cpu")
-        return found
+        return count
     try:
         return int(devices)
     except (TypeError, ValueError):
@@ -68,7 +66,7 @@ def _devices(trainer: Mapping[str, Any]) -> int:
 def start_processes(count: int, arguments: Sequence[str]) -> None:
     """Run `python -m benchmark ARGUMENTS` in `count` processes of one group, and wait for all of them.
 
-    If one fails, the others are ended.
+    If one fails, the others are stopped.
 
     Raises:
         ReportedError: bad input, which a process has reported.
@@ -79,7 +77,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    # Its own account of a failure says nothing that the failing process has not said; each logger has its own level.
+    # torch would report each failure once more than the process that failed; each of its loggers has its own level.
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
@@ -93,18 +91,17 @@ def start_processes(count: int, arguments: Sequence[str]) -> None:
         local_addr="localhost",
         max_restarts=0,
         monitor_interval=0.2,
-        shutdown_timeout=_SHUTDOWN,
+        shutdown_timeout=SHUTDOWN,
     )
     sys.stdout.flush()
     try:
-        elastic_launch(config, sys.executable)("-m", "benchmark", *arguments)
+        with supervising():
+            elastic_launch(config, sys.executable)("-m", "benchmark", *arguments)
     except SignalException as error:
         raise Stopped(128 + error.sigval, reported=True) from error
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise process_failure(rank, failure.exitcode) from error
-    finally:
-        install_handlers()  # torch has installed its own
 
 
 def process_failure(rank: int, status: int) -> BaseException:
@@ -114,4 +111,4 @@ def process_failure(rank: int, status: int) -> BaseException:
     if status in (Stopped.INTERRUPTED, Stopped.TERMINATED):
         return Stopped(status, reported=True)
     how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}, see above"
-    return ProcessError(f"process {rank} {how}, and the others were ended; rows of finished images are kept")
+    return ProcessError(f"process {rank} {how}; the others were stopped, and the rows of finished images are kept")

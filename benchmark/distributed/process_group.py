@@ -31,13 +31,12 @@ class ProcessGroup:
 
     Attributes:
         rank, size: this process and how many there are.
-        local_rank, local_size: the same among the processes of this machine.
+        local_size: how many there are on this machine.
         store: holds the values they share; None if there is only one process.
     """
 
     rank: int = 0
     size: int = 1
-    local_rank: int = 0
     local_size: int = 1
     store: "Store | None" = None
 
@@ -141,8 +140,7 @@ def join() -> ProcessGroup:
     store.set_timeout(_PATIENCE)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, store=dist.PrefixStore("group", store), rank=rank, world_size=size)
-    local_rank, local_size = (int(os.environ[name]) for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
-    return ProcessGroup(rank, size, local_rank, local_size, dist.PrefixStore("ranks", store))
+    return ProcessGroup(rank, size, int(os.environ["LOCAL_WORLD_SIZE"]), dist.PrefixStore("ranks", store))
 
 
 def _slurm_tasks() -> int:

@@ -16,15 +16,16 @@ from types import FrameType
 from benchmark.errors import Stopped
 
 GRACE = 8.0  # seconds until a process that has not stopped is ended
+SHUTDOWN = 10  # seconds until a process that has started others kills those that have not stopped; more than GRACE
 
 _TICK = 0.5  # seconds between two looks at the clock, and at the parent process
 _HINT_DELAY = 1.0  # seconds; launchers such as torchrun pass on a Ctrl-C that the terminal has already sent
 _STATUS: dict[int, int] = {signal.SIGINT: Stopped.INTERRUPTED, signal.SIGTERM: Stopped.TERMINATED}
-_HINT = "stopping after the current step; press Ctrl-C again to end at once\n"
 
 _requested: int | None = None  # the exit status
 _noticed = threading.Event()  # `check_stop` has raised
 _installed = False
+_supervises = False
 
 
 def check_stop() -> None:
@@ -55,11 +56,8 @@ def stoppable(*, watch_parent: bool = False) -> Iterator[None]:
         Stopped: at the end of the block at the latest, and in place of an error that the request has caused, such as a
             connection that another process closed while stopping.
     """
-    global _requested, _installed
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    if _installed:
+    global _requested, _installed, _supervises
+    if _installed or threading.current_thread() is not threading.main_thread():
         install_handlers()
         yield
         return
@@ -71,7 +69,8 @@ def stoppable(*, watch_parent: bool = False) -> Iterator[None]:
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     install_handlers()
     parent = os.getppid() if watch_parent else None
-    threading.Thread(target=_keep_deadline, args=(reader, parent), name="stop deadline", daemon=True).start()
+    thread = threading.Thread(target=_keep_deadline, args=(reader, parent), name="stop deadline", daemon=True)
+    thread.start()
     try:
         yield
         check_stop()
@@ -82,9 +81,25 @@ def stoppable(*, watch_parent: bool = False) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(wakeup)
         os.close(writer)  # which ends the thread
+        thread.join()
         for number, handler in before.items():
             signal.signal(number, handler)
-        _requested, _installed = None, False
+        _requested, _installed, _supervises = None, False, False
+
+
+@contextmanager
+def supervising() -> Iterator[None]:
+    """In the block other processes do the work, stop on request and report it.
+
+    This process prints nothing about a request that arrives in the block, and has `SHUTDOWN` seconds more than they.
+    """
+    global _supervises
+    _supervises = True
+    try:
+        yield
+    finally:
+        _supervises = _requested is not None
+        install_handlers()
 
 
 def install_handlers() -> None:
@@ -97,7 +112,7 @@ def install_handlers() -> None:
             signal.signal(number, _request)
 
 
-def _request(number: int, _frame: FrameType | None) -> None:
+def _request(number: int, _frame: FrameType | None = None) -> None:
     """Leave the request. The first one counts, but SIGTERM counts more than SIGINT."""
     global _requested
     _requested = max(_requested or 0, _STATUS[number])
@@ -105,38 +120,36 @@ def _request(number: int, _frame: FrameType | None) -> None:
 
 def _keep_deadline(reader: int, parent: int | None) -> None:
     """Read the numbers of the signals that arrive, and end the process when its time is over."""
-    status = 0
-    begun = hinted = 0.0
+    status, begun, hinted = 0, 0.0, False
     while True:
-        waits = bool(status) or parent is not None
-        arrived = bool(select.select([reader], [], [], _TICK if waits else None)[0])
-        number = os.read(reader, 1) if arrived else b""
-        if arrived and not number:  # the block was left
+        ready, _, _ = select.select([reader], [], [], _TICK if status or parent else None)
+        received = os.read(reader, 1) if ready else b""
+        if ready and not received:  # the block was left
             os.close(reader)
             return
+        if parent and os.getppid() != parent:
+            parent, received = None, bytes([signal.SIGTERM])
         now = time.monotonic()
-        if parent is not None and os.getppid() != parent:
-            parent, number = None, bytes([signal.SIGTERM])
-            _request(signal.SIGTERM, None)
-        asked = _STATUS.get(number[0], 0) if number else 0
-        if asked == Stopped.INTERRUPTED and hinted:
-            os._exit(asked)
-        if asked > status:
-            status, begun = asked, now
-        if not status:
-            continue
+        if received and received[0] in _STATUS:
+            _request(received[0])  # a library may have replaced the handler
+            new = _STATUS[received[0]]
+            if new == Stopped.INTERRUPTED and hinted:
+                os._exit(new)
+            if new > status:
+                status, begun = new, now
         if status == Stopped.INTERRUPTED and not hinted and now - begun >= _HINT_DELAY:
-            hinted = now
-            _say(_HINT)
-        if now - begun >= GRACE and not (status == Stopped.INTERRUPTED and _noticed.is_set()):
-            _say(f"{Stopped(status).word}: the current step took longer than {GRACE:g} s; finished rows are kept\n")
+            hinted = True
+            _say("stopping after the current step; press Ctrl-C again to end at once")
+        grace = GRACE + SHUTDOWN if _supervises else GRACE
+        if status and now - begun >= grace and not (status == Stopped.INTERRUPTED and _noticed.is_set()):
+            _say(f"{Stopped(status).word}: the current step took longer than {GRACE:g} s; finished rows are kept")
             os._exit(status)
 
 
-def _say(text: str) -> None:
+def _say(line: str) -> None:
     """Write to stderr past Python's buffer, which the main thread may hold; of a group's processes the first does."""
-    if os.environ.get("RANK", "0") == "0" and "TORCHELASTIC_RUN_ID" not in os.environ:
-        os.write(2, text.encode())
+    if os.environ.get("RANK", "0") == "0" and not _supervises:
+        os.write(2, f"{line}\n".encode())
 
 
 def _leave_to_parent() -> None:

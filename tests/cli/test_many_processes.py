@@ -178,7 +178,7 @@ def test_the_end_of_one_process_is_the_end_of_all(start, victim: int) -> None:
     status, err = running.end()
     assert time.monotonic() - begun < 30
     assert status == 1, err
-    assert f"error: process {victim} was ended by SIGKILL, and the others were ended" in err
+    assert f"error: process {victim} was ended by SIGKILL; the others were stopped" in err
     assert tables.read(running.folder).num_rows >= 6
 
 

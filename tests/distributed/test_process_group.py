@@ -17,7 +17,7 @@ def together(size: int, do: Callable[[ProcessGroup], Any]) -> list[Any]:
     """What each of `size` processes gets from `do`, in the order of ranks."""
     store = dist.HashStore()
     with ThreadPoolExecutor(size) as pool:
-        return list(pool.map(lambda rank: do(ProcessGroup(rank, size, rank, size, store)), range(size)))
+        return list(pool.map(lambda rank: do(ProcessGroup(rank, size, size, store)), range(size)))
 
 
 def test_everybody_has_what_the_first_has_made() -> None:
