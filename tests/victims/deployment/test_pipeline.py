@@ -65,6 +65,7 @@ def test_label_names_what_is_done() -> None:
     [
         ({"transform": "jpeg"}, r"victim\.transform='jpeg': must be a list, such as \[bits\]"),
         ({"transform": ["jpg"]}, r"victim\.transform: there is no 'jpg', did you mean jpeg\?; there are bits, jpeg, "),
+        ({"transform": [["jpeg"]]}, r"victim\.transform: there is no \"\['jpeg'\]\""),
         ({"transform": [{"jpeg": {"qality": 5}}]}, r"victim\.transform: jpeg: .*'qality'; check its parameters"),
         ({"transform": [{"jpeg": {"quality": 0}}]}, "JPEG: quality=0: must be 1 to 100"),
         ({"transform": [{"jpeg": 50}]}, r"jpeg: 50 is no mapping of parameters"),
