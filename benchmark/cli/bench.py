@@ -131,18 +131,14 @@ def _add_arguments(parser: Parser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="configuration, as of `run`")
     parser.add_argument("--json", dest="as_json", action="store_true", help="print everything as one JSON object")
     parser.add_argument("--steps", type=whole_number, default=30, metavar="N", help="steps of every image (30)")
-    parser.add_argument(
-        "--images", type=whole_number, metavar="N", help="by default the slots are filled once or twice"
-    )
+    parser.add_argument("--images", type=whole_number, metavar="N", help="by default one or two for every slot")
     parser.add_argument("--repeats", type=whole_number, default=5, metavar="N", help="(5)")
     what = "cpu is processor time, for one thread on a busy machine (wall)"
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help=what)
     instead = parser.add_mutually_exclusive_group()
     what = "how long the attacks take until the judge holds; ASMA as commonly written is stopped by an oracle"
     instead.add_argument("--until", action="store_true", help=what)
-    instead.add_argument(
-        "--memory", type=whole_number, nargs="+", metavar="N", help="peak memory of attacking N images"
-    )
+    instead.add_argument("--memory", type=whole_number, nargs="+", metavar="N", help="peak memory with N images")
     parser.add_config_dir()
 
 

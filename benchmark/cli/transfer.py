@@ -120,9 +120,7 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 def _add_arguments(parser: Parser) -> None:
     parser.usage = "%(prog)s RUN [RUN ...] --victims CKPT [CKPT ...] [--out FOLDER]"
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run that has attacked images")
-    parser.add_argument(
-        "--victims", nargs="+", type=Path, required=True, metavar="CKPT", help="checkpoints of models to judge"
-    )
+    parser.add_argument("--victims", nargs="+", type=Path, required=True, metavar="CKPT", help="models to judge")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="new or empty; by default runs/transfer/<time>_<token>"
     )
