@@ -165,7 +165,9 @@ def test_each_budget_has_its_matrix(outcome: Path) -> None:
             assert cell["adv8_iou_target"]["mean"] == pytest.approx(np.mean([row["adv8_iou_target"] for row in chosen]))
     assert summary["models"]["fpn_resnet18"]["given"] is True
     assert summary["models"]["unet_resnet18"]["given"] is False
-    assert "## pgd@8 · L∞ ≤ 8/255 · targeted · synthetic (test)" in (outcome / "transfer.md").read_text()
+    assert (
+        "**pgd@8 · L∞ ≤ 8/255 · targeted · synthetic (test) · success, 8-bit**" in (outcome / "transfer.md").read_text()
+    )
 
 
 def test_another_run_of_one_architecture_has_a_name_of_its_own(
