@@ -15,7 +15,7 @@ from benchmark.attacks.proximal import proximal_linf_box
 _LARGEST_RHO = 1e15
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ALMAProx(Rule):
     """ALMA-prox (arXiv 2206.07179): min ‖δ‖∞ such that enough pixels are fooled.
 
@@ -68,20 +68,13 @@ class ALMAProx(Rule):
     slope: Literal["published", "exact"] = "published"
 
     def __post_init__(self) -> None:
-        for name in ("step_size", "multiplier", "penalty", "check_every", "scale_min"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"ALMAProx: {name} must be positive, got {getattr(self, name)}")
-        for name in ("threshold", "step_size_decay", "improvement"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"ALMAProx: {name} must be above 0 and at most 1, got {getattr(self, name)}")
-        for name in ("smoothing", "scale_rate"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"ALMAProx: {name} must be in [0, 1), got {getattr(self, name)}")
-        if not self.penalty_growth >= 1 or not self.scale_max >= self.scale_min:
-            given = f"{self.penalty_growth}, {self.scale_min} and {self.scale_max}"
-            raise ValueError(f"ALMAProx: penalty_growth must be at least 1, scale_min at most scale_max, got {given}")
-        if self.slope not in ("published", "exact"):
-            raise ValueError(f"ALMAProx: slope must be 'published' or 'exact', got {self.slope!r}")
+        super().__post_init__()
+        self.check_range("(0, inf)", "step_size", "multiplier", "penalty", "scale_min")
+        self.check_range("(0, 1]", "threshold", "step_size_decay", "improvement")
+        self.check_range("[0, 1)", "smoothing", "scale_rate")
+        self.check_range("[1, inf]", "penalty_growth")
+        self.check_range("[1, inf)", "check_every")
+        self.check_range(f"[{self.scale_min}, inf]", "scale_max")
 
     def start(self, batch: Batch) -> Tensor:
         images, pixels = batch.images, batch.images.new_ones(batch.valid.shape)

@@ -1,7 +1,7 @@
 """Auto-PGD (Croce and Hein, ICML 2020, arXiv 2003.01690) and the attacks SEA makes of it (arXiv 2306.12941)."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.losses import cross_entropy, jensen_shannon
 from benchmark.attacks.projection import direction, project
 from benchmark.attacks.radii import Phase, phase_at
-from benchmark.errors import InputError
 
 _MOMENTUM = 0.75  # share of the new step; the rest is that of the step before
 _RISES = 0.75  # share of a window's updates that have to raise the loss
@@ -45,11 +44,6 @@ class APGD(Budgeted):
     loss: Loss = "ce"
     shrinking: bool = False
     random_start: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.loss not in get_args(Loss):
-            raise InputError(f"APGD: loss={self.loss!r} is not one of {', '.join(get_args(Loss))}")
 
     @property
     def wants_class_pixels(self) -> bool:  # type: ignore[override]

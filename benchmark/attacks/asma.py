@@ -9,9 +9,11 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks import asma_scale
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
+from benchmark.attacks.losses import at_labels
+from benchmark.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ASMA(Rule):
     """Adaptive Segmentation Mask Attack (arXiv 1907.13124): push wrong pixels to the target, faster as it succeeds.
 
@@ -66,15 +68,11 @@ class ASMA(Rule):
     scale: Literal["published", "auto"] = "published"
 
     def __post_init__(self) -> None:
-        if not (self.tau >= 0 and self.beta >= 0):
-            raise ValueError(f"ASMA: tau and beta must not be negative, got tau={self.tau}, beta={self.beta}")
-        if self.iou not in ("foreground", "macro"):
-            raise ValueError(f"ASMA: iou must be 'foreground' or 'macro', got {self.iou!r}")
-        if self.scale not in ("published", "auto"):
-            raise ValueError(f"ASMA: scale must be 'published' or 'auto', got {self.scale!r}")
+        super().__post_init__()
+        self.check_range("[0, inf]", "tau", "beta")
         if self.scale == "auto" and (self.tau, self.beta) != (ASMA.tau, ASMA.beta):
             given = f"tau={self.tau}, beta={self.beta}"
-            raise ValueError(f"ASMA: scale='auto' finds tau and beta itself; leave out {given} or use 'published'")
+            raise InputError(f"ASMA: scale='auto' finds tau and beta itself; leave out {given} or use 'published'")
 
     @property
     def passes_per_step(self) -> int:  # type: ignore[override]
@@ -110,7 +108,7 @@ class ASMA(Rule):
         pull = batch.valid
         if self.adaptive_mask:
             pull = pull & (metrics.predicted(logits) != batch.labels)
-        towards = logits.gather(1, batch.labels.unsqueeze(1)).squeeze(1)
+        towards = at_labels(logits, batch.labels)
         return (towards * pull).flatten(1).sum(1) - (points - batch.images).square().flatten(1).sum(1)
 
     def _counts(self, logits: Tensor, batch: Batch) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
-from benchmark.attacks.losses import margin
+from benchmark.attacks.losses import hinge
+from benchmark.attacks.projection import without_leaving
 
 
 @dataclass(frozen=True)
@@ -30,29 +31,21 @@ class ASMAPolyak(Rule):
     momentum: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.relax > 0:
-            raise ValueError(f"ASMAPolyak: relax must be positive, got {self.relax}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"ASMAPolyak: momentum must be at least 0 and below 1, got {self.momentum}")
+        super().__post_init__()
+        self.check_range("(0, inf]", "relax")
+        self.check_range("[0, 1)", "momentum")
 
     def start(self, batch: Batch) -> Tensor:
         batch.state["velocity"] = torch.zeros_like(batch.images)
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        logits, gradient = query.gradient(lambda logits, points: self.shortfall(logits, batch))
-        leaves = torch.where(gradient > 0, batch.iterates <= 0, batch.iterates >= 1)
-        gradient = torch.where(leaves, 0, gradient)
+        logits, gradient = query.gradient(lambda logits, points: hinge(logits, batch, True))
+        gradient = without_leaving(gradient, batch.iterates)
         steepness = gradient.square().flatten(1).sum(1)
         # A gradient of 0 means that all pixels are at the target: no step.
-        length = torch.where(steepness > 0, self.relax * self.shortfall(logits, batch) / steepness, 0)
+        length = torch.where(steepness > 0, self.relax * hinge(logits, batch, True) / steepness, 0)
         velocity = self.momentum * batch.state["velocity"] + unsqueeze_like(length, gradient) * gradient
         batch.state["velocity"] = velocity
         batch.report["multiplier"] = length
         return (batch.iterates - velocity).clamp(0, 1)
-
-    def shortfall(self, logits: Tensor, batch: Batch) -> Tensor:
-        """f of the class docstring; logits (B, K, h, w) -> (B,)."""
-        short = -margin(logits, batch.labels)
-        # Ties pull as well: argmax need not break them as wanted.
-        return torch.where(batch.valid & (short >= 0), short, 0).flatten(1).sum(1)

@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -66,7 +66,12 @@ class Query(Protocol):
 
     Without `points` the current iterates are evaluated, and the engine judges them from the same pass. A rule that
     never asks there costs one more forward pass per step, made by the engine.
+
+    Attributes:
+        logits: (B, K, h, w) of the current iterates; None: the rule has not asked for them in this step.
     """
+
+    logits: Tensor | None
 
     def forward(self, points: Tensor | None = None) -> Tensor:
         """Logits (B, K, h, w) without a gradient."""
@@ -101,6 +106,31 @@ class Rule(ABC):
     wants_class_pixels: bool = False
     """Whether `batch.class_pixels` is read, so that the training set has to be counted."""
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a value that is not among the `Literal`s of its field.
+
+        The `inf` of a command line is a number; as a norm it becomes "inf".
+        """
+        if self.norm == float("inf"):
+            object.__setattr__(self, "norm", "inf")
+        for name, hint in get_type_hints(type(self)).items():
+            value, choices = getattr(self, name), get_args(hint)
+            if get_origin(hint) is Literal and value not in choices:
+                allowed = ", ".join(str(choice) for choice in choices)
+                raise InputError(f"{type(self).__name__}: {name}={value!r} is not one of {allowed}")
+
+    def check_range(self, interval: str, *names: str) -> None:
+        """Raise InputError for a field that lies outside of an interval, written as "[0, 1)"; None passes."""
+        low, high = (float(end) for end in interval[1:-1].split(","))
+        for name in names:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            above = value >= low if interval[0] == "[" else value > low
+            below = value <= high if interval[-1] == "]" else value < high
+            if not (above and below):
+                raise InputError(f"{type(self).__name__}: {name}={value}: must be in {interval}")
+
     def start(self, batch: Batch) -> Tensor:
         """The first iterates (B, C, H, W) in [0, 1], by default the clean images; fills `batch.state`."""
         return batch.images
@@ -108,15 +138,6 @@ class Rule(ABC):
     @abstractmethod
     def step(self, batch: Batch, query: Query) -> Tensor:
         """The next iterates (B, C, H, W) in [0, 1]."""
-
-
-def read_norm(rule: Rule, *allowed: Literal[1, 2, "inf"]) -> None:
-    """Make `rule.norm` "inf" where a command line's inf has become a number; InputError if it is none of `allowed`."""
-    if rule.norm == float("inf"):
-        object.__setattr__(rule, "norm", "inf")
-    if rule.norm not in allowed:
-        choices = " or ".join(str(norm) for norm in allowed)
-        raise InputError(f"{type(rule).__name__}: norm={rule.norm!r}; it must be {choices}")
 
 
 def check_points(rule: Rule, points: Tensor, images: Tensor) -> None:

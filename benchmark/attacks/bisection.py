@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Loss, Query, Rule, norms, unsqueeze_like
+from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
+from benchmark.errors import InputError
 
 _INNER = "rule."
 
@@ -37,13 +38,12 @@ class Bisection(Rule):
     tolerance: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"Bisection: steps must be at least 1, got {self.steps}")
-        if not (self.initial > 0 and self.growth > 1 and self.tolerance > 0):
-            given = f"initial={self.initial}, growth={self.growth}, tolerance={self.tolerance}"
-            raise ValueError(f"Bisection: initial and tolerance must be positive and growth above 1, got {given}")
+        super().__post_init__()
+        self.check_range("[1, inf)", "steps")
+        self.check_range("(0, inf]", "initial", "tolerance")
+        self.check_range("(1, inf]", "growth")
         if self.rule.eps is None:
-            raise ValueError(f"Bisection: {type(self.rule).__name__} has no budget to search")
+            raise InputError(f"Bisection: {type(self.rule).__name__} has no budget to search")
         for name in ("norm", "targeted", "passes_per_step", "wants_class_pixels"):
             object.__setattr__(self, name, getattr(self.rule, name))
 
@@ -59,11 +59,10 @@ class Bisection(Rule):
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         inner = self._inner(batch)
-        recording = _RecordingQuery(query)
-        following = self.rule.step(inner, recording)
+        following = self.rule.step(inner, query)
         batch.report |= inner.report | {"eps": batch.state["eps"]}
         batch.state |= {_INNER + name: value for name, value in inner.state.items()}
-        logits = query.forward() if recording.logits is None else recording.logits
+        logits = query.forward() if query.logits is None else query.logits
         return self._end_rounds(batch, following, inner.done, query.judge(logits))
 
     def _inner(self, batch: Batch) -> Batch:
@@ -111,23 +110,3 @@ class Bisection(Rule):
     def _unit(self, images: Tensor) -> float:
         count = images[0].numel()
         return {"inf": 1.0, "2": math.sqrt(count), "1": float(count)}[str(self.norm)]
-
-
-class _RecordingQuery:
-    """Forwards a rule's passes to another query and keeps the logits of the iterates."""
-
-    def __init__(self, query: Query) -> None:
-        self._query, self.judge = query, query.judge
-        self.logits: Tensor | None = None
-
-    def forward(self, points: Tensor | None = None) -> Tensor:
-        logits = self._query.forward(points)
-        if points is None:
-            self.logits = logits
-        return logits
-
-    def gradient(self, loss: Loss, points: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        logits, gradient = self._query.gradient(loss, points)
-        if points is None:
-            self.logits = logits
-        return logits, gradient

@@ -1,6 +1,5 @@
 """Attacks within a fixed budget: the ball, its random points, the sign of the loss, projected steps."""
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -8,11 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, read_norm, unsqueeze_like
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.draws import normal, uniform
 from benchmark.attacks.losses import valid_mean
 from benchmark.attacks.projection import direction, project
-from benchmark.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,8 @@ class Budgeted(Rule):
     eps: float = 8 / 255
 
     def __post_init__(self) -> None:
-        read_norm(self, 2, "inf")
-        if not 0 <= self.eps < math.inf:
-            raise InputError(f"{type(self).__name__}: eps={self.eps}; it must be a number from 0 on, 8/255 for example")
+        super().__post_init__()
+        self.check_range("[0, inf)", "eps")
 
     def random_point(self, batch: Batch, stream: int | Tensor = 0, factor: float | Tensor = 1.0) -> Tensor:
         """A random point (B, C, H, W) of the ball of `factor` budgets (a number or (B,)).
@@ -71,29 +68,21 @@ class ProjectedSteps(Budgeted):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_step(self, self.step_size, self.relative_step)
+        self.check_range("(0, inf)", "step_size", "relative_step")
 
     def start(self, batch: Batch) -> Tensor:
         return self.random_point(batch) if self.random_start else batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
-        length = step_length(batch, self.step_size, self.relative_step)
+        length = self.step_length(batch)
         points = batch.iterates + unsqueeze_like(length, gradient) * direction(gradient, self.norm)
         return project(points, batch.images, batch.eps, self.norm)
+
+    def step_length(self, batch: Batch) -> Tensor:
+        """Of each image, (B,)."""
+        return self.relative_step * batch.eps if self.step_size is None else torch.full_like(batch.eps, self.step_size)
 
     @abstractmethod
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
         """How badly each pixel fits its label, weighted; logits (B, K, h, w) -> (B, h, w)."""
-
-
-def check_step(rule: Rule, step_size: float | None, relative_step: float) -> None:
-    """Raise InputError unless the length of steps makes sense."""
-    for name, value in (("step_size", step_size), ("relative_step", relative_step)):
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{type(rule).__name__}: {name}={value}; it must be above 0")
-
-
-def step_length(batch: Batch, step_size: float | None, relative_step: float) -> Tensor:
-    """Length of each image's steps, (B,)."""
-    return relative_step * batch.eps if step_size is None else torch.full_like(batch.eps, step_size)

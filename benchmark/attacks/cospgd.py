@@ -1,16 +1,14 @@
 """CosPGD (Agnihotri, Jung, Keuper, ICML 2024, arXiv 2302.02213)."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.attacks.base import Batch
 from benchmark.attacks.budgeted import ProjectedSteps
-from benchmark.attacks.losses import cross_entropy
-from benchmark.errors import InputError
+from benchmark.attacks.losses import cosine, cross_entropy
 
 Weights = Literal["softmax", "sigmoid"]
 
@@ -29,18 +27,8 @@ class CosPGD(ProjectedSteps):
     relative_step: float = 0.01 * 255 / 8
     weights: Weights = "softmax"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.weights not in get_args(Weights):
-            raise InputError(f"CosPGD: weights={self.weights!r} is not one of {', '.join(get_args(Weights))}")
-
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
-        cosine = self._cosine(logits.detach(), batch.labels)
-        return (1 - cosine if self.targeted else cosine) * cross_entropy(logits, batch.labels)
-
-    def _cosine(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cosine between scores and one-hot labels, (B, K, h, w), (B, h, w) -> (B, h, w) in [0, 1]."""
-        # Of exp(log scores), the largest scaled to 1, which changes no cosine: the norm is neither 0 nor infinite.
-        logarithm = logits if self.weights == "softmax" else F.logsigmoid(logits)
-        scores = (logarithm - logarithm.amax(1, keepdim=True)).exp()
-        return scores.gather(1, labels.unsqueeze(1)).squeeze(1) / torch.linalg.vector_norm(scores, dim=1)
+        logarithm = logits.detach() if self.weights == "softmax" else F.logsigmoid(logits.detach())
+        # The largest score is scaled to 1, which changes no cosine: the norm is neither 0 nor infinite.
+        similarity = cosine((logarithm - logarithm.amax(1, keepdim=True)).exp(), batch.labels)
+        return (1 - similarity if self.targeted else similarity) * cross_entropy(logits, batch.labels)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
-from benchmark.attacks.losses import margin
+from benchmark.attacks.losses import hinge
+from benchmark.attacks.projection import without_leaving
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,12 @@ class DAG(Rule):
     step_size: float = 0.003
 
     def __post_init__(self) -> None:
-        if self.norm not in (2, "inf"):
-            raise ValueError(f"DAG: norm must be 2 or 'inf', got {self.norm!r}")
-        if not self.step_size > 0:
-            raise ValueError(f"DAG: step_size must be positive, got {self.step_size}")
+        super().__post_init__()
+        self.check_range("(0, inf]", "step_size")
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        def loss(logits: Tensor, points: Tensor) -> Tensor:
-            margins = (-1 if self.targeted else 1) * margin(logits, batch.labels)
-            # Ties pull as well: argmax need not break them as wanted.
-            return torch.where(batch.valid & (margins >= 0), margins, 0).flatten(1).sum(1)
-
-        gradient = query.gradient(loss)[1]
-        leaves = torch.where(gradient > 0, batch.iterates <= 0, batch.iterates >= 1)
-        gradient = torch.where(leaves, 0, gradient)
+        gradient = query.gradient(lambda logits, points: hinge(logits, batch, self.targeted))[1]
+        gradient = without_leaving(gradient, batch.iterates)
         # Without a gradient the image would never move again.
         batch.done = (gradient == 0).flatten(1).all(1)
         size = unsqueeze_like(norms(gradient, self.norm).clamp(min=1e-8), gradient)

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.attacks.base import Batch
+
 # No pixel's logits differ by less and mean it; keeps the ratio finite where all logits are equal.
 _SMALLEST_SPREAD = 1e-12
 
@@ -20,7 +22,8 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """z_y − max_{k≠y} z_k per pixel, positive where the label is predicted; (B, h, w)."""
-    return _of_labels(logits, labels) - _without_labels(logits, labels).amax(1)
+    others = logits.scatter(1, labels.unsqueeze(1), -torch.inf)
+    return at_labels(logits, labels) - others.amax(1)
 
 
 def dlr(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
@@ -40,6 +43,21 @@ def dlr(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
     return difference / (ordered[:, 0] - lower).clamp(min=_SMALLEST_SPREAD)
 
 
+def cosine(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cosine between scores (B, K, h, w) and the labels' one-hot maps, 0 where all scores are 0; (B, h, w)."""
+    return at_labels(scores, labels) / torch.linalg.vector_norm(scores, dim=1).clamp(min=1e-8)
+
+
+def hinge(logits: Tensor, batch: Batch, targeted: bool) -> Tensor:
+    """Sum of the margins of the valid pixels that are not fooled yet, 0 where all are; (B,).
+
+    The margin is that of `margin` if the label is to be left, and its negative if the label is to be reached.
+    """
+    margins = (-1 if targeted else 1) * margin(logits, batch.labels)
+    # Ties pull as well: argmax need not break them as wanted.
+    return torch.where(batch.valid & (margins >= 0), margins, 0).flatten(1).sum(1)
+
+
 def jensen_shannon(logits: Tensor, labels: Tensor) -> Tensor:
     """Jensen-Shannon divergence of softmax(z) and the label's one-hot map per pixel, in [0, log 2]; (B, h, w).
 
@@ -56,9 +74,6 @@ def valid_mean(values: Tensor, valid: Tensor) -> Tensor:
     return kept.flatten(1).sum(1) / valid.flatten(1).sum(1).clamp(min=1)
 
 
-def _of_labels(logits: Tensor, labels: Tensor) -> Tensor:
+def at_labels(logits: Tensor, labels: Tensor) -> Tensor:
+    """z_y per pixel; (B, h, w)."""
     return logits.gather(1, labels.unsqueeze(1)).squeeze(1)
-
-
-def _without_labels(logits: Tensor, labels: Tensor) -> Tensor:
-    return logits.scatter(1, labels.unsqueeze(1), -torch.inf)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms, read_norm, unsqueeze_like
+from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
 from benchmark.attacks.draws import normal, uniform
 
 _HALVINGS = 60  # of an interval of length 1: down to the rounding of float64
@@ -31,9 +31,8 @@ class Noise(Rule):
     passes_per_step = 1
 
     def __post_init__(self) -> None:
-        if not self.eps >= 0:
-            raise ValueError(f"Noise: eps must not be negative, got {self.eps}")
-        read_norm(self, 1, 2, "inf")
+        super().__post_init__()
+        self.check_range("[0, inf]", "eps")
 
     def start(self, batch: Batch) -> Tensor:
         return matched_noise(batch.images, batch.seeds, batch.eps, self.norm)

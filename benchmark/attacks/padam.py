@@ -1,57 +1,46 @@
 """PAdam (Halmosi, Mohos, Jelasity, ECCV 2024, arXiv 2407.09150): Adam in place of signed steps."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
-from benchmark.attacks.budgeted import Budgeted, check_step, step_length
-from benchmark.attacks.losses import cross_entropy
+from benchmark.attacks.budgeted import ProjectedSteps
+from benchmark.attacks.losses import cosine, cross_entropy
 from benchmark.attacks.projection import project
-from benchmark.errors import InputError
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
-_SMALLEST_NORM = 1e-8
 
 Loss = Literal["ce", "cos"]
 
 
 @dataclass(frozen=True)
-class PAdam(Budgeted):
+class PAdam(ProjectedSteps):
     """Adam (its AMSGrad variant) on the perturbation, projected onto the box after every step, from a random start.
 
     The loss is the mean over each image's own valid pixels: Adam's 1e-8 is compared with its gradient, so that a mean
     over a batch would make an image's result depend on its neighbours.
 
     Args:
-        norm: "inf" only.
+        norm: "inf" only, because its steps are lengths per value.
         loss: "ce", cross-entropy, or "cos", 1 − cosine between logits and the label's one-hot vector. The two logits
             ±z/2 of a one-logit head have the same angle whatever z is, so there it is the cosine of the softmax.
         step_size: Adam's learning rate; None: `relative_step` budgets. The paper's is 2/255 at ε = 8/255.
         relative_step: learning rate in budgets, where there is no `step_size`.
     """
 
+    norm: Literal["inf"] = "inf"
     loss: Loss = "ce"
-    step_size: float | None = None
-    relative_step: float = 0.25
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_step(self, self.step_size, self.relative_step)
-        if self.norm != "inf":
-            raise InputError(f"PAdam: norm={self.norm!r}; its steps are lengths per value, only inf makes sense")
-        if self.loss not in get_args(Loss):
-            raise InputError(f"PAdam: loss={self.loss!r} is not one of {', '.join(get_args(Loss))}")
 
     def start(self, batch: Batch) -> Tensor:
         zeros = torch.zeros_like(batch.images)
         batch.state |= {"mean": zeros, "square": zeros, "largest": zeros}
-        return self.random_point(batch)
+        return super().start(batch)
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch.labels), batch))
+        _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
         mean = _BETA1 * batch.state["mean"] + (1 - _BETA1) * gradient
         square = _BETA2 * batch.state["square"] + (1 - _BETA2) * gradient.square()
         largest = torch.maximum(batch.state["largest"], square)
@@ -59,20 +48,15 @@ class PAdam(Budgeted):
         count = unsqueeze_like(batch.steps + 1, gradient).double()
         unbiased = mean / (1 - _BETA1**count).to(mean.dtype)
         scale = largest.sqrt() / (1 - _BETA2**count).sqrt().to(mean.dtype) + _EPSILON
-        length = unsqueeze_like(step_length(batch, self.step_size, self.relative_step), gradient)
+        length = unsqueeze_like(self.step_length(batch), gradient)
         return project(batch.iterates + length * unbiased / scale, batch.images, batch.eps, self.norm)
 
-    def misfit(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """How badly each pixel fits its label; logits (B, K, h, w), labels (B, h, w) -> (B, h, w)."""
+    def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
+        labels = batch.labels
         if self.loss == "ce":
             return cross_entropy(logits, labels)
-        cosine = _cosine(logits, labels)
+        similarity = cosine(logits, labels)
         if logits.shape[1] == 2:
             opposite = unsqueeze_like((logits[:, 0] == -logits[:, 1]).flatten(1).all(1), labels)
-            cosine = torch.where(opposite, _cosine(logits.softmax(1), labels), cosine)
-        return 1 - cosine
-
-
-def _cosine(scores: Tensor, labels: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(scores, dim=1).clamp(min=_SMALLEST_NORM)
-    return scores.gather(1, labels.unsqueeze(1)).squeeze(1) / length
+            similarity = torch.where(opposite, cosine(logits.softmax(1), labels), similarity)
+        return 1 - similarity

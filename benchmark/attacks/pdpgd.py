@@ -35,11 +35,8 @@ class PDPGD(PrimalDual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.norm not in (1, 2, "inf"):
-            raise ValueError(f"PDPGD: norm must be 1, 2 or 'inf', got {self.norm!r}")
-        if self.proximal_steps < 1 or not self.tolerance >= 0:
-            given = f"proximal_steps={self.proximal_steps}, tolerance={self.tolerance}"
-            raise ValueError(f"PDPGD: proximal_steps must be at least 1 and tolerance not negative, got {given}")
+        self.check_range("[1, inf)", "proximal_steps")
+        self.check_range("[0, inf]", "tolerance")
 
     def penalty(self, delta: Tensor, weight: Tensor) -> Tensor:
         return torch.zeros_like(weight)

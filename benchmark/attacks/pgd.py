@@ -1,7 +1,7 @@
 """Projected gradient descent (Madry et al., ICLR 2018, arXiv 1706.06083), its loss averaged over pixels."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,8 +30,6 @@ class PGD(ProjectedSteps):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.loss not in get_args(Loss):
-            raise InputError(f"PGD: loss={self.loss!r} is not one of {', '.join(get_args(Loss))}")
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
             given = f"restarts={self.restarts}, random_start={self.random_start}"
             raise InputError(f"PGD: {given}; give 1 or more restarts, and more than 1 only with a random start")

@@ -25,7 +25,7 @@ from benchmark.attacks.losses import margin
 _ADAM = (0.9, 0.999)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrimalDual(Rule):
     """The step that both attacks take; the module says what is minimised.
 
@@ -51,14 +51,10 @@ class PrimalDual(Rule):
     ratio_min: float = 1e-6
 
     def __post_init__(self) -> None:
-        for name in ("step_size", "dual_step_size", "ratio_init"):
-            if not 0 < (value := getattr(self, name)) < math.inf:
-                raise ValueError(f"{type(self).__name__}: {name} must be positive, got {value}")
-        for name in ("step_size_decay", "dual_step_size_decay", "ratio_min"):
-            if not 0 < (value := getattr(self, name)) <= 1:
-                raise ValueError(f"{type(self).__name__}: {name} must be above 0 and at most 1, got {value}")
-        if not 0 <= self.dual_mean < 1:
-            raise ValueError(f"{type(self).__name__}: dual_mean must be in [0, 1), got {self.dual_mean}")
+        super().__post_init__()
+        self.check_range("(0, inf)", "step_size", "dual_step_size", "ratio_init")
+        self.check_range("(0, 1]", "step_size_decay", "dual_step_size_decay", "ratio_min")
+        self.check_range("[0, 1)", "dual_mean")
 
     def start(self, batch: Batch) -> Tensor:
         constraints = batch.valid.flatten(1).sum(1).clamp(min=1).to(batch.images.dtype)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, read_norm
+from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.attacks.projection import project
 
 
@@ -27,9 +27,8 @@ class Projected(Rule):
     norm: Literal[2, "inf"] = "inf"
 
     def __post_init__(self) -> None:
-        read_norm(self, 2, "inf")
-        if not self.eps >= 0:
-            raise ValueError(f"Projected: eps must not be negative, got {self.eps}")
+        super().__post_init__()
+        self.check_range("[0, inf]", "eps")
         for name in ("targeted", "passes_per_step", "wants_class_pixels"):
             object.__setattr__(self, name, getattr(self.rule, name))
 

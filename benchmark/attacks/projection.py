@@ -21,13 +21,10 @@ def project(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "in
         points: (B, C, H, W), any finite values.
         images: (B, C, H, W) in [0, 1].
         eps: (B,) not negative, infinite for no budget.
-        norm: 2 or "inf".
+        norm: 2 or "inf"; raises ValueError for another.
 
     Returns:
         (B, C, H, W) in the dtype of the images.
-
-    Raises:
-        ValueError: for another norm.
     """
     budget = unsqueeze_like(eps.to(images.dtype), images)
     if norm == "inf":
@@ -40,12 +37,7 @@ def project(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "in
 def direction(gradient: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
     """The step of length 1 in `norm` along which a linear function grows fastest, per image; 0 where the gradient is 0.
 
-    Args:
-        gradient: (B, C, H, W).
-        norm: 2 or "inf".
-
-    Raises:
-        ValueError: for another norm.
+    The gradient is (B, C, H, W). Raises ValueError for a norm other than 2 and "inf".
     """
     if norm == "inf":
         return gradient.sign()
@@ -55,6 +47,11 @@ def direction(gradient: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
         scaled = gradient / torch.where(largest > 0, largest, torch.ones_like(largest))
         return scaled / _length(scaled).clamp(min=1).to(scaled.dtype)
     raise ValueError(f"norm={norm!r}: steps exist for 2 and 'inf'")
+
+
+def without_leaving(gradient: Tensor, points: Tensor) -> Tensor:
+    """The gradient (B, C, H, W) with 0 where a step against it would take a value at a bound out of [0, 1]."""
+    return torch.where(torch.where(gradient > 0, points <= 0, points >= 1), 0, gradient)
 
 
 def _onto_ball(points: Tensor, images: Tensor, budget: Tensor) -> Tensor:

@@ -157,13 +157,13 @@ def test_reaches_its_targets_with_any_number_of_classes(outputs: int) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"step_size": 0.0}, "step_size must be positive, got 0.0"),
-        ({"check_every": 0}, "check_every must be positive, got 0"),
-        ({"threshold": 1.5}, "threshold must be above 0 and at most 1, got 1.5"),
-        ({"smoothing": 1.0}, r"smoothing must be in \[0, 1\), got 1.0"),
-        ({"penalty_growth": 0.5}, "penalty_growth must be at least 1, scale_min at most scale_max, got 0.5, 0.1 and 1"),
-        ({"scale_min": 2.0}, "scale_min at most scale_max, got 2, 2.0 and 1"),
-        ({"slope": "steep"}, "slope must be 'published' or 'exact', got 'steep'"),
+        ({"step_size": 0.0}, r"step_size=0.0: must be in \(0, inf\)"),
+        ({"check_every": 0}, r"check_every=0: must be in \[1, inf\)"),
+        ({"threshold": 1.5}, r"threshold=1.5: must be in \(0, 1\]"),
+        ({"smoothing": 1.0}, r"smoothing=1.0: must be in \[0, 1\)"),
+        ({"penalty_growth": 0.5}, r"penalty_growth=0.5: must be in \[1, inf\]"),
+        ({"scale_min": 2.0}, r"scale_max=1: must be in \[2.0, inf\]"),
+        ({"slope": "steep"}, "slope='steep' is not one of published, exact"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, Any], message: str) -> None:

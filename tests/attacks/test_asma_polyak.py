@@ -29,7 +29,7 @@ def test_scaling_the_logits_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"relax": 0}, "relax must be positive, got 0"), ({"momentum": 1}, "at least 0 and below 1, got 1")],
+    [({"relax": 0}, r"relax=0: must be in \(0, inf\]"), ({"momentum": 1}, r"momentum=1: must be in \[0, 1\)")],
 )
 def test_parameters_that_make_no_sense(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):

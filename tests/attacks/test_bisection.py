@@ -138,8 +138,8 @@ def test_it_has_the_norm_and_the_sense_of_its_rule() -> None:
     ("options", "message"),
     [
         ({"rule": ASMA()}, "ASMA has no budget to search"),
-        ({"rule": Corner(), "steps": 0}, "steps must be at least 1"),
-        ({"rule": Corner(), "growth": 1}, "growth above 1"),
+        ({"rule": Corner(), "steps": 0}, r"steps=0: must be in \[1, inf\)"),
+        ({"rule": Corner(), "growth": 1}, r"growth=1: must be in \(1, inf\]"),
     ],
 )
 def test_parameters_that_make_no_sense(options, message: str) -> None:

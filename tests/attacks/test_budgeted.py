@@ -161,18 +161,18 @@ def test_infinity_of_a_command_line_is_the_norm() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: FGSM(norm=1), "FGSM: norm=1; it must be 2 or inf"),  # type: ignore[arg-type]
-        (lambda: PGD(eps=-0.1), "PGD: eps=-0.1; it must be a number from 0 on"),
-        (lambda: SegPGD(eps=math.nan), "SegPGD: eps=nan; it must be a number from 0 on"),
-        (lambda: PGD(step_size=0.0), "PGD: step_size=0.0; it must be above 0"),
-        (lambda: CosPGD(relative_step=-1), "CosPGD: relative_step=-1; it must be above 0"),
+        (lambda: FGSM(norm=1), "FGSM: norm=1 is not one of 2, inf"),  # type: ignore[arg-type]
+        (lambda: PGD(eps=-0.1), r"PGD: eps=-0.1: must be in \[0, inf\)"),
+        (lambda: SegPGD(eps=math.nan), r"SegPGD: eps=nan: must be in \[0, inf\)"),
+        (lambda: PGD(step_size=0.0), r"PGD: step_size=0.0: must be in \(0, inf\)"),
+        (lambda: CosPGD(relative_step=-1), r"CosPGD: relative_step=-1: must be in \(0, inf\)"),
         (lambda: CosPGD(weights="relu"), "weights='relu' is not one of softmax, sigmoid"),  # type: ignore[arg-type]
         (lambda: PGD(loss="iou"), "loss='iou' is not one of ce, margin, dlr"),  # type: ignore[arg-type]
         (lambda: PGD(restarts=0), "restarts=0, random_start=True; give 1 or more"),
         (lambda: PGD(restarts=2, random_start=False), "more than 1 only with a random start"),
-        (lambda: PAdam(norm=2), "PAdam: norm=2; its steps are lengths per value"),
+        (lambda: PAdam(norm=2), "PAdam: norm=2 is not one of inf"),  # type: ignore[arg-type]
         (lambda: PAdam(loss="margin"), "loss='margin' is not one of ce, cos"),  # type: ignore[arg-type]
-        (lambda: PAdam(step_size=-1), "PAdam: step_size=-1; it must be above 0"),
+        (lambda: PAdam(step_size=-1), r"PAdam: step_size=-1: must be in \(0, inf\)"),
         (lambda: APGD(loss="cos"), "loss='cos' is not one of ce, mask_ce, balanced_ce, js"),  # type: ignore[arg-type]
     ],
 )

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from benchmark.attacks.cospgd import CosPGD
+from benchmark.attacks.cospgd import CosPGD, Weights
 from tests.attacks.two_by_two import (
     IMAGE,
     LABELS,
@@ -45,9 +45,9 @@ def test_loss_and_update_by_hand(targeted: bool, weights: str, counted: tuple[in
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("weights", "expected"), [("softmax", 1.0), ("sigmoid", 1.0)])
-def test_scores_that_all_vanish_still_have_an_angle(weights: str, expected: float, dtype: torch.dtype) -> None:
-    rule = CosPGD(False, weights=weights)  # type: ignore[arg-type]
+@pytest.mark.parametrize("weights", ["softmax", "sigmoid"])
+def test_scores_that_all_vanish_still_have_an_angle(weights: Weights, dtype: torch.dtype) -> None:
+    rule = CosPGD(False, weights=weights)
     batch = make(rule)
     # sigmoid(-300) is 0 in float32; the first class still outweighs the others by e^100.
     logits = torch.tensor([-300.0, -400.0, -500.0], dtype=dtype).view(1, 3, 1, 1).expand(1, 3, 2, 2)
@@ -55,4 +55,5 @@ def test_scores_that_all_vanish_still_have_an_angle(weights: str, expected: floa
     misfit = rule.misfit(logits, batch)
     # Cosine 1 and cross-entropy 0; cosine e^-100 and cross-entropy 100.
     assert torch.allclose(misfit, torch.zeros_like(misfit), atol=1e-30)
-    assert rule._cosine(logits, batch.labels)[0, 0, 0].item() == expected
+    # If targeted the weight is 1 − cosine.
+    assert CosPGD(True, weights=weights).misfit(logits, batch)[0, 0, 1].item() == pytest.approx(100)

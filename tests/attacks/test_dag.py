@@ -93,7 +93,7 @@ def test_reaches_its_targets_with_any_number_of_classes(outputs: int) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"norm": 1}, "norm must be 2 or 'inf', got 1"), ({"step_size": 0}, "step_size must be positive, got 0")],
+    [({"norm": 1}, "norm=1 is not one of 2, inf"), ({"step_size": 0}, r"step_size=0: must be in \(0, inf\]")],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict, message: str) -> None:
     with pytest.raises(ValueError, match=f"DAG: {message}"):

@@ -72,7 +72,7 @@ def test_without_a_budget_per_image_it_has_the_rules() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"eps": -1}, "eps must not be negative"), ({"norm": 0}, "norm=0; it must be 1 or 2 or inf")],
+    [({"eps": -1}, r"eps=-1: must be in \[0, inf\]"), ({"norm": 0}, "norm=0 is not one of 1, 2, inf")],
 )
 def test_parameters_that_make_no_sense(options, message: str) -> None:
     with pytest.raises(ValueError, match=message):

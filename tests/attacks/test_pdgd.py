@@ -86,12 +86,12 @@ def test_smaller_successes_are_found_after_the_first(outputs: int) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"step_size": 0.0}, "step_size must be positive, got 0.0"),
-        ({"dual_step_size": math.nan}, "dual_step_size must be positive, got nan"),
-        ({"ratio_init": -1.0}, "ratio_init must be positive, got -1.0"),
-        ({"step_size_decay": 2.0}, "step_size_decay must be above 0 and at most 1, got 2.0"),
-        ({"ratio_min": 0.0}, "ratio_min must be above 0 and at most 1, got 0.0"),
-        ({"dual_mean": 1.0}, r"dual_mean must be in \[0, 1\), got 1.0"),
+        ({"step_size": 0.0}, r"step_size=0.0: must be in \(0, inf\)"),
+        ({"dual_step_size": math.nan}, r"dual_step_size=nan: must be in \(0, inf\)"),
+        ({"ratio_init": -1.0}, r"ratio_init=-1.0: must be in \(0, inf\)"),
+        ({"step_size_decay": 2.0}, r"step_size_decay=2.0: must be in \(0, 1\]"),
+        ({"ratio_min": 0.0}, r"ratio_min=0.0: must be in \(0, 1\]"),
+        ({"dual_mean": 1.0}, r"dual_mean=1.0: must be in \[0, 1\)"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, float], message: str) -> None:

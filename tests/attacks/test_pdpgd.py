@@ -60,10 +60,10 @@ def test_nothing_valid_leaves_the_image_clean_and_finite(norm: Any) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"norm": 3}, "norm must be 1, 2 or 'inf', got 3"),
-        ({"step_size": math.inf}, "step_size must be positive, got inf"),
-        ({"proximal_steps": 0}, "proximal_steps must be at least 1 and tolerance not negative, got proximal_steps=0"),
-        ({"tolerance": -1.0}, "tolerance not negative, got proximal_steps=5, tolerance=-1.0"),
+        ({"norm": 3}, "norm=3 is not one of 1, 2, inf"),
+        ({"step_size": math.inf}, r"step_size=inf: must be in \(0, inf\)"),
+        ({"proximal_steps": 0}, r"proximal_steps=0: must be in \[1, inf\)"),
+        ({"tolerance": -1.0}, r"tolerance=-1.0: must be in \[0, inf\]"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, Any], message: str) -> None:

@@ -34,7 +34,8 @@ def test_each_image_has_its_own_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"eps": -1}, "eps must not be negative"), ({"norm": 1}, "norm=1; it must be 2 or inf")]
+    ("options", "message"),
+    [({"eps": -1}, r"eps=-1: must be in \[0, inf\]"), ({"norm": 1}, "norm=1 is not one of 2, inf")],
 )
 def test_parameters_that_make_no_sense(options, message: str) -> None:
     with pytest.raises(ValueError, match=message):

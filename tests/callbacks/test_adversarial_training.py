@@ -53,7 +53,7 @@ def test_images_leave_the_truth_within_the_budget(victim, data) -> None:
 
 def test_a_targeted_rule_goes_to_the_next_images_mask(victim, data) -> None:
     batch = _batch(data)
-    adv = _attacked(victim, batch, rule=ASMA(1e-2, 1e-1), max_steps=20)
+    adv = _attacked(victim, batch, rule=ASMA(tau=1e-2, beta=1e-1), max_steps=20)
     aimed = batch | {"mask": batch["mask"].roll(-1, 0)}
     assert _loss(victim, adv, aimed) < _loss(victim, batch["image"], aimed)
     alone = {name: values[:1] for name, values in batch.items()}

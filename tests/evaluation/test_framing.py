@@ -47,7 +47,7 @@ def images():
 
 def _plan(perturb: str, **attacks: Attack) -> Plan:
     return Plan(
-        attacks=attacks or {"asma": Attack(ASMA(1e-3, 1e-2), max_steps=4, stop=False, keep="last")},
+        attacks=attacks or {"asma": Attack(ASMA(tau=1e-3, beta=1e-2), max_steps=4, stop=False, keep="last")},
         target=OtherImage(0),
         judge=Criterion(),
         engine={"slots": 2, "precision": 64},

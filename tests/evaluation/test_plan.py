@@ -17,7 +17,7 @@ from benchmark.evaluation.session import Session
 from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.targets import OtherImage
 
-HELD = Attack(Projected(ASMA(1e-2, 1e-1)), max_steps=3)
+HELD = Attack(Projected(ASMA(tau=1e-2, beta=1e-1)), max_steps=3)
 COPY = Attack(Noise(norm=2), max_steps=1, keep="last", equal_norm="asma")
 
 
@@ -66,7 +66,7 @@ def test_plans_that_make_no_sense(attacks, message: str) -> None:
 @pytest.mark.parametrize("drain", [True, False])
 def test_noise_has_the_norm_of_what_the_other_attack_made(victim, data, drain: bool) -> None:
     """Image by image, after clipping, whether the other attack succeeded or not."""
-    attacks = expand({"noise": COPY, "asma": Attack(ASMA(1e-2, 1e-1), max_steps=3)})
+    attacks = expand({"noise": COPY, "asma": Attack(ASMA(tau=1e-2, beta=1e-1), max_steps=3)})
     plan = Plan(
         attacks=attacks, target=OtherImage(0), judge=Criterion(value=0.6), engine={"slots": 2, "precision": 64}, seed=0
     )
@@ -91,7 +91,10 @@ def test_noise_has_the_norm_of_what_the_other_attack_made(victim, data, drain: b
 
 
 def test_with_passes_given_every_attack_gets_just_these(victim, data) -> None:
-    attacks = {"short": Attack(ASMA(1e-4, 1e-4), max_steps=1), "long": Attack(ASMA(1e-4, 1e-4), max_steps=1000)}
+    attacks = {
+        "short": Attack(ASMA(tau=1e-4, beta=1e-4), max_steps=1),
+        "long": Attack(ASMA(tau=1e-4, beta=1e-4), max_steps=1000),
+    }
     plan = Plan(
         attacks=attacks, target=OtherImage(0), judge=Criterion(value=1.0), engine={"slots": 2, "max_passes": 21}, seed=0
     )
