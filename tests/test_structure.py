@@ -62,11 +62,10 @@ def place(path: Path) -> str:
 
 
 def violations(rule: Rule) -> list[str]:
-    """`place:line: what is wrong` of every module of the package, but for those that are known."""
+    """`place:line: what is wrong` of every module of the package."""
     return [
         f"{place(path)}:{line}: {text}"
         for path in MODULES
-        if (rule.__name__, place(path)) not in KNOWN
         for line, text in rule(path, tree(path))
     ]
 
@@ -224,15 +223,6 @@ RULES: list[Rule] = [
     no_literal_is_unpacked_into_a_call,
 ]
 
-KNOWN: set[tuple[str, str]] = {
-    *(("long", place) for place in ("engine/loop.py",)),
-    *(
-        ("many_fields_are_keywords", place)
-        for place in ("attacks/alma_prox.py", "attacks/asma.py", "attacks/primal_dual.py")
-    ),
-}
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_rule(rule: Rule) -> None:
     assert violations(rule) == []
@@ -240,12 +230,12 @@ def test_rule(rule: Rule) -> None:
 
 def test_no_file_is_long() -> None:
     lengths = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert {name: n for name, n in lengths.items() if n > LONGEST_FILE and ("long", name) not in KNOWN} == {}
+    assert {name: n for name, n in lengths.items() if n > LONGEST_FILE} == {}
 
 
 def test_class_names_are_unique() -> None:
     names = Counter(node.name for path in MODULES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef))
-    assert {name for name, count in names.items() if count > 1 and ("unique", name) not in KNOWN} == set()
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def test_every_file_of_callbacks_defines_a_callback() -> None:
