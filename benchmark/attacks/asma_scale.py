@@ -7,24 +7,15 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, norms, unsqueeze_like
 
-FIRST_STEP = 0.25 / 255
-"""Root mean square of the first update."""
-BETA_PER_TAU = 10.0
-"""β/τ, as published."""
-ROUNDS = 3
-"""How many rounds of falling τ fill the steps of an image that does not reach its target."""
-FALL = 0.1
-"""τ at the end of a round, relative to the beginning."""
-RAISE = 1.25
-"""Factor by which a step raises τ at the beginning of a later round."""
-RAISES = 20
-"""At most so many steps raise τ."""
-SHAKEN = 0.5
-"""The raises end when the IoU has fallen by this part of what it lacked when the round began."""
-CALMER = 0.5
-"""After a success, the next try starts with this part of the previous τ, in a round 1/CALMER times as long."""
-GAIN = 0.95
-"""A later try ends when its norm reaches this part of the smallest norm of a success."""
+FIRST_STEP = 0.25 / 255  # root mean square of the first update
+BETA_PER_TAU = 10.0  # β/τ, as published
+ROUNDS = 3  # of falling τ, which fill the steps of an image that does not reach its target
+FALL = 0.1  # τ at the end of a round, relative to the beginning
+RAISE = 1.25  # factor by which a step raises τ at the beginning of a later round
+RAISES = 20  # the most steps that raise τ
+SHAKEN = 0.5  # the raises end when the IoU has fallen by this part of what it lacked when the round began
+CALMER = 0.5  # after a success, the next try starts with this part of τ, in a round 1/CALMER times as long
+GAIN = 0.95  # a later try ends when its norm reaches this part of the smallest norm of a success
 
 
 class CalibratedStep(NamedTuple):

@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, norms, unsqueeze_like
-from benchmark.attacks.primal_dual import PrimalDual
+from benchmark.attacks.pdgd import PDGD
 from benchmark.attacks.proximal import proximal
 
 
 @dataclass(frozen=True)
-class PDPGD(PrimalDual):
+class PDPGD(PDGD):
     """Primal-Dual Proximal Gradient Descent (arXiv 2106.01538), with one constraint per valid pixel.
 
-    As PDGD, but only the constraints are descended by Adam's step; the norm, which need not be smooth, is then reduced
-    by its proximity operator in Adam's metric D (arXiv 1910.10094). Each of `proximal_steps` rounds takes
+    As `PDGD`, but Adam's step descends the constraints alone. The norm, which need not be smooth, is then reduced by
+    its proximity operator in Adam's metric D (arXiv 1910.10094). Each of `proximal_steps` rounds takes
 
         δ ← clip(prox(δ − D / max D · (δ − δ_Adam))),    of weight  step size / max D · λ_0 / Σλ,
 
