@@ -7,14 +7,13 @@ equivalent (`convolution`, `strided_convolution`, `upsample_convolution`). The m
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.acceleration import convolution, strided_convolution, upsample_convolution
-from benchmark.acceleration.batchnorm_folding import Pair, foldable, folded, has_hooks, is_plain
+from benchmark.acceleration.batchnorm_folding import Pair, foldable, folded, has_hooks, has_own_weight, is_plain
 from benchmark.acceleration.convolution import laid_out
 
 # Rounding moves a logit by about ten units in the last place of the largest logit. More than this is an error.
@@ -43,21 +42,21 @@ class AcceleratedModel:
         self, model: nn.Module, images: Tensor, *, fold: bool, channels_last: bool, dtype: torch.dtype | None = None
     ) -> None:
         self.module, self.channels_last = model, False
-        self._sources: list[_Source] = []
+        self._sources: list[tuple[nn.Module, str, Tensor, tuple[int, int]]] = []
         if not any(is_plain(module) for module in model.modules()):
             return
-        options = [_Options(foldable(model, images), channels_last, replace=True)] if fold else []
+        attempts: list[list[Pair] | None] = [foldable(model, images)] if fold else []
         if channels_last:
-            options.append(_Options([], channels_last, replace=False))
-        for option in options:
-            made = _accelerated_copy(model, option)
-            if made is None or not _agrees(made, model, images, channels_last):
+            attempts.append(None)
+        for pairs in attempts:
+            copied = _accelerated_copy(model, pairs, channels_last)
+            if copied is None or not _agrees(copied, model, images, channels_last):
                 continue
             if dtype is not None:
-                made = _accelerated_copy(model, option, dtype)
-            if made is not None:
-                self.module, self.channels_last = made, channels_last
-                self._sources = _sources_of(model)
+                copied = _accelerated_copy(model, pairs, channels_last, dtype)
+            if copied is not None:
+                self.module, self.channels_last = copied, channels_last
+                self._sources = [(*source, _state(source[2])) for source in _weights(model)]
                 return
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -70,53 +69,39 @@ class AcceleratedModel:
 
     def is_current(self) -> bool:
         """Whether every weight the copy was computed from is still the model's, with the values it had then."""
-        return all(source.is_unchanged() for source in self._sources)
+        return all(
+            getattr(module, name, None) is tensor and _state(tensor) == state
+            for module, name, tensor, state in self._sources
+        )
 
 
-@dataclass(frozen=True)
-class _Options:
-    """What a copy does differently from the model."""
-
-    pairs: list[Pair]
-    channels_last: bool
-    replace: bool
-
-
-class _Source:
-    """A weight from which others were computed: where it stands, and which values it had."""
-
-    def __init__(self, module: nn.Module, name: str, tensor: Tensor) -> None:
-        self._module, self._name, self._tensor = module, name, tensor
-        self._state = self._read()
-
-    def is_unchanged(self) -> bool:
-        return getattr(self._module, self._name, None) is self._tensor and self._read() == self._state
-
-    def _read(self) -> tuple[int, int]:
-        version = 0 if self._tensor.is_inference() else self._tensor._version
-        return self._tensor.data_ptr(), version
+def _weights(model: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """The tensors from which a copy's are computed, and where they stand: module and name."""
+    for module in model.modules():
+        if has_own_weight(module) or isinstance(module, nn.BatchNorm2d):
+            for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+                # This counts batches; nothing is computed from it.
+                if name != "num_batches_tracked":
+                    yield module, name, tensor
 
 
-def _sources_of(model: nn.Module) -> list[_Source]:
-    return [
-        _Source(module, name, tensor)
-        for module in model.modules()
-        if _has_own_weight(module) or isinstance(module, nn.BatchNorm2d)
-        for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        # This counts batches; nothing is computed from it.
-        if name != "num_batches_tracked"
-    ]
+def _state(tensor: Tensor) -> tuple[int, int]:
+    """Changes whenever a tensor gets other values or another memory."""
+    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
 
-def _accelerated_copy(model: nn.Module, options: _Options, dtype: torch.dtype | None = None) -> nn.Module | None:
+def _accelerated_copy(
+    model: nn.Module, pairs: list[Pair] | None, channels_last: bool, dtype: torch.dtype | None = None
+) -> nn.Module | None:
     """A copy that shares the model's tensors, except for replaced modules; None if the model cannot be copied.
 
+    The `pairs` are folded, and layers with a faster equivalent are replaced; None: only the layout of weights changes.
     What `deepcopy` finds in its memo it takes from there. So tensors stay themselves, and a replaced module is replaced
     wherever the model refers to it.
     """
     memo: dict[int, Any] = {id(tensor): tensor for tensor in _tensors(model)}
     shared = set(memo)
-    norms: dict[nn.Module, nn.BatchNorm2d] = dict(options.pairs)
+    norms: dict[nn.Module, nn.BatchNorm2d] = dict(pairs or [])
     weights: dict[nn.Module, tuple[Tensor, Tensor | None]] = {}
     replacements: list[nn.Module] = []
 
@@ -126,21 +111,32 @@ def _accelerated_copy(model: nn.Module, options: _Options, dtype: torch.dtype | 
 
     try:
         for module in model.modules():
-            if isinstance(module, nn.Conv2d) and _has_own_weight(module):
+            if isinstance(module, nn.Conv2d) and has_own_weight(module):
                 weight, bias = folded(module, norms[module]) if module in norms else (module.weight, module.bias)
-                weight = laid_out(weight.detach(), options.channels_last)
+                weight = laid_out(weight.detach(), channels_last)
                 bias = None if bias is None else bias.detach()
                 weights[module] = weight, bias
-                replace(module, _convolution(module, weight, bias, options=options, dtype=dtype, memo=memo))
+                replace(
+                    module,
+                    _convolution(
+                        module,
+                        weight,
+                        bias,
+                        replace=pairs is not None,
+                        channels_last=channels_last,
+                        dtype=dtype,
+                        memo=memo,
+                    ),
+                )
         for norm in norms.values():
             replace(norm, nn.Identity())
-        for module in model.modules() if options.replace else ():
+        for module in () if pairs is None else model.modules():
             first = None if has_hooks(module) else upsample_convolution.first_convolution(module)
             if first is not None and is_plain(first):
                 block = copy.deepcopy(module, memo)
                 weight, bias = weights[first]
                 fused = upsample_convolution.FusedUpsampleConv(
-                    block, weight, bias, channels_last=options.channels_last, dtype=dtype
+                    block, weight, bias, channels_last=channels_last, dtype=dtype
                 )
                 replace(module, fused)
         copied = copy.deepcopy(model, memo)
@@ -158,25 +154,21 @@ def _convolution(
     weight: Tensor,
     bias: Tensor | None,
     *,
-    options: _Options,
+    replace: bool,
+    channels_last: bool,
     dtype: torch.dtype | None,
     memo: dict[int, Any],
 ) -> nn.Module:
     """A convolution with the given weights that does what the module does."""
-    if options.replace and is_plain(module):
+    if replace and is_plain(module):
         if strided_convolution.suits(module):
             return strided_convolution.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
         if convolution.suits(module):
-            return convolution.Convolution(module, weight, bias, channels_last=options.channels_last, dtype=dtype)
+            return convolution.Convolution(module, weight, bias, channels_last=channels_last, dtype=dtype)
     copied = copy.deepcopy(module, memo)
     copied.weight = nn.Parameter(weight, requires_grad=False)
     copied.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
     return copied
-
-
-def _has_own_weight(module: nn.Module) -> bool:
-    """Whether it is a convolution whose weight is a parameter, and not computed from others."""
-    return type(module) is nn.Conv2d and "weight" in dict(module.named_parameters(recurse=False))
 
 
 def _tensors(model: nn.Module) -> Iterator[Tensor]:
@@ -187,14 +179,14 @@ def _tensors(model: nn.Module) -> Iterator[Tensor]:
         yield from (value for value in vars(module).values() if isinstance(value, Tensor))
 
 
-def _agrees(made: nn.Module, model: nn.Module, images: Tensor, channels_last: bool) -> bool:
+def _agrees(copied: nn.Module, model: nn.Module, images: Tensor, channels_last: bool) -> bool:
     """Whether the copy's logits are the model's, up to rounding."""
     with torch.no_grad():
         expected = model(images.clone())
         if not isinstance(expected, Tensor):
             return True  # the caller refuses such a model
         try:
-            logits = made(_in_layout(images, channels_last))
+            logits = copied(_in_layout(images, channels_last))
         except torch.OutOfMemoryError:
             raise
         except Exception:  # such as a view of what is not contiguous, or an attribute that a replacement lacks

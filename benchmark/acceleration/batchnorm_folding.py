@@ -79,6 +79,11 @@ def is_plain(module: nn.Module) -> bool:
         return False
     if type(module) is nn.BatchNorm2d:
         return not module.training and module.running_mean is not None
+    return has_own_weight(module)
+
+
+def has_own_weight(module: nn.Module) -> bool:
+    """Whether it is a convolution whose weight is a parameter, and not computed from others."""
     return type(module) is nn.Conv2d and "weight" in dict(module.named_parameters(recurse=False))
 
 

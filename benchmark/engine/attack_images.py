@@ -78,7 +78,6 @@ def attack(
     for name, other in (("labels", labels), ("valid", valid), ("truth", truth), ("eps", eps)):
         if other is not None and len(other) != len(images):
             raise InputError(f"{name}: {len(other)} for {len(images)} images; give one for each")
-    done: dict[str, Finished] = {}
     with Engine(model, rule, quantizer=quantizer, **options) as engine:
         for i, name in enumerate(names):
             engine.submit(
@@ -91,8 +90,7 @@ def attack(
                     eps=None if eps is None else float(eps[i]),
                 )
             )
-        for finished in engine.run():
-            done[finished.job.id] = finished
+        done = {finished.job.id: finished for finished in engine.run()}
     finished_images = [done[name] for name in names]
     per_image = [f.name for f in fields(AttackResult) if f.name not in ("adv", "finished")]
     return AttackResult(

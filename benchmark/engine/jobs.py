@@ -1,10 +1,11 @@
 """What goes into the engine and what comes out of it: one image each."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from benchmark.engine.tensor_tree import map_tensors
 from benchmark.errors import InputError
 
 
@@ -32,16 +33,14 @@ class Job:
         """Raise InputError unless image, labels, valid and truth are what the class says."""
         image = self.image
         if image.ndim != 3 or not image.is_floating_point() or not image.numel():
-            raise InputError(
-                f"image {self.id}: {image.dtype} of shape {tuple(image.shape)}; give float (C,H,W) in [0,1]"
-            )
+            given = f"{image.dtype} of shape {tuple(image.shape)}"
+            raise InputError(f"image {self.id}: {given}; give float (C,H,W) in [0,1]")
         if not image.isfinite().all():
             raise InputError(f"image {self.id}: holds NaN or infinite values; give finite values in [0,1]")
         low, high = image.min().item(), image.max().item()
         if low < 0 or high > 1:
-            raise InputError(
-                f"image {self.id}: values from {low:.4g} to {high:.4g}; give images in [0,1] and normalise in the model"
-            )
+            given = f"values from {low:.4g} to {high:.4g}"
+            raise InputError(f"image {self.id}: {given}; give images in [0,1] and normalise in the model")
         for name, labels in (("labels", self.labels), ("truth", self.truth)):
             if labels is not None and (labels.ndim != 2 or labels.is_floating_point() or labels.dtype == torch.bool):
                 given = f"{labels.dtype} of shape {tuple(labels.shape)}"
@@ -77,12 +76,7 @@ class Job:
 
     def detached(self) -> "Job":
         """A copy whose tensors nobody else holds; made outside inference mode they can take part in backward passes."""
-
-        def copied(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.detach().clone()
-
-        image, labels = self.image.detach().clone(), self.labels.detach().clone()
-        return replace(self, image=image, labels=labels, valid=copied(self.valid), truth=copied(self.truth))
+        return map_tensors(lambda tensor: tensor.detach().clone(), self)
 
 
 @dataclass(kw_only=True)

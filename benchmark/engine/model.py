@@ -1,7 +1,7 @@
 """The attacked model as the engine calls it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -108,11 +108,9 @@ class AttackedModel:
         postprocess = getattr(self.model, "postprocess", None)
         return preds if postprocess is None else postprocess(preds)
 
-    @contextmanager
-    def stepping(self) -> Iterator[None]:
+    def stepping(self) -> AbstractContextManager[None]:
         """The context of a rule's forward and backward passes: TF32 products, if that is the precision."""
-        with float32_products("high") if self._tf32 else nullcontext():
-            yield
+        return float32_products("high") if self._tf32 else nullcontext()
 
     def _exact(self, points: Tensor) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):

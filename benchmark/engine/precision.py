@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -17,11 +17,11 @@ AUTOCAST = {"bf16": torch.bfloat16, 16: torch.float16}
 
 def normalise_precision(precision: object) -> Precision:
     """64, 32, "tf32", "bf16" or 16 from their usual spellings; raises InputError for anything else."""
-    spellings: dict[str, Precision] = {"64": 64, "32": 32, "tf32": "tf32", "bf16": "bf16", "16": 16}
-    try:
-        return spellings[str(precision)]
-    except KeyError:
-        raise InputError(f"engine.precision={precision}: not one of 64, 32, tf32, bf16, 16") from None
+    known: Precision
+    for known in get_args(Precision):
+        if str(precision) == str(known):
+            return known
+    raise InputError(f"engine.precision={precision}: not one of {', '.join(map(str, get_args(Precision)))}")
 
 
 def model_dtype(model: nn.Module) -> torch.dtype:

@@ -3,8 +3,9 @@
 import copy
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from benchmark.speed.epoch import Item
 from benchmark.speed.memory import peak_mib
 from benchmark.speed.profile import shares
 from benchmark.speed.slot_count import rates_by_slots, suggest
-from benchmark.speed.timing import CLOCKS, Spread, rates, ratio
+from benchmark.speed.timing import CLOCKS, rates, ratio, spread
 from benchmark.speed.upper_bound import Limit
 
 _MOST_SLOTS = {"cpu": 16, "cuda": 512}
@@ -64,8 +65,8 @@ class Bench:
             self.device,
         )
         return {
-            "image_steps_per_second": {name: asdict(Spread.of(values)) for name, values in measured.items()},
-            "ratios": {f"engine/{other}": asdict(ratio(measured, "engine", other)) for other in ("limit", "common")},
+            "image_steps_per_second": {name: spread(values) for name, values in measured.items()},
+            "ratios": {f"engine/{other}": ratio(measured, "engine", other) for other in ("limit", "common")},
             "peak_mib": peak_mib(self.device),
             "profile": shares(lambda: epoch.image_steps(steady, self.model, self.data, self.items), self.device),
         }
@@ -75,7 +76,7 @@ class Bench:
 
         def rate(slots: int) -> float:
             work = {"engine": lambda: epoch.engine_steps(self.plan, self.model, self.data, self.items, slots)}
-            return Spread.of(rates(work, min(3, self.repeats), self.clock, self.device)["engine"]).median
+            return median(rates(work, min(3, self.repeats), self.clock, self.device)["engine"])
 
         by_slots = rates_by_slots(rate, _MOST_SLOTS.get(self.device.type, 16))
         return {
@@ -106,7 +107,7 @@ class Bench:
             done = [finished for _, finished, _ in epoch.attacked(plan, self.model, self.data, self.items)]
             outcomes[name] = {
                 "success8": sum(one.success8 for one in done),
-                "median_l2": Spread.of([float((one.adv - one.job.image).norm()) for one in done]).median,
+                "median_l2": median(float((one.adv - one.job.image).norm()) for one in done),
                 "steps": sorted(one.steps for one in done),
                 "passes": sum(one.forwards + one.backwards for one in done),
             }
@@ -119,15 +120,13 @@ class Bench:
         work = {name: partial(attack, name) for name in self.plan.attacks} | {"common": loop}
         measured = rates(work, self.repeats, self.clock, self.device)
         outcomes["common"] = {
-            "median_l2": Spread.of(
-                [float((adv[0] - image).norm()) for (_, adv), image in zip(oracle, images, strict=True)]
-            ).median,
+            "median_l2": median(float((adv[0] - image).norm()) for (_, adv), image in zip(oracle, images, strict=True)),
             "steps": sorted(numbers),
             "passes": 3 * sum(numbers),
         }
         return {
-            "images_per_second": {name: asdict(Spread.of(values)) for name, values in measured.items()},
-            "ratios": {f"{name}/common": asdict(ratio(measured, name, "common")) for name in self.plan.attacks},
+            "images_per_second": {name: spread(values) for name, values in measured.items()},
+            "ratios": {f"{name}/common": ratio(measured, name, "common") for name in self.plan.attacks},
             "outcomes": outcomes,
         }
 

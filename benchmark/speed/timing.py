@@ -2,9 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -14,17 +12,9 @@ CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 """Seconds: on the wall, or of processor time, which a busy machine distorts less; for CPUs with one thread only."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Median and range of one number over the repeats."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        return cls(statistics.median(values), min(values), max(values))
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """The median, the lowest and the highest of some values: "median", "low", "high"."""
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
 def rates(
@@ -49,23 +39,18 @@ def rates(
         wait(device)
         return units / (clock() - begun)
 
-    return in_turns({name: partial(timed, work) for name, work in contenders.items()}, repeats)
-
-
-def in_turns(contenders: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """What each contender returns in each repeat, called once unmeasured and then in the order of `rates`."""
     results: dict[str, list[float]] = {name: [] for name in contenders}
-    for measure in contenders.values():
-        measure()
+    for work in contenders.values():
+        timed(work)
     for repeat in range(repeats):
-        for name in list(contenders) if repeat % 2 == 0 else list(contenders)[::-1]:
-            results[name].append(contenders[name]())
+        for name in list(contenders)[:: 1 if repeat % 2 == 0 else -1]:
+            results[name].append(timed(contenders[name]))
     return results
 
 
-def ratio(rates: Mapping[str, list[float]], one: str, other: str) -> Spread:
+def ratio(rates: Mapping[str, list[float]], one: str, other: str) -> dict[str, float]:
     """How many times as fast one is as the other: repeat by repeat, then the median of those."""
-    return Spread.of([a / b for a, b in zip(rates[one], rates[other], strict=True)])
+    return spread([a / b for a, b in zip(rates[one], rates[other], strict=True)])
 
 
 def wait(device: torch.device) -> None:

@@ -1,7 +1,6 @@
 """The bare limit: forward passes and input gradients and nothing else."""
 
 import copy
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ class Limit:
     def gradient(self) -> Tensor:
         """Of the sum of the labels' logits, (B, C, H, W); of a sigmoid head's one logit where that is class 1."""
         leaf = self._points.detach().requires_grad_()
-        with self._precision():
+        with torch.autocast(leaf.device.type, self._low or torch.bfloat16, enabled=self._low is not None):
             logits = self._model(leaf)
         chosen = logits.gather(1, self._labels) if logits.shape[1] > 1 else logits * self._labels
         return torch.autograd.grad(chosen.float().sum(), leaf)[0]
@@ -45,6 +44,3 @@ class Limit:
             check_stop()
             self.gradient()
         return steps * len(self._points)
-
-    def _precision(self) -> AbstractContextManager[None]:
-        return torch.autocast(self._points.device.type, self._low or torch.bfloat16, enabled=self._low is not None)
