@@ -63,11 +63,7 @@ def place(path: Path) -> str:
 
 def violations(rule: Rule) -> list[str]:
     """`place:line: what is wrong` of every module of the package."""
-    return [
-        f"{place(path)}:{line}: {text}"
-        for path in MODULES
-        for line, text in rule(path, tree(path))
-    ]
+    return [f"{place(path)}:{line}: {text}" for path in MODULES for line, text in rule(path, tree(path))]
 
 
 def calls(module: ast.Module) -> Iterator[ast.Call]:
@@ -222,6 +218,7 @@ RULES: list[Rule] = [
     many_fields_are_keywords,
     no_literal_is_unpacked_into_a_call,
 ]
+
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_rule(rule: Rule) -> None:

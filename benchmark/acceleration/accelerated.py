@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.acceleration import convolution, strided_convolution, upsample_convolution
+from benchmark.acceleration import convolution, strided_convolution
 from benchmark.acceleration.batchnorm_folding import Pair, foldable, folded, has_hooks, has_own_weight, is_plain
 from benchmark.acceleration.convolution import laid_out
+from benchmark.acceleration.upsample_convolution import FusedUpsampleConv, first_convolution
 
 # Rounding moves a logit by about ten units in the last place of the largest logit. More than this is an error.
 _ROUNDING = 1000
@@ -116,28 +117,20 @@ def _accelerated_copy(
                 weight = laid_out(weight.detach(), channels_last)
                 bias = None if bias is None else bias.detach()
                 weights[module] = weight, bias
-                replace(
-                    module,
-                    _convolution(
-                        module,
-                        weight,
-                        bias,
-                        replace=pairs is not None,
-                        channels_last=channels_last,
-                        dtype=dtype,
-                        memo=memo,
-                    ),
-                )
+                faster = None if pairs is None else _faster(module, weight, bias, channels_last, dtype)
+                if faster is None:
+                    faster = copy.deepcopy(module, memo)
+                    faster.weight = nn.Parameter(weight, requires_grad=False)
+                    faster.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+                replace(module, faster)
         for norm in norms.values():
             replace(norm, nn.Identity())
         for module in () if pairs is None else model.modules():
-            first = None if has_hooks(module) else upsample_convolution.first_convolution(module)
+            first = None if has_hooks(module) else first_convolution(module)
             if first is not None and is_plain(first):
                 block = copy.deepcopy(module, memo)
                 weight, bias = weights[first]
-                fused = upsample_convolution.FusedUpsampleConv(
-                    block, weight, bias, channels_last=channels_last, dtype=dtype
-                )
+                fused = FusedUpsampleConv(block, weight, bias, channels_last=channels_last, dtype=dtype)
                 replace(module, fused)
         copied = copy.deepcopy(model, memo)
     except torch.OutOfMemoryError:
@@ -149,26 +142,15 @@ def _accelerated_copy(
     return copied if all(id(tensor) in known for tensor in [*copied.parameters(), *copied.buffers()]) else None
 
 
-def _convolution(
-    module: nn.Conv2d,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    replace: bool,
-    channels_last: bool,
-    dtype: torch.dtype | None,
-    memo: dict[int, Any],
-) -> nn.Module:
-    """A convolution with the given weights that does what the module does."""
-    if replace and is_plain(module):
-        if strided_convolution.suits(module):
-            return strided_convolution.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
-        if convolution.suits(module):
-            return convolution.Convolution(module, weight, bias, channels_last=channels_last, dtype=dtype)
-    copied = copy.deepcopy(module, memo)
-    copied.weight = nn.Parameter(weight, requires_grad=False)
-    copied.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-    return copied
+def _faster(
+    module: nn.Conv2d, weight: Tensor, bias: Tensor | None, channels_last: bool, dtype: torch.dtype | None
+) -> nn.Module | None:
+    """A faster equivalent of the convolution, with the given weights, if there is one."""
+    if is_plain(module) and strided_convolution.suits(module):
+        return strided_convolution.StridedConvolution(weight, bias, int(module.padding[0]), dtype)
+    if is_plain(module) and convolution.suits(module):
+        return convolution.Convolution(module, weight, bias, channels_last=channels_last, dtype=dtype)
+    return None
 
 
 def _tensors(model: nn.Module) -> Iterator[Tensor]:

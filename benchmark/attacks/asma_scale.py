@@ -1,7 +1,5 @@
 """The multipliers of `ASMA(scale="auto")`, computed for each image while it is attacked; `ASMA` describes them."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
@@ -18,22 +16,6 @@ CALMER = 0.5  # after a success, the next try starts with this part of τ, in a 
 GAIN = 0.95  # a later try ends when its norm reaches this part of the smallest norm of a success
 
 
-class CalibratedStep(NamedTuple):
-    """One calibrated step.
-
-    Attributes:
-        tau: (B,) float64, τ_n.
-        first: (B,) bool, whether it is the first step of a try, which leaves the clean image.
-        points: (B, C, H, W), where the step starts.
-        gradient: (B, C, H, W), the direction of the step.
-    """
-
-    tau: Tensor
-    first: Tensor
-    points: Tensor
-    gradient: Tensor
-
-
 def start(batch: Batch) -> None:
     """Make the state that `scaled` needs."""
     zeros, none = torch.zeros_like(batch.steps, dtype=torch.float64), torch.zeros_like(batch.steps)
@@ -43,8 +25,13 @@ def start(batch: Batch) -> None:
     }
 
 
-def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> CalibratedStep:
-    """Calibrate a step, given J's gradient (B, C, H, W) and the IoU (B,) float64 at the iterates."""
+def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Calibrate a step, given J's gradient (B, C, H, W) and the IoU (B,) float64 at the iterates.
+
+    Returns:
+        τ_n (B,) float64; whether the step is the first of a try and leaves the clean image, (B,) bool; where it starts,
+        and its direction, both (B, C, H, W).
+    """
     state = batch.state
     fresh, again = batch.steps == 0, batch.best_norm < state["smallest"]
     tries, begun = state["tries"] + again, torch.where(again, batch.steps, state["begun"])
@@ -64,12 +51,8 @@ def scaled(gradient: Tensor, overlap: Tensor, batch: Batch) -> CalibratedStep:
     outgrown = norms(batch.iterates - batch.images, 2) >= GAIN * batch.best_norm
     batch.done = (tries > 0) & ~again & (outgrown | (part + ROUNDS >= length))
     restarted = unsqueeze_like(again, gradient)
-    return CalibratedStep(
-        top * FALL ** (part % length / length),
-        fresh | again,
-        torch.where(restarted, batch.images, batch.iterates),
-        torch.where(restarted, clean, gradient),
-    )
+    points = torch.where(restarted, batch.images, batch.iterates)
+    return top * FALL ** (part % length / length), fresh | again, points, torch.where(restarted, clean, gradient)
 
 
 def _first(gradient: Tensor) -> Tensor:

@@ -157,10 +157,7 @@ class Engine:
             yield from self.finished()
 
     def finished(self) -> Iterator[Finished]:
-        """Images that are finished and have not been handed out yet, without any work.
-
-        The engine keeps them until they are taken: after a caller stops iterating over `run`, they are here.
-        """
+        """Hand out finished images, without any work: those left when a caller stopped iterating over `run`."""
         while self._done:
             yield self._done.popleft()
 
@@ -198,8 +195,7 @@ class Engine:
     def _advance(self, slots: Slots) -> None:
         """One step of every slot, and the host's look at the device when it is due."""
         try:
-            self._slots = self._step(slots)
-            fitted = True
+            self._slots, fitted = self._step(slots), True
         except torch.OutOfMemoryError:
             if len(self._in_flight) == 1:
                 raise

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmark.evaluation.case import Case
-from benchmark.images.quantisation import from_uint8, to_uint8
+from benchmark.images.quantisation import EIGHT_BIT
 
 
 class TransformedScores:
@@ -41,4 +41,4 @@ class TransformedScores:
         return columns
 
     def _after(self, name: str, case: Case, image: Tensor) -> Mapping[str, Any]:
-        return self._scores(case, from_uint8(self._transforms[name](to_uint8(image))))
+        return self._scores(case, EIGHT_BIT.from_levels(self._transforms[name](EIGHT_BIT.to_levels(image))))

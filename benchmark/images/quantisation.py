@@ -32,18 +32,3 @@ class Quantizer:
 
 
 EIGHT_BIT = Quantizer(8)
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Round images in [0, 1] to 0..255; any shape -> uint8."""
-    return EIGHT_BIT.to_levels(images)
-
-
-def from_uint8(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """0..255 -> [0, 1]."""
-    return EIGHT_BIT.from_levels(pixels, dtype)
-
-
-def round8(images: Tensor) -> Tensor:
-    """What an image in [0, 1] becomes as an 8-bit file."""
-    return EIGHT_BIT.round(images)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmark.errors import InputError
 from benchmark.images.image_files import file_sha256, load_picture, open_picture, save_picture
-from benchmark.images.quantisation import EIGHT_BIT, Quantizer, round8
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -18,7 +18,7 @@ def test_what_is_read_back_is_the_image_rounded_to_8_bits(tmp_path: Path, channe
     image = torch.rand(channels, 7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     path = tmp_path / "a" / "b" / "image.png"
     save_picture(image, path, EIGHT_BIT)
-    assert torch.equal(load_picture(path), round8(image).float())
+    assert torch.equal(load_picture(path), EIGHT_BIT.round(image).float())
     assert torch.equal(load_picture(path), (image * 255).round().float() / 255)
     with Image.open(path) as picture:
         assert (picture.format, picture.size, picture.mode) == ("PNG", (5, 7), {1: "L", 3: "RGB"}[channels])

@@ -5,31 +5,31 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.images.quantisation import Quantizer, from_uint8, round8, to_uint8
+from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 
 def test_values_are_rounded_to_the_nearest_level() -> None:
     images = torch.tensor([0.0, 0.49 / 255, 0.51 / 255, 254.49 / 255, 254.51 / 255, 1.0])
-    assert to_uint8(images).tolist() == [0, 0, 1, 254, 255, 255]
+    assert EIGHT_BIT.to_levels(images).tolist() == [0, 0, 1, 254, 255, 255]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_all_levels_come_back(dtype: torch.dtype) -> None:
     levels = torch.arange(256, dtype=torch.uint8)
-    values = from_uint8(levels, dtype)
+    values = EIGHT_BIT.from_levels(levels, dtype)
     assert values.dtype == dtype
-    assert torch.equal(to_uint8(values), levels)
-    assert torch.equal(round8(values), values)
+    assert torch.equal(EIGHT_BIT.to_levels(values), levels)
+    assert torch.equal(EIGHT_BIT.round(values), values)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rounding_is_what_a_png_does(dtype: torch.dtype) -> None:
     image = torch.rand(3, 9, 9, generator=torch.Generator().manual_seed(0), dtype=dtype)
     file = io.BytesIO()
-    Image.fromarray(to_uint8(image).permute(1, 2, 0).numpy()).save(file, "PNG")
+    Image.fromarray(EIGHT_BIT.to_levels(image).permute(1, 2, 0).numpy()).save(file, "PNG")
     read = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)
-    assert torch.equal(from_uint8(read, dtype), round8(image))
-    assert (round8(image) - image).abs().max() <= 0.5 / 255 + 1e-7
+    assert torch.equal(EIGHT_BIT.from_levels(read, dtype), EIGHT_BIT.round(image))
+    assert (EIGHT_BIT.round(image) - image).abs().max() <= 0.5 / 255 + 1e-7
 
 
 @pytest.mark.parametrize("bits", [8, 9, 12, 16])

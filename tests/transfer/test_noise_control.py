@@ -7,22 +7,23 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import norms
-from benchmark.images.quantisation import Quantizer, from_uint8, round8
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.transfer.noise_control import noise_like
 
-EIGHT_BIT = Quantizer(8)
 SEEDS = torch.tensor([11, 12, 13])
 
 
 def _images(size: int = 24) -> Tensor:
     """Half of the pixels black or white, so that clipping matters."""
     generator = torch.Generator().manual_seed(0)
-    return from_uint8(torch.randint(-128, 384, (3, 3, size, size), generator=generator).clamp(0, 255).to(torch.uint8))
+    return EIGHT_BIT.from_levels(
+        torch.randint(-128, 384, (3, 3, size, size), generator=generator).clamp(0, 255).to(torch.uint8)
+    )
 
 
 def _files(images: Tensor, change: float) -> Tensor:
     signs = torch.randn(images.shape, generator=torch.Generator().manual_seed(1)).sign()
-    return round8((images + change / 255 * signs).clamp(0, 1))
+    return EIGHT_BIT.round((images + change / 255 * signs).clamp(0, 1))
 
 
 @pytest.mark.parametrize("change", [1, 3, 40])
@@ -31,7 +32,7 @@ def test_the_norm_of_the_file_is_matched_after_rounding(norm, change: float) -> 
     images = _images()
     files = _files(images, change)
     noise = noise_like(files, images, SEEDS, norm, EIGHT_BIT)
-    assert torch.equal(noise, round8(noise))
+    assert torch.equal(noise, EIGHT_BIT.round(noise))
     assert not torch.equal(noise, files)
     found, wanted = (norms((points - images).double(), norm) for points in (noise, files))
     assert (found / wanted - 1).abs().max() < 1e-3

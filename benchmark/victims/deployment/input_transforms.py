@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from benchmark.images.quantisation import from_uint8, to_uint8
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.transforms import InputTransform
 
 
@@ -16,8 +16,8 @@ def in_front(images: Tensor, transforms: Sequence[InputTransform]) -> Tensor:
     approximations (backward pass differentiable approximation, Athalye et al. 2018, arXiv 1802.00420).
     """
     for transform in transforms:
-        shown = [transform(pixels) for pixels in to_uint8(images.detach()).cpu()]
-        exact = from_uint8(torch.stack(shown).to(images.device), images.dtype)
+        shown = [transform(pixels) for pixels in EIGHT_BIT.to_levels(images.detach()).cpu()]
+        exact = EIGHT_BIT.from_levels(torch.stack(shown).to(images.device), images.dtype)
         if images.requires_grad:
             smooth = transform.smooth(images)
             exact = exact + (smooth - smooth.detach())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.images.quantisation import from_uint8, to_uint8
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.transforms import InputTransform, input_transforms
 from benchmark.victims.deployment.input_transforms import in_front
 
@@ -21,7 +21,9 @@ def images(count: int = 2, channels: int = 3, dtype: torch.dtype = torch.float64
 def test_the_network_is_shown_the_transformed_file(name: str, dtype: torch.dtype, channels: int) -> None:
     defence: InputTransform = input_transforms()[name]()
     points = images(channels=channels, dtype=dtype).requires_grad_()
-    expected = torch.stack([from_uint8(defence(pixels), dtype) for pixels in to_uint8(points.detach())])
+    expected = torch.stack(
+        [EIGHT_BIT.from_levels(defence(pixels), dtype) for pixels in EIGHT_BIT.to_levels(points.detach())]
+    )
     found = in_front(points, [defence])
     assert torch.equal(found, expected)
     assert torch.equal(in_front(points.detach(), [defence]), expected), "with and without a gradient"
