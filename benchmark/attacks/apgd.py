@@ -11,7 +11,6 @@ from benchmark.attacks.base import Batch, Query, unsqueeze_like
 from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.losses import cross_entropy, jensen_shannon
 from benchmark.attacks.projection import direction, project
-from benchmark.attacks.radii import Phase, phase_at
 
 _MOMENTUM = 0.75  # share of the new step; the rest is that of the step before
 _RISES = 0.75  # share of a window's updates that have to raise the loss
@@ -19,6 +18,21 @@ _RISES = 0.75  # share of a window's updates that have to raise the loss
 _FIRST, _LESS, _LEAST = 22, 3, 6
 
 Loss = Literal["ce", "mask_ce", "balanced_ce", "js"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Where each image is in SEA's schedule of shrinking budgets; all (B,).
+
+    Attributes:
+        factor: what the budget is multiplied by, float.
+        update: updates since the phase's first iterate, int64; 0 there.
+        length: how many iterates of the phase are updated, int64, at least 1.
+    """
+
+    factor: Tensor
+    update: Tensor
+    length: Tensor
 
 
 @dataclass(frozen=True)
@@ -161,3 +175,22 @@ def _class_weights(batch: Batch) -> Tensor:
         counts = torch.tensor(batch.class_pixels, dtype=torch.float64, device=batch.eps.device)
         counts = counts.expand(len(batch.eps), -1)
     return (counts.double().mean(1, keepdim=True) / counts.clamp(min=1)).to(batch.images.dtype)
+
+
+def phase_at(steps: Tensor, total: int, shrinking: bool, dtype: torch.dtype) -> Phase:
+    """The phase of the iterates after `steps` (B,) of `total` updates.
+
+    Args:
+        shrinking: three tenths of the steps within 2 budgets, three within 1.5, the rest within 1; False: all within 1.
+        dtype: of the factors.
+    """
+    second, third = (3 * total // 10, 6 * total // 10) if shrinking else (0, 0)
+    # One number for each of the three phases; a total too small for all of them leaves out the first.
+    reached = [steps >= second, steps >= third]
+
+    def choose(first: float, then: float, last: float, kind: torch.dtype) -> Tensor:
+        return first + (then - first) * reached[0].to(kind) + (last - then) * reached[1].to(kind)
+
+    beginning = choose(0, second, third, steps.dtype)
+    length = choose(second, third - second, total - third, steps.dtype).clamp(min=1)
+    return Phase(choose(2, 1.5, 1, dtype), steps - beginning, length)

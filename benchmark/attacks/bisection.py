@@ -48,7 +48,9 @@ class Bisection(Rule):
             object.__setattr__(self, name, getattr(self.rule, name))
 
     def start(self, batch: Batch) -> Tensor:
-        size = torch.full_like(batch.eps, self.initial * self._unit(batch.images))
+        count = batch.images[0].numel()
+        unit = {"inf": 1.0, "2": math.sqrt(count), "1": float(count)}[str(self.norm)]
+        size = torch.full_like(batch.eps, self.initial * unit)
         none, no = torch.zeros_like(batch.steps), torch.zeros_like(batch.done)
         batch.state |= {"eps": size, "low": torch.zeros_like(size), "high": torch.full_like(size, math.inf)}
         batch.state |= {"age": none, "round": none, "spent": no, "pending": no}
@@ -106,7 +108,3 @@ class Bisection(Rule):
         for name, value in fresh.state.items():
             batch.state[_INNER + name] = torch.where(unsqueeze_like(over, value), value, batch.state[_INNER + name])
         return torch.where(unsqueeze_like(over, points), points, following)
-
-    def _unit(self, images: Tensor) -> float:
-        count = images[0].numel()
-        return {"inf": 1.0, "2": math.sqrt(count), "1": float(count)}[str(self.norm)]

@@ -40,7 +40,6 @@ class PDGD(Rule):
         ratio_min: no constraint weighs less than this relative to λ_0, nor λ_0 less than this relative to a constraint.
     """
 
-    norm = 2
     targeted: bool = True
     step_size: float = 0.01
     step_size_decay: float = 0.01

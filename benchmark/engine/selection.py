@@ -107,12 +107,11 @@ class IterateSelector:
         # At the end also candidates that were too little better than the best to be confirmed on the way.
         chosen = slots.pending | (slots.ended & slots.candidate_norm.isfinite())
         self._consider(slots, chosen, slots.candidate, slots.candidate_step, slots.candidate_score)
-        slots.drop_candidates(chosen)
         # The iterate after the last update has not been through the model yet.
         last = slots.ended & ~slots.nonfinite & ~self._stopped(slots)
         self._consider(slots, last, slots.batch.iterates, slots.batch.steps)
         ended = slots.ended | self._stopped(slots)
-        slots.resume(ended)
+        slots.resume(chosen, ended)
         return ended
 
     def finish(self, slots: Slots, in_flight: Sequence[InFlight]) -> list[Finished]:

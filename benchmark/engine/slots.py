@@ -206,12 +206,9 @@ class Slots:
         first = images & (self.success_passes < 0)
         self.success_passes = torch.where(first, self.forwards + self.backwards, self.success_passes)
 
-    def drop_candidates(self, images: Tensor) -> None:
-        """Forget the candidates of the `images` (B,) bool, which have been confirmed or refused."""
-        self.candidate_norm = self.candidate_norm.masked_fill(images, torch.inf)
-
-    def resume(self, ended: Tensor) -> None:
-        """Let all images go on but those that have `ended` (B,) bool."""
+    def resume(self, considered: Tensor, ended: Tensor) -> None:
+        """Forget the candidates that were `considered`, and let images go on unless they have `ended`; (B,) bool."""
+        self.candidate_norm = self.candidate_norm.masked_fill(considered, torch.inf)
         self.pending = torch.zeros_like(ended)
         self.waiting = ended
 

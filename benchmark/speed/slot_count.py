@@ -16,13 +16,11 @@ def rates_by_slots(rate: Callable[[int], float], most: int) -> dict[int, float]:
         most: at least 1.
     """
     by_slots: dict[int, float] = {}
-    slots = 1
-    while slots <= most:
+    for slots in (2**doublings for doublings in range(most.bit_length())):
         try:
             by_slots[slots] = rate(slots)
         except torch.OutOfMemoryError:
             break
-        slots *= 2
     return by_slots
 
 

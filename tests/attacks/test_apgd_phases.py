@@ -1,6 +1,6 @@
 import torch
 
-from benchmark.attacks.radii import phase_at
+from benchmark.attacks.apgd import phase_at
 
 
 def schedule(total: int, shrinking: bool = True) -> list[tuple[float, int, int]]:
