@@ -245,6 +245,10 @@ class Counted:
         self.forwards = self.backwards = 0
         self.looked = False
 
+    @property
+    def logits(self) -> Tensor | None:
+        return self._query.logits
+
     def forward(self, points: Tensor | None = None) -> Tensor:
         self.forwards += 1
         self.looked |= points is None
