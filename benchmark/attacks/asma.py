@@ -10,7 +10,6 @@ from benchmark import metrics
 from benchmark.attacks import asma_scale
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
 from benchmark.attacks.losses import at_labels
-from benchmark.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +71,7 @@ class ASMA(Rule):
         self.check_range("[0, inf]", "tau", "beta")
         if self.scale == "auto" and (self.tau, self.beta) != (ASMA.tau, ASMA.beta):
             given = f"tau={self.tau}, beta={self.beta}"
-            raise InputError(f"ASMA: scale='auto' finds tau and beta itself; leave out {given} or use 'published'")
+            raise ValueError(f"ASMA: scale='auto' finds tau and beta itself; leave out {given} or use 'published'")
 
     @property
     def passes_per_step(self) -> int:  # type: ignore[override]

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.errors import InputError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B,K,H,W), points (B,C,H,W)) -> one loss per image (B,). The engine sums it only to take one gradient."""
@@ -107,7 +106,7 @@ class Rule(ABC):
     """Whether `batch.class_pixels` is read, so that the training set has to be counted."""
 
     def __post_init__(self) -> None:
-        """Raise InputError for a value that is not among the `Literal`s of its field.
+        """Raise ValueError for a value that is not among the `Literal`s of its field.
 
         The `inf` of a command line is a number; as a norm it becomes "inf".
         """
@@ -117,10 +116,10 @@ class Rule(ABC):
             value, choices = getattr(self, name), get_args(hint)
             if get_origin(hint) is Literal and value not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
-                raise InputError(f"{type(self).__name__}: {name}={value!r} is not one of {allowed}")
+                raise ValueError(f"{type(self).__name__}: {name}={value!r} is not one of {allowed}")
 
     def check_range(self, interval: str, *names: str) -> None:
-        """Raise InputError for a field that lies outside of an interval, written as "[0, 1)"; None passes."""
+        """Raise ValueError for a field that lies outside of an interval, written as "[0, 1)"; None passes."""
         low, high = (float(end) for end in interval[1:-1].split(","))
         for name in names:
             value = getattr(self, name)
@@ -129,7 +128,7 @@ class Rule(ABC):
             above = value >= low if interval[0] == "[" else value > low
             below = value <= high if interval[-1] == "]" else value < high
             if not (above and below):
-                raise InputError(f"{type(self).__name__}: {name}={value}: must be in {interval}")
+                raise ValueError(f"{type(self).__name__}: {name}={value}: must be in {interval}")
 
     def start(self, batch: Batch) -> Tensor:
         """The first iterates (B, C, H, W) in [0, 1], by default the clean images; fills `batch.state`."""

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
-from benchmark.errors import InputError
 
 _INNER = "rule."
 
@@ -43,7 +42,7 @@ class Bisection(Rule):
         self.check_range("(0, inf]", "initial", "tolerance")
         self.check_range("(1, inf]", "growth")
         if self.rule.eps is None:
-            raise InputError(f"Bisection: {type(self.rule).__name__} has no budget to search")
+            raise ValueError(f"Bisection: {type(self.rule).__name__} has no budget to search")
         for name in ("norm", "targeted", "passes_per_step", "wants_class_pixels"):
             object.__setattr__(self, name, getattr(self.rule, name))
 

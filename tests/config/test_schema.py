@@ -17,7 +17,7 @@ import pytest
         ("engine.sync_every=0", "engine.sync_every=0: must be at least 1"),
         ("engine.precision=31", "engine.precision=31: must be 64, 32, 'tf32', 'bf16', 16 or null"),
         ("engine.precision=fp16", "engine.precision='fp16': must be 64, 32, 'tf32', 'bf16', 16 or null"),
-        ("attacks.asma.rule.tau=-1", "attacks.asma.rule: ASMA: tau=-1.0: must be in "),
+        ("attacks.asma.rule.tau=-1", "attacks.asma.rule: ASMA: tau=-1: must be in [0, inf]"),
         ("attacks.asma.rule.tau=abc", "attacks.asma.rule.tau='abc': must be a number"),
         ("attacks.asma.max_steps=-1", "max_steps=-1: must be at least 0"),
         ("attacks.asma.max_steps=abc", "attacks.asma.max_steps='abc': must be a whole number"),
