@@ -15,7 +15,6 @@ from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.progress import AttackProgress
 from benchmark.evaluation.row_writer import Row, RowWriter, RunInfo
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import Quantizer
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS
 
@@ -78,23 +77,17 @@ class AttackEpoch(pl.Callback):
             len(self._expected - self._done.keys()), disable=not (self._show_progress and self._processes.first)
         )
         self._start, self._images, self._image_steps = time.monotonic(), 0, 0
+        info = RunInfo(self._plan, data, data.test_split, self._run, self._victim)
         session = Session(
             self._plan,
             pl_module,
             split_of(data, "test"),
-            quantizer=Quantizer(data.bits),
+            quantizer=info.quantizer,
             watch=self._progress.watch if self._show_progress else None,
             class_pixels=data.class_pixels,
             done=self._done,
         )
-        self._writer = RowWriter(
-            self._folder,
-            RunInfo.of(self._plan, data, data.test_split, self._run, self._victim),
-            plan=self._plan,
-            network=session.network,
-            quantizer=Quantizer(data.bits),
-            rank=self._processes.rank,
-        )
+        self._writer = RowWriter(self._folder, info, session.network, self._processes.rank)
         self._session = session
         session.__enter__()
 

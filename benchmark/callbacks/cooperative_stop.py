@@ -16,17 +16,9 @@ class CooperativeStop(pl.Callback):
     def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         install_handlers()
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        install_handlers()
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        install_handlers()
+    on_train_start = on_test_start = on_sanity_check_start
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
         check_stop()
 
-    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
-        check_stop()
-
-    def on_test_batch_end(self, *_: Any, **__: Any) -> None:
-        check_stop()
+    on_validation_batch_end = on_test_batch_end = on_train_batch_end

@@ -1,7 +1,5 @@
 """A small attack during training, which shows how the robustness of the victim develops."""
 
-from typing import Any
-
 import pyarrow as pa
 import pytorch_lightning as pl
 
@@ -9,9 +7,8 @@ from benchmark.callbacks.attack_epoch import check_precision
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Plan
-from benchmark.evaluation.row_writer import RunInfo, make_row
+from benchmark.evaluation.row_writer import Row, RunInfo, make_row
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import Quantizer
 from benchmark.results.metric_keys import key_of
 from benchmark.results.summary import summarise
 from benchmark.runs.schema import SCHEMA
@@ -42,16 +39,14 @@ class ValidationAttack(pl.Callback):
         check_precision(trainer)
         data = trainer.datamodule  # type: ignore[attr-defined]
         dataset = data.val_dataloader().dataset
-        info = RunInfo.of(self._plan, data, "val")
-        rows: list[dict[str, Any]] = []
-        quantizer, split = Quantizer(data.bits), split_of(data, "val")
-        with Session(self._plan, pl_module, split, quantizer=quantizer, class_pixels=data.class_pixels) as session:
+        info = RunInfo(self._plan, data, "val")
+        rows: list[Row] = []
+        split, counts = split_of(data, "val"), data.class_pixels
+        with Session(self._plan, pl_module, split, quantizer=info.quantizer, class_pixels=counts) as session:
             for i in range(self._processes.rank, min(self._images, len(dataset)), self._processes.size):
                 session.submit(dataset[i])
             for name, finished, case in session.run(drain=True):
-                adv8 = quantizer.round(finished.adv.float())
-                columns = self._plan.attacks[name].columns(name)
-                rows.append(make_row(info, columns, finished, case, adv8))
+                rows.append(make_row(info, name, finished, case, info.quantizer.round(finished.adv.float())))
         shares = self._processes.gather(f"validation attack at step {trainer.global_step}", rows)
         rows = [row for share in shares for row in share]
         numbers: dict[str, float | None] = {}

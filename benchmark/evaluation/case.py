@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ from benchmark.data.datamodule import SegmentationData
 from benchmark.evaluation.scoring import score_prediction
 from benchmark.images.label_maps import VOID
 from benchmark.images.output_window import OutputWindow, window_of
-from benchmark.targets import Split, Target, TargetChoice
+from benchmark.targets import Split, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Case:
         valid: (H, W) bool, the pixels that count for the truth: it is known there, and the model predicts them.
         target_valid: (H, W) bool, the pixels that count for the target: valid ones where the target has a class.
         window: the part of the image that the model predicts.
-        target_name, target_draw, target_draws, target_too_close: how the target was chosen, see `TargetChoice`.
+        target_name, target_draw, target_draws, target_too_close: how the target was chosen, see `TargetMap`.
     """
 
     id: str
@@ -40,25 +40,6 @@ class Case:
     target_draw: int = 1
     target_draws: int = 1
     target_too_close: bool = False
-
-    @classmethod
-    def of_item(cls, item: Mapping[str, Any], choice: TargetChoice, window: OutputWindow) -> Self:
-        """A data set's item with its target; outside the window no pixel is valid."""
-        valid, has_target = valid_pixels(item, window), choice.mask != VOID
-        return cls(
-            id=item["id"],
-            group=item["group"],
-            image=item["image"].cpu(),
-            truth=item["mask"].cpu(),
-            target=choice.mask.masked_fill(~has_target, 0),
-            valid=valid,
-            target_valid=valid & has_target,
-            window=window,
-            target_name=choice.name,
-            target_draw=choice.draw,
-            target_draws=choice.draws,
-            target_too_close=choice.too_close,
-        )
 
     def cropped(self, labels: Tensor) -> Tensor:
         """A map (H, W) at the size of the model's output, (h, w)."""
@@ -102,35 +83,45 @@ class Case:
 
 
 def make_case(
-    item: Mapping[str, Any], target: Target, window: OutputWindow | None = None, prediction: Tensor | None = None
+    item: Mapping[str, Any],
+    target: Target,
+    *,
+    window: OutputWindow | None = None,
+    prediction: Tensor | None = None,
+    row: Mapping[str, Any] | None = None,
 ) -> Case:
-    """A data set's item with a target chosen for it.
+    """A data set's item with a target; outside the window no pixel is valid.
 
     Args:
         item: of the data set.
         target: chooses the map; `target.prepare` has been called.
         window: the part of the image that the model predicts; None: all of it.
         prediction: (H, W) int64, of the clean image, see `Target.choose`.
+        row: of an earlier attack on the image, whose target is used again without a prediction; None: one is chosen.
     """
-    window = window or OutputWindow.whole(*item["mask"].shape)
-    choice = target.choose(item["id"], item["mask"].cpu(), valid_pixels(item, window), prediction)
-    return Case.of_item(item, choice, window)
-
-
-def repeat_case(
-    item: Mapping[str, Any], target: Target, row: Mapping[str, Any], window: OutputWindow | None = None
-) -> Case:
-    """The case that an earlier `row` of the image was measured on; nothing has to be predicted for it."""
-    window = window or OutputWindow.whole(*item["mask"].shape)
-    drawn = target.repeat(item["id"], item["mask"].cpu(), valid_pixels(item, window), row["target_draw"])
-    choice = TargetChoice(
-        mask=drawn.mask,
-        name=drawn.name,
-        draw=row["target_draw"],
-        draws=row["target_draws"],
-        too_close=row["target_too_close"],
+    image_id, truth = item["id"], item["mask"].cpu()
+    window = window or OutputWindow.whole(*truth.shape)
+    valid = valid_pixels(item, window)
+    if row is None:
+        chosen = target.choose(image_id, truth, valid, prediction)
+    else:
+        chosen = target.repeat(image_id, truth, valid, row["target_draw"])
+        chosen = chosen._replace(draws=row["target_draws"], too_close=row["target_too_close"])
+    has_target = chosen.mask != VOID
+    return Case(
+        id=image_id,
+        group=item["group"],
+        image=item["image"].cpu(),
+        truth=truth,
+        target=chosen.mask.masked_fill(~has_target, 0),
+        valid=valid,
+        target_valid=valid & has_target,
+        window=window,
+        target_name=chosen.name,
+        target_draw=chosen.draw,
+        target_draws=chosen.draws,
+        target_too_close=chosen.too_close,
     )
-    return Case.of_item(item, choice, window)
 
 
 def valid_pixels(item: Mapping[str, Any], window: OutputWindow) -> Tensor:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from benchmark.engine import Measurements
 
 
-class AttackProgress:
+class AttackProgress(tqdm):
     """Shows finished images, slots in use, mean IoU to the labels of the images in them, and image-steps per second.
 
     Of several processes only the first shows a bar. It counts the images of all processes; slots, IoU and speed are
@@ -23,7 +23,7 @@ class AttackProgress:
     def __init__(self, total: int, disable: bool = False) -> None:
         # Without a terminal every refresh is a new line of a log file.
         interval = 0.2 if sys.stderr.isatty() else 10
-        self._bar = tqdm(
+        super().__init__(
             total=total, desc="attack", unit="image", disable=disable, mininterval=interval, dynamic_ncols=True
         )
         self._image_steps = self._successes = self._done = 0
@@ -33,7 +33,7 @@ class AttackProgress:
         """Show the measurements of one step."""
         active = len(measurements["ids"])
         self._image_steps += active
-        rate = self._image_steps / max(self._bar.format_dict["elapsed"], 1e-9)
+        rate = self._image_steps / max(self.format_dict["elapsed"], 1e-9)
         self._status = f"{attack}: {active} slots, IoU {float(measurements['iou'].mean()):.3f}, {rate:.1f} steps/s"
         self._show(0)
 
@@ -41,11 +41,8 @@ class AttackProgress:
         """Count one row; `rows_of_all` is the number of rows that all processes have written, if there are several."""
         self._done += 1
         self._successes += bool(row["success8"])
-        self._show(max(1, rows_of_all - self._bar.n))
-
-    def close(self) -> None:
-        self._bar.close()
+        self._show(max(1, rows_of_all - self.n))
 
     def _show(self, new: int) -> None:
-        self._bar.set_postfix_str(f"{self._status}, success {self._successes}/{self._done}", refresh=False)
-        self._bar.update(new)
+        self.set_postfix_str(f"{self._status}, success {self._successes}/{self._done}", refresh=False)
+        self.update(new)

@@ -1,15 +1,13 @@
 """Writes what is kept of an attacked image: pictures, then the trace, then the row, which marks it as complete."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.profiler import record_function
 
-from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine.jobs import Finished
 from benchmark.engine.model import AttackedModel
@@ -34,38 +32,33 @@ ROWS = "attack: rows"
 """The name under which profilers list the writing of pictures and rows."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RunInfo:
-    """The columns that are the same in all rows of a run, and what scores are computed with.
+    """What the rows of a run have in common: its plan, its data and their split, and the names of run and victim."""
 
-    Attributes:
-        run, victim, data, split, seed: columns.
-        judge: decides `success8` on the 8-bit image.
-        classes, background: of the data.
-    """
-
-    run: str
-    victim: str
-    data: str
+    plan: Plan
+    data: SegmentationData
     split: str
-    seed: int
-    judge: Criterion
-    classes: int
-    background: int | None
+    run: str = ""
+    victim: str = ""
 
-    @classmethod
-    def of(cls, plan: Plan, data: SegmentationData, split: str, run: str = "", victim: str = "") -> Self:
-        """For a plan's attacks on one split of a data set."""
-        return cls(
-            run=run,
-            victim=victim,
-            data=str(data.name),
-            split=split,
-            seed=plan.seed,
-            judge=plan.judge,
-            classes=data.classes,
-            background=data.background,
-        )
+    @property
+    def quantizer(self) -> Quantizer:
+        """Of the saved images."""
+        return Quantizer(self.data.bits)
+
+    def columns(self) -> Row:
+        """The columns that are the same in all rows."""
+        return {
+            "run": self.run,
+            "victim": self.victim,
+            "data": str(self.data.name),
+            "split": self.split,
+            "seed": self.plan.seed,
+            "judge": str(self.plan.judge),
+            "classes": self.data.classes,
+            "background": self.data.background,
+        }
 
 
 class RowWriter:
@@ -73,28 +66,18 @@ class RowWriter:
 
     Args:
         folder: of the run.
-        info: for all rows.
-        plan: has the attacks, the defences and whether a thread writes (`background_writer`; None: a thread writes
-            unless the network is on a CPU, where attacks can use all cores).
+        info: for all rows; its plan has the defences and says whether a thread writes (`background_writer`; None: a
+            thread writes unless the network is on a CPU, where attacks can use all cores).
         network: the frozen model, which predicts the images after a defence.
-        quantizer: of the saved images.
         rank: of this process, in the names of part files.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        info: RunInfo,
-        *,
-        plan: Plan,
-        network: AttackedModel,
-        quantizer: Quantizer,
-        rank: int = 0,
-    ) -> None:
-        self._folder, self._info, self._attacks, self._network = folder, info, plan.attacks, network
-        self._transformed = TransformedScores(plan.defences, self._scores)
-        self._quantizer = quantizer
-        threaded = network.device.type != "cpu" if plan.background_writer is None else plan.background_writer
+    def __init__(self, folder: RunFolder, info: RunInfo, network: AttackedModel, rank: int = 0) -> None:
+        self._folder, self._info, self._network, self._quantizer = folder, info, network, info.quantizer
+        self._transformed = TransformedScores(info.plan.defences, self._scores)
+        threaded = info.plan.background_writer
+        if threaded is None:
+            threaded = network.device.type != "cpu"
         self._worker: OrderedWorker[Row] = OrderedWorker(_MOST_WAITING if threaded else 0)
         self._rows, self._traces = Writer(folder.path, RECORDS, rank), Writer(folder.path, TRACES, rank)
 
@@ -125,7 +108,7 @@ class RowWriter:
                 raise RuntimeError(f"{path}: does not hold the image that was written")
             save_map(case.placed(finished.adv8_preds).numpy(), self._folder.prediction(attack, case.id))
             self._save_case(case, finished.clean_preds)
-            row = make_row(self._info, self._attacks[attack].columns(attack), finished, case, adv8)
+            row = make_row(self._info, attack, finished, case, adv8)
             row |= {"adv8_sha256": file_sha256(path)} | transformed
             self._traces.append(trace_rows(attack, finished))
             self._rows.append([row])
@@ -146,19 +129,16 @@ class RowWriter:
         save_picture(case.image, clean, self._quantizer)
 
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
-        return case.scores(self._network.preds(image), self._info.classes, self._info.background)
+        return case.scores(self._network.preds(image), self._info.data.classes, self._info.data.background)
 
 
-def make_row(info: RunInfo, attack: Mapping[str, Any], finished: Finished, case: Case, adv8: Tensor) -> Row:
-    """The columns of `runs.schema.SCHEMA` but `adv8_sha256`.
+def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: Tensor) -> Row:
+    """The columns of `runs.schema.SCHEMA` but `adv8_sha256`, for an image after and before the attack of this name.
 
-    Args:
-        info: for all rows of the run.
-        attack: the columns of the attack, see `Attack.columns`.
-        finished, case: the image after and before the attack.
-        adv8: (C, H, W) in [0, 1], the adversarial image rounded to the depth of its file.
+    adv8, (C, H, W) in [0, 1], is the adversarial image rounded to the depth of its file.
     """
-    classes, background = info.classes, info.background
+    classes, background = info.data.classes, info.data.background
+    attack_columns, judge = info.plan.attacks[attack].columns(attack), info.plan.judge
     preds = {"clean": finished.clean_preds, "adv": finished.adv_preds, "adv8": finished.adv8_preds}
     scores = {
         f"{prefix}_{name}": value
@@ -167,13 +147,12 @@ def make_row(info: RunInfo, attack: Mapping[str, Any], finished: Finished, case:
     }
     rounded = score_norms(case.image, adv8)
     return {
-        **vars(info),
-        "judge": str(info.judge),
-        **attack,
+        **info.columns(),
+        **attack_columns,
         **case.columns(),
         **score_target(case.truth, case.target, case.target_valid, classes, background),
         "success": finished.success,
-        "success8": case.success(info.judge, finished.adv8_preds, attack["targeted"], classes, background),
+        "success8": case.success(judge, finished.adv8_preds, attack_columns["targeted"], classes, background),
         "success_clean": finished.success_clean,
         "nonfinite_gradient": finished.nonfinite_gradient,
         "steps": finished.steps,

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -13,7 +14,7 @@ from benchmark.engine import Engine, Measurements
 from benchmark.engine.jobs import Finished, Job
 from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
-from benchmark.evaluation.case import Case, make_case, repeat_case, valid_pixels, with_padding
+from benchmark.evaluation.case import Case, make_case, valid_pixels, with_padding
 from benchmark.evaluation.plan import Plan
 from benchmark.images.output_window import window_of
 from benchmark.images.quantisation import Quantizer
@@ -83,7 +84,7 @@ class Session:
                 class_pixels=counts,
                 seed=plan.seed,
                 name=name,
-                watch=None if watch is None else _named(watch, name),
+                watch=None if watch is None else partial(watch, name),
                 quantizer=quantizer,
                 **options,
             )
@@ -106,11 +107,8 @@ class Session:
             return
         target, window = self._plan.target, window_of(self._model, *item["mask"].shape)
         row = next((row for row in rows.values() if row is not None), None)
-        if row is None:
-            case = make_case(item, target, window, self._predict(item))
-        else:
-            case = repeat_case(item, target, row, window)
-        case = self._with_perturbed_pixels(case)
+        prediction = self._predict(item) if row is None else None
+        case = self._with_perturbed_pixels(make_case(item, target, window=window, prediction=prediction, row=row))
         self._cases[case.id] = case
         self._unfinished[case.id] = len(waiting)
         for name in waiting:
@@ -127,18 +125,14 @@ class Session:
         """
         classes, attackable = None, not any(attack.rule.targeted for attack in self._plan.attacks.values())
         for item in items:
-            case = make_case(item, self._plan.target, window_of(self._model, *item["mask"].shape))
-            case = self._with_perturbed_pixels(case)
+            window = window_of(self._model, *item["mask"].shape)
+            case = self._with_perturbed_pixels(make_case(item, self._plan.target, window=window))
             attackable = attackable or bool(((case.target != case.truth) & case.target_valid).any())
-            for name, engine in self.engines.items():
+            for name in self.engines:
                 job = self._job(name, case)
                 job.check()
                 if classes is None:
-                    with torch.no_grad():
-                        points = case.image[None].to(engine.network.device, engine.network.dtype)
-                        logits = engine.network(points, exact=True)[0].cpu()
-                    job.check_against(logits)
-                    classes = len(logits)
+                    classes = self._logits(job).shape[1]
                 job.check_classes(classes)
         if not attackable:
             raise InputError(
@@ -162,12 +156,16 @@ class Session:
             valid=window.crop(valid_pixels(item, window)),
         )
         job.check()
+        # Outside the window any class will do, because no pixel there is valid.
+        return window.place(self.network.classes(self._logits(job))[0].cpu(), item["mask"].shape, fill=0)
+
+    def _logits(self, job: Job) -> Tensor:
+        """(1, K, h, w) of the clean image. Raises InputError if they do not fit to the labels."""
         network = self.network
         with torch.inference_mode(False), torch.no_grad():
             logits = network(job.detached().image[None].to(network.device, network.dtype), exact=True)
         job.check_against(logits[0].cpu())
-        # Outside the window any class will do, because no pixel there is valid.
-        return window.place(network.classes(logits)[0].cpu(), item["mask"].shape, fill=0)
+        return logits
 
     def _with_perturbed_pixels(self, case: Case) -> Case:
         return with_padding(case, self._model) if self._plan.perturb == "input" else case
@@ -215,7 +213,3 @@ class Session:
             if attack.equal_norm == name and (other, case.id) not in self._done:
                 eps = float(norms(delta[None], attack.rule.norm))
                 self.engines[other].submit(self._job(other, case, eps))
-
-
-def _named(watch: Callable[[str, Measurements], None], name: str) -> Callable[[Measurements], None]:
-    return lambda measurements: watch(name, measurements)

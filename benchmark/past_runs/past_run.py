@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
-from benchmark.evaluation.case import Case, repeat_case, split_of
+from benchmark.evaluation.case import Case, make_case, split_of
 from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.images.quantisation import Quantizer
@@ -153,7 +153,7 @@ class PastRun:
             item, row = dataset[position[image_id]], rows[image_id]
             if row["target_draw"] is None:
                 raise InputError(f"its row has no target_draw; {_RESTORE_ROW}")
-            case = repeat_case(item, self.target, row)
+            case = make_case(item, self.target, row=row)
             if int(item["valid"].sum()) != row["valid_pixels"] or item["mask"].shape != (row["height"], row["width"]):
                 case = self._as_saved(case)
             yield case

@@ -15,7 +15,7 @@ from benchmark.evaluation.case import Case, split_of
 from benchmark.evaluation.plan import Attack, Plan
 from benchmark.evaluation.row_writer import RowWriter, RunInfo
 from benchmark.evaluation.session import Session
-from benchmark.images.quantisation import EIGHT_BIT, Quantizer
+from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.runs.folder import RunFolder
 
 Item = dict[str, Any]
@@ -34,15 +34,13 @@ def attacked(
     plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item] | Iterator[Item]
 ) -> Iterator[tuple[str, Finished, Case]]:
     """Attack the items as an attack epoch does, telemetry and rows included, in a folder that does not stay."""
-    split, quantizer = data.test_split, Quantizer(data.bits)
+    info = RunInfo(plan, data, data.test_split, "bench", "victim")
+    split, counts, quantizer = split_of(data, info.split), data.class_pixels, info.quantizer
     with (
         TemporaryDirectory() as folder,
-        Session(
-            plan, model, split_of(data, split), quantizer=quantizer, watch=_watch, class_pixels=data.class_pixels
-        ) as session,
+        Session(plan, model, split, quantizer=quantizer, watch=_watch, class_pixels=counts) as session,
     ):
-        info = RunInfo.of(plan, data, split, "bench", "victim")
-        writer = RowWriter(RunFolder(folder), info, plan=plan, network=session.network, quantizer=quantizer)
+        writer = RowWriter(RunFolder(folder), info, session.network)
         with closing(writer):
             for item in items:
                 session.submit(item)

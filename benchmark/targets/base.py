@@ -27,17 +27,11 @@ class Split(NamedTuple):
 
 
 class TargetMap(NamedTuple):
-    """One draw: the map (H, W) int64, `VOID` where it has no class, and its name, such as "other_image:ISIC_0012"."""
-
-    mask: Tensor
-    name: str
-
-
-class TargetChoice(NamedTuple):
-    """The map that was chosen for an image.
+    """A map that was drawn for an image, and how it was chosen.
 
     Attributes:
-        mask, name: as in `TargetMap`.
+        mask: (H, W) int64, `VOID` where it has no class.
+        name: such as "other_image:ISIC_0012".
         draw: the number of this draw, from 1.
         draws: how many were drawn.
         too_close: every draw was closer than `max_iou` allows; this is the least similar one.
@@ -45,9 +39,9 @@ class TargetChoice(NamedTuple):
 
     mask: Tensor
     name: str
-    draw: int
-    draws: int
-    too_close: bool
+    draw: int = 1
+    draws: int = 1
+    too_close: bool = False
 
 
 @dataclass(eq=False)
@@ -87,7 +81,7 @@ class Target(ABC):
             valid: (H, W) bool, the pixels that count.
         """
 
-    def choose(self, image_id: str, truth: Tensor, valid: Tensor, prediction: Tensor | None = None) -> TargetChoice:
+    def choose(self, image_id: str, truth: Tensor, valid: Tensor, prediction: Tensor | None = None) -> TargetMap:
         """The first draw within `max_iou`; if there is none, the least similar draw, marked as too close.
 
         An image whose draws are all too close is attacked and counted, and the run goes on. Where nothing else can be
@@ -98,17 +92,13 @@ class Target(ABC):
             prediction: (H, W) int64, of the clean image; None: the target must differ from the truth only.
         """
         limit = 1 if self.max_iou is None else self.max_iou
-        lowest, least_similar = math.inf, None
-        number = 0
+        lowest, least_similar, number = math.inf, None, 0
         for number, drawn in enumerate(self.draws(image_id, truth, valid), 1):
             similarity = self._similarity(drawn.mask, truth, valid, prediction)
-            choice = TargetChoice(
-                mask=drawn.mask, name=drawn.name, draw=number, draws=number, too_close=similarity > limit
-            )
-            if not choice.too_close:
-                return choice
+            if similarity <= limit:
+                return drawn._replace(draw=number, draws=number)
             if least_similar is None or similarity < lowest:
-                lowest, least_similar = similarity, choice
+                lowest, least_similar = similarity, drawn._replace(draw=number, too_close=True)
         assert least_similar is not None, f"{self.kind} draws nothing for image {image_id}"
         return least_similar._replace(draws=number)
 
@@ -119,7 +109,7 @@ class Target(ABC):
             raise InputError(
                 f"image {image_id}: target={self.kind} has no draw {draw}; restore the target it was run with"
             )
-        return drawn
+        return drawn._replace(draw=draw)
 
     def _similarity(self, mask: Tensor, truth: Tensor, valid: Tensor, prediction: Tensor | None) -> float:
         """The larger of the IoUs to the truth and to the prediction; infinite for the truth itself."""
@@ -127,14 +117,29 @@ class Target(ABC):
         if not ((mask != truth) & counted).any():
             return math.inf
         others = [truth] if prediction is None else [truth, prediction]
-        return max(iou(other, mask, counted, self.split.background) for other in others)
+        background = self.split.background
+        return max(iou(other[None], mask[None], counted[None], background).item() for other in others)
 
 
-def iou(one: Tensor, other: Tensor, counted: Tensor, background: int | None) -> float:
-    """`metrics.iou` of two maps (H, W) int64 over the pixels `counted` (H, W) bool."""
-    one, other = one.masked_fill(~counted, 0), other.masked_fill(~counted, 0)
-    classes = 1 + max(int(one.max()), int(other.max()), background or 0)
-    return metrics.iou(metrics.confusion(one[None], other[None], counted[None], classes), background).item()
+@dataclass(eq=False)
+class TargetWithBackground(Target):
+    """A target whose maps have pixels of the background class, so that the data must have one."""
+
+    def prepare(self, split: Split) -> None:
+        super().prepare(split)
+        if split.background is None:
+            raise InputError(
+                f"target={self.kind} needs a class that is no object, and the data declare none; "
+                "set data.background or use target=other_image"
+            )
+        self.background = split.background
+
+
+def iou(maps: Tensor, others: Tensor, counted: Tensor, background: int | None) -> Tensor:
+    """`metrics.iou`, (N,), of each map with its other, both (N, H, W) int64, over the pixels `counted` (N, H, W)."""
+    maps, others = maps.masked_fill(~counted, 0), others.masked_fill(~counted, 0)
+    classes = 1 + max(int(maps.max()), int(others.max()), background or 0)
+    return metrics.iou(metrics.confusion(maps, others, counted, classes), background)
 
 
 def structure(mask: Tensor, background: int | None) -> Tensor:
@@ -152,13 +157,3 @@ def require(condition: bool, message: str) -> None:
     """Raise InputError, with the parameter of the target in `message`, unless the condition holds."""
     if not condition:
         raise InputError(f"target.{message}")
-
-
-def background_of(split: Split, kind: str) -> int:
-    """The background class. Raises InputError if every class is foreground."""
-    if split.background is None:
-        raise InputError(
-            f"target={kind} needs a class that is no object, and the data declare none; "
-            "set data.background or use target=other_image"
-        )
-    return split.background

@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmark.targets.base import Split, Target, TargetMap, background_of
+from benchmark.targets.base import TargetMap, TargetWithBackground
 
 
 @dataclass(eq=False)
-class Erased(Target):
+class Erased(TargetWithBackground):
     """Background everywhere, as if there were no lesion. There is only one draw.
 
     IoU to an empty map is 0 as long as one foreground pixel is predicted. Judges by IoU or Dice to the target therefore
@@ -21,9 +21,5 @@ class Erased(Target):
 
     kind: ClassVar[str] = "erased"
 
-    def prepare(self, split: Split) -> None:
-        super().prepare(split)
-        self._background = background_of(split, self.kind)
-
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
-        yield TargetMap(torch.full_like(truth, self._background), self.kind)
+        yield TargetMap(torch.full_like(truth, self.background), self.kind)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.data.images import check_encoding, read_mask
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
 from benchmark.runs.layout import file_name
-from benchmark.targets.base import Split, Target, TargetMap
+from benchmark.targets.base import Split, Target, TargetMap, require
 
 
 @dataclass(eq=False)
@@ -31,14 +32,10 @@ class MaskFile(Target):
     encoding: Mapping[Any, Any] | None = None
 
     def __post_init__(self) -> None:
-        from benchmark.data.images import check_encoding
-
         super().__post_init__()
         self._encoding = check_encoding(dict({0: 0, 255: 1} if self.encoding is None else self.encoding), VOID)
-        if not Path(self.path).exists():
-            raise InputError(
-                f"target.path={self.path}: no such file or folder; give a mask file or a folder of <id>.png"
-            )
+        exists = Path(self.path).exists()
+        require(exists, f"path={self.path}: no such file or folder; give a mask file or a folder of <id>.png")
 
     def prepare(self, split: Split) -> None:
         super().prepare(split)
@@ -51,8 +48,6 @@ class MaskFile(Target):
             )
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
-        from benchmark.data.images import read_mask
-
         path = self._file(image_id)
         mask = torch.from_numpy(read_mask(path, self._encoding, "target.encoding"))[None, None]
         resized = F.interpolate(mask, size=truth.shape, mode="nearest-exact")[0, 0].to(torch.int64)

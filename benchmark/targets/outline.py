@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from benchmark.targets.base import TargetMap, require, structure
@@ -33,9 +34,9 @@ class Outline(Transformed):
         super().__post_init__()
         require(0 < self.share < 1, f"share={self.share}: must be between 0 and 1, a share of the structure's depth")
 
-    def shares(self) -> Iterator[float]:
+    def shares(self) -> list[float]:
         """The `share` of each draw."""
-        return (self.share * time for time in range(1, TIMES + 1))
+        return [self.share * time for time in range(1, TIMES + 1)]
 
 
 @dataclass(eq=False)
@@ -62,8 +63,6 @@ class Dilated(Outline):
     kind: ClassVar[str] = "dilated"
 
     def changes(self, image_id: str, mask: Tensor) -> Iterator[TargetMap]:
-        from scipy.ndimage import distance_transform_edt
-
         inside = structure(mask, self.background).numpy()
         radius = _depth(inside).max()
         distance, (rows, columns) = distance_transform_edt(~inside, return_indices=True)
@@ -75,7 +74,5 @@ class Dilated(Outline):
 
 def _depth(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Distance of each pixel's centre from the outline, in pixels: 0.5 at the border, negative outside."""
-    from scipy.ndimage import distance_transform_edt
-
     depth: NDArray[np.float64] = distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1] - 0.5
     return depth

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.images.label_maps import VOID
-from benchmark.targets.base import Split, Target, TargetMap, background_of, generator, require
+from benchmark.targets.base import Split, TargetMap, TargetWithBackground, generator, require
 
 Form = Literal["disc", "square"]
 
@@ -17,7 +17,7 @@ PLACES = 20
 
 
 @dataclass(eq=False)
-class Shape(Target):
+class Shape(TargetWithBackground):
     """A disc or a square on background, in the middle of the image; further draws, up to 20, are at random places.
 
     The name of a map has the place of the centre, from the left and from the top, relative to the image.
@@ -44,8 +44,7 @@ class Shape(Target):
 
     def prepare(self, split: Split) -> None:
         super().prepare(split)
-        self._background = background_of(split, self.kind)
-        require(self.label != self._background, f"label={self.label}: is the background; give another class")
+        require(self.label != self.background, f"label={self.label}: is the background; give another class")
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         random = generator(self.seed, self.kind, image_id)
@@ -65,5 +64,5 @@ class Shape(Target):
         right = (torch.arange(width, dtype=torch.float64) + 0.5 - centre[0] * width).abs()[None, :]
         down = (torch.arange(height, dtype=torch.float64) + 0.5 - centre[1] * height).abs()[:, None]
         inside = right.square() + down.square() < half**2 if self.form == "disc" else torch.maximum(right, down) < half
-        label = int(self._background == 0) if self.label is None else self.label
-        return torch.full_like(truth, self._background).masked_fill(inside, label)
+        label = int(self.background == 0) if self.label is None else self.label
+        return torch.full_like(truth, self.background).masked_fill(inside, label)

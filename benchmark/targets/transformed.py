@@ -8,11 +8,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from benchmark.images.label_maps import VOID
-from benchmark.targets.base import Split, Target, TargetMap, background_of, structure
+from benchmark.targets.base import TargetMap, TargetWithBackground, structure
 
 
 @dataclass(eq=False)
-class Transformed(Target):
+class Transformed(TargetWithBackground):
     """The image's own mask after a change.
 
     A change that leaves too little of the structure inside the image is skipped. If all do, the one that leaves most is
@@ -21,10 +21,6 @@ class Transformed(Target):
 
     least: ClassVar[float] = 0
     """Fraction of its pixels that the structure has to keep; at least one pixel."""
-
-    def prepare(self, split: Split) -> None:
-        super().prepare(split)
-        self.background = background_of(split, self.kind)
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         mask = truth.masked_fill(~valid, VOID)

@@ -11,7 +11,7 @@ def test_it_counts_images_slots_and_successes(capsys) -> None:
     progress.watch("asma", {"ids": ["a", "b"], "iou": torch.tensor([0.25, 0.75])})
     progress.done({"success8": True})
     progress.done({"success8": False})
-    progress._bar.refresh()
+    progress.refresh()
     progress.close()
     shown = capsys.readouterr().err
     assert "2/3" in shown

@@ -60,8 +60,7 @@ def _written(folder: Path, plan: Plan, victim: Victim, images) -> list[dict]:
     dataset = images.test_dataloader().dataset
     with _session(plan, victim, images) as session:
         session.check(dataset[i] for i in range(3))
-        info = RunInfo.of(plan, images, "test", "run", "v")
-        writer = RowWriter(RunFolder(folder), info, plan=plan, network=session.network, quantizer=EIGHT_BIT)
+        writer = RowWriter(RunFolder(folder), RunInfo(plan, images, "test", "run", "v"), session.network)
         for i in range(3):
             session.submit(dataset[i])
         return [row for name, finished, case in session.run(drain=True) for row in writer.write(name, finished, case)]
@@ -108,7 +107,7 @@ def test_the_masks_are_those_of_the_data_where_the_victim_looks(valid_victim: Vi
     item = images.test_dataloader().dataset[0]
     plan = _plan("input")
     plan.target.prepare(split_of(images, "test"))
-    case = make_case(item, plan.target, valid_victim.window(SIZE, SIZE))
+    case = make_case(item, plan.target, window=valid_victim.window(SIZE, SIZE))
     assert torch.equal(case.valid, case.window.inside((SIZE, SIZE)))
     padded = with_padding(case, valid_victim)
     assert torch.equal(padded.image, valid_victim.pad(item["image"][None])[0])

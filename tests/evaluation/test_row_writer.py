@@ -4,6 +4,7 @@ import hashlib
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ from benchmark.evaluation.row_writer import RowWriter, RunInfo, trace_rows
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.images.output_window import OutputWindow
-from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.runs import schema, tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
@@ -102,9 +102,8 @@ def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:
         seed=7,
         background_writer=background_writer,
     )
-    info = RunInfo(run="r", victim="v", data="d", split="test", seed=7, judge=plan.judge, classes=2, background=0)
-    network = AttackedModel(_Threshold(), 64)
-    return RowWriter(RunFolder(folder), info, plan=plan, network=network, quantizer=EIGHT_BIT)
+    data: Any = SimpleNamespace(name="d", classes=2, background=0, bits=8)
+    return RowWriter(RunFolder(folder), RunInfo(plan, data, "test", "r", "v"), AttackedModel(_Threshold(), 64))
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from benchmark.criterion import Criterion
 from benchmark.engine.jobs import Job
 from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
-from benchmark.evaluation.case import make_case, repeat_case, split_of
+from benchmark.evaluation.case import make_case, split_of
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.session import Session
 from benchmark.images.label_maps import VOID
@@ -143,7 +143,7 @@ def test_a_target_too_close_to_what_the_victim_sees_is_drawn_again(victim, data,
     # The clean image and the first iterate, which is that once more; what chose the target is nobody's bill.
     assert finished.forwards == 1 + 1
     row = {"target_draw": 2, "target_draws": 2, "target_too_close": False}
-    again = repeat_case(item, plan.target, row)
+    again = make_case(item, plan.target, row=row)
     assert all(torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
                for one, other in zip(astuple(again), astuple(case), strict=True))  # fmt: skip
 
