@@ -43,4 +43,4 @@ def test_wrong_values_are_one_line(refused) -> None:
         "adversarial_training=pgd_at", "+adversarial_training.shore=1"
     )
     assert "adversarial_training.share: no attack to train on" in refused("adversarial_training.share=.5")
-    assert "perturb=padding: must be image or input" in refused("perturb=padding")
+    assert "perturb='padding': must be 'image' or 'input'" in refused("perturb=padding")
