@@ -86,9 +86,9 @@ class AdversarialTraining(pl.Callback):
         images = batch["image"]
         if not places or (self._settings.rule.targeted and len(images) == 1):
             return
-        index, result = self._attack(pl_module, batch, places, f"adversarial_training, epoch {epoch}")
+        result = self._attack(pl_module, batch, places, f"adversarial_training, epoch {epoch}")
         # Lightning passes the same dict to the training step.
-        batch["image"] = images.index_copy(0, index, result.adv.to(images))
+        batch["image"] = images.index_copy(0, torch.tensor(places, device=images.device), result.adv.to(images))
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         classes = int(pl_module.hparams["classes"])
@@ -105,7 +105,7 @@ class AdversarialTraining(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         assert self._confusion is not None
-        _, result = self._attack(pl_module, batch, list(range(len(batch["id"]))), "adversarial_training, validation")
+        result = self._attack(pl_module, batch, list(range(len(batch["id"]))), "adversarial_training, validation")
         preds = torch.stack([finished.adv_preds for finished in result.finished]).to(pl_module.device)
         window = window_of(pl_module, *batch["image"].shape[-2:])
         mask, valid = window.crop(batch["mask"]), window.crop(batch["valid"])
@@ -117,20 +117,19 @@ class AdversarialTraining(pl.Callback):
 
     def _attack(
         self, victim: pl.LightningModule, batch: Mapping[str, Any], places: list[int], name: str
-    ) -> tuple[Tensor, AttackResult]:
-        """Attack the images at these places of a batch; returns the places (n,) int64 and the result."""
+    ) -> AttackResult:
+        """Attack the images at these places of a batch."""
         images: Tensor = batch["image"]
         window, rule = window_of(victim, *images.shape[-2:]), self._settings.rule
         labels, valid = window.crop(batch["mask"]), window.crop(batch["valid"])
-        if self._settings.rule.targeted:
+        if rule.targeted:
             labels, valid = labels.roll(-1, 0), valid & valid.roll(-1, 0)
-        index = torch.tensor(places, dtype=torch.int64, device=images.device)
-        result = attack(
+        return attack(
             victim,
-            images[index],
-            labels[index],
+            images[places],
+            labels[places],
             rule,
-            valid=valid[index],
+            valid=valid[places],
             ids=[batch["id"][place] for place in places],
             # The judge is never used: every step is made, and the result is the last iterate.
             judge=Criterion() if rule.targeted else Criterion("iou", "truth", "<=", 0),
@@ -143,4 +142,3 @@ class AdversarialTraining(pl.Callback):
             seed=self._seed,
             name=name,
         )
-        return index, result

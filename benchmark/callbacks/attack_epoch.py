@@ -113,8 +113,9 @@ class AttackEpoch(pl.Callback):
         self._processes.barrier("attacked")
         shares = self._processes.gather("shares", share | {"idle_seconds": time.monotonic() - end})
         self.shares = [{"rank": rank, **share} for rank, share in enumerate(shares)]
-        if self._processes.first:
-            self._check_complete()
+        if self._processes.first and (missing := self._expected - RECORDS.keys(self._folder.path)):
+            attack, image_id = min(missing)
+            raise RuntimeError(f"{len(missing)} images have no row, such as {image_id} of {attack}")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._close()
@@ -140,11 +141,6 @@ class AttackEpoch(pl.Callback):
             self._images += 1
             self._image_steps += row["steps"]
             self._progress.done(row, self._processes.count("rows"))
-
-    def _check_complete(self) -> None:
-        if missing := self._expected - RECORDS.keys(self._folder.path):
-            attack, image_id = min(missing)
-            raise RuntimeError(f"{len(missing)} images have no row, such as {image_id} of {attack}")
 
     def _close(self) -> None:
         if self._session is not None:

@@ -41,10 +41,6 @@ class Case:
     target_draws: int = 1
     target_too_close: bool = False
 
-    def cropped(self, labels: Tensor) -> Tensor:
-        """A map (H, W) at the size of the model's output, (h, w)."""
-        return self.window.crop(labels)
-
     def placed(self, preds: Tensor, fill: int = VOID) -> Tensor:
         """A prediction (h, w) as a map of the image's size (H, W), with `fill` outside the window."""
         return preds if preds.shape == self.truth.shape else self.window.place(preds, (*self.truth.shape,), fill)

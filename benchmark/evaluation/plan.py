@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -88,8 +88,6 @@ class Plan:
         if not 0 <= self.seed < _SEEDS:
             limit = "at least 0" if self.seed < 0 else f"less than {_SEEDS}"
             raise InputError(f"seed={self.seed}: must be {limit}")
-        if self.perturb not in get_args(Perturb):
-            raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
@@ -130,22 +128,20 @@ def _with_equal_norm(name: str, attack: Attack, other: str, originals: Mapping[s
     _need_budget(name, attack, "equal_norm")
     if attack.budgets is not None:
         raise InputError(f"attacks.{name}: has both budgets and equal_norm; leave one out")
-    if other in originals:
-        return {name: _copy(attack, other, originals)}
-    family = [entry for entry, original in originals.items() if original.family == other]
-    if not family:
+    copied = [other] if other in originals else [entry for entry, one in originals.items() if one.family == other]
+    if not copied:
         near = did_you_mean(other, originals)
         raise InputError(
             f"attacks.{name}.equal_norm={other}: is not among the attacks of this run{near}; "
             f"give one of {', '.join(originals) or 'its other attacks'}"
         )
-    return {f"{name}@{entry.split('@')[1]}": replace(_copy(attack, entry, originals), family=name) for entry in family}
-
-
-def _copy(attack: Attack, original: str, originals: Mapping[str, Attack]) -> Attack:
-    rule = originals[original].rule
-    eps = rule.eps if rule.norm == attack.rule.norm else None
-    return replace(attack, equal_norm=original, nominal_eps=eps)
+    copies = {}
+    for entry in copied:
+        rule = originals[entry].rule
+        eps = rule.eps if rule.norm == attack.rule.norm else None
+        copy = name if entry == other else f"{name}@{entry.split('@')[1]}"
+        copies[copy] = replace(attack, equal_norm=entry, nominal_eps=eps, family=attack.family or name)
+    return copies
 
 
 def _has_budget(rule: Rule) -> bool:

@@ -26,6 +26,12 @@ from benchmark.runs.tables import RECORDS, TRACES, Writer
 _TRACE_POINTS = 200
 _MOST_WAITING = 32  # finished images that may wait for the disk, each with two floats per value
 
+# The attributes of `engine.Finished` that are columns under their own names.
+_FROM_ENGINE = (
+    *("success", "success_clean", "nonfinite_gradient", "steps", "kept_step", "forwards", "backwards"),
+    *("success_passes", "zero_gradients", "seconds"),
+)
+
 Row = dict[str, Any]
 
 ROWS = "attack: rows"
@@ -151,18 +157,9 @@ def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: T
         **attack_columns,
         **case.columns(),
         **score_target(case.truth, case.target, case.target_valid, classes, background),
-        "success": finished.success,
+        **{name: getattr(finished, name) for name in _FROM_ENGINE},
         "success8": case.success(judge, finished.adv8_preds, attack_columns["targeted"], classes, background),
-        "success_clean": finished.success_clean,
-        "nonfinite_gradient": finished.nonfinite_gradient,
-        "steps": finished.steps,
-        "kept_step": finished.kept_step,
-        "forwards": finished.forwards,
-        "backwards": finished.backwards,
         "passes": finished.forwards + finished.backwards,
-        "success_passes": finished.success_passes,
-        "zero_gradients": finished.zero_gradients,
-        "seconds": finished.seconds,
         **score_perturbation(case.image, finished.adv),
         **{f"adv8_{name}": rounded[name] for name in ("l1", "l2", "linf", "psnr")},
         **scores,

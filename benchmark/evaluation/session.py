@@ -105,10 +105,8 @@ class Session:
         waiting = [name for name, row in rows.items() if row is None]
         if not waiting:
             return
-        target, window = self._plan.target, window_of(self._model, *item["mask"].shape)
         row = next((row for row in rows.values() if row is not None), None)
-        prediction = self._predict(item) if row is None else None
-        case = self._with_perturbed_pixels(make_case(item, target, window=window, prediction=prediction, row=row))
+        case = self._case(item, self._predict(item) if row is None else None, row)
         self._cases[case.id] = case
         self._unfinished[case.id] = len(waiting)
         for name in waiting:
@@ -125,8 +123,7 @@ class Session:
         """
         classes, attackable = None, not any(attack.rule.targeted for attack in self._plan.attacks.values())
         for item in items:
-            window = window_of(self._model, *item["mask"].shape)
-            case = self._with_perturbed_pixels(make_case(item, self._plan.target, window=window))
+            case = self._case(item)
             attackable = attackable or bool(((case.target != case.truth) & case.target_valid).any())
             for name in self.engines:
                 job = self._job(name, case)
@@ -167,7 +164,11 @@ class Session:
         job.check_against(logits[0].cpu())
         return logits
 
-    def _with_perturbed_pixels(self, case: Case) -> Case:
+    def _case(
+        self, item: Mapping[str, Any], prediction: Tensor | None = None, row: Mapping[str, Any] | None = None
+    ) -> Case:
+        window = window_of(self._model, *item["mask"].shape)
+        case = make_case(item, self._plan.target, window=window, prediction=prediction, row=row)
         return with_padding(case, self._model) if self._plan.perturb == "input" else case
 
     def _job(self, name: str, case: Case, eps: float | None = None) -> Job:
@@ -175,9 +176,9 @@ class Session:
         return Job(
             id=case.id,
             image=case.image,
-            labels=case.cropped(case.target if targeted else case.truth),
-            valid=case.cropped(case.target_valid if targeted else case.valid),
-            truth=case.cropped(case.truth),
+            labels=case.window.crop(case.target if targeted else case.truth),
+            valid=case.window.crop(case.target_valid if targeted else case.valid),
+            truth=case.window.crop(case.truth),
             eps=eps,
         )
 

@@ -4,8 +4,8 @@ The target of an image depends on its id and a seed, never on its place in a bat
 of target has a file of its own, which its YAML in `conf/target/` names.
 """
 
-from benchmark.targets.base import Masks, Split, Target, TargetMap
+from benchmark.targets.base import Split, Target, TargetMap
 from benchmark.targets.mask_file import MaskFile
 from benchmark.targets.other_image import OtherImage
 
-__all__ = ["MaskFile", "Masks", "OtherImage", "Split", "Target", "TargetMap"]
+__all__ = ["MaskFile", "OtherImage", "Split", "Target", "TargetMap"]

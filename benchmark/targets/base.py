@@ -14,15 +14,18 @@ from benchmark import metrics
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
 
-Masks = Callable[[str], Tensor]
-"""id -> (H, W) int64, the mask of an image of the attacked split, `VOID` where no class is known."""
-
 
 class Split(NamedTuple):
-    """The images that targets are for: their ids, the mask of each, and the background class, if there is one."""
+    """The images that targets are for.
+
+    Attributes:
+        ids: of all images.
+        masks: id -> (H, W) int64, `VOID` where no class is known.
+        background: the class that is no object, if there is one.
+    """
 
     ids: Sequence[str]
-    masks: Masks
+    masks: Callable[[str], Tensor]
     background: int | None
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmark.targets.base import TargetMap, generator, require
 from benchmark.targets.transformed import Transformed
@@ -43,8 +43,6 @@ class Shifted(Transformed):
             angle = random.uniform(0, 2 * math.pi)
             right = round(self.distance * width * math.cos(angle))
             down = round(self.distance * height * math.sin(angle))
-            moved = torch.full_like(mask, self.background)
-            moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = mask[
-                max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
-            ]
+            # A negative padding crops.
+            moved = F.pad(mask, (right, -right, down, -down), value=self.background)
             yield TargetMap(moved, f"{self.kind}:{right:+d},{down:+d}")

@@ -1,10 +1,7 @@
-"""What an input transform is, and how pixels become a Pillow picture and come back."""
+"""What an input transform is."""
 
 from typing import ClassVar
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
 from benchmark.errors import InputError
@@ -35,15 +32,3 @@ def require(transform: InputTransform, name: str, condition: bool, allowed: str)
     """Raise InputError for the parameter `name` of a transform unless the condition holds."""
     if not condition:
         raise InputError(f"{type(transform).__name__}: {name}={getattr(transform, name):g}: must be {allowed}")
-
-
-def to_picture(pixels: Tensor) -> Image.Image:
-    """(C, H, W) uint8, C = 1 or 3, as a Pillow picture."""
-    planes = pixels.permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(planes[:, :, 0] if planes.shape[2] == 1 else planes)
-
-
-def to_pixels(picture: Image.Image) -> Tensor:
-    """A grey or RGB Pillow picture as (C, H, W) uint8."""
-    planes = np.array(picture)
-    return torch.from_numpy(planes[None] if planes.ndim == 2 else planes.transpose(2, 0, 1).copy())

@@ -5,8 +5,9 @@ from io import BytesIO
 
 from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from benchmark.transforms.base import InputTransform, require, to_picture, to_pixels
+from benchmark.transforms.base import InputTransform, require
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class JPEG(InputTransform):
 
     def __call__(self, pixels: Tensor) -> Tensor:
         file = BytesIO()
-        to_picture(pixels).save(file, format="JPEG", quality=self.quality)
+        to_pil_image(pixels).save(file, format="JPEG", quality=self.quality)
         file.seek(0)
         with JpegImageFile(file) as picture:
-            return to_pixels(picture)
+            return pil_to_tensor(picture)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from PIL import ImageFilter
 from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from benchmark.transforms.base import InputTransform, require, to_picture, to_pixels
+from benchmark.transforms.base import InputTransform, require
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Median(InputTransform):
         require(self, "size", self.size >= 3 and self.size % 2 == 1, "odd and at least 3")
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        return to_pixels(to_picture(pixels).filter(ImageFilter.MedianFilter(self.size)))
+        return pil_to_tensor(to_pil_image(pixels).filter(ImageFilter.MedianFilter(self.size)))
 
     def smooth(self, images: Tensor) -> Tensor:
         """The median in floating point; its gradient goes to the pixel that is the median."""

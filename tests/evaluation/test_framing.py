@@ -112,9 +112,9 @@ def test_the_masks_are_those_of_the_data_where_the_victim_looks(valid_victim: Vi
     padded = with_padding(case, valid_victim)
     assert torch.equal(padded.image, valid_victim.pad(item["image"][None])[0])
     for one, other in ((case.truth, padded.truth), (case.target, padded.target)):
-        assert torch.equal(case.cropped(one), padded.cropped(other))
-        assert case.cropped(one).shape == (SHOWN, SHOWN)
-    assert torch.equal(case.cropped(case.truth), images.mask(item["id"])[2:30, 2:30])
+        assert torch.equal(case.window.crop(one), padded.window.crop(other))
+        assert case.window.crop(one).shape == (SHOWN, SHOWN)
+    assert torch.equal(case.window.crop(case.truth), images.mask(item["id"])[2:30, 2:30])
 
 
 def test_what_may_be_perturbed(valid_victim: Victim, images) -> None:
