@@ -70,7 +70,6 @@ class AdversarialTraining(pl.Callback):
 
     def __init__(self, settings: TrainingAttack, seed: int, background: int | None) -> None:
         self._settings, self._seed, self._background = settings, seed, background
-        self._confusion: MulticlassConfusionMatrix | None = None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Any], batch_idx: int
@@ -78,15 +77,13 @@ class AdversarialTraining(pl.Callback):
         epoch = trainer.current_epoch
         if epoch < self._settings.warmup_epochs:
             return
-        draws = [
-            image_seed(self._seed, f"adversarial_training, epoch {epoch}", image_id) / _SEEDS
-            for image_id in batch["id"]
-        ]
+        name = f"adversarial_training, epoch {epoch}"
+        draws = [image_seed(self._seed, name, image_id) / _SEEDS for image_id in batch["id"]]
         places = [place for place, draw in enumerate(draws) if draw < self._settings.share]
         images = batch["image"]
         if not places or (self._settings.rule.targeted and len(images) == 1):
             return
-        result = self._attack(pl_module, batch, places, f"adversarial_training, epoch {epoch}")
+        result = self._attack(pl_module, batch, places, name)
         # Lightning passes the same dict to the training step.
         batch["image"] = images.index_copy(0, torch.tensor(places, device=images.device), result.adv.to(images))
 
@@ -96,15 +93,8 @@ class AdversarialTraining(pl.Callback):
         self._confusion = counts.to(pl_module.device)
 
     def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Mapping[str, Any],
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: Any, **__: Any
     ) -> None:
-        assert self._confusion is not None
         result = self._attack(pl_module, batch, list(range(len(batch["id"]))), "adversarial_training, validation")
         preds = torch.stack([finished.adv_preds for finished in result.finished]).to(pl_module.device)
         window = window_of(pl_module, *batch["image"].shape[-2:])
@@ -112,7 +102,6 @@ class AdversarialTraining(pl.Callback):
         self._confusion.update(preds, mask.masked_fill(~valid, VOID))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert self._confusion is not None
         pl_module.log(MONITOR, metrics.iou(self._confusion.compute(), self._background).float())
 
     def _attack(

@@ -128,8 +128,7 @@ class Session:
             for name in self.engines:
                 job = self._job(name, case)
                 job.check()
-                if classes is None:
-                    classes = self._logits(job).shape[1]
+                classes = classes or self._logits(job).shape[1]
                 job.check_classes(classes)
         if not attackable:
             raise InputError(
@@ -200,17 +199,14 @@ class Session:
                 yield name, finished, self._ended(name, finished)
 
     def _ended(self, name: str, finished: Finished) -> Case:
+        """The case of an image that an attack has ended on; attacks that take their budget from the result follow."""
         case = self._cases[finished.job.id]
-        self._submit_copies(name, finished, case)
         self._unfinished[case.id] -= 1
         if not self._unfinished[case.id]:
             del self._cases[case.id], self._unfinished[case.id]
-        return case
-
-    def _submit_copies(self, name: str, finished: Finished, case: Case) -> None:
-        """Queue the image for the attacks that take their budget from this result; they come later in `engines`."""
         delta = finished.adv.double() - finished.job.image.double()
         for other, attack in self._plan.attacks.items():
             if attack.equal_norm == name and (other, case.id) not in self._done:
                 eps = float(norms(delta[None], attack.rule.norm))
                 self.engines[other].submit(self._job(other, case, eps))
+        return case

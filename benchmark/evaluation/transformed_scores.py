@@ -34,11 +34,9 @@ class TransformedScores:
             self._clean[case.id] = {
                 f"clean_{name}_iou_truth": self._after(name, case, case.image)["iou_truth"] for name in self._transforms
             }
-        columns = dict(self._clean[case.id])
-        for name in self._transforms:
-            scores = self._after(name, case, adv8)
-            columns |= {f"{name}_{score}": scores[score] for score in ("iou_target", "iou_truth")}
-        return columns
+        scores = {name: self._after(name, case, adv8) for name in self._transforms}
+        columns = {f"{name}_{key}": one[key] for name, one in scores.items() for key in ("iou_target", "iou_truth")}
+        return self._clean[case.id] | columns
 
     def _after(self, name: str, case: Case, image: Tensor) -> Mapping[str, Any]:
         return self._scores(case, EIGHT_BIT.from_levels(self._transforms[name](EIGHT_BIT.to_levels(image))))

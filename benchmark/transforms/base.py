@@ -8,13 +8,10 @@ from benchmark.errors import InputError
 
 
 class InputTransform:
-    """Changes an 8-bit image before a model sees it: (C, H, W) uint8 -> (C, H, W) uint8.
-
-    Attributes:
-        name: the transform's name in `victim.transform`.
-    """
+    """Changes an 8-bit image before a model sees it: (C, H, W) uint8, C = 1 or 3, -> (C, H, W) uint8."""
 
     name: ClassVar[str]
+    """The transform's name in `victim.transform`."""
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return the image that the model sees instead of `pixels`."""

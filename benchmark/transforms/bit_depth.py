@@ -10,7 +10,7 @@ from benchmark.transforms.base import InputTransform, require
 
 @dataclass(frozen=True)
 class BitDepth(InputTransform):
-    """Rounds each value to the nearest of 2^bits evenly spaced levels; (C, H, W) uint8 -> (C, H, W) uint8.
+    """Rounds each value to the nearest of 2^bits evenly spaced levels.
 
     Args:
         bits: 1 to 8 per channel; 8 changes nothing.

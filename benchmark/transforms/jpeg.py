@@ -12,7 +12,7 @@ from benchmark.transforms.base import InputTransform, require
 
 @dataclass(frozen=True)
 class JPEG(InputTransform):
-    """Compresses an image as a JPEG file and decodes it; (C, H, W) uint8 -> (C, H, W) uint8, C = 1 or 3.
+    """Compresses an image as a JPEG file and decodes it.
 
     Args:
         quality: 1 to 100, on libjpeg's scale. Colour has half the resolution each way (4:2:0, Pillow's default).

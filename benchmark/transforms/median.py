@@ -14,8 +14,6 @@ from benchmark.transforms.base import InputTransform, require
 class Median(InputTransform):
     """Replaces each pixel by the median of its square neighbourhood, channel by channel; the border is replicated.
 
-    (C, H, W) uint8 -> (C, H, W) uint8, C = 1 or 3.
-
     Args:
         size: side of the neighbourhood in pixels, odd, at least 3.
     """

@@ -14,8 +14,6 @@ from benchmark.transforms.base import InputTransform, require
 class Resize(InputTransform):
     """Shrinks an image and enlarges it again, both bilinearly; shrinking is antialiased.
 
-    (C, H, W) uint8 -> (C, H, W) uint8, C = 1 or 3.
-
     Args:
         scale: factor of height and width, above 0 and below 1; a side keeps at least one pixel.
     """

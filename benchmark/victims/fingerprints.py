@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.images.image_files import file_sha256
 from benchmark.victims.task import Victim
 
 
 def checkpoint_sha256(path: str | Path) -> str:
     """SHA-256 of the file, in hexadecimal. Raises InputError if it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(Path(path))
     except OSError as error:
         raise InputError(f"cannot read checkpoint {path}: {error.strerror}; check victim.ckpt") from error
 
