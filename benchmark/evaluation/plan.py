@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -88,6 +88,8 @@ class Plan:
         if not 0 <= self.seed < _SEEDS:
             limit = "at least 0" if self.seed < 0 else f"less than {_SEEDS}"
             raise InputError(f"seed={self.seed}: must be {limit}")
+        if self.perturb not in get_args(Perturb):
+            raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
