@@ -49,23 +49,23 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
     from benchmark.past_runs.open import open_run
     from benchmark.past_runs.overrides import override_mismatches
     from benchmark.past_runs.victim import find_victim
-    from benchmark.verify.recorded import recorded_run
+    from benchmark.verify.recorded import recorded_code
     from benchmark.verify.verification import Verification
     from benchmark.victims.loading import OwnNetworkError
 
     past_run = open_run(folder, data_root)
-    recorded, notes = recorded_run(past_run)
+    code = recorded_code(past_run)
     try:
         attacked = find_victim(past_run, ckpt, factory)
     except OwnNetworkError as error:
         raise InputError(f"{error}; give --factory MODULE:FUNCTION, which makes it and takes no arguments") from error
     if changed := changed_packages(past_run.environment):
-        notes.append(f"was made with other versions: {'; '.join(changed)}")
-    for note in notes:
+        code.notes.append(f"was made with other versions: {'; '.join(changed)}")
+    for note in code.notes:
         print(f"note: {folder}: {note}", file=sys.stderr)
     if attacked.victim is not None:
         attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
-    verification = Verification(recorded, attacked.victim, attacked.name)
+    verification = Verification(past_run, code, attacked.victim, attacked.name)
     overridden = override_mismatches(past_run.config, past_run.environment, past_run.moved)
     mismatches = [*overridden, *attacked.mismatches]
     rows = len(past_run.rows)

@@ -1,22 +1,28 @@
 """Instantiating what the configuration of a past run names: only the benchmark's own code, chosen by section."""
 
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from benchmark.attacks.base import Rule
 from benchmark.config.build import build_data, instantiate
+from benchmark.criterion import Criterion
+from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
+from benchmark.targets import Target
+from benchmark.transforms import InputTransform
 
-# The package that the code of a section has to come from.
-_PACKAGES = {
-    "data": "benchmark.data.",
-    "target": "benchmark.targets.",
-    "judge": "benchmark.criterion.",
-    "attacks": "benchmark.attacks.",
-    "defences": "benchmark.transforms.",
+# Section -> the package that its code has to come from, and the class that its object has to have.
+_ALLOWED: dict[str, tuple[str, Any]] = {
+    "data": ("benchmark.data", SegmentationData),
+    "target": ("benchmark.targets", Target),
+    "judge": ("benchmark.criterion", Criterion),
+    "attacks": ("benchmark.attacks", Rule),
+    "defences": ("benchmark.transforms", InputTransform),
 }
 
 
@@ -32,55 +38,45 @@ def make_past(path: Path, node: DictConfig, key: str) -> Any:
         InputError: the node cannot be instantiated, or makes an object of another kind.
     """
     section = key.split(".")[0]
-    targets = _targets(OmegaConf.to_container(node)) if isinstance(node, DictConfig) else []
+    package, kind = _ALLOWED[section]
+    targets = list(_targets(OmegaConf.to_container(node))) if isinstance(node, DictConfig) else []
     if not targets:
         raise InputError(f"{path}: {key}._target_ is missing; restore it")
     # The name is checked before anything is imported; then the object, because a module may import foreign code.
-    named = all(str(target).startswith(_PACKAGES[section]) for target in targets)
-    if not named or not all(_module(_callable(path, key, name)).startswith(_PACKAGES[section]) for name in targets):
+    named = all(str(target).startswith(f"{package}.") for target in targets)
+    if not named or not all(_module_of(path, key, name).startswith(f"{package}.") for name in targets):
         raise ForeignCodeError(
-            f"{path}: {key}._target_={', '.join(map(str, targets))}: only code of {_PACKAGES[section].rstrip('.')} is "
-            "run from a run's folder; restore it"
+            f"{path}: {key}._target_={', '.join(map(str, targets))}: only code of {package} is run from a run's "
+            "folder; restore it"
         )
     try:
-        made = build_data(node) if section == "data" else instantiate(node, key)
+        instance = build_data(node) if section == "data" else instantiate(node, key)
     except (InputError, HydraException) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from error
-    kind = _kinds()[section]
-    if not isinstance(made, kind):
+    if not isinstance(instance, kind):
         raise InputError(
-            f"{path}: {key}._target_={targets[0]}: makes a {type(made).__name__}, no {kind.__name__}; restore it"
+            f"{path}: {key}._target_={targets[0]}: makes a {type(instance).__name__}, no {kind.__name__}; restore it"
         )
-    return made
+    return instance
 
 
-def _callable(path: Path, key: str, name: str) -> Any:
+def _module_of(path: Path, key: str, name: str) -> str:
+    """The module that defines a class or function, with a dot at its end."""
     try:
         resolved = pkgutil.resolve_name(name)  # hydra's own function logs names that it cannot resolve
     except (ImportError, ValueError, AttributeError):
         resolved = None
     if not callable(resolved):
         raise InputError(f"{path}: {key}._target_={name}: is no class or function there is; restore it")
-    return resolved
+    return f"{getattr(resolved, '__module__', None)}."
 
 
-def _module(function: Any) -> str:
-    return f"{getattr(function, '__module__', None)}."
-
-
-def _kinds() -> dict[str, Any]:
-    from benchmark.attacks.base import Rule
-    from benchmark.criterion import Criterion
-    from benchmark.data.datamodule import SegmentationData
-    from benchmark.targets import Target
-    from benchmark.transforms import InputTransform
-
-    return {"data": SegmentationData, "target": Target, "judge": Criterion, "attacks": Rule, "defences": InputTransform}
-
-
-def _targets(node: Any) -> list[Any]:
+def _targets(node: Any) -> Iterator[Any]:
     """All `_target_` of a section, at any depth."""
     if isinstance(node, dict):
-        own = [node["_target_"]] if "_target_" in node else []
-        return own + [target for value in node.values() for target in _targets(value)]
-    return [target for value in node for target in _targets(value)] if isinstance(node, list) else []
+        if "_target_" in node:
+            yield node["_target_"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for value in node:
+            yield from _targets(value)

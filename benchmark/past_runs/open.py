@@ -41,7 +41,11 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
         InputError: no such run, or one whose files cannot be read.
     """
     run = RunFolder(folder)
-    rows = _rows(run)
+    if not run.path.is_dir():
+        raise InputError(f"{run.path}: no such folder; give the folder of a run")
+    rows = tables.read(run.path).to_pylist()
+    if not rows:
+        raise InputError(f"{run.path}: has no rows; give a run that has attacked images")
     config = run.config()
     if reason := _wrong(config):
         raise InputError(f"{run.config_file}: is not the configuration of a run ({reason}); restore it")
@@ -59,15 +63,6 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
         moved=data_root is not None,
         **{section: make_past(run.config_file, OmegaConf.create(config[section]), section) for section in _MADE},
     )
-
-
-def _rows(run: RunFolder) -> list[dict[str, Any]]:
-    if not run.path.is_dir():
-        raise InputError(f"{run.path}: no such folder; give the folder of a run")
-    rows: list[dict[str, Any]] = tables.read(run.path).to_pylist()
-    if not rows:
-        raise InputError(f"{run.path}: has no rows; give a run that has attacked images")
-    return rows
 
 
 def _wrong(config: dict[str, Any]) -> str | None:

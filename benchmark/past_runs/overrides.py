@@ -28,38 +28,26 @@ def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any
         return
     overrides: dict[str, Override] = {}
     for text in map(str, recorded):
-        override = _parsed(text)
-        if override is None:
+        try:
+            override = parse(text)
+        except InputError:
+            override = None
+        if override is None or override.sweep:
             yield _mismatch(f"{text!r} cannot stand on a command line")
         elif not override.delete and "${" not in text and not (moved and override.key == "data.root"):
             overrides[override.key] = override
     cfg = OmegaConf.create(dict(config))
+    absent = object()  # None is a value
     for key, override in overrides.items():
-        node = OmegaConf.select(cfg, key, default=_Absent)
-        if node is _Absent or (isinstance(node, DictConfig) and not isinstance(override.value, dict)):
+        node = OmegaConf.select(cfg, key, default=absent)
+        if node is absent or (isinstance(node, DictConfig) and not isinstance(override.value, dict)):
             continue
         configured = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
-        given = _plain(override.value)
+        # A configuration holds the value as plain lists and mappings.
+        given = OmegaConf.to_object(OmegaConf.create({"value": override.value}))["value"]  # type: ignore[index, call-overload]
         if not same(given, configured) and given != configured:
             yield _mismatch(f"{override.text} was given, {layout.CONFIG} says {configured!r}")
 
 
 def _mismatch(what: str) -> Mismatch:
     return Mismatch(layout.ENVIRONMENT, what, column="overrides")
-
-
-def _parsed(text: str) -> Override | None:
-    try:
-        override = parse(text)
-    except InputError:
-        return None
-    return None if override.sweep else override
-
-
-def _plain(value: Any) -> Any:
-    """The value as a configuration would hold it."""
-    return OmegaConf.to_container(OmegaConf.create({"value": value}))["value"]  # type: ignore[index, call-overload]
-
-
-class _Absent:
-    """Stands for a key that is not there, because None is a value."""

@@ -69,19 +69,13 @@ class PastRun:
         return self.environment.get("weights_sha256")
 
     @property
-    def batch_size(self) -> int:
-        """How many images to predict at once: as many as the run attacked at once."""
-        slots: int = self.config["engine"]["slots"]
-        return slots
-
-    @property
     def quantizer(self) -> Quantizer:
         """The grey levels of the run's image files."""
         return Quantizer(self.data.bits)
 
     def check(self) -> None:
         """Raise InputError, naming the first mismatch, unless data, targets, judge and pictures fit the rows."""
-        for mismatch in self._mismatches():
+        if mismatch := next(self._mismatches(), None):
             raise InputError(f"{self.folder}: {mismatch}; {mismatch.cure}")
 
     def _mismatches(self) -> Iterator[Mismatch]:
@@ -102,10 +96,8 @@ class PastRun:
                 what = f"has {len(ids)} images of {name} now, other ones than the {len(recorded)} recorded"
                 yield Mismatch(layout.SPLITS, what, _RESTORE_DATA, split)
         if (fingerprint := self.data.fingerprint()) != self.fingerprint:
-            what = (
-                f"the files or settings of data set {name} have changed (fingerprint {fingerprint[:12]}, "
-                f"recorded {self.fingerprint[:12]})"
-            )
+            hashes = f"fingerprint {fingerprint[:12]}, recorded {self.fingerprint[:12]}"
+            what = f"the files or settings of data set {name} have changed ({hashes})"
             yield Mismatch(layout.ENVIRONMENT, what, _RESTORE_DATA, "data_fingerprint")
         known = set(self.data.test_ids())
         for row in self.rows:

@@ -1,8 +1,7 @@
 """Finding the model that a past run attacked, and comparing it with what the run recorded of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch
@@ -13,7 +12,7 @@ from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
 from benchmark.victims.loading import OwnNetworkError, build_victim, load_victim, split_keys
 from benchmark.victims.task import Victim
 
-_PREPROCESSING = ("head", "mean", "std", "stride")  # how the configuration says to use a network of one's own
+_PREPROCESSING = ("head", "mean", "std", "stride")  # how to use a network of the user's own
 _CURE = "give the checkpoint that the run attacked"
 _NO_CHECKPOINT = "give the checkpoint that it attacked, verify --ckpt PATH or transfer --victims PATH"
 
@@ -23,7 +22,7 @@ class FoundVictim(NamedTuple):
 
     Attributes:
         victim: in eval mode on the CPU; None if its checkpoint cannot be loaded.
-        name: what rows call it; None if that cannot be told.
+        name: what rows call it; None if its checkpoint cannot be loaded.
         checkpoint: where it was loaded from; None if a factory made it.
         weights_sha256: as `victim_sha256` gives it.
         mismatches: how it differs from the recorded one.
@@ -62,18 +61,17 @@ def find_victim(past_run: PastRun, checkpoint: Path | None = None, factory: str 
         raise OwnNetworkError(f"{past_run.folder}: attacked a network of your own, {config['factory']}")
     if config.get("factory") is None and factory is not None:
         raise InputError(f"--factory {factory}: {past_run.folder} attacked no network of your own; leave it out")
-    checkpoints = _checkpoints(past_run) if checkpoint is None else [checkpoint]
+    checkpoints: list[Path | None] = [*_checkpoints(past_run)] if checkpoint is None else [checkpoint]
     if not checkpoints and factory is None:
         given = f" or at {config['ckpt']}" if config.get("ckpt") is not None else ""
         file = past_run.run.best_checkpoint.relative_to(past_run.folder)
         raise InputError(f"{past_run.folder}: has no {file}{given}; {_NO_CHECKPOINT}")
-    loaded: list[FoundVictim] = []
-    paths: list[Path | None] = [*checkpoints] or [None]
-    for path in paths:
-        loaded.append(_load(past_run, path, factory))
-        if loaded[-1].weights_sha256 == past_run.weights_sha256:
-            return loaded[-1]
-    return loaded[0]
+    candidates: list[FoundVictim] = []
+    for path in checkpoints or [None]:
+        candidates.append(_load(past_run, path, factory))
+        if candidates[-1].weights_sha256 == past_run.weights_sha256:
+            return candidates[-1]
+    return candidates[0]
 
 
 def _checkpoints(past_run: PastRun) -> list[Path]:
@@ -84,9 +82,14 @@ def _checkpoints(past_run: PastRun) -> list[Path]:
 
 
 def _load(past_run: PastRun, checkpoint: Path | None, factory: str | None) -> FoundVictim:
-    mismatches = [] if checkpoint is None else list(_file_mismatches(past_run, checkpoint))
+    mismatches = []
+    if checkpoint is not None:
+        sha256, recorded = checkpoint_sha256(checkpoint), past_run.environment.get("checkpoint_sha256")
+        if sha256 != recorded:
+            what = f"{layout.ENVIRONMENT} says {recorded}, that of {checkpoint} is {sha256}"
+            mismatches.append(Mismatch("checkpoint", what, _CURE, "checkpoint_sha256"))
     try:
-        victim = _made(past_run, factory) if checkpoint is None else _loaded(past_run, checkpoint, factory)
+        victim = _build(past_run, checkpoint, factory)
     except InputError as error:
         if isinstance(error, OwnNetworkError) or not mismatches:
             raise
@@ -96,39 +99,24 @@ def _load(past_run: PastRun, checkpoint: Path | None, factory: str | None) -> Fo
     if weights != recorded:
         what = f"{layout.ENVIRONMENT} says {recorded}, those of {checkpoint or factory} are {weights}"
         mismatches.append(Mismatch("checkpoint", what, _CURE, "weights_sha256"))
-    own = past_run.config["victim"].get("factory")
-    name = victim.label if own is None else f"{own}{victim.deployment.label()}"
+    recorded_factory = past_run.config["victim"].get("factory")
+    name = victim.label if recorded_factory is None else f"{recorded_factory}{victim.deployment.label()}"
     return FoundVictim(victim, name, checkpoint, weights, mismatches)
 
 
-def _file_mismatches(past_run: PastRun, checkpoint: Path) -> Iterator[Mismatch]:
-    sha256, recorded = checkpoint_sha256(checkpoint), past_run.environment.get("checkpoint_sha256")
-    if sha256 != recorded:
-        what = f"{layout.ENVIRONMENT} says {recorded}, that of {checkpoint} is {sha256}"
-        yield Mismatch("checkpoint", what, _CURE, "checkpoint_sha256")
-
-
-def _loaded(past_run: PastRun, checkpoint: Path, factory: str | None) -> Victim:
-    data = past_run.data
-    return load_victim(
-        checkpoint,
-        classes=data.classes,
-        channels=data.channels,
-        deployment=split_keys(past_run.config["victim"]).deployment,
-        **({} if factory is None else {"factory": factory}),
-    )
-
-
-def _made(past_run: PastRun, factory: str | None) -> Victim:
+def _build(past_run: PastRun, checkpoint: Path | None, factory: str | None) -> Victim:
+    """From the checkpoint, or from the factory alone where there is none."""
     config, data = past_run.config["victim"], past_run.data
-    victim = build_victim(
+    deployment = split_keys(config).deployment
+    keys: dict[str, Any] = {} if factory is None else {"factory": factory}
+    if checkpoint is not None:
+        return load_victim(checkpoint, classes=data.classes, channels=data.channels, deployment=deployment, **keys)
+    keys |= {key: config.get(key) for key in _PREPROCESSING} | deployment
+    return build_victim(
         classes=data.classes,
         background=data.background,
         channels=data.channels,
-        factory=factory,
         architecture="python",
         encoder=None,
-        **{key: config.get(key) for key in _PREPROCESSING},
-        **split_keys(config).deployment,
-    )
-    return victim.eval()
+        **keys,
+    ).eval()

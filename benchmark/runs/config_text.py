@@ -4,24 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-SECTIONS = frozenset(
-    {
-        *(
-            "seed",
-            "data",
-            "victim",
-            "attacks",
-            "budgets",
-            "target",
-            "judge",
-            "perturb",
-            "defences",
-            "engine",
-            "sharding",
-        ),
-        *("training", "adversarial_training", "trainer", "loggers", "run"),
-    }
-)
+SECTIONS = frozenset((
+    "seed", "data", "victim", "attacks", "budgets", "target", "judge", "perturb", "defences", "engine", "sharding",
+    "training", "adversarial_training", "trainer", "loggers", "run",
+))  # fmt: skip
 """The sections that the configuration of a run may have; a file with any other section is refused."""
 
 _DEEPEST = 32  # sections within sections

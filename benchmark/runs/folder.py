@@ -19,23 +19,14 @@ _LARGEST_JSON = 2**28  # bytes; the splits of a million images take less
 class RunFolder:
     """Where a run keeps its files, and what they say.
 
-    Paths are given whether or not the files are there:
-
-    - `config_file`, `environment_file`, `splits_file`, `summary_file`, `metrics_file`
-    - `checkpoints`, `best_checkpoint`, `last_checkpoint`
-    - `picture("clean" | "truth" | "target" | "prediction", image_id)`, `adversarial(attack, image_id)`,
-      `prediction(attack, image_id)`
-    - `report_file`, `comparison_file`, `curves_file`, `montage_files(attacks)`, `transfer_report_file`, `wandb`
-
-    Contents: `config()`, `environment()`, `splits()`, `summary()` read; `begin()`, `update_environment()` and
-    `write_summary()` write, each file whole or not at all. Rows are read and written by `benchmark.runs.tables`, which
-    takes `path`.
+    Paths are given whether or not the files are there. Every file is written whole or not at all. Rows are read and
+    written by `benchmark.runs.tables`, which takes `path`.
 
     The folder may come from a stranger. Files that are too large, sections that are unknown, and YAML that expands
     itself are refused. Nothing that a file names is imported or executed. Of OmegaConf's interpolations only
     `${of255:NUMBER}`, `${stamp:}` and references to plain values, such as `${seed}`, are resolved.
 
-    Every method that reads raises InputError, in one line, for a file that is missing or cannot be used.
+    Every method that reads raises InputError for a file that is missing or cannot be used.
 
     Args:
         path: the folder; it need not exist.
@@ -134,9 +125,7 @@ class RunFolder:
         """splits.json: split -> ids of its images."""
         splits = self._json(self.splits_file)
         if not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in splits.values()):
-            raise InputError(
-                f"{self.splits_file}: does not hold a list of ids for each split; restore what the run wrote"
-            )
+            raise _unusable(self.splits_file, "does not hold a list of ids for each split")
         return splits
 
     def summary(self) -> dict[str, Any]:
@@ -150,7 +139,7 @@ class RunFolder:
         except (ValueError, RecursionError) as error:
             raise _unreadable(file, error) from error
         if not isinstance(document, dict):
-            raise InputError(f"{file}: does not hold names and values; restore what the run wrote")
+            raise _unusable(file, "does not hold names and values")
         return document
 
     def _text(self, file: Path, largest: int) -> str:
@@ -162,7 +151,7 @@ class RunFolder:
             with file.open("rb") as opened:
                 content = opened.read(largest + 1)
             if len(content) > largest:
-                raise InputError(f"{file}: is larger than {largest} bytes; restore what the run wrote")
+                raise _unusable(file, f"is larger than {largest} bytes")
             return content.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(file, error) from error
@@ -170,4 +159,8 @@ class RunFolder:
 
 def _unreadable(file: Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return InputError(f"{file}: cannot be read ({reason}); restore what the run wrote")
+    return _unusable(file, f"cannot be read ({reason})")
+
+
+def _unusable(file: Path, reason: str) -> InputError:
+    return InputError(f"{file}: {reason}; restore what the run wrote")

@@ -8,31 +8,29 @@ PREDICTIONS = ("clean", "adv", "adv8")
 NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l1", "adv8_l2", "adv8_linf", "adv8_psnr")
 """How visible the perturbation is: of the float32 result, and of the 8-bit file where rounding can matter."""
 
-_SCORES = [(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in (
-    "iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth",
-)]  # fmt: skip
+_SCORES = ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")
+
+
+def _columns(kind: pa.DataType, *names: str) -> list[pa.Field]:
+    return [pa.field(name, kind) for name in names]
+
 
 SCHEMA = pa.schema(
     [
-        *[
-            (name, pa.string())
-            for name in ("run", "attack", "family", "victim", "data", "split", "id", "group", "target", "judge")
-        ],
-        *[(name, pa.string()) for name in ("norm", "equal_norm")],
-        ("eps", pa.float64()),
-        ("targeted", pa.bool_()),
-        *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
-        *[(name, pa.int64()) for name in ("target_draw", "target_draws", "target_pixels")],
-        ("target_too_close", pa.bool_()),
-        ("iou_target_truth", pa.float64()),
-        *[(name, pa.bool_()) for name in ("success", "success8", "success_clean", "nonfinite_gradient")],
-        *[(name, pa.int64()) for name in ("steps", "kept_step", "forwards", "backwards", "passes", "success_passes")],
-        ("zero_gradients", pa.int64()),
-        ("seconds", pa.float64()),
-        *[(name, pa.float64()) for name in NORMS],
-        *_SCORES,
-        *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
-        ("adv8_sha256", pa.string()),
+        *_columns(pa.string(), "run", "attack", "family", "victim", "data", "split", "id", "group", "target", "judge"),
+        *_columns(pa.string(), "norm", "equal_norm"),
+        *_columns(pa.float64(), "eps"),
+        *_columns(pa.bool_(), "targeted"),
+        *_columns(pa.int64(), "seed", "height", "width", "classes", "background", "valid_pixels"),
+        *_columns(pa.int64(), "target_draw", "target_draws", "target_pixels"),
+        *_columns(pa.bool_(), "target_too_close"),
+        *_columns(pa.float64(), "iou_target_truth"),
+        *_columns(pa.bool_(), "success", "success8", "success_clean", "nonfinite_gradient"),
+        *_columns(pa.int64(), "steps", "kept_step", "forwards", "backwards", "passes", "success_passes"),
+        *_columns(pa.int64(), "zero_gradients"),
+        *_columns(pa.float64(), "seconds", *NORMS, *(f"{p}_{score}" for p in PREDICTIONS for score in _SCORES)),
+        *_columns(pa.list_(pa.int64()), *(f"{p}_confusion_truth" for p in PREDICTIONS)),
+        *_columns(pa.string(), "adv8_sha256"),
     ]
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
@@ -50,10 +48,9 @@ saved file, in hexadecimal."""
 
 TRACE_SCHEMA = pa.schema(
     [
-        ("attack", pa.string()),
-        ("id", pa.string()),
-        ("step", pa.int64()),
-        *[(name, pa.float64()) for name in ("iou", "pixel_acc", "l2", "linf", "loss")],
+        *_columns(pa.string(), "attack", "id"),
+        *_columns(pa.int64(), "step"),
+        *_columns(pa.float64(), "iou", "pixel_acc", "l2", "linf", "loss"),
     ]
 )
 """One row per image and kept step; iou and pixel_acc are to the labels the rule was given. What a rule reports of its

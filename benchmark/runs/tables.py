@@ -1,10 +1,10 @@
-"""One image, one record: the row schema, and tables that survive a kill.
+"""Tables of rows that survive a kill.
 
-While a run is going on each finished image is a small Parquet file of its own, written under a temporary name and
-renamed when whole, because a single growing Parquet file is unreadable until it is closed. At the end the parts are
-merged into one file. Readers always see merged rows and parts together, each row once.
+During a run each finished image is a small Parquet file, because a single growing Parquet file is unreadable until it
+is closed. At the end these parts are merged into one file. Readers see merged rows and parts together, each row once.
 """
 
+import itertools
 import re
 import secrets
 from collections import Counter
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,8 +21,6 @@ from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.runs import layout
 from benchmark.runs.schema import SCHEMA, TRACE_SCHEMA
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,16 @@ class Table:
     def read(self, run: Path) -> pa.Table:
         """Merged rows and parts, each key once, sorted by key. Raises InputError if the run has no such table."""
         table = pa.concat_tables(self._tables(run))
-        keys = list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
-        if any(None in key for key in keys):
-            raise InputError(f"{run}: a row of its table {self.name} has no {' or no '.join(self.key)}; restore it")
-        first: dict[tuple[Any, ...], int] = {}
-        for index, key in enumerate(keys):
-            first.setdefault(key, index)
-        return table.take(pa.array([first[key] for key in sorted(first)], pa.int64()))
+        index: dict[tuple[Any, ...], int] = {}
+        for number, key in enumerate(self._keys(table)):
+            if None in key:
+                raise InputError(f"{run}: a row of its table {self.name} has no {' or no '.join(self.key)}; restore it")
+            index.setdefault(key, number)
+        return table.take(pa.array([index[key] for key in sorted(index)], pa.int64()))
+
+    def keys(self, run: Path) -> set[tuple[Any, ...]]:
+        """The keys of all rows; empty if there is no such table."""
+        return set(self._keys(self.read(run))) if self.exists(run) else set()
 
     def repeated(self, run: Path) -> list[tuple[Any, ...]]:
         """Keys that a file of the run holds twice, or that its files hold with different values; sorted.
@@ -70,50 +71,37 @@ class Table:
         The same row in two files is what an interrupted `merge` leaves.
         """
         seen: dict[tuple[Any, ...], str] = {}
-        found = set()
+        repeated = set()
         for table in self._tables(run):
-            keys = list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
-            found |= {key for key, times in Counter(keys).items() if times > 1}
+            keys = self._keys(table)
+            repeated |= {key for key, times in Counter(keys).items() if times > 1}
             values = dict(zip(keys, map(repr, table.to_pylist()), strict=True))  # NaN does not equal itself
-            found |= {key for key in keys if seen.get(key, values[key]) != values[key]}
+            repeated |= {key for key in keys if seen.get(key, values[key]) != values[key]}
             seen |= values
-        return sorted(found, key=str)
+        return sorted(repeated, key=str)
+
+    def _keys(self, table: pa.Table) -> list[tuple[Any, ...]]:
+        return list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
 
     def _tables(self, run: Path) -> list[pa.Table]:
-        def read_all(files: list[Path]) -> list[pa.Table]:
-            names = {path: _read(path, pq.read_schema).names for path in files}
-            for path in files:
-                if missing := sorted(set(self.schema.names) - set(names[path])):
-                    raise InputError(f"{path}: has no column {missing[0]}; restore it or remove it to go on")
-            schema = self.schema_with(name for path in files for name in names[path])
-            return [_read(path, partial(_read_table, schema=schema)) for path in files]
-
-        return self._of_files(run, read_all)
-
-    def _of_files(self, run: Path, reader: Callable[[list[Path]], T]) -> T:
-        try:
-            return reader(self._files(run))
-        except FileNotFoundError:
-            # Another process has merged the parts listed a moment ago; its file was there before they went.
-            return self._of_files(run, reader)
-
-    def _files(self, run: Path) -> list[Path]:
-        # In this order: a part that goes while this runs is missed by its own reading, never by the listing.
+        """The contents of each file, all with the same columns."""
+        # In this order: parts may be merged between the two lines, and then the merged file has their rows.
         files = self.parts(run)
-        if self.merged(run).exists():
-            files.insert(0, self.merged(run))
+        files = [path for path in [self.merged(run)] if path.exists()] + files
         if not files:
             raise InputError(
                 f"{run}: no {self.merged(run).name} and no {self.name}/{layout.PARTS}; is this a run's folder?"
             )
-        return files
-
-    def keys(self, run: Path) -> set[tuple[Any, ...]]:
-        """The keys of all rows; empty if there is no such table."""
-        if not self.exists(run):
-            return set()
-        table = self.read(run)
-        return set(zip(*(table[column].to_pylist() for column in self.key), strict=True))
+        try:
+            names = {path: _read(path, pq.read_schema).names for path in files}
+            for path in files:
+                if missing := sorted(set(self.schema.names) - set(names[path])):
+                    raise InputError(f"{path}: has no column {missing[0]}; restore it or remove it to go on")
+            schema = self.schema_with(itertools.chain(*names.values()))
+            return [_read(path, partial(_read_table, schema=schema)) for path in files]
+        except FileNotFoundError:
+            # Another process has merged the parts listed a moment ago; its file was there before they went.
+            return self._tables(run)
 
     def merge(self, run: Path) -> Path:
         """Write all rows into one file, then delete the parts; a kill at any moment loses nothing."""
@@ -166,8 +154,8 @@ def drop_traces_without_row(run: Path) -> None:
     """Remove the traces of images that were interrupted between trace and row, before they are attacked again."""
     known = RECORDS.keys(run)
     for part in TRACES.parts(run):
-        found = _read(part, partial(pq.read_table, columns=["attack", "id"])).to_pylist()
-        if not {(row["attack"], row["id"]) for row in found} <= known:
+        rows = _read(part, partial(pq.read_table, columns=["attack", "id"])).to_pylist()
+        if not {(row["attack"], row["id"]) for row in rows} <= known:
             part.unlink()
 
 
@@ -181,7 +169,7 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
 
 def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
     table = pq.read_table(path, schema=schema)
-    table.validate(full=True)  # damaged text is else only found when it is used
+    table.validate(full=True)  # else damaged text is noticed only when it is used
     return table
 
 

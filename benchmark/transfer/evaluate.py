@@ -1,4 +1,4 @@
-"""From a run's saved pictures and other models to rows."""
+"""Rows from the saved pictures of a run and from other models."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,26 +17,26 @@ from benchmark.images.image_files import load_picture
 from benchmark.images.output_window import window_of
 from benchmark.images.quantisation import Quantizer
 from benchmark.past_runs.past_run import PastRun
-from benchmark.runs.folder import RunFolder
+from benchmark.results.transfer_matrix import PREDICTIONS
 from benchmark.runs.tables import group_rows
 from benchmark.transfer.models import Model
 from benchmark.transfer.noise_control import noise_like
-from benchmark.victims.task import Victim
 
-_KEPT = (
+# Columns of the run's rows that are copied, and those that are copied under the prefix source_.
+_COPIED = (
     *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "id", "group", "target", "judge"),
     *("seed", "height", "width", "classes", "background", "valid_pixels"),
 )
-_SOURCES_OWN = ("success8", "success_clean", "adv8_iou_target", "adv8_iou_truth")
+_OF_SOURCE = ("success8", "success_clean", "adv8_iou_target", "adv8_iou_truth")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One run's pictures before several models.
+    """The pictures of one run, evaluated on several models.
 
     Attributes:
         run: name of the evaluation, in rows.
-        source: the run, checked.
+        past_run: the run, checked.
         source_victim: what rows call its model.
         models: what rows call them -> models on the device that predicts.
     """
@@ -47,40 +47,38 @@ class Evaluation:
     models: Mapping[str, Model]
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
-        """Rows of `report.transfer.TRANSFER_SCHEMA`, a batch of pictures and a model at a time.
+        """Rows of `results.transfer_matrix.TRANSFER_SCHEMA`, a batch of pictures and a model at a time.
 
         Raises:
             InputError: a picture that is not the one its row was measured on.
         """
         by_id = group_rows(self.past_run.rows, "id")
-        ids = sorted(by_id)
+        ids, at_once = sorted(by_id), self.past_run.config["engine"]["slots"]  # as the run attacked them
         with ExitStack() as stack:
             for model in self.models.values():
                 stack.enter_context(frozen(model.victim, torch.float32))
             networks = {label: AttackedModel(model.victim, 32) for label, model in self.models.items()}
-            for start in range(0, len(ids), self.past_run.batch_size):
-                cases = list(self.past_run.cases(ids[start : start + self.past_run.batch_size]))
+            for start in range(0, len(ids), at_once):
+                cases = list(self.past_run.cases(ids[start : start + at_once]))
                 yield from self._batch(cases, [row for case in cases for row in by_id[case.id]], networks)
 
     def _batch(
         self, cases: Sequence[Case], rows: Sequence[Mapping[str, Any]], networks: Mapping[str, AttackedModel]
     ) -> Iterator[list[dict[str, Any]]]:
         images = torch.stack([case.image for case in cases])
-        victims = {label: model.victim for label, model in self.models.items()}
-        clean = {label: _predict(victims[label], network, images) for label, network in networks.items()}
+        clean = {label: _predict(network, images) for label, network in networks.items()}
         place = {case.id: index for index, case in enumerate(cases)}
         for members in group_rows(rows, "attack").values():
-            chosen = [place[row["id"]] for row in members]
-            shown = [cases[index] for index in chosen]
-            files = torch.stack([self._picture(row, case) for row, case in zip(members, shown, strict=True)])
-            noise = _control(members, files, images[chosen], self.past_run.quantizer)
+            indices = [place[row["id"]] for row in members]
+            attacked = [cases[index] for index in indices]
+            files = torch.stack([self._picture(row, case) for row, case in zip(members, attacked, strict=True)])
+            noise = _control(members, files, images[indices], self.past_run.quantizer)
             for label, network in networks.items():
-                seen = (_predict(victims[label], network, shown_as) for shown_as in (files, noise))
-                preds = (clean[label][chosen], *seen)
-                yield [self._row(label, *parts) for parts in zip(members, shown, files, noise, *preds, strict=True)]
+                preds = (clean[label][indices], _predict(network, files), _predict(network, noise))
+                yield [self._row(label, *parts) for parts in zip(members, attacked, files, noise, *preds, strict=True)]
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
-        path = RunFolder(self.past_run.folder).adversarial(row["attack"], row["id"])
+        path = self.past_run.run.adversarial(row["attack"], row["id"])
         picture = load_picture(path)
         if picture.shape != case.image.shape or abs(_norm(picture - case.image, 2) - row["adv8_l2"]) > 1e-4:
             raise InputError(
@@ -93,17 +91,16 @@ class Evaluation:
     ) -> dict[str, Any]:
         past_run, model = self.past_run, self.models[label]
         kind = (past_run.data.classes, past_run.data.background)
-        # A model of smaller output is judged where it says something.
+        # A model with a smaller output is judged where it predicts.
         inside = window_of(model.victim, *case.truth.shape).inside((*case.truth.shape,))
         judged = replace(case, valid=case.valid & inside, target_valid=case.target_valid & inside)
-        scores: dict[str, Any] = {}
-        success = {}
-        for prefix, predicted in zip(("clean", "adv8", "noise8"), preds, strict=True):
+        scores, success = dict[str, Any](), {}
+        for prefix, predicted in zip(PREDICTIONS, preds, strict=True):
             scores |= {f"{prefix}_{name}": value for name, value in judged.scores(predicted, *kind).items()}
             success[prefix] = judged.success(past_run.judge, predicted, row["targeted"], *kind)
         return {
-            **{name: row[name] for name in _KEPT},
-            **{f"source_{name}": row[name] for name in _SOURCES_OWN},
+            **{name: row[name] for name in _COPIED},
+            **{f"source_{name}": row[name] for name in _OF_SOURCE},
             "run": self.run,
             "source_run": past_run.name,
             "source_victim": self.source_victim,
@@ -130,12 +127,12 @@ def _control(rows: Sequence[Mapping[str, Any]], files: Tensor, images: Tensor, q
     return noise_like(files, images, torch.tensor(seeds), "inf" if rows[0]["norm"] == "inf" else 2, quantizer)
 
 
-def _predict(victim: Victim, network: AttackedModel, images: Tensor) -> Tensor:
-    """Classes (B, H, W) on the CPU, 0 where the model says nothing."""
+def _predict(network: AttackedModel, images: Tensor) -> Tensor:
+    """Classes (B, H, W) on the CPU, 0 where the model does not predict."""
     with torch.no_grad():
         preds = network.classes(network(images.to(network.device), exact=True)).cpu()
     size = (*images.shape[-2:],)
-    return window_of(victim, *size).place(preds, size, fill=0)
+    return window_of(network.model, *size).place(preds, size, fill=0)
 
 
 def _norm(delta: Tensor, norm: Any) -> float:

@@ -1,7 +1,7 @@
 """The models that are evaluated on saved pictures, each under a unique name."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,17 +58,22 @@ def load_models(checkpoints: Sequence[Path], past_runs: Sequence[PastRun]) -> tu
     for path in checkpoints:
         if not path.is_file():
             raise InputError(f"--victims {path}: no such checkpoint; give a .ckpt that `train` wrote")
-        model = _given(path, classes, channels)
-        models.setdefault(model.weights_sha256, model)
+        try:
+            victim = load_victim(path, classes=classes, channels=channels)
+        except OwnNetworkError as error:
+            own = "is of a network of your own, which transfer cannot build yet"
+            raise InputError(f"{path} {own}; leave it out") from error
+        sha256 = victim_sha256(victim)
+        models.setdefault(sha256, Model(path, sha256, victim, given=True))
     missing = []
     for past_run in past_runs:
         if past_run.weights_sha256 in models:
             continue
-        victim = _victim_of(past_run)
-        if isinstance(victim, Model):
-            models[victim.weights_sha256] = victim
+        model = _victim_of(past_run)
+        if isinstance(model, Model):
+            models[model.weights_sha256] = model
         else:
-            missing.append(f"{past_run.folder}: no white box ({victim})")
+            missing.append(f"{past_run.folder}: no white box ({model})")
     return list(models.values()), missing
 
 
@@ -78,44 +83,28 @@ def labels(models: Sequence[Model], past_runs: Sequence[PastRun]) -> tuple[dict[
     A name is architecture and encoder. Where several models have the same, the folder of the run is added, and where
     that is not enough, the beginning of the hash.
     """
-    known = {model.weights_sha256: (model.victim.label, _folder_name(model.path)) for model in models}
+    known = {}
+    for model in models:
+        path = model.path.resolve()
+        folder = path.parent.parent.name if path.parent.name == layout.CHECKPOINTS else path.stem
+        known[model.weights_sha256] = (model.victim.label, folder)
     attacked = {past_run.name: past_run.weights_sha256 or f"the model of {past_run.name}" for past_run in past_runs}
     for past_run in past_runs:
         known.setdefault(attacked[past_run.name], (str(past_run.rows[0]["victim"]), past_run.folder.resolve().name))
     names = {key: name for key, (name, _) in known.items()}
-    names = _longer_where_equal(names, lambda key: "{} ({})".format(*known[key]))
-    names = _longer_where_equal(names, lambda key: "{} ({}, {})".format(*known[key], key[:8]))
+    for longer in ("{0} ({1})", "{0} ({1}, {2:.8})"):
+        times = Counter(names.values())
+        names = {key: name if times[name] == 1 else longer.format(*known[key], key) for key, name in names.items()}
     by_model = {model.weights_sha256: names[model.weights_sha256] for model in models}
     return by_model, {run: names[key] for run, key in attacked.items()}
-
-
-def _longer_where_equal(names: Mapping[str, str], longer: Callable[[str], str]) -> dict[str, str]:
-    times = Counter(names.values())
-    return {key: name if times[name] == 1 else longer(key) for key, name in names.items()}
-
-
-def _folder_name(checkpoint: Path) -> str:
-    path = checkpoint.resolve()
-    return path.parent.parent.name if path.parent.name == layout.CHECKPOINTS else path.stem
-
-
-def _given(path: Path, classes: int, channels: int) -> Model:
-    try:
-        victim = load_victim(path, classes=classes, channels=channels)
-    except OwnNetworkError as error:
-        raise InputError(
-            f"{path} is of a network of your own, which transfer cannot build yet; leave it out"
-        ) from error
-    return Model(path, victim_sha256(victim), victim, given=True)
 
 
 def _victim_of(past_run: PastRun) -> Model | str:
     """The victim of a run with the recorded weights, or why there is none."""
     try:
-        found = find_victim(past_run)
+        victim, _, path, sha256, mismatches = find_victim(past_run)
     except InputError as error:
         return str(error)
-    victim, path, weights = found.victim, found.checkpoint, found.weights_sha256
-    if victim is None or path is None or weights is None or weights != past_run.weights_sha256:
-        return "; ".join(map(str, found.mismatches))
-    return Model(path, weights, victim, given=False)
+    if victim is None or path is None or sha256 is None or sha256 != past_run.weights_sha256:
+        return "; ".join(map(str, mismatches))
+    return Model(path, sha256, victim, given=False)

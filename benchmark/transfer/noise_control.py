@@ -19,13 +19,13 @@ def noise_like(files: Tensor, images: Tensor, seeds: Tensor, norm: Literal[2, "i
     and rounding: exactly for "inf", for 2 as nearly as one more pixel at the next grey value allows.
 
     Args:
-        files, images: (B, C, H, W) in [0, 1] on the grid.
+        files, images: (B, C, H, W) in [0, 1], on the levels of `quantizer`.
         seeds: (B,) int64, of the draws.
         norm: in which they are equal.
-        grid: of the files.
+        quantizer: of the files.
 
     Returns:
-        (B, C, H, W) float32 in [0, 1] on the grid.
+        (B, C, H, W) float32 in [0, 1], on the levels of `quantizer`.
     """
     clean = quantizer.to_levels(images).double()
     budget = norms(quantizer.to_levels(files).double() - clean, norm)

@@ -47,15 +47,9 @@ class Trace(NamedTuple):
     linf: float | None
 
 
-class _Values:
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a row, with NaN for null, so that no relation about a null holds."""
-
-    def __init__(self, row: Mapping[str, Any]) -> None:
-        self._row = row
-
-    def __getitem__(self, name: str) -> float:
-        value = self._row.get(name)
-        return math.nan if value is None else float(value)
+    return {name: math.nan if value is None else value for name, value in row.items()}
 
 
 def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: Trace | None) -> Iterator[Relation]:
@@ -67,7 +61,7 @@ def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: 
         limited: whether engine.max_passes takes the place of the attack's max_steps.
         trace: of the row; None: it has none.
     """
-    v = _Values(row)
+    v = _numbers(row)
     yield Relation("passes", v["passes"] == v["forwards"] + v["backwards"], "must be forwards + backwards")
     yield Relation("forwards", v["forwards"] >= 1, "must be at least 1")
     yield Relation("backwards", v["backwards"] >= 0, "must be at least 0")
@@ -106,13 +100,16 @@ def visibility(
         trace: of the row; None: it has none.
         quantizer: of the file.
     """
-    v, values, channels = _Values(row), case.image.numel(), case.image.shape[0]
-    for name, distance in _rounding(values, quantizer).items():
+    v, values, channels = _numbers(row), case.image.numel(), case.image.shape[0]
+    half = 0.5 / quantizer.highest
+    # By how much these norms can change when every value is rounded to the nearest level.
+    rounding = {"l1": values * half, "l2": math.sqrt(values) * half, "linf": half}
+    for name, distance in rounding.items():
         near = abs(v[name] - file[name]) <= distance + _ROUNDING * max(1, file[name])
         yield Relation(name, near, f"must be within {distance:.6g} of the file's {file[name]:.6g}")
     # Clean images have exact levels: a pixel that differs in the file differs in the result.
-    most = case.image[0].numel()
-    yield Relation("l0", file["l0"] <= v["l0"] <= most, f"must be from the file's {file['l0']:g} to {most}")
+    pixels = case.image[0].numel()
+    yield Relation("l0", file["l0"] <= v["l0"] <= pixels, f"must be from the file's {file['l0']:g} to {pixels}")
     changed = v["l0"] * channels
     yield Relation("l1", _most(v["l1"], changed * v["linf"]), "must be at most l0 · channels · linf")
     yield Relation("l2", _most(v["l2"], v["l1"]), "must be at most l1")
@@ -125,31 +122,17 @@ def visibility(
         for name, value in (("l2", trace.l2), ("linf", trace.linf)):
             if value is not None:
                 yield Relation(name, _close(v[name], value, _TRACED), f"its trace says {value:.6g} at the kept step")
-    if budget is not None:
-        yield from _within(row, file, budget, _rounding(values, quantizer))
-
-
-def _rounding(values: int, quantizer: Quantizer) -> dict[str, float]:
-    """By how much the norms of so many values can change when each is rounded to the nearest level."""
-    half = 0.5 / quantizer.highest
-    return {"l1": values * half, "l2": math.sqrt(values) * half, "linf": half}
-
-
-def _within(
-    row: Mapping[str, Any], file: Mapping[str, float], budget: float, rounding: Mapping[str, float]
-) -> Iterator[Relation]:
-    name = NORM_COLUMNS.get(str(row["norm"]))
-    if name is None:
-        return
-    kept = _Values(row)[name] <= budget + _ROUNDING * max(1, budget)
-    yield Relation(name, kept, f"is over its budget of {budget:.6g}")
-    over = f"is over its budget of {budget:.6g} by more than rounding can be"
-    yield Relation(f"adv8_{name}", file[name] <= budget + rounding[name] + _ROUNDING * max(1, budget), over)
+    column = NORM_COLUMNS.get(str(row["norm"]))
+    if budget is not None and column is not None:
+        most, over = budget + _ROUNDING * max(1, budget), f"is over its budget of {budget:.6g}"
+        yield Relation(column, v[column] <= most, over)
+        over = f"{over} by more than rounding can be"
+        yield Relation(f"adv8_{column}", file[column] <= most + rounding[column], over)
 
 
 def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Relation]:
     """Relations of the success and the scores of the result."""
-    v = _Values(row)
+    v = _numbers(row)
     for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth"):
         yield Relation(f"adv_{name}", 0 <= v[f"adv_{name}"] <= 1, "must be from 0 to 1")
     yield Relation("success", isinstance(row["success"], bool), "must be true or false")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmark import metrics
 from benchmark.errors import InputError
@@ -24,17 +23,15 @@ def picture_mismatches(run: RunFolder, row: Mapping[str, Any], case: Case, class
     confusion counts of the row.
     """
 
-    def counts_agree(path: Path, column: str) -> bool:
-        return _counts(load_map(path), case, classes) == row[column]
-
     image_id = row["id"]
     truth, target = case.truth.masked_fill(~case.valid, VOID), case.target.masked_fill(~case.target_valid, VOID)
+    adv8 = run.prediction(row["attack"], image_id)
     belongs: dict[Path, Callable[[Path], bool]] = {
         run.picture("clean", image_id): lambda path: torch.equal(load_picture(path), case.image),
         run.picture("truth", image_id): lambda path: np.array_equal(load_map(path), truth.numpy()),
         run.picture("target", image_id): lambda path: np.array_equal(load_map(path), target.numpy()),
-        run.picture("prediction", image_id): lambda path: counts_agree(path, "clean_confusion_truth"),
-        run.prediction(row["attack"], image_id): lambda path: counts_agree(path, "adv8_confusion_truth"),
+        run.picture("prediction", image_id): lambda path: _counts(path, case, classes) == row["clean_confusion_truth"],
+        adv8: lambda path: _counts(path, case, classes) == row["adv8_confusion_truth"],
     }
     for path, check in belongs.items():
         column = str(path.relative_to(run.path))
@@ -45,9 +42,9 @@ def picture_mismatches(run: RunFolder, row: Mapping[str, Any], case: Case, class
             yield Mismatch(row_place(row), str(error), column=column)
 
 
-def _counts(labels: Any, case: Case, classes: int) -> list[int] | None:
+def _counts(path: Path, case: Case, classes: int) -> list[int] | None:
     """Flattened counts [labelled, predicted] of a saved prediction; None if it is no map of this image."""
-    preds: Tensor = torch.from_numpy(labels.astype(np.int64))
+    preds = torch.from_numpy(load_map(path).astype(np.int64))
     if preds.shape != case.truth.shape:
         return None
     preds = preds.masked_fill(~case.valid, 0)  # a model with a smaller output predicts nothing there

@@ -26,7 +26,8 @@ class Predictions:
     def __init__(
         self, network: AttackedModel, past_run: PastRun, defences: Mapping[str, Callable[[Tensor], Tensor]]
     ) -> None:
-        self._network, self._past_run = network, past_run
+        self._network, self._judge = network, past_run.judge
+        self._kind = (past_run.data.classes, past_run.data.background)
         self._defended = TransformedScores(defences, self._scores)
         self._clean: tuple[tuple[str, bool], dict[str, Any]] | None = None
 
@@ -39,13 +40,11 @@ class Predictions:
         return {**self._clean[1], **adv, **self._defended.columns(case, adv8)}
 
     def _judged(self, case: Case, image: Tensor, targeted: bool, prefix: str, success: str) -> dict[str, Any]:
-        kind = self._kind
-        predictions = self._predictions(case, image)
-        scores = spread([case.scores(preds, *kind) for preds in predictions])
-        judged = spread(
-            [{success: case.success(self._past_run.judge, preds, targeted, *kind)} for preds in predictions]
-        )
-        return {f"{prefix}_{name}": value for name, value in scores.items()} | judged
+        columns = []
+        for preds in self._predictions(case, image):
+            scores = {f"{prefix}_{name}": value for name, value in case.scores(preds, *self._kind).items()}
+            columns.append(scores | {success: case.success(self._judge, preds, targeted, *self._kind)})
+        return spread(columns)
 
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
         return spread([case.scores(preds, *self._kind) for preds in self._predictions(case, image)])
@@ -55,7 +54,3 @@ class Predictions:
         window = window_of(self._network.model, *size)
         masks = possible_predictions(self._network.logits(image), [window.crop(case.truth), window.crop(case.target)])
         return [window.place(self._network.postprocessed(preds[None])[0], size, VOID) for preds in masks]
-
-    @property
-    def _kind(self) -> tuple[int, int | None]:
-        return self._past_run.data.classes, self._past_run.data.background

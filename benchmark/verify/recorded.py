@@ -1,9 +1,8 @@
-"""A past run with the attacks and input transforms that its configuration names."""
+"""The attacks and input transforms that the configuration of a past run names."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
@@ -17,30 +16,22 @@ from benchmark.past_runs.past_run import PastRun
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """What the rows of a run are compared with.
+class RecordedCode(NamedTuple):
+    """What a run computed its rows with.
 
     Attributes:
-        past_run: the run.
         attacks: name in rows -> attack; None: the user's own code, which is not run.
         defences: name -> input transform; None: the user's own code, which is not run.
+        notes: a line for each section that names the user's own code.
     """
 
-    past_run: PastRun
     attacks: Mapping[str, Attack] | None
     defences: Mapping[str, Callable[[Tensor], Tensor]] | None
+    notes: list[str]
 
 
-def recorded_run(past_run: PastRun) -> tuple[Recorded, list[str]]:
-    """Instantiate the attacks and input transforms of a run.
-
-    Returns:
-        The run with them, and a line for each section that names the user's own code.
-
-    Raises:
-        InputError: a section of the configuration makes no attacks or no input transforms.
-    """
+def recorded_code(past_run: PastRun) -> RecordedCode:
+    """Instantiate them. Raises InputError for a section that makes no attacks or no input transforms."""
     cfg, file, notes = OmegaConf.create(dict(past_run.config)), past_run.run.config_file, []
 
     def make_all(what: str, build: Callable[[DictConfig, Make], Mapping[str, T]]) -> Mapping[str, T] | None:
@@ -52,5 +43,4 @@ def recorded_run(past_run: PastRun) -> tuple[Recorded, list[str]]:
         except (InputError, AttributeError, TypeError, ValueError) as error:
             raise InputError(f"{file}: {what} cannot be made again ({error}); restore it") from error
 
-    attacks, defences = make_all("attacks", build_attacks), make_all("defences", build_defences)
-    return Recorded(past_run, attacks, defences), notes
+    return RecordedCode(make_all("attacks", build_attacks), make_all("defences", build_defences), notes)

@@ -1,22 +1,23 @@
 """Checking one row at a time: every column is recomputed from saved files, or compared with bounds that they imply."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from statistics import mode
 from typing import Any
 
 from torch import Tensor
 
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
+from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation, score_target
 from benchmark.images.image_files import file_sha256, load_picture
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
+from benchmark.past_runs.past_run import PastRun
 from benchmark.results.columns import NORM_COLUMNS
 from benchmark.runs import layout
 from benchmark.verify.bounds import Relation, counts_of, effort, outcome, scores_from_counts, visibility
 from benchmark.verify.pictures import picture_mismatches
 from benchmark.verify.predictions import Predictions
-from benchmark.verify.recorded import Recorded
 from benchmark.verify.table import kept_traces
 
 _FILE_NORMS = ("l1", "l2", "linf", "psnr")
@@ -26,7 +27,8 @@ class RowChecks:
     """Checks the rows of a run; the rows of one image should come one after the other.
 
     Args:
-        recorded: the run.
+        past_run: the run.
+        attacks: of the run, by their names in rows; None: unknown, so that their columns are not recomputed.
         predictions: of its victim; None: columns that need the victim are not recomputed.
         victim: what rows have to call the victim; None: any name.
 
@@ -35,14 +37,20 @@ class RowChecks:
         bounded: columns that have been compared with other columns, or with bounds that the files imply.
     """
 
-    def __init__(self, recorded: Recorded, predictions: Predictions | None, victim: str | None) -> None:
-        past_run = recorded.past_run
-        self._recorded, self._past_run, self._predictions = recorded, past_run, predictions
+    def __init__(
+        self,
+        past_run: PastRun,
+        attacks: Mapping[str, Attack] | None,
+        predictions: Predictions | None,
+        victim: str | None,
+    ) -> None:
+        self._past_run, self._attacks, self._predictions = past_run, attacks, predictions
         self._rows = {(row["attack"], row["id"]): row for row in past_run.rows}
         self._traces = kept_traces(past_run.folder, past_run.rows)
         self._common = {"seed": past_run.config.get("seed"), "data": past_run.environment.get("data")}
-        self._common |= {} if victim is None else {"victim": victim}
-        self._run = Counter(row["run"] for row in past_run.rows).most_common(1)[0][0]
+        if victim is not None:
+            self._common["victim"] = victim
+        self._run = mode(row["run"] for row in past_run.rows)
         self.recomputed: set[str] = set()
         self.bounded: set[str] = set()
 
@@ -65,8 +73,8 @@ class RowChecks:
         yield from self._compare(row, self._past_run.expected_columns(case) | target | self._common)
         yield from picture_mismatches(self._past_run.run, row, case, data.classes)
         yield from self._demand(row, [Relation("run", row["run"] == self._run, f"others say {self._run!r}")])
-        if self._recorded.attacks is not None:
-            attack = self._recorded.attacks.get(row["attack"])
+        if self._attacks is not None:
+            attack = self._attacks.get(row["attack"])
             if attack is None:
                 yield Mismatch(row_place(row), f"{layout.CONFIG} has no such attack", column="attack")
             else:
@@ -76,12 +84,16 @@ class RowChecks:
         tables, counted = counts_of(row, case, data.classes)
         file = None if adv8 is None else score_perturbation(case.image, adv8)
         if adv8 is not None and file is not None:
-            yield from self._compare(row, self._of_file(row, file))
+            path = self._past_run.run.adversarial(row["attack"], row["id"])
+            norms = {f"adv8_{name}": file[name] for name in _FILE_NORMS}
+            yield from self._compare(row, norms | {"adv8_sha256": file_sha256(path)})
             targeted = row["targeted"] if attack is None else attack.rule.targeted
             if self._predictions is not None:
                 yield from self._compare(row, self._predictions.columns(case, adv8, bool(targeted)))
         yield from self._demand(row, counted)
-        yield from self._compare_with_counts(row, scores_from_counts(tables, data.background))
+        scores = scores_from_counts(tables, data.background)
+        self.bounded |= scores.keys()
+        yield from differing(row, scores, "its confusion counts give")
         yield from self._demand(row, outcome(row, case, self._past_run.judge))
         trace = self._traces.get((row["attack"], row["id"]))
         limited = self._past_run.config["engine"].get("max_passes") is not None
@@ -105,10 +117,6 @@ class RowChecks:
         sizes = f"{tuple(adv8.shape)}, the clean image is {tuple(case.image.shape)}"
         return mismatches or [Mismatch(row_place(row), f"its picture is {sizes}", column="adversarial")], None
 
-    def _of_file(self, row: Mapping[str, Any], file: Mapping[str, float]) -> dict[str, Any]:
-        path = self._past_run.run.adversarial(row["attack"], row["id"])
-        return {f"adv8_{name}": file[name] for name in _FILE_NORMS} | {"adv8_sha256": file_sha256(path)}
-
     def _budget(self, row: Mapping[str, Any]) -> float | None:
         """The largest norm that the perturbation of the row may have; None: any."""
         reference = self._rows.get((row["equal_norm"], row["id"]))
@@ -119,10 +127,6 @@ class RowChecks:
     def _compare(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Mismatch]:
         self.recomputed |= expected.keys()
         return differing(row, expected)
-
-    def _compare_with_counts(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Mismatch]:
-        self.bounded |= expected.keys()
-        return differing(row, expected, "its confusion counts give")
 
     def _demand(self, row: Mapping[str, Any], relations: Iterable[Relation]) -> Iterator[Mismatch]:
         for name, holds, what in relations:

@@ -45,14 +45,11 @@ def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Tr
     columns = ("attack", "id", "step", "l2", "linf")
     kept = {(row["attack"], row["id"]): row["kept_step"] for row in rows}
     traces: dict[Key, Trace] = {}
-    table = TRACES.read(folder)
-    for attack, image_id, step, l2, linf in zip(*(table[name].to_pylist() for name in columns), strict=True):
-        before = traces.get((attack, image_id))
-        # At step 0 the trace may have a random start where the row has the clean image.
-        if step and step == kept.get((attack, image_id)):
-            traces[attack, image_id] = Trace(step, l2, linf)
-        elif before is None:
-            traces[attack, image_id] = Trace(step, None, None)
+    for attack, image_id, step, l2, linf in zip(*TRACES.read(folder).select(columns).to_pydict().values(), strict=True):
+        key = (attack, image_id)
+        # The table is in the order of steps. At step 0 it may have a random start where the row has the clean image.
+        if step and step == kept.get(key):
+            traces[key] = Trace(step, l2, linf)
         else:
-            traces[attack, image_id] = before._replace(last=max(before.last, step))
+            traces[key] = traces.get(key, Trace(step, None, None))._replace(last=step)
     return traces

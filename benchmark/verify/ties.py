@@ -34,13 +34,12 @@ def possible_predictions(logits: Tensor, references: Sequence[Tensor]) -> list[T
     if int(ties.sum()) == preds.numel():
         return [preds]
     lowest, highest = ties.int().argmax(0), len(logits) - 1 - ties.flip(0).int().argmax(0)
-    bases = [preds, lowest, highest]
-    predictions = list(bases)
+    predictions = bases = [preds, lowest, highest]
     for reference in references:
         chosen = ties.gather(0, reference[None])[0]
         other = torch.where(lowest == reference, highest, lowest)
-        for base in bases:
-            predictions += [torch.where(chosen, reference, base), torch.where(base == reference, other, base)]
+        predictions = predictions + [torch.where(chosen, reference, base) for base in bases]
+        predictions = predictions + [torch.where(base == reference, other, base) for base in bases]
     return predictions
 
 
@@ -53,8 +52,5 @@ def _spread(values: Sequence[Any]) -> Any:
     if all(value == values[0] for value in values):
         return values[0]
     if isinstance(values[0], list):
-        return Interval(
-            [min(entries) for entries in zip(*values, strict=True)],
-            [max(entries) for entries in zip(*values, strict=True)],
-        )
+        return Interval([*map(min, *values)], [*map(max, *values)])
     return Interval(min(values), max(values))

@@ -10,10 +10,11 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen, normalise_precision
 from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import Mismatch, row_place
+from benchmark.past_runs.past_run import PastRun
 from benchmark.runs import layout, tables
 from benchmark.runs.tables import group_rows
 from benchmark.verify.predictions import Predictions
-from benchmark.verify.recorded import Recorded
+from benchmark.verify.recorded import RecordedCode
 from benchmark.verify.rows import RowChecks
 from benchmark.verify.summary import summary_mismatches
 from benchmark.verify.table import finished, table_mismatches
@@ -23,7 +24,8 @@ class Verification:
     """One pass over a run.
 
     Args:
-        recorded: the run.
+        past_run: the run.
+        code: its attacks and input transforms.
         model: the victim of the run, on the device that is to predict; None: columns that need it are not recomputed.
         victim: what rows have to call it; None: any name.
 
@@ -31,16 +33,14 @@ class Verification:
         checks: the checks of rows; it knows which columns were checked once `mismatches` has ended.
     """
 
-    def __init__(self, recorded: Recorded, model: nn.Module | None, victim: str | None) -> None:
-        self._recorded, self._stack, predictions = recorded, ExitStack(), None
+    def __init__(self, past_run: PastRun, code: RecordedCode, model: nn.Module | None, victim: str | None) -> None:
+        self._past_run, self._attacks, self._stack, predictions = past_run, code.attacks, ExitStack(), None
         # Rows are scored in float32, or in float64 if the passes of the attack were in float64.
-        exact = normalise_precision(recorded.past_run.config["engine"].get("precision")) == 64
+        exact = normalise_precision(past_run.config["engine"].get("precision")) == 64
         if model is not None:
             self._stack.enter_context(frozen(model, torch.float64 if exact else torch.float32))
-            predictions = Predictions(
-                AttackedModel(model, 64 if exact else 32), recorded.past_run, recorded.defences or {}
-            )
-        self.checks = RowChecks(recorded, predictions, victim)
+            predictions = Predictions(AttackedModel(model, 64 if exact else 32), past_run, code.defences or {})
+        self.checks = RowChecks(past_run, code.attacks, predictions, victim)
 
     def mismatches(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
         """Everything that differs from what was recorded; `advance` is called after each row.
@@ -48,12 +48,12 @@ class Verification:
         Raises:
             InputError: the data are those of the run and cannot be read.
         """
-        past_run, folder = self._recorded.past_run, self._recorded.past_run.folder
+        past_run, folder = self._past_run, self._past_run.folder
         with self._stack:
             of_data = list(past_run.data_mismatches())
             yield from of_data
             yield from self._environment_mismatches()
-            yield from table_mismatches(folder, past_run.rows, self._recorded.attacks, past_run.data.test_ids())
+            yield from table_mismatches(folder, past_run.rows, self._attacks, past_run.data.test_ids())
             try:
                 past_run.read_data()
             except InputError as error:
@@ -66,7 +66,7 @@ class Verification:
                 yield from summary_mismatches(past_run.run, tables.read(folder))
 
     def _environment_mismatches(self) -> Iterator[Mismatch]:
-        past_run = self._recorded.past_run
+        past_run = self._past_run
         expected = {"seed": past_run.config.get("seed"), "config_sha256": past_run.run.config_sha256()}
         if not past_run.moved:  # the data of a folder are called what the folder is called
             expected["data"] = past_run.data.name
@@ -76,13 +76,12 @@ class Verification:
                 yield Mismatch(layout.ENVIRONMENT, what, column=name)
 
     def _row_mismatches(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
-        past_run = self._recorded.past_run
-        known = set(past_run.data.test_ids())
-        for image_id, rows in group_rows(past_run.rows, "id").items():
+        known = set(self._past_run.data.test_ids())
+        for image_id, rows in group_rows(self._past_run.rows, "id").items():
             case, reason = None, ""
             if image_id in known:  # others have been reported with the data
                 try:
-                    (case,) = past_run.cases([image_id])
+                    (case,) = self._past_run.cases([image_id])
                 except InputError as error:
                     reason = str(error)
             for row in rows:

@@ -1,9 +1,11 @@
 """One number of one row changed: the row and the column are named."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -11,9 +13,10 @@ import torch
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen
 from benchmark.past_runs.open import open_run
+from benchmark.past_runs.past_run import PastRun
 from benchmark.runs.schema import SCHEMA
 from benchmark.verify.predictions import Predictions
-from benchmark.verify.recorded import recorded_run
+from benchmark.verify.recorded import recorded_code
 from benchmark.verify.rows import RowChecks
 from benchmark.victims.loading import load_victim
 
@@ -25,27 +28,39 @@ ONLY_HELD = {
 }
 KEYS = {"attack", "id"}
 
-Told = Callable[[Mapping[str, Any]], dict[str, str]]
+RowMismatches = Callable[[Mapping[str, Any]], dict[str, str]]
+
+
+class Checked(NamedTuple):
+    """A run, what checks its rows, and a function from a row to column -> mismatch."""
+
+    past_run: PastRun
+    make_checks: Callable[[PastRun], RowChecks]
+    checks: RowChecks
+    mismatches: RowMismatches
 
 
 @pytest.fixture(scope="module")
-def run(small_run: Path) -> Iterator[tuple[list[dict[str, Any]], RowChecks, Told]]:
-    """The rows, what checks them, and a function from a row to column -> mismatch."""
-    recorded, _ = recorded_run(open_run(small_run))
-    past_run, victim = recorded.past_run, load_victim(small_run / "checkpoints" / "best.ckpt")
+def run(small_run: Path) -> Iterator[Checked]:
+    past_run, victim = open_run(small_run), load_victim(small_run / "checkpoints" / "best.ckpt")
+    code = recorded_code(past_run)
     with frozen(victim, torch.float32):
-        predictions = Predictions(AttackedModel(victim, 32), past_run, recorded.defences or {})
-        checks = RowChecks(recorded, predictions, "unet_mobilenet_v2")
+        predictions = Predictions(AttackedModel(victim, 32), past_run, code.defences or {})
 
-        def told(row: Mapping[str, Any]) -> dict[str, str]:
-            (case,) = past_run.cases([row["id"]])
-            return {mismatch.column: str(mismatch) for mismatch in checks.mismatches(row, case)}
+        def make_checks(past_run: PastRun) -> RowChecks:
+            return RowChecks(past_run, code.attacks, predictions, "unet_mobilenet_v2")
 
-        yield [dict(row) for row in past_run.rows], checks, told
+        checks = make_checks(past_run)
+        yield Checked(past_run, make_checks, checks, partial(_mismatches, past_run, checks))
 
 
-def _chosen(rows: list[dict[str, Any]], attack: str) -> dict[str, Any]:
-    return next(row for row in rows if row["attack"] == attack)
+def _mismatches(past_run: PastRun, checks: RowChecks, row: Mapping[str, Any]) -> dict[str, str]:
+    (case,) = past_run.cases([row["id"]])
+    return {mismatch.column: str(mismatch) for mismatch in checks.mismatches(row, case)}
+
+
+def _chosen(rows: Sequence[Mapping[str, Any]], attack: str) -> dict[str, Any]:
+    return dict(next(row for row in rows if row["attack"] == attack))
 
 
 def _other(value: Any) -> Any:
@@ -60,8 +75,8 @@ def _other(value: Any) -> Any:
 
 
 def test_the_rows_of_a_run_are_as_recorded(run) -> None:
-    rows, checks, told = run
-    assert [told(row) for row in rows] == [{}] * 6
+    rows, checks = run.past_run.rows, run.checks
+    assert [run.mismatches(row) for row in rows] == [{}] * 6
     assert any(row["success8"] for row in rows)
     assert not all(row["success8"] for row in rows)
     assert checks.recomputed == set(SCHEMA.names) - ONLY_HELD - KEYS - {"nonfinite_gradient"} | {*DEFENDED, *KEYS}
@@ -72,12 +87,11 @@ def test_the_rows_of_a_run_are_as_recorded(run) -> None:
 @pytest.mark.parametrize("name", [*sorted(set(SCHEMA.names) - ONLY_HELD - KEYS - {"nonfinite_gradient"}), *DEFENDED])
 @pytest.mark.parametrize("attack", ["pgd@8", "noise@8"])
 def test_a_value_that_can_be_made_again(run, attack: str, name: str) -> None:
-    rows, _, told = run
-    row = _chosen(rows, attack)
+    row = _chosen(run.past_run.rows, attack)
     changes = [_other(row[name])] if row[name] is not None else ["x", 0.5, 1]
     for value in changes if row[name] is None else [*changes, None]:
-        found = told(row | {name: value})
-        assert found[name].startswith(f"{attack} / {row['id']}: {name}: row says {value!r}, "), found
+        mismatches = run.mismatches(row | {name: value})
+        assert mismatches[name].startswith(f"{attack} / {row['id']}: {name}: row says {value!r}, "), mismatches
 
 
 # A change, and the column that gives it away: its own, or one that follows from it.
@@ -112,10 +126,9 @@ def test_a_value_that_can_be_made_again(run, attack: str, name: str) -> None:
     ],
 )
 def test_a_value_that_can_only_be_held_against_others(run, name: str, change: Any, given_away: str) -> None:
-    rows, _, told = run
-    row = next(row for row in rows if row["attack"] == "pgd@8" and not row["success"])
-    found = told(row | {name: change(row[name])})
-    assert found[given_away].startswith(f"pgd@8 / {row['id']}: {given_away}: row says "), found
+    row = next(dict(row) for row in run.past_run.rows if row["attack"] == "pgd@8" and not row["success"])
+    mismatches = run.mismatches(row | {name: change(row[name])})
+    assert mismatches[given_away].startswith(f"pgd@8 / {row['id']}: {given_away}: row says "), mismatches
 
 
 def test_every_kind_of_column_is_among_these_tests() -> None:
@@ -124,17 +137,15 @@ def test_every_kind_of_column_is_among_these_tests() -> None:
 
 
 def test_an_attack_that_the_configuration_does_not_have(run) -> None:
-    rows, _, told = run
-    row = _chosen(rows, "pgd@8")
-    assert "config.yaml has no such attack" in told(row | {"attack": "pgd@9"})["attack"]
+    row = _chosen(run.past_run.rows, "pgd@8")
+    assert "config.yaml has no such attack" in run.mismatches(row | {"attack": "pgd@9"})["attack"]
 
 
-def test_a_copied_norm_is_held_against_the_row_it_copies(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, checks, told = run
+def test_a_copied_norm_is_compared_with_the_row_it_copies(run) -> None:
+    rows = run.past_run.rows
     row = _chosen(rows, "noise@8")
     copied = next(other for other in rows if other["attack"] == row["equal_norm"] and other["id"] == row["id"])
-    changed = {(copied["attack"], row["id"]): copied | {"linf": 0.5 * copied["linf"]}}
-    monkeypatch.setattr(checks, "_rows", checks._rows | changed)
-    found = told(row)
-    assert set(found) == {"linf", "adv8_linf"}
-    assert found["linf"].endswith(f"is over its budget of {0.5 * copied['linf']:.6g}")
+    halved = [{**other, "linf": 0.5 * other["linf"]} if other is copied else other for other in rows]
+    mismatches = _mismatches(run.past_run, run.make_checks(replace(run.past_run, rows=halved)), row)
+    assert set(mismatches) == {"linf", "adv8_linf"}
+    assert mismatches["linf"].endswith(f"is over its budget of {0.5 * copied['linf']:.6g}")
