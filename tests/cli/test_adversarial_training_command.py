@@ -32,7 +32,8 @@ def test_a_victim_is_hardened_and_both_ious_are_logged(command, tmp_path: Path, 
 
 def test_an_input_transform_is_not_what_trains(refused) -> None:
     line = refused("defence=pgd_at")
-    assert "defence=pgd_at: a victim is trained against attacks by adversarial_training=pgd_at" in line
+    assert "defence=pgd_at: defence= names transforms applied to adversarial images" in line
+    assert "give adversarial_training=pgd_at" in line
 
 
 def test_wrong_values_are_one_line(refused) -> None:
