@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmark.attacks.base import Batch
 from benchmark.attacks.padam import PAdam
 from tests.attacks.two_by_two import (
     IMAGE,
@@ -102,11 +103,15 @@ def test_it_is_adam_with_amsgrad_as_torch_has_it() -> None:
         assert torch.allclose(batch.iterates, reference.detach(), rtol=0, atol=1e-12)
 
 
+def _labelled(labels: Tensor) -> Batch:
+    return make_batch(PAdam(), torch.zeros(1, 3, 2, 2), labels, classes=3)
+
+
 def test_the_cosine_of_a_one_logit_head_is_that_of_its_probabilities() -> None:
     z = torch.tensor([0.3, -2.0, 0.0, 40.0], dtype=torch.float64).view(1, 1, 2, 2)
     logits = torch.cat([-z / 2, z / 2], 1).requires_grad_()
     labels = torch.tensor([[[0, 1], [1, 0]]])
-    found = PAdam(loss="cos").misfit(logits, labels)
+    found = PAdam(loss="cos").misfit(logits, _labelled(labels))
     p = z.sigmoid()[0, 0]
     chosen = torch.where(labels[0] == 1, p, 1 - p)
     assert torch.allclose(found[0], 1 - chosen / (p.square() + (1 - p).square()).sqrt())
@@ -117,7 +122,7 @@ def test_the_cosine_of_a_one_logit_head_is_that_of_its_probabilities() -> None:
 
 def test_logits_without_an_angle_are_finite() -> None:
     logits = torch.zeros(1, 3, 2, 2, requires_grad=True)
-    loss = PAdam(loss="cos").misfit(logits, torch.zeros(1, 2, 2, dtype=torch.int64))
+    loss = PAdam(loss="cos").misfit(logits, _labelled(torch.zeros(1, 2, 2, dtype=torch.int64)))
     (gradient,) = torch.autograd.grad(loss.sum(), logits)
     assert loss.isfinite().all()
     assert gradient.isfinite().all()
