@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS
 
 

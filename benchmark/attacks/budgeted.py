@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
-from benchmark.attacks.draws import normal, uniform
 from benchmark.attacks.losses import valid_mean
 from benchmark.attacks.projection import direction, project
+from benchmark.attacks.random_draws import normal, uniform
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
-from benchmark.attacks.draws import normal, uniform
+from benchmark.attacks.random_draws import normal, uniform
 
 _HALVINGS = 60  # of an interval of length 1: down to the rounding of float64
 

@@ -11,7 +11,7 @@ from benchmark.evaluation.row_writer import Row, RunInfo, make_row
 from benchmark.evaluation.session import Session
 from benchmark.results.metric_keys import key_of
 from benchmark.results.summary import summarise
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 
 _LOGGED = ("steps", "l2", "adv8_iou_target", "adv8_iou_truth", "adv8_pixel_acc_target")
 

@@ -17,7 +17,7 @@ def export(run: Path, card: Path, attack: str | None) -> int:
 
     Raises InputError for a folder without results, an attack that is not there, and a file that cannot be written.
     """
-    from benchmark.results.loaded import read_run
+    from benchmark.results.loaded_runs import read_run
     from benchmark.results.result_card import make_card
     from benchmark.runs.folder import RunFolder
 

@@ -17,7 +17,7 @@ from benchmark.report.page.page import write_page
 from benchmark.report.tables.comparison import comparison
 from benchmark.report.tables.console import print_summary
 from benchmark.report.tables.table import markdown
-from benchmark.results.loaded import read_results
+from benchmark.results.loaded_runs import read_results
 from benchmark.results.summary import write_summary
 from benchmark.runs import tables
 from benchmark.tracking.epoch import FinishedEpoch

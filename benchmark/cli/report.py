@@ -17,7 +17,7 @@ from benchmark.cli.parsers import Command, Parser, check_target
 def report(paths: Sequence[Path], out: Path | None, title: str | None) -> int:
     """Write the page, by default report.html in the folder of a single run and else here."""
     from benchmark.report.page.page import write_page
-    from benchmark.results.loaded import read_results
+    from benchmark.results.loaded_runs import read_results
     from benchmark.runs.folder import RunFolder
 
     results = read_results(paths)

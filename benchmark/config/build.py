@@ -22,7 +22,7 @@ from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, as_input_error
 from benchmark.evaluation.plan import Attack, Plan, expand
 from benchmark.runs.layout import METRICS
-from benchmark.runs.schema import PREDICTIONS
+from benchmark.runs.row_schema import PREDICTIONS
 from benchmark.tracking.csv_log import ContinuedCSVLogger
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims.checkpoint_io import AtomicCheckpointIO

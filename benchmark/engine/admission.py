@@ -9,9 +9,9 @@ from torch import Tensor
 from benchmark.attacks.base import Batch, Rule, check_points, image_seed
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import InFlight, Job
+from benchmark.engine.keep_and_stop import IterateSelector
 from benchmark.engine.limits import Limits
 from benchmark.engine.model import AttackedModel
-from benchmark.engine.selection import IterateSelector
 from benchmark.engine.slots import Slots
 from benchmark.errors import InputError
 

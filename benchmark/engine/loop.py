@@ -21,12 +21,12 @@ from benchmark.criterion import Criterion
 from benchmark.distributed.termination import check_stop
 from benchmark.engine.admission import Admission
 from benchmark.engine.jobs import Finished, InFlight, Job
+from benchmark.engine.keep_and_stop import IterateSelector, Keep
 from benchmark.engine.limits import Limits
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.parking import Parking
 from benchmark.engine.precision import frozen
 from benchmark.engine.query import EngineQuery
-from benchmark.engine.selection import IterateSelector, Keep
 from benchmark.engine.slots import Slots
 from benchmark.engine.telemetry import Measurements, Telemetry
 from benchmark.errors import InputError

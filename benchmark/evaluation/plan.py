@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmark.attacks.base import Rule
 from benchmark.criterion import Criterion
-from benchmark.engine.selection import Keep
+from benchmark.engine.keep_and_stop import Keep
 from benchmark.errors import InputError, did_you_mean
 from benchmark.targets import Target
 

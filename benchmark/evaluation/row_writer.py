@@ -139,7 +139,7 @@ class RowWriter:
 
 
 def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: Tensor) -> Row:
-    """The columns of `runs.schema.SCHEMA` but `adv8_sha256`, for an image after and before the attack of this name.
+    """The columns of `runs.row_schema.SCHEMA` but `adv8_sha256`, for an image after and before the attack of this name.
 
     adv8, (C, H, W) in [0, 1], is the adversarial image rounded to the depth of its file.
     """

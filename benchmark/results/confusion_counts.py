@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import InputError
-from benchmark.results.columns import Rows
+from benchmark.results.column_arrays import Rows
 
 
 def kind_of(rows: Rows, what: str) -> tuple[int, int | None]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.results.loaded import Results, Run
+from benchmark.results.loaded_runs import Results, Run
 from benchmark.results.run_settings import settings_of
 from benchmark.runs.tables import group_rows
 

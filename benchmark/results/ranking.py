@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.results.budget_sweeps import NORM_NAMES, budgets, sweeps
-from benchmark.results.columns import NORM_COLUMNS
+from benchmark.results.column_arrays import NORM_COLUMNS
 
 Summaries = Sequence[Mapping[str, Any]]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
 from benchmark.errors import InputError
-from benchmark.results.columns import attacked_rows, cost_of_success
+from benchmark.results.column_arrays import attacked_rows, cost_of_success
 from benchmark.results.run_settings import settings_of
 from benchmark.results.success_curves import curve
 from benchmark.runs.tables import RECORDS
 
 if TYPE_CHECKING:
-    from benchmark.results.loaded import Run
+    from benchmark.results.loaded_runs import Run
 
 _TEXTS = ("attack", "victim", "data")
 _RATES = ("success_rate", "success8_rate")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.results.columns import Rows, column, cost_of_success, flag
+from benchmark.results.column_arrays import Rows, column, cost_of_success, flag
 from benchmark.results.intervals import bootstrap_means, bootstrap_medians
-from benchmark.runs import schema
+from benchmark.runs import row_schema
 
-NORMS = ("l0_share", *schema.NORMS)
+NORMS = ("l0_share", *row_schema.NORMS)
 """Columns that describe successes only (`success`; `success8` for the norms of the file), because a failed image has no
 norm. `l0_share` is l0 / (height · width)."""
 

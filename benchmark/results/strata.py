@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.results.columns import Rows, attacked_rows, column, cost_of_success, flag, norm_column
+from benchmark.results.column_arrays import Rows, attacked_rows, column, cost_of_success, flag, norm_column
 from benchmark.results.intervals import rate
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.results.columns import Rows
+from benchmark.results.column_arrays import Rows
 from benchmark.results.confusion_counts import confusion_to_truth, foreground_share, kind_of
 from benchmark.results.strata import strata
 

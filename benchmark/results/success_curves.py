@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.results.budget_sweeps import sweeps
-from benchmark.results.columns import Rows, attacked_rows, column, cost_of_success, flag, shared
+from benchmark.results.column_arrays import Rows, attacked_rows, column, cost_of_success, flag, shared
 from benchmark.results.intervals import rate
 from benchmark.runs.tables import group_rows
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from benchmark.errors import InputError
-from benchmark.results.columns import Rows, attacked_rows, column, flag, groups_of, shared
+from benchmark.results.column_arrays import Rows, attacked_rows, column, flag, groups_of, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
 from benchmark.results.intervals import rate
 from benchmark.results.statistics import NORMS, describe, describe_norms, describe_success_passes
@@ -16,7 +16,7 @@ from benchmark.results.structure_size import by_size
 from benchmark.results.target_strata import by_target, target_counts
 from benchmark.results.worst_case import worst_cases
 from benchmark.runs.folder import RunFolder
-from benchmark.runs.schema import PREDICTIONS, SCHEMA
+from benchmark.runs.row_schema import PREDICTIONS, SCHEMA
 from benchmark.runs.tables import group_rows
 
 LABELS = ("run", "victim", "data", "split", "target", "judge")

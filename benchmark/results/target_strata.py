@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.results.columns import Rows, column, flag
+from benchmark.results.column_arrays import Rows, column, flag
 from benchmark.results.strata import strata
 
 TARGETS = ("present", "erased")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.results.columns import flag, groups_of
+from benchmark.results.column_arrays import flag, groups_of
 from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder

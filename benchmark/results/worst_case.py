@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmark.results.budget_sweeps import same_eps
-from benchmark.results.columns import Rows, column, flag, groups_of, shared
+from benchmark.results.column_arrays import Rows, column, flag, groups_of, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
 from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs.tables import group_rows

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.runs import layout
-from benchmark.runs.schema import SCHEMA, TRACE_SCHEMA
+from benchmark.runs.row_schema import SCHEMA, TRACE_SCHEMA
 
 
 @dataclass(frozen=True)

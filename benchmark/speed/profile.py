@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from benchmark.engine.keep_and_stop import JUDGING
 from benchmark.engine.query import PASSES
-from benchmark.engine.selection import JUDGING
 from benchmark.evaluation.row_writer import ROWS
 
 SECTIONS = {PASSES: "forward and backward passes of the rule", JUDGING: "judging", ROWS: "pictures, rows"}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import norms, unsqueeze_like
-from benchmark.attacks.draws import normal, uniform
+from benchmark.attacks.random_draws import normal, uniform
 from benchmark.images.quantisation import Quantizer
 
 _HALVINGS = 40  # of an interval of length 1: far below what moves one more pixel to the next grey value

@@ -16,8 +16,8 @@ from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.images.quantisation import Quantizer
-from benchmark.results.columns import NORM_COLUMNS
-from benchmark.runs.schema import PREDICTIONS
+from benchmark.results.column_arrays import NORM_COLUMNS
+from benchmark.runs.row_schema import PREDICTIONS
 
 _ROUNDING = 1e-6  # relative error of float32 values, which the result consists of
 _TRACED = 1e-4  # relative error of the float32 sums in traces

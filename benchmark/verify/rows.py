@@ -13,7 +13,7 @@ from benchmark.evaluation.scoring import score_perturbation, score_target
 from benchmark.images.image_files import file_sha256, load_picture
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
 from benchmark.past_runs.past_run import PastRun
-from benchmark.results.columns import NORM_COLUMNS
+from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs import layout
 from benchmark.verify.bounds import Relation, counts_of, effort, outcome, scores_from_counts, visibility
 from benchmark.verify.pictures import picture_mismatches

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.__main__ import main
 from benchmark.report.page.page import write_page
-from benchmark.results.loaded import read_results
+from benchmark.results.loaded_runs import read_results
 from benchmark.runs import tables
 from tests.made_run import make_run, random_rows
 

@@ -11,7 +11,7 @@ from benchmark.cli import publish as shown
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, Writer
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guarded_logger import GuardedLogger

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from benchmark.evaluation.scoring import score_prediction
-from benchmark.runs import schema, tables
+from benchmark.runs import row_schema, tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
 from benchmark.victims.fingerprints import checkpoint_sha256
@@ -31,7 +31,7 @@ def assert_same_rows(found: list[dict[str, Any]], expected: list[dict[str, Any]]
     """Equal but for the run's name and the time; numbers to 1e-6."""
     assert [row["id"] for row in found] == [row["id"] for row in expected]
     for one, other in zip(found, expected, strict=True):
-        for name in set(schema.SCHEMA.names) - {"run", "seconds"}:
+        for name in set(row_schema.SCHEMA.names) - {"run", "seconds"}:
             if isinstance(other[name], float):
                 assert one[name] == pytest.approx(other[name], rel=1e-6, abs=1e-6), name
             else:
@@ -60,7 +60,7 @@ def test_the_folder_holds_everything(trained: Path) -> None:
 
 def test_one_row_per_test_image_in_the_schema(trained: Path) -> None:
     table = pq.read_table(trained / "records.parquet")
-    assert table.schema.equals(schema.SCHEMA)
+    assert table.schema.equals(row_schema.SCHEMA)
     assert table["id"].to_pylist() == TEST_IDS
     assert set(table["attack"].to_pylist()) == {"asma"}
     assert set(table["victim"].to_pylist()) == {"unet_resnet18"}

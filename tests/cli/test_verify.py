@@ -414,7 +414,7 @@ def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
         ("attacks.pgd.rule", 3, "attacks cannot be made again ("),
         ("attacks", None, "attacks cannot be made again ("),
         ("attacks.pgd.rule._target_", "benchmark.attacks.nope.PGD", "is no class or function there is"),
-        ("attacks.pgd.rule._target_", "benchmark.attacks.draws.draw", "attacks cannot be made again ("),
+        ("attacks.pgd.rule._target_", "benchmark.attacks.random_draws.draw", "attacks cannot be made again ("),
         ("engine.precision", 8, "engine.precision=8: not one of 64, 32, tf32, bf16, 16"),
     ],
 )

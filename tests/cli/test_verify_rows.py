@@ -14,7 +14,7 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen
 from benchmark.past_runs.open import open_run
 from benchmark.past_runs.past_run import PastRun
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.recorded import recorded_code
 from benchmark.verify.rows import RowChecks

@@ -22,7 +22,7 @@ from benchmark.evaluation.row_writer import RowWriter, RunInfo, trace_rows
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.images.output_window import OutputWindow
-from benchmark.runs import schema, tables
+from benchmark.runs import row_schema, tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
 from benchmark.targets import OtherImage
@@ -216,7 +216,7 @@ def test_traces_are_thinned_evenly_with_both_ends(steps: int, kept: int) -> None
         assert (result[0], result[-1]) == (0, steps - 1)
         gaps = [after - before for before, after in itertools.pairwise(result)]
         assert not gaps or max(gaps) - min(gaps) <= 1
-    assert all(set(row) == set(schema.TRACE_SCHEMA.names) for row in thinned)
+    assert all(set(row) == set(row_schema.TRACE_SCHEMA.names) for row in thinned)
     assert all(row["loss"] is None for row in thinned)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from benchmark.evaluation.scoring import score_perturbation, score_prediction, score_target
-from benchmark.runs.schema import PREDICTIONS, SCHEMA
+from benchmark.runs.row_schema import PREDICTIONS, SCHEMA
 
 
 def test_a_prediction_by_hand() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.errors import InputError
-from benchmark.results.loaded import read_run
+from benchmark.results.loaded_runs import read_run
 from benchmark.results.result_card import make_card, read_card
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, Writer

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.results.columns import cost_of_success
+from benchmark.results.column_arrays import cost_of_success
 from benchmark.results.success_curves import by_budget, curve, families, success_by_norm, success_by_passes
 from tests.example_rows import row
 

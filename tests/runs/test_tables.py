@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import InputError
-from benchmark.runs import schema, tables
+from benchmark.runs import row_schema, tables
 from benchmark.runs.layout import file_name
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
 
@@ -157,7 +157,7 @@ def test_rows_may_have_further_columns(tmp_path: Path) -> None:
 
 
 def test_traces_have_whatever_a_rule_reports(tmp_path: Path) -> None:
-    point = dict.fromkeys(schema.TRACE_SCHEMA.names) | {"attack": "asma", "id": "a", "step": 1}
+    point = dict.fromkeys(row_schema.TRACE_SCHEMA.names) | {"attack": "asma", "id": "a", "step": 1}
     Writer(tmp_path, TRACES).append([point | {"multiplier": 0.5}, point | {"step": 2}])
     Writer(tmp_path, TRACES).append([point | {"attack": "pgd", "step size": 2.0}])
     TRACES.merge(tmp_path)
@@ -216,10 +216,10 @@ def test_folder_names_do_not_become_columns(tmp_path: Path) -> None:
 
 APPENDING = """
 import sys
-from benchmark.runs import schema, tables
+from benchmark.runs import row_schema, tables
 from pathlib import Path
 writer = tables.Writer(Path(sys.argv[1]), tables.RECORDS)
-empty = dict.fromkeys(schema.SCHEMA.names)
+empty = dict.fromkeys(row_schema.SCHEMA.names)
 for i in range(100_000):
     writer.append([empty | {"attack": "asma", "id": f"{sys.argv[2]}-{i:06d}"}])
     print(f"{sys.argv[2]}-{i:06d}", flush=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.report.figures.montage import MontageItem
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, TRACES
 
 IMAGES = 4

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.results.summary import write_summary
 from benchmark.runs.folder import RunFolder
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.verify.summary import summary_mismatches
 
 KINDS = {"string": "x", "bool": True, "int64": 1, "double": 0.5}

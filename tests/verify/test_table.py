@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.runs.schema import SCHEMA
+from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 from benchmark.verify.bounds import Trace
 from benchmark.verify.table import finished, kept_traces, table_mismatches

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from benchmark.report.figures.description import Figure
 from benchmark.report.figures.scores import iou_by_image, iou_over_steps
 from benchmark.report.figures.success import over_budgets, success_over_norms, success_over_passes
-from benchmark.results.loaded import Results
+from benchmark.results.loaded_runs import Results
 
 FIGURES: tuple[Callable[[Results], list[Figure]], ...] = (
     success_over_norms,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.report.figures.description import Look
-from benchmark.results.loaded import Run
+from benchmark.results.loaded_runs import Run
 from benchmark.results.result_card import Card
 from benchmark.results.success_curves import Family, families
 

@@ -8,8 +8,8 @@ from benchmark.report.figures.description import Axis, Box, Figure, Line
 from benchmark.report.figures.looks import FamilyOfRun, families_of
 from benchmark.report.figures.success import UNIT
 from benchmark.report.tables.table import TextTable
-from benchmark.results.columns import column
-from benchmark.results.loaded import Results
+from benchmark.results.column_arrays import column
+from benchmark.results.loaded_runs import Results
 from benchmark.results.traces import mean_curve, of_attack, per_image
 
 

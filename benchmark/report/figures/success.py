@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from benchmark.report.figures.description import Axis, Figure, Line, Look
 from benchmark.report.figures.looks import FamilyOfRun, families_of, looks_of_cards
 from benchmark.report.tables.table import NORM_UNITS, TextTable
-from benchmark.results.columns import NORM_COLUMNS
-from benchmark.results.loaded import Results
+from benchmark.results.column_arrays import NORM_COLUMNS
+from benchmark.results.loaded_runs import Results
 from benchmark.results.success_curves import Curve, by_budget, success_by_norm, success_by_passes
 
 UNIT = (-0.03, 1.03)

@@ -14,7 +14,7 @@ from benchmark.errors import InputError
 from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.report.page.thumbnails import Thumbnails
 from benchmark.results.entries import Entry
-from benchmark.results.loaded import Run
+from benchmark.results.loaded_runs import Run
 from benchmark.results.traces import of_attack, per_image
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture

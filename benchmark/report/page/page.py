@@ -24,7 +24,7 @@ from benchmark.report.tables.strata_table import strata_grids_of_one
 from benchmark.report.tables.table import TextTable
 from benchmark.report.tables.transfer_table import transfer_grids
 from benchmark.results.entries import Entry, entries
-from benchmark.results.loaded import Results
+from benchmark.results.loaded_runs import Results
 
 _SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
 """Scripts that run before Plotly is parsed, so that tables and pictures do not wait for it."""

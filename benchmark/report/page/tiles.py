@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from benchmark.report.tables.table import interval, missing_median, number
-from benchmark.results.loaded import Run
+from benchmark.results.loaded_runs import Run
 
 
 class Tile(NamedTuple):

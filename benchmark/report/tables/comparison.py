@@ -8,7 +8,7 @@ from benchmark.report.tables.strata_table import strata_grids
 from benchmark.report.tables.table import NORM_UNITS, TextTable, interval, label, missing_median, number, success
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.budget_sweeps import NORM_NAMES
-from benchmark.results.columns import NORM_COLUMNS
+from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.ranking import Summaries, by_norm, ranked
 from benchmark.results.target_strata import target_note
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.report.tables.table import NORM_UNITS, TextTable, label, missing_median, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
-from benchmark.results.columns import NORM_COLUMNS
+from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.ranking import Summaries, ranked
 from benchmark.results.structure_size import LARGE, SIZES, SMALL
 from benchmark.results.target_strata import TARGETS

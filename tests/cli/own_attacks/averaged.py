@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule
-from benchmark.attacks.draws import normal
 from benchmark.attacks.losses import cross_entropy, valid_mean
 from benchmark.attacks.projection import direction
+from benchmark.attacks.random_draws import normal
 
 POINTS = 3
 

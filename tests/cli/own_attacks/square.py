@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, Rule
-from benchmark.attacks.draws import uniform
 from benchmark.attacks.losses import margin, valid_mean
 from benchmark.attacks.projection import project
+from benchmark.attacks.random_draws import uniform
 
 
 @dataclass(frozen=True)

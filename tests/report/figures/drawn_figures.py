@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.report.figures.all_figures import figures
 from benchmark.report.figures.description import Figure
-from benchmark.results.loaded import read_results
+from benchmark.results.loaded_runs import read_results
 from tests.example_rows import row
 from tests.made_run import make_run, random_rows
 

@@ -11,7 +11,7 @@ import pytest
 from benchmark.report.page import gallery as module
 from benchmark.report.page.gallery import gallery, plain
 from benchmark.results.entries import entries
-from benchmark.results.loaded import read_results
+from benchmark.results.loaded_runs import read_results
 from tests.made_run import make_run, random_rows
 
 IDS = ["a/b", "b c", "ü?#"]

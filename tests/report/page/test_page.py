@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark.report.page.page import write_page
-from benchmark.results.loaded import read_results
+from benchmark.results.loaded_runs import read_results
 from tests.made_run import make_run, random_rows
 from tests.report.page.page_reader import Page
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.report.tables.leaderboard import Cell, leaderboard
 from benchmark.results.entries import differing_settings, entries
-from benchmark.results.loaded import Results, read_results
+from benchmark.results.loaded_runs import Results, read_results
 from tests.made_run import make_run, random_rows
 
 IDS = [f"im{k}" for k in range(9)]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.attacks.draws import normal, uniform
+from benchmark.attacks.random_draws import normal, uniform
 
 SEEDS = torch.tensor([0, 1, 2**63 - 1, 123456789])
 MANY = torch.arange(1000)

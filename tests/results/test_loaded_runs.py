@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.errors import InputError
-from benchmark.results.loaded import read_results, read_run
+from benchmark.results.loaded_runs import read_results, read_run
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, Writer
 from tests.made_run import make_run, random_rows
