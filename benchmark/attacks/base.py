@@ -112,8 +112,12 @@ class Rule(ABC):
         """
         if self.norm == float("inf"):
             object.__setattr__(self, "norm", "inf")
-        for name, hint in get_type_hints(type(self)).items():
-            value, choices = getattr(self, name), get_args(hint)
+        try:
+            hints = get_type_hints(type(self))
+        except NameError:  # a type that its module imports for type checkers only
+            return
+        for name, hint in hints.items():
+            value, choices = getattr(self, name, None), get_args(hint)
             if get_origin(hint) is Literal and value not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
                 raise ValueError(f"{type(self).__name__}: {name}={value!r} is not one of {allowed}")

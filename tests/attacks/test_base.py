@@ -1,8 +1,10 @@
+from dataclasses import dataclass
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.attacks.base import image_seed, norms
+from benchmark.attacks.base import Rule, image_seed, norms
 
 
 def test_seeds_depend_on_all_four_and_nothing_else() -> None:
@@ -26,3 +28,14 @@ def test_norms_are_of_each_image_flattened() -> None:
     assert norms(delta, 1).tolist() == [7, 0]
     assert norms(delta, 2).tolist() == [5, 0]
     assert norms(delta, "inf").tolist() == [4, 0]
+
+
+def test_a_rule_may_have_a_type_that_only_type_checkers_know() -> None:
+    @dataclass(frozen=True)
+    class Own(Rule):
+        schedule: "Schedule | None" = None  # type: ignore[name-defined]  # noqa: F821
+
+        def step(self, batch, query):
+            return batch.images
+
+    assert Own().schedule is None
