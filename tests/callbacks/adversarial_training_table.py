@@ -1,6 +1,6 @@
 """What adversarial training buys on the ISIC sample; called with its ROOT, a FOLDER for the runs, and KEY=VALUE.
 
-For each seed a victim is trained on clean images and one with `hardening=pgd_at`, everything else alike; both are
+For each seed two victims are trained alike, one on clean images and one with `adversarial_training=pgd_at`. Both are
 attacked within Linf 4/255 with PGD and SEA, and the hardened one is shown the undefended one's PGD files. Printed is
 the IoU to the truth of the 8-bit files, and the 95 % bootstrap interval over images of the difference, image by image,
 each image's difference being its mean over the seeds.

@@ -107,7 +107,7 @@ def test_every_judge_is_made(compose_config, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", names("adversarial_training"))
-def test_every_hardening_is_made(compose_config, name: str) -> None:
+def test_every_adversarial_training_is_made(compose_config, name: str) -> None:
     made = build_adversarial_training(compose_config(f"adversarial_training={name}"))
     assert made is None if name == "none" else isinstance(made, TrainingAttack)
 
