@@ -8,7 +8,7 @@ from benchmark.cli.launch import CONFIGURATION_HELP, find_command
 from benchmark.cli.parsers import COMMANDS, Parser, command_line
 from benchmark.config.groups import add_folder
 from benchmark.distributed.process_group import are_many
-from benchmark.distributed.termination import stoppable
+from benchmark.distributed.termination import end_process, stoppable
 from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
 
 
@@ -54,4 +54,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status in (Stopped.INTERRUPTED, Stopped.TERMINATED):
+        end_process(status)
+    sys.exit(status)

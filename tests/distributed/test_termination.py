@@ -213,6 +213,19 @@ def test_who_has_stopped_working_may_take_long_to_close_after_ctrl_c_but_not_aft
     assert (interrupted.returncode, terminated.returncode) == (130, 143)
 
 
+def test_a_process_is_ended_with_its_output_and_without_the_end_of_the_interpreter(start) -> None:
+    process = start("""
+import atexit
+from benchmark.distributed.termination import end_process
+atexit.register(print, "the interpreter ends")
+print("ready", flush=True)
+print("rows are kept")
+end_process(143)
+""")
+    assert process.communicate(timeout=20) == ("rows are kept\n", "")
+    assert process.returncode == 143
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_group_leaves_the_workers_to_their_parent(start, number: signal.Signals) -> None:
     process = start(FORKED)
