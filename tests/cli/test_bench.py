@@ -48,6 +48,7 @@ def test_no_slot_is_idle_unless_asked_for(requested: int | None, slots: int, ava
     assert image_count(requested, slots, available) == count
 
 
+@pytest.mark.slow
 def test_memory_by_number_of_images(capsys: pytest.CaptureFixture[str]) -> None:
     found = measured(capsys, "--memory", "1", "3")
     assert found["peak_mib"].keys() == {"1", "3"}

@@ -14,6 +14,8 @@ from PIL import Image
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 
+pytestmark = pytest.mark.slow  # each test starts a process that attacks; distributed/test_termination.py is fast
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
