@@ -43,14 +43,18 @@ def print_tables(tables: Iterable[TextTable], console: "Console | None" = None) 
 def _for_rich(table: TextTable) -> "Table":
     """Only names in the first column are wrapped."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(table.header):
-        shown.add_column(
-            Text(name), justify="right" if number else "left", no_wrap=bool(number), overflow="fold", vertical="bottom"
-        )
+    first, *others = table.header
+    shown.add_column(Text(first), overflow="fold", vertical="bottom")
+    for place, name in enumerate(others, start=1):
+        # Rich takes a column to be as narrow as its longest word.
+        lines = [*name.split("\n"), *(row[place] for row in table.rows if row)]
+        width = max(map(cell_len, lines))
+        shown.add_column(Text(name), justify="right", no_wrap=True, min_width=width, vertical="bottom")
     for row in table.rows:
         if row:
             shown.add_row(*map(Text, row))  # Rich would read square brackets in a str as markup.

@@ -1,8 +1,10 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from benchmark.report.tables.console import print_summary
+from benchmark.report.tables.table import TextTable, print_tables
 from benchmark.results.summary import Summary, summarise
 from benchmark.results.worst_case import worst_cases
 from tests.example_rows import row, table
@@ -91,6 +93,16 @@ def test_a_comparison_fits_100_columns() -> None:
     assert "…" not in text
     assert "asma [auto]" in text
     assert "segmentation_pgd" in text
+
+
+def test_without_a_given_console_no_name_and_no_number_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    sizes = ["64 / 78.5 / 151", "33 / 80.5 / 201", "1000 of 2000 images"]
+    print_tables([TextTable("t", ["split", *sizes], [["train", *sizes], ["validation", *sizes]])])
+    names = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
+    assert {"split", "train", "validation"} <= {*names}
 
 
 def test_nothing_to_show_prints_nothing() -> None:
