@@ -1,9 +1,7 @@
 """The faster copy computes what the model computes; where it would not, the model itself is used."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import segmentation_models_pytorch as smp
@@ -16,6 +14,7 @@ from benchmark.acceleration.batchnorm_folding import foldable
 from benchmark.acceleration.convolution import Convolution
 from benchmark.acceleration.strided_convolution import StridedConvolution
 from benchmark.acceleration.upsample_convolution import FusedUpsampleConv
+from tests.acceleration.same_gradients import assert_same_gradients
 from tests.tiny_models import Net, plain, random_images
 
 
@@ -33,16 +32,6 @@ def weight_used_elsewhere(net: Net, images: Tensor) -> Tensor:
     return plain(net, images) + net.last.weight.mean()
 
 
-def same_gradients(model: nn.Module, images: Tensor, made: AcceleratedModel) -> None:
-    """Logits and input gradients (B, C, H, W) are those of the model, float64, but for rounding."""
-    leaf, other = images.clone().requires_grad_(), images.clone().requires_grad_()
-    expected, logits = model(leaf), made(other)
-    assert torch.allclose(logits, expected, rtol=1e-10, atol=1e-10)
-    gradients = [torch.autograd.grad(o.square().sum(), i)[0] for o, i in ((expected, leaf), (logits, other))]
-    assert gradients[0].abs().max() > 0
-    assert torch.allclose(*gradients, rtol=1e-8, atol=1e-8 * float(gradients[0].abs().max()))
-
-
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -54,7 +43,7 @@ def test_logits_and_gradients_are_the_models_own(
 ) -> None:
     net, images = Net(connect, bias, affine), random_images(2)
     assert len(foldable(net, images)) == pairs
-    same_gradients(net, images, AcceleratedModel(net, images, fold=True, channels_last=channels_last))
+    assert_same_gradients(net, images, AcceleratedModel(net, images, fold=True, channels_last=channels_last))
 
 
 def test_nothing_of_the_model_changes() -> None:
@@ -86,7 +75,7 @@ def test_the_copy_shares_what_is_not_replaced() -> None:
         assert {id(tensor) for tensor in module.state_dict(keep_vars=True).values()} <= shared
     model[3].weight.mul_(2)
     assert made.is_current()
-    same_gradients(model, images, made)
+    assert_same_gradients(model, images, made)
 
 
 @pytest.mark.parametrize("how", ["in place", "data", "statistics", "parameter"])
@@ -125,7 +114,7 @@ def test_a_strided_first_layer_has_the_gradient_of_the_model() -> None:
     images = random_images(2)
     made = AcceleratedModel(net, images, fold=True, channels_last=True)
     assert isinstance(made.module[0], StridedConvolution)
-    same_gradients(net, images, made)
+    assert_same_gradients(net, images, made)
 
 
 def test_without_folding_no_layer_is_replaced() -> None:
@@ -135,141 +124,13 @@ def test_without_folding_no_layer_is_replaced() -> None:
     assert made.module[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-class Shared(nn.Module):
-    """One module under two names, in a plain list too, and called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = Net(plain)
-        self.again = self.net.first
-        self.steps = [self.net.first, self.net.first_norm]
-
-    def forward(self, images: Tensor) -> Tensor:
-        for step in self.steps:
-            images = step(images)
-        return self.net.last_norm(self.net.last(images.tanh()))
-
-
-class Tied(nn.Module):
-    """Two layers with one weight, and that weight under another name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
-        self.second.weight = self.first.weight
-        self.alias = self.first.weight
-        self.norm = nn.BatchNorm2d(3)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.norm(self.second(self.first(images).tanh())) + self.alias.mean()
-
-
-class Attributes(nn.Module):
-    """Reads its layers, holds tensors and functions as plain attributes, and has what victims have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net, self.window = Net(plain), (2, 6)
-        self.mean = torch.full((1, 3, 1, 1), 0.4).double()
-        self.prepare = lambda images: images - self.mean
-
-    def postprocess(self, preds: Tensor) -> Tensor:
-        return preds
-
-    def forward(self, images: Tensor) -> Tensor:
-        channels = self.net.first.out_channels
-        return self.net(self.prepare(images))[:, :channels]
-
-
-def _hooked() -> nn.Module:
-    net = Net(plain)
-    net.first.register_forward_hook(lambda module, inputs, output: output * 2)
-    net.last.register_forward_pre_hook(lambda module, inputs: (inputs[0] + 1,))
-    net.last_norm.register_full_backward_hook(lambda module, inputs, outputs: (inputs[0] * 2,))
-    return net
-
-
-def _other_forward() -> nn.Module:
-    net = Net(plain)
-    net.first.forward = lambda images: F.conv2d(images, net.first.weight, None, padding=1) * 2  # type: ignore[method-assign]
-    return net
-
-
-def _old_weight_norm() -> nn.Module:
-    net = Net(plain)
-    torch.nn.utils.weight_norm(net.first)
-    return net
-
-
-def _weight_norm() -> nn.Module:
-    net = Net(plain)
-    torch.nn.utils.parametrizations.weight_norm(net.first)
-    torch.nn.utils.parametrizations.spectral_norm(net.last)
-    return net
-
-
-class Uncopyable(nn.Module):
-    """Holds what cannot be copied, as an open connection to a device would be."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net, self.lock = Net(plain), threading.Lock()
-
-    def forward(self, images: Tensor) -> Tensor:
-        with self.lock:
-            return self.net(images)
-
-
-class CopiesTensors(nn.Module):
-    """A `__deepcopy__` of its own, by which parameters are copied."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = Net(plain)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "CopiesTensors":
-        copied = CopiesTensors()
-        copied.load_state_dict(self.state_dict())
-        return copied
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)
-
-
-@pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize(
-    "make",
-    [Shared, Tied, Attributes, _hooked, _other_forward, _old_weight_norm, _weight_norm, Uncopyable, CopiesTensors],
-)
-def test_models_of_every_kind_compute_the_same(make: Callable[[], nn.Module], channels_last: bool) -> None:
-    torch.manual_seed(0)
-    model = make().double().eval().requires_grad_(False)
-    images = random_images(2)
-    made = AcceleratedModel(model, images, fold=True, channels_last=channels_last)
-    same_gradients(model, images, made)
-    same_gradients(model, images, made)
-    for tensor in [*model.parameters()]:
-        tensor.mul_(1.5)
-    if not made.is_current():
-        made = AcceleratedModel(model, images, fold=True, channels_last=channels_last)
-    same_gradients(model, images, made)
-
-
-@pytest.mark.parametrize("make", [Uncopyable, CopiesTensors])
-def test_a_model_that_cannot_be_copied_with_its_tensors_is_used_itself(make: Callable[[], nn.Module]) -> None:
-    model = make()
-    assert AcceleratedModel(model, random_images(2), fold=True, channels_last=True).module is model
-
-
-@pytest.mark.parametrize(("make", "folded"), [(Shared, 2), (Tied, 1)])
-def test_a_replaced_module_is_replaced_wherever_the_model_refers_to_it(
-    make: Callable[[], nn.Module], folded: int
-) -> None:
-    made = AcceleratedModel(
-        make().double().eval().requires_grad_(False), random_images(2), fold=True, channels_last=True
-    )
-    assert sum(isinstance(module, nn.Identity) for module in made.module.modules()) == folded
-    assert not any(isinstance(module, nn.Conv2d) for module in made.module.modules())
+def trained(model: nn.Module) -> nn.Module:
+    """The same in float64, with statistics and weights that are nothing special."""
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if "running" in name or tensor.ndim == 1:
+            tensor.data = torch.rand(tensor.shape, generator=generator) + 0.5
+    return model.double().eval().requires_grad_(False)
 
 
 @pytest.mark.slow
@@ -287,15 +148,6 @@ def test_a_compiled_copy_computes_the_same(name: str) -> None:
     assert torch.allclose(*gradients, rtol=0, atol=1e-3 * float(gradients[0].abs().max()))
 
 
-def trained(model: nn.Module) -> nn.Module:
-    """The same in float64, with statistics and weights that are nothing special."""
-    generator = torch.Generator().manual_seed(0)
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if "running" in name or tensor.ndim == 1:
-            tensor.data = torch.rand(tensor.shape, generator=generator) + 0.5
-    return model.double().eval().requires_grad_(False)
-
-
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize(
     ("name", "size", "blocks"),
@@ -309,7 +161,7 @@ def test_networks_of_the_library(name: str, size: int, blocks: int, channels_las
     kinds = Counter(type(module) for module in made.module.modules())
     assert (kinds[FusedUpsampleConv], kinds[StridedConvolution]) == (blocks, 1)
     assert kinds[Convolution] > 10
-    same_gradients(model, images, made)
+    assert_same_gradients(model, images, made)
 
 
 def test_the_layout_is_kept_where_a_network_loses_it() -> None:

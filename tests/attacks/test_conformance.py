@@ -14,7 +14,6 @@ from benchmark.engine import Finished
 from tests.attacks.conformance_cases import (
     OUTPUTS,
     Case,
-    Watched,
     all_cases,
     filled_void,
     jobs,
@@ -26,6 +25,7 @@ from tests.attacks.conformance_cases import (
     size,
     unanimous,
 )
+from tests.attacks.watched_rule import Watched
 from tests.tiny_models import assert_same, smooth_network
 
 CASES = all_cases()

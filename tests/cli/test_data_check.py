@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.miniatures import OPTIONS, WRITERS, box, save
+from tests.miniature_drawing import box, save
+from tests.miniatures import OPTIONS, WRITERS
 
 PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
 

@@ -8,7 +8,8 @@ import pytest
 from benchmark.data.datamodule import datamodule_for
 from benchmark.data.rim_one_samples import SIDE, RimOneSamples
 from benchmark.errors import InputError
-from tests.miniatures import picture, rim_one_samples, save
+from tests.fundus_miniatures import rim_one_samples
+from tests.miniature_drawing import picture, save
 
 
 @pytest.fixture

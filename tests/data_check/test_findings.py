@@ -12,7 +12,8 @@ from benchmark.data.folder import Folder
 from benchmark.data.isic import ISIC
 from benchmark.data_check.findings import KINDS, Finding, find
 from benchmark.data_check.scan import Item, scan
-from tests.miniatures import WRITERS, box, picture, save
+from tests.miniature_drawing import box, picture, save
+from tests.miniatures import WRITERS
 
 
 @pytest.fixture
