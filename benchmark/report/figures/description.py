@@ -69,7 +69,7 @@ class Figure:
 
     Attributes:
         key: names the figure in the page's addresses.
-        caption: how to read it, in whole sentences; the page shows it.
+        caption: how to read it, in whole sentences, without what the note says; the page shows it.
         note: a few words without which the picture would be misread; every renderer shows them.
         lines: drawn in this order, the last on top.
         boxes: one below the other, the first on top.

@@ -51,7 +51,7 @@ def draw_figures(figures: Sequence[Figure], title: str = "") -> "Drawing":
         drawing.text(0.01, y, title, fontsize=11, fontweight="bold", color=_INK, va="center", parse_math=False)
     for number, figure in enumerate(figures):
         left, bottom = number % across, down - 1 - number // across
-        box = (left * _WIDTH + 0.6, below + bottom * _HEIGHT + 0.55, _WIDTH - 0.8, _HEIGHT - 1.05)
+        box = (left * _WIDTH + 0.75, below + bottom * _HEIGHT + 0.55, _WIDTH - 0.95, _HEIGHT - 1.05)
         axes = drawing.add_axes((box[0] / across / _WIDTH, box[1] / height, box[2] / across / _WIDTH, box[3] / height))
         _draw(axes, figure)
     legend = drawing.legend(handles=handles, loc="lower left", ncols=entries, frameon=False, fontsize=9, handlelength=3)
@@ -76,6 +76,7 @@ def _draw(axes: "Axes", figure: Figure) -> None:
     if figure.note:
         axes.text(0, 1.02, figure.note, transform=axes.transAxes, fontsize=8, color=_PALE)
     axes.set_xlabel(figure.x.title, fontsize=9, color=_INK)
+    axes.set_ylabel(figure.y.title, fontsize=9, color=_INK)
 
 
 def _line_style(line: Line, width: float) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def _layout(items: Sequence[MontageItem], title: str) -> "Figure":
     width, height = _PANEL_INCHES * len(_PANELS), sum(heights) + top
     figure = Figure(figsize=(width, height))
     if title:
-        figure.text(0.004, 1 - 0.2 / height, title, fontsize=11, fontweight="bold", color=_INK, va="center")
+        # A $ in a name must not start a formula.
+        y = 1 - 0.2 / height
+        figure.text(0.004, y, title, fontsize=11, fontweight="bold", color=_INK, va="center", parse_math=False)
     for column, name in enumerate(_PANELS):
         x = (column + 0.5) / len(_PANELS)
         figure.text(x, 1 - (top - 0.14) / height, name, fontsize=9, color=_PALE, ha="center", va="center")
@@ -103,7 +105,6 @@ def _header(figure: "Figure", item: MontageItem, y: float) -> None:
     steps = "1 step" if item.steps == 1 else f"{item.steps} steps"
     numbers = f"IoU to target {item.iou_target:.3f}   ·   PSNR {psnr}   ·   {steps}"
     name = item.id if len(item.id) <= 48 else f"{item.id[:30]}…{item.id[-16:]}"
-    # A $ in a name must not start a formula.
     figure.text(0.004, y, name, fontsize=9, fontweight="bold", color=_INK, va="center", parse_math=False)
     figure.text(0.996, y, numbers, fontsize=9, color=_INK, va="center", ha="right")
     figure.text(0.5, y, mark, fontsize=9, fontweight="bold", color=colour, va="center", ha="center")

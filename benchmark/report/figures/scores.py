@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmark.report.figures.description import Axis, Box, Figure, Line
 from benchmark.report.figures.looks import FamilyOfRun, families_of
-from benchmark.report.figures.success import UNIT
+from benchmark.report.figures.success import UNIT, note_of_sweeps
 from benchmark.report.tables.table import TextTable
 from benchmark.results.column_arrays import column
 from benchmark.results.loaded_runs import Results
@@ -15,7 +15,8 @@ from benchmark.results.traces import mean_curve, of_attack, per_image
 
 def iou_over_steps(results: Results) -> list[Figure]:
     """The mean IoU to the labels that the attack was given, over steps; empty without traces."""
-    lines = [line for one in families_of(results.runs) if (line := _over_steps(one)) is not None]
+    drawn = families_of(results.runs)
+    lines = [line for one in drawn if (line := _over_steps(one)) is not None]
     title = "IoU over steps"
     rows = [
         [line.look.label, *(f"{line.y[k]:.3f}" for k in (0, len(line.y) // 4, len(line.y) // 2, -1)), f"{line.x[-1]}"]
@@ -25,7 +26,8 @@ def iou_over_steps(results: Results) -> list[Figure]:
         key="steps",
         title=title,
         caption="Mean over images of the IoU to the map the attack was given (target, or truth if untargeted), in "
-        "float; an image that has ended keeps its last value. Of several budgets, the largest.",
+        "float; an image that has ended keeps its last value.",
+        note=note_of_sweeps(drawn),
         x=Axis(title="step"),
         y=Axis(title="IoU", limits=UNIT),
         lines=lines,
@@ -47,7 +49,8 @@ def _over_steps(one: FamilyOfRun) -> Line | None:
 def iou_by_image(results: Results) -> list[Figure]:
     """The distribution of the IoU of the 8-bit files over images; of a sweep of budgets, that of the largest."""
     boxes, references = [], set()
-    for one in families_of(results.runs):
+    drawn = families_of(results.runs)
+    for one in drawn:
         attacked = list(one.family.attacks.values())[-1]
         references.add("target" if attacked[0]["targeted"] else "truth")
         values = column(attacked, "adv8_iou_target" if attacked[0]["targeted"] else "adv8_iou_truth")
@@ -60,8 +63,9 @@ def iou_by_image(results: Results) -> list[Figure]:
     figure = Figure(
         key="distribution",
         title=title,
-        caption="Of the 8-bit files; each point is an image. Of several budgets, the largest.",
-        x=Axis(title=title.split(",")[0], limits=UNIT),
+        caption="Of the 8-bit files; each point is an image.",
+        note=note_of_sweeps(drawn),
+        x=Axis(title=title.replace("image by image", "8-bit"), limits=UNIT),
         y=Axis(title=""),
         boxes=boxes,
         table=TextTable(title, ["", "lowest", "quartile", "median", "quartile", "highest"], rows),

@@ -18,6 +18,8 @@ UNIT = (-0.03, 1.03)
 
 _SHARES = (0.25, 0.5, 0.75, 0.9)
 _MANY_DECADES = 500  # the ratio of an axis' ends beyond which only powers of ten are labelled
+_FEW_TICKS = 3  # below which an axis gets a finer series
+_SERIES = ((1, 2, 5), (1, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9))
 
 
 def success_over_norms(results: Results) -> list[Figure]:
@@ -32,15 +34,15 @@ def _over_norm(drawn: Sequence[FamilyOfRun], results: Results, norm: str) -> Fig
     unit, scale, _ = NORM_UNITS[name]
     curves = [(one.look, success_by_norm(one.family, name)) for one in drawn]
     thin = {one.look.label for one in drawn if one.family.norm not in (norm, None)}
-    notes = ["the best of several budgets"] if any(one.family.swept for one in drawn) else []
+    notes = ["of several budgets the best"] if any(one.family.swept for one in drawn) else []
     notes += ["thin: attacks on other norms"] if thin else []
     return _success(
         [*curves, *_of_cards(results, name)],
         key=f"norm-{name}",
         title=f"Success by {unit.split()[0]}",
         caption="Share of the attacked images whose 8-bit file succeeds with a perturbation of at most this norm; "
-        "failures never do. Of an attack with several budgets, an image's best.",
-        note=", ".join(notes),
+        "failures never do.",
+        note="; ".join(notes),
         x_title=f"{unit} of the perturbation",
         scale=scale,
         thin=thin,
@@ -56,11 +58,16 @@ def success_over_passes(results: Results) -> list[Figure]:
             [*curves, *_of_cards(results, "success_passes")],
             key="passes",
             title="Success by passes",
-            caption="The same over forward and backward passes, all of them counted; of several budgets, the largest.",
-            note="the largest budget" if any(one.family.swept for one in drawn) else "",
+            caption="Share of the attacked images whose 8-bit file succeeds after so many forward and backward passes.",
+            note=note_of_sweeps(drawn),
             x_title="forward + backward passes",
         )
     ]
+
+
+def note_of_sweeps(drawn: Sequence[FamilyOfRun]) -> str:
+    """The note of a figure that shows a sweep at its largest budget; empty without a sweep."""
+    return "of several budgets the largest" if any(one.family.swept for one in drawn) else ""
 
 
 def over_budgets(results: Results) -> list[Figure]:
@@ -154,11 +161,14 @@ def _cost_of(curve: Curve, share: float, scale: float) -> str:
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Ticks between two positive numbers: 1, 2 and 5 times each power of ten, or the powers alone on a long axis.
+    """Ticks between two positive numbers: 1, 2 and 5 times each power of ten.
 
-    None where there would be fewer than two.
+    A long axis has the powers alone, a short one a finer series.
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if high / low < _MANY_DECADES else (1,)
-    ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
-    return ticks if len(ticks) > 1 else []
+    ticks: list[float] = []
+    for series in _SERIES if high / low < _MANY_DECADES else ((1,),):
+        ticks = [tick for power in powers for digit in series if low <= (tick := digit * 10.0**power) <= high]
+        if len(ticks) >= _FEW_TICKS:
+            break
+    return ticks

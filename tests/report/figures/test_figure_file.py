@@ -19,7 +19,7 @@ def test_a_panel_for_each_figure(tmp_path: Path) -> None:
     drawn = draw_figures(list(found.values()), "title")
     assert [axes.get_title(loc="left") for axes in drawn.axes] == [figure.title for figure in found.values()]
     for axes, figure in zip(drawn.axes, found.values(), strict=True):
-        assert axes.get_xlabel() == figure.x.title
+        assert (axes.get_xlabel(), axes.get_ylabel()) == (figure.x.title, figure.y.title)
         assert [text.get_text() for text in axes.texts] == [figure.note] * bool(figure.note)
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["asma", "pgd"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.report.figures.success import decades
 from tests.made_run import random_rows
 from tests.report.figures.drawn_figures import IDS, figures_of, four_rows, sweep
 
@@ -48,11 +49,30 @@ def test_without_any_success_there_are_still_axes(tmp_path: Path) -> None:
     assert figure.table.rows[0][1:] == ["inf"] * 4 + ["0.0"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.1, 10, [0.1, 0.2, 0.5, 1, 2, 5, 10]),
+        (1, 1000, [1, 10, 100, 1000]),
+        (29, 111, [30, 50, 70, 100]),
+        (2.4, 7.2, [3, 5, 7]),
+        (3.01, 4.7, [3.5, 4, 4.5]),
+    ],
+)
+def test_an_axis_has_ticks_however_short_it_is(low: float, high: float, ticks: list[float]) -> None:
+    assert decades(low, high) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize("low", np.geomspace(0.1, 1, 50))
+def test_a_single_success_has_ticks_around_it(low: float) -> None:
+    assert len(decades(low, low * 1.25**2)) >= 2
+
+
 def test_passes_of_a_sweep_are_those_of_the_largest_budget(tmp_path: Path) -> None:
     rows = [one for eps in (2, 10) for one in four_rows(f"pgd@{eps}", family="pgd", eps=float(eps), success8=eps == 10)]
     figure = figures_of(tmp_path, rows)["passes"]
     assert figure.lines[0].y[-1] == 1
-    assert figure.note == "the largest budget"
+    assert figure.note == "of several budgets the largest"
 
 
 def test_budgets_have_their_own_figures(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_each_class_has_its_colour(tmp_path: Path) -> None:
     ids=lambda item: item.id[:9],
 )
 def test_draws_unusual_images(tmp_path: Path, item: MontageItem) -> None:
-    assert Image.open(montage(tmp_path / "m.png", [item])).size[0] > 1000
+    assert Image.open(montage(tmp_path / "m.png", [item], title=r"unet on $\frac$ (test)")).size[0] > 1000
 
 
 def test_perturbation_is_spread_around_grey() -> None:
