@@ -1,6 +1,7 @@
 """Contact sheets: small copies of a split's images with the outlines of their masks; those with findings first."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ def contact_sheet(items: Sequence[Item], marked: Mapping[int, str], background: 
     rows = -(-len(places) // COLUMNS)
     sheet = Image.new("RGB", (width * min(COLUMNS, len(places)), height * rows), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=9)
+    font = _font()
     for number, place in enumerate(places):
         left, top = width * (number % COLUMNS), height * (number // COLUMNS)
         if place in marked:
@@ -36,6 +37,13 @@ def contact_sheet(items: Sequence[Item], marked: Mapping[int, str], background: 
             draw.rectangle((left, top + height - TITLE, left + width - 1, top + height - 1), fill=FRAME)
             draw.text((left + EDGE, top + height - TITLE + 1), marked[place], fill="white", font=font)
     return sheet
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    """The font of matplotlib, because ids may have letters beyond ASCII, which Pillow's own font lacks."""
+    import matplotlib
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size=9)
 
 
 def _chosen(count: int, marked: Mapping[int, str]) -> list[int]:
@@ -60,7 +68,7 @@ def _tile(item: Item, background: int | None) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _fitting(title: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def _fitting(title: str, font: ImageFont.FreeTypeFont) -> str:
     """The title, cut at its beginning to the width of an image: ids differ at their ends."""
     while font.getlength(title) > SIDE and len(title) > 1:
         title = title[1:]

@@ -33,6 +33,12 @@ def test_marked_images_come_first_and_are_framed() -> None:
     assert middle == [7, 0, 1, 2]
 
 
+def test_ids_beyond_ascii_are_legible() -> None:
+    titles = [np.array(contact_sheet([_item(id, 0)], {}, background=0))[:TITLE] for id in "éßд\ue000"]
+    *letters, unknown = (title.tobytes() for title in titles)
+    assert len({*letters, unknown}) == 4
+
+
 def test_a_sheet_has_room_for_so_many() -> None:
     items = [_item(f"{i}", i % 250) for i in range(3 * MOST)]
     sheet = contact_sheet(items, {5: "x", 300: "y"}, background=0)
