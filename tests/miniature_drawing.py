@@ -7,11 +7,7 @@ import numpy as np
 from PIL import Image
 
 HEIGHT = 30
-
-
 WIDTH = 40
-
-
 VOID = 255
 
 

@@ -168,7 +168,6 @@ WRITERS: dict[str, Callable[[Path], Miniature]] = {f"isic{year}": _of_isic(year)
 }
 """By the names of the files in conf/data."""
 
-
 OPTIONS: dict[str, Iterable[str]] = {"medsegbench": ("data.subset=busi", "data.resolution=128")}
 """What has to be said of a miniature on the command line, beside data.root."""
 

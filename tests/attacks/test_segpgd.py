@@ -1,21 +1,7 @@
-import math
-
 import pytest
-import torch
 
 from benchmark.attacks.segpgd import SegPGD
-from tests.attacks.two_by_two import (
-    IMAGE,
-    LABELS,
-    PIXELS,
-    Linear,
-    Passes,
-    cross_entropy_gradient,
-    logits_at,
-    predicted,
-    square,
-)
-from tests.attacks.two_by_two import two_by_two as make
+from tests.attacks.two_by_two import IMAGE, LABELS, assert_weighted_step, logits_at, predicted, two_by_two
 
 
 def test_the_image_has_right_and_wrong_pixels() -> None:
@@ -28,7 +14,7 @@ def test_the_image_has_right_and_wrong_pixels() -> None:
 @pytest.mark.parametrize("counted", [(0, 1, 2, 3), (0, 2, 3)])
 def test_loss_and_update_by_hand(targeted: bool, steps: int, late: float, counted: tuple[int, ...]) -> None:
     rule = SegPGD(targeted, norm=2, eps=0.1, step_size=0.03, random_start=False)
-    batch = make(rule, counted, max_steps=8, steps=steps)
+    batch = two_by_two(rule, counted, max_steps=8, steps=steps)
 
     def weight(scores: list[float], label: int) -> float:
         right = predicted(scores) == label
@@ -36,18 +22,7 @@ def test_loss_and_update_by_hand(targeted: bool, steps: int, late: float, counte
             return late if right else 1 - late
         return 1 - late if right else late
 
-    query = Passes(Linear(), batch)
-    found = rule.step(batch, query)
-    sense = -1 if targeted else 1
-    loss = 0.0
-    for p in counted:
-        scores = logits_at(IMAGE)[p]
-        chance = math.exp(scores[LABELS[p]]) / sum(math.exp(score) for score in scores)
-        loss -= weight(scores, LABELS[p]) * math.log(chance) / len(counted)
-    assert query.losses.item() == pytest.approx(sense * loss, abs=1e-12)
-    gradient = cross_entropy_gradient(IMAGE, weight, counted)
-    expected = [IMAGE[j] + sense * 0.03 * gradient[j] / math.hypot(*gradient) for j in PIXELS]
-    assert torch.allclose(found, square(expected), rtol=0, atol=1e-12)
+    assert_weighted_step(rule, batch, weight, counted)
 
 
 def test_the_papers_step_at_the_papers_budget() -> None:

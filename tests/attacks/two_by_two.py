@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Rule
+from benchmark.attacks.budgeted import ProjectedSteps
 
 PIXELS = range(4)
 IMAGE = [0.4, 0.55, 0.6, 0.45]
@@ -130,3 +132,27 @@ def drive(rule: Rule, model: nn.Module, batch: Batch, steps: int) -> list[Tensor
         batch.steps = batch.steps + 1
         iterates.append(batch.iterates)
     return iterates
+
+
+def assert_weighted_step(
+    rule: ProjectedSteps, batch: Batch, weight: Callable[[list[float], int], float], counted: Sequence[int]
+) -> None:
+    """One update of a rule in the 2-norm is that of cross-entropy times `weight(logits, label)`, worked out by hand.
+
+    The weights are held fixed: their own gradient would add to the one expected here.
+
+    Args:
+        batch: of `two_by_two`, whose valid pixels are `counted`.
+    """
+    query = Passes(Linear(), batch)
+    found = rule.step(batch, query)
+    sense = -1 if rule.targeted else 1
+    loss = 0.0
+    for p in counted:
+        scores = logits_at(IMAGE)[p]
+        loss -= weight(scores, LABELS[p]) * math.log(softmax(scores)[LABELS[p]]) / len(counted)
+    assert query.losses.item() == pytest.approx(sense * loss, abs=1e-12)
+    gradient = cross_entropy_gradient(IMAGE, weight, counted)
+    step = sense * rule.step_size / math.hypot(*gradient)
+    expected = [value + step * pull for value, pull in zip(IMAGE, gradient, strict=True)]
+    assert torch.allclose(found, square(expected), rtol=0, atol=1e-12)

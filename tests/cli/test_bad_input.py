@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.pickled_call import PickledCall
+
 
 @pytest.fixture
 def on_pairs(refused, pairs: Path):
@@ -113,17 +115,9 @@ def test_a_checkpoint_of_something_else(refused, tmp_path: Path) -> None:
     assert "is a checkpoint of something else than a victim" in refused(f"victim.ckpt={tmp_path / 'a.ckpt'}")
 
 
-class _Malicious:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (self.path,))
-
-
 @pytest.mark.parametrize("save", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what, 2))])
 def test_a_checkpoint_that_would_execute_code(refused, tmp_path: Path, save) -> None:
-    save({"state_dict": _Malicious(tmp_path / "executed")}, tmp_path / "a.ckpt")
+    save({"state_dict": PickledCall(Path.touch, tmp_path / "executed")}, tmp_path / "a.ckpt")
     assert "loading that would execute code" in refused(f"victim.ckpt={tmp_path / 'a.ckpt'}")
     assert not (tmp_path / "executed").exists()
 

@@ -3,9 +3,7 @@
 import json
 import shutil
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,8 @@ from omegaconf import OmegaConf
 
 from tests.tracking.wandb import wandb_log
 from tests.tracking.wandb.offline_client import clean_client
+from tests.tracking.wandb.saving_server import saving_server
 from tests.tracking.wandb.specification import named, panels
-
-KEY = "0123456789" * 4
 
 
 @pytest.fixture(scope="module")
@@ -183,50 +180,11 @@ def test_without_a_key_it_says_so(command, logged: Path, tmp_path: Path) -> None
         assert "no connection to Weights & Biases (WANDB_MODE is disabled)" in _refused(command, logged)
 
 
-class _Server(BaseHTTPRequestHandler):
-    """Answers what the libraries ask before they save, and keeps what is saved. Knows one project."""
-
-    saved: dict[str, dict[str, Any]]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self._answer(json.loads(body)) if self.path == "/graphql" else {}
-        written = json.dumps({"data": answer}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(written)))
-        self.end_headers()
-        self.wfile.write(written)
-
-    def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        query, given = asked["query"], asked.get("variables") or {}
-        if "upsertView" in query:
-            self.saved[given["type"]] = given
-            project = {"id": "1", "name": given["projectName"], "entityName": given["entityName"]}
-            view = {"id": "Vmlldzox", "type": given["type"], "project": project, "description": ""}
-            view |= {name: given[name] for name in ("name", "displayName", "spec")}
-            return {"upsertView": {"view": view | dict.fromkeys(("createdAt", "updatedAt", "user")), "inserted": True}}
-        if "internalId" in query:
-            there = given["projectName"] == "segmentation-attacks"
-            return {"project": {"id": "1", "internalId": "UHJvamVjdDox"} if there else None}
-        if "GetProjects" in query:
-            node = {"id": "1", "name": "segmentation-attacks", "entityName": given["entity"], "isBenchmark": False}
-            edges = [{"node": node | {"createdAt": "2026-01-01T00:00:00Z", "user": None}, "cursor": "a"}]
-            return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
-        return {"viewer": {"id": "1", "entity": "team", "username": "me", "flags": "{}", "teams": {"edges": []}}}
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the console."""
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[dict[str, dict[str, Any]]]:
-    """A host that takes what is saved, by type."""
-    handler = type("Server", (_Server,), {"saved": {}})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        with clean_client(tmp_path, WANDB_API_KEY=KEY, WANDB_BASE_URL=f"http://127.0.0.1:{listening.server_port}"):
-            yield handler.saved
-        listening.shutdown()
+    """What the client has saved, by type."""
+    with saving_server(tmp_path) as saved:
+        yield saved
 
 
 def test_what_is_saved_is_the_specification_and_its_address_is_printed(

@@ -5,19 +5,10 @@ import numpy as np
 from tests.data.layout_changes import Wrong, copy_first, gray_box, redraw, remove_all, remove_everything, remove_first
 
 _R3 = "get RIM-ONE r3 from http.*set data.root to the folder that holds Healthy/"
-
-
 _DL = "get images and reference segmentations from https.*unpack both archives"
-
-
 _DRISHTI = "get Drishti-GS1 from https.*set data.root to the folder that holds Drishti-GS1_files"
-
-
 _REFUGE = "get the REFUGE images .* from https.*unpack all archives into one folder"
-
-
 _TOP = "Drishti-GS1_files/Drishti-GS1_files"
-
 
 WRONG_FUNDUS: dict[str, dict[str, Wrong]] = {
     "rim_one_r3": {

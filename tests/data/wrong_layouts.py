@@ -36,7 +36,6 @@ def _isic_cases(year: int, images: str, masks: str) -> dict[str, Wrong]:
 
 _VOC = "VOCdevkit/VOC2012"
 
-
 WRONG: dict[str, dict[str, Wrong]] = {
     "isic2016": _isic_cases(2016, "ISBI2016_ISIC_Part1_Training_Data", "ISBI2016_ISIC_Part1_Training_GroundTruth"),
     "isic2017": _isic_cases(2017, "ISIC-2017_Training_Data", "ISIC-2017_Training_Part1_GroundTruth")

@@ -25,37 +25,31 @@ with termination.stoppable():
     print("ready", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 """
-# Reaches a check at once, and then takes long to close what it has open.
-SLOW_TO_CLOSE = """
-import time
-from benchmark.distributed import termination
-termination.GRACE = 1.0
-with termination.stoppable():
+WORK_UNTIL_STOPPED = """
     print("ready", flush=True)
     try:
         while True:
             time.sleep(0.05)
             termination.check_stop()
     finally:
-        time.sleep(3)
+"""
+# Reaches a check at once, and then takes long to close what it has open.
+SLOW_TO_CLOSE = f"""
+import time
+from benchmark.distributed import termination
+termination.GRACE = 1.0
+with termination.stoppable():{WORK_UNTIL_STOPPED}        time.sleep(3)
         print("closed", flush=True)
 """
 # A worker that computes in its own process, as those of a DataLoader, until its parent has stopped.
-FORKED = """
+FORKED = f"""
 import os, time
 from benchmark.distributed import termination
 with termination.stoppable():
     if not os.fork():
         time.sleep(2)
         print("child done", flush=True)
-        os._exit(0)
-    print("ready", flush=True)
-    try:
-        while True:
-            time.sleep(0.05)
-            termination.check_stop()
-    finally:
-        print("child status", os.wait()[1], flush=True)
+        os._exit(0){WORK_UNTIL_STOPPED}        print("child status", os.wait()[1], flush=True)
 """
 
 
@@ -213,17 +207,16 @@ def test_who_has_stopped_working_may_take_long_to_close_after_ctrl_c_but_not_aft
     assert (interrupted.returncode, terminated.returncode) == (130, 143)
 
 
-def test_a_process_is_ended_with_its_output_and_without_the_end_of_the_interpreter(start) -> None:
-    process = start("""
+def test_a_process_is_ended_with_its_output_and_without_the_end_of_the_interpreter() -> None:
+    script = """
 import atexit
 from benchmark.distributed.termination import end_process
 atexit.register(print, "the interpreter ends")
-print("ready", flush=True)
 print("rows are kept")
 end_process(143)
-""")
-    assert process.communicate(timeout=20) == ("rows are kept\n", "")
-    assert process.returncode == 143
+"""
+    process = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (143, "rows are kept\n", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -21,11 +21,11 @@ from benchmark.evaluation.plan import Attack, Plan
 from benchmark.evaluation.row_writer import RowWriter, RunInfo, trace_rows
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
-from benchmark.images.output_window import OutputWindow
 from benchmark.runs import row_schema, tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
 from benchmark.targets import OtherImage
+from tests.evaluation.made_case import make_case
 
 
 class _Threshold(nn.Module):
@@ -42,22 +42,8 @@ class _Threshold(nn.Module):
 
 def _case(group: str = "") -> Case:
     truth = _blocks(torch.tensor([[1, 1], [0, 0]]))
-    image = truth.float().expand(3, 8, 8)
-    everywhere = torch.ones(8, 8, dtype=torch.bool)
-    return Case(
-        id="im/1",
-        group=group,
-        image=image,
-        truth=truth,
-        target=1 - truth,
-        valid=everywhere,
-        target_valid=everywhere,
-        window=OutputWindow.whole(8, 8),
-        target_name="other_image:im2",
-        target_draw=2,
-        target_draws=3,
-        target_too_close=True,
-    )
+    drawn = {"target_name": "other_image:im2", "target_draw": 2, "target_draws": 3, "target_too_close": True}
+    return make_case(truth.float().expand(3, 8, 8), truth, id="im/1", group=group, **drawn)
 
 
 def _blocks(quarters: torch.Tensor) -> torch.Tensor:

@@ -8,24 +8,13 @@ from torch import Tensor
 
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.transformed_scores import TransformedScores
-from benchmark.images.output_window import OutputWindow
+from tests.evaluation.made_case import make_case
 
 
 def _case(image_id: str = "a") -> Case:
     truth = torch.zeros(8, 8, dtype=torch.int64)
     truth[:4] = 1
-    valid = torch.ones(8, 8, dtype=torch.bool)
-    return Case(
-        id=image_id,
-        group="",
-        image=truth.float().expand(3, 8, 8),
-        truth=truth,
-        target=1 - truth,
-        valid=valid,
-        target_valid=valid,
-        window=OutputWindow.whole(8, 8),
-        target_name="other",
-    )
+    return make_case(truth.float().expand(3, 8, 8), truth, id=image_id)
 
 
 def _scores(case: Case, image: Tensor) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation
-from benchmark.images.output_window import OutputWindow
 from benchmark.images.quantisation import Quantizer
 from benchmark.verify.bounds import Relation, Trace, counts_of, effort, outcome, scores_from_counts, visibility
+from tests.evaluation.made_case import make_case
 
 EIGHT_BIT = Quantizer(8)
 
@@ -26,17 +26,7 @@ def _case(seed: int = 0, channels: int = 3, quantizer: Quantizer = EIGHT_BIT) ->
     image = torch.randint(0, quantizer.highest + 1, (channels, 12, 12), generator=generator).float() / quantizer.highest
     truth = torch.randint(0, 2, (12, 12), generator=generator)
     valid = torch.rand(12, 12, generator=generator) > 0.1
-    return Case(
-        id="a",
-        group="",
-        image=image,
-        truth=truth,
-        target=1 - truth,
-        valid=valid,
-        target_valid=valid,
-        window=OutputWindow.whole(12, 12),
-        target_name="other",
-    )
+    return make_case(image, truth, valid)
 
 
 def _visibility(row: dict[str, Any], budget: float | None, trace: Trace | None) -> set[str]:

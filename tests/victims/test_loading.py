@@ -1,3 +1,5 @@
+"""A victim is loaded from its checkpoint as it was fitted; any other file is refused and runs no code."""
+
 import hashlib
 import os
 import pickle
@@ -8,75 +10,13 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
 
 from benchmark.errors import InputError
 from benchmark.victims import smp_networks
 from benchmark.victims.fingerprints import checkpoint_sha256
-from benchmark.victims.loading import build_victim, check_finite, load_victim
-
-SMALL: dict[str, Any] = {
-    "architecture": "unet",
-    "encoder": "resnet18",
-    "options": {"encoder_depth": 2, "decoder_channels": [8, 4]},
-    "classes": 2,
-    "background": 0,
-    "channels": 3,
-}
-
-FACTORY = """
-from pathlib import Path
-from torch import nn
-Path(__file__).with_name("imported").touch()
-
-def network(width=4):
-    return nn.Sequential(nn.Conv2d(3, width, 1), nn.Conv2d(width, 2, 1))
-"""
-
-
-def fitted(folder: Path, **config: Any) -> tuple[pl.LightningModule, Path]:
-    """A victim after one epoch on four images, and its checkpoint."""
-    torch.manual_seed(0)
-    victim = build_victim(**(SMALL | config))
-    masks = torch.randint(2, (4, 20, 20))
-    data = [
-        {"image": torch.rand(3, 20, 20), "mask": mask, "valid": torch.ones_like(mask, dtype=torch.bool), "id": "x"}
-        for mask in masks
-    ]
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(victim, DataLoader(data, 2), DataLoader(data, 2))
-    trainer.save_checkpoint(folder / "victim.ckpt")
-    return victim, folder / "victim.ckpt"
-
-
-def altered(path: Path, **entries: Any) -> Path:
-    """The checkpoint with top-level entries replaced; a dict is merged into the one that is there."""
-    checkpoint = torch.load(path, weights_only=True)
-    for name, value in entries.items():
-        checkpoint[name] = {**checkpoint[name], **value} if isinstance(value, dict) else value
-    torch.save(checkpoint, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[pl.LightningModule, bytes]:
-    victim, path = fitted(tmp_path_factory.mktemp("fitted"))
-    return victim, path.read_bytes()
-
-
-@pytest.fixture
-def checkpoint(original: tuple[pl.LightningModule, bytes], tmp_path: Path) -> Path:
-    path = tmp_path / "victim.ckpt"
-    path.write_bytes(original[1])
-    return path
+from benchmark.victims.loading import check_finite, load_victim
+from tests.pickled_call import PickledCall
+from tests.victims.fitted_victims import altered, fitted
 
 
 def test_round_trip_gives_equal_logits(original: tuple[pl.LightningModule, bytes], checkpoint: Path) -> None:
@@ -199,16 +139,6 @@ def test_truncated_checkpoint(checkpoint: Path) -> None:
         load_victim(checkpoint)
 
 
-class Malicious:
-    """Unpickling it runs a shell command."""
-
-    def __init__(self, trace: Path) -> None:
-        self.command = f"touch {trace}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (self.command,)
-
-
 def test_checkpoint_that_holds_no_dict(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "victim.ckpt")
     with pytest.raises(InputError, match=r"victim\.ckpt holds a list, not the checkpoint of a victim"):
@@ -218,7 +148,7 @@ def test_checkpoint_that_holds_no_dict(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["pickle", "torch", "hyper_parameters"])
 def test_code_in_a_checkpoint_is_refused_and_never_runs(checkpoint: Path, tmp_path: Path, form: str) -> None:
     trace = tmp_path / "executed"
-    bait = Malicious(trace)
+    bait = PickledCall(os.system, f"touch {trace}")
     if form == "pickle":
         checkpoint.write_bytes(pickle.dumps(bait))
     elif form == "torch":
@@ -236,67 +166,3 @@ def test_code_in_a_checkpoint_is_refused_and_never_runs(checkpoint: Path, tmp_pa
     else:
         pickle.loads(checkpoint.read_bytes())
         assert trace.exists()
-
-
-@pytest.fixture
-def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"networks_{tmp_path.name}"
-    (tmp_path / f"{name}.py").write_text(FACTORY)
-    monkeypatch.syspath_prepend(tmp_path)
-    return f"{name}:network"
-
-
-def test_python_victim_round_trip(factory: str, tmp_path: Path) -> None:
-    config = {"architecture": "python", "encoder": None, "factory": factory, "options": {"width": 5}}
-    victim, path = fitted(tmp_path, **config)
-    images = torch.rand(2, 3, 9, 7)
-    loaded = load_victim(path, classes=2, factory=factory, options={"width": 5})
-    with torch.no_grad():
-        assert torch.equal(loaded(images), victim.eval()(images))
-
-
-@pytest.mark.parametrize(
-    ("planted", "message"), [(False, r"give victim=python victim\.factory"), (True, "a checkpoint of something else")]
-)
-def test_checkpoint_cannot_name_the_factory(
-    checkpoint: Path, factory: str, tmp_path: Path, planted: bool, message: str
-) -> None:
-    named = {"factory": factory} if planted else {}
-    altered(checkpoint, hyper_parameters={"architecture": "python", **named})
-    with pytest.raises(InputError, match=message):
-        load_victim(checkpoint)
-    assert not (tmp_path / "imported").exists()
-
-
-def test_python_checkpoint_is_not_built_by_lightning_either(checkpoint: Path, factory: str, tmp_path: Path) -> None:
-    from benchmark.victims.task import Victim
-
-    altered(checkpoint, hyper_parameters={"architecture": "python", "factory": factory})
-    with pytest.raises(InputError, match=r"has no network"):
-        Victim.load_from_checkpoint(checkpoint, weights_only=True)
-    assert not (tmp_path / "imported").exists()
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"architecture": "python", "options": {}}, "victim=python needs victim.factory"),
-        ({"factory": "json:loads"}, "victim.factory=json:loads: architecture 'unet' takes no such key"),
-    ],
-)
-def test_new_victim_with_factory_and_architecture_apart(config: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        build_victim(**(SMALL | config))
-
-
-def test_factory_with_nonfinite_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "diverged_networks.py").write_text(
-        "import torch\n"
-        "def network():\n"
-        "    network = torch.nn.Conv2d(3, 2, 1)\n"
-        "    torch.nn.init.constant_(network.bias, float('nan'))\n"
-        "    return network\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match=r"victim\.factory=diverged_networks:network has NaN .* in network\.bias"):
-        build_victim(**(SMALL | {"architecture": "python", "factory": "diverged_networks:network", "options": {}}))

@@ -12,6 +12,7 @@ from torch import nn
 from benchmark.errors import InputError
 from benchmark.victims.asma_release.convert import convert
 from benchmark.victims.loading import load_victim
+from tests.pickled_call import PickledCall
 
 WIDTHS = (2, 3, 4, 5, 6)
 
@@ -96,21 +97,11 @@ def test_equal_weights_and_the_same_forward_pass(released: Path, tmp_path: Path,
         torch.testing.assert_close(victim(image), logits, rtol=1e-4, atol=1e-5)
 
 
-class _Calls:
-    """Pickles as a call of a function."""
-
-    def __init__(self, function: object, *arguments: object) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple:
-        return self.call
-
-
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("hidden", [False, True])
 def test_nothing_a_file_names_is_called(tmp_path: Path, legacy: bool, hidden: bool) -> None:
     mark = tmp_path / "mark"
-    call = _Calls(Path.touch, mark)
+    call = PickledCall(Path.touch, mark)
     # Beside real weights, too: among the attributes of an innocent layer.
     layer = nn.Conv2d(1, 1, 1)
     layer.extra = call
