@@ -25,7 +25,7 @@ class AcceleratedModel:
     """The faster copy of a model, or the model itself where no copy computes the same.
 
     A copy is tried out against the model on some images. It is dropped if a logit differs by more than rounding
-    explains, if it raises an error, or if the model cannot be copied.
+    explains or if the copy raises an error. If the model cannot be copied, there is none.
 
     Args:
         model: images (B, C, H, W) in [0, 1] -> logits, in eval mode, with parameters that need no gradient.
@@ -44,14 +44,19 @@ class AcceleratedModel:
     ) -> None:
         self.module, self.channels_last = model, False
         self._sources: list[tuple[nn.Module, str, Tensor, tuple[int, int]]] = []
-        if not any(is_plain(module) for module in model.modules()):
+        if not (fold or channels_last) or not any(is_plain(module) for module in model.modules()):
             return
         attempts: list[list[Pair] | None] = [foldable(model, images)] if fold else []
         if channels_last:
             attempts.append(None)
+        # A model may keep its features. After this pass they have no graph any more, so that they can be copied.
+        with torch.no_grad():
+            expected = model(images.clone())
+        if not isinstance(expected, Tensor):
+            return  # the caller refuses such a model
         for pairs in attempts:
             copied = _accelerated_copy(model, pairs, channels_last)
-            if copied is None or not _agrees(copied, model, images, channels_last):
+            if copied is None or not _agrees(copied, images, expected, channels_last):
                 continue
             if dtype is not None:
                 copied = _accelerated_copy(model, pairs, channels_last, dtype)
@@ -161,18 +166,15 @@ def _tensors(model: nn.Module) -> Iterator[Tensor]:
         yield from (value for value in vars(module).values() if isinstance(value, Tensor))
 
 
-def _agrees(copied: nn.Module, model: nn.Module, images: Tensor, channels_last: bool) -> bool:
-    """Whether the copy's logits are the model's, up to rounding."""
-    with torch.no_grad():
-        expected = model(images.clone())
-        if not isinstance(expected, Tensor):
-            return True  # the caller refuses such a model
-        try:
+def _agrees(copied: nn.Module, images: Tensor, expected: Tensor, channels_last: bool) -> bool:
+    """Whether the copy's logits are the `expected` ones, up to rounding."""
+    try:
+        with torch.no_grad():
             logits = copied(_in_layout(images, channels_last))
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # such as a view of what is not contiguous, or an attribute that a replacement lacks
-            return False
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # such as a view of what is not contiguous, or an attribute that a replacement lacks
+        return False
     tolerance = _ROUNDING * torch.finfo(expected.dtype).eps * expected.abs().max()
     return logits.shape == expected.shape and bool((logits - expected).abs().max() <= tolerance)
 

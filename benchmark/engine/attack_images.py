@@ -1,7 +1,7 @@
 """`attack`: attack a tensor of images with one call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +12,13 @@ from benchmark.engine.jobs import Finished, Job
 from benchmark.engine.loop import Engine
 from benchmark.errors import InputError
 from benchmark.images.quantisation import EIGHT_BIT, Quantizer
+
+_PER_IMAGE = {
+    torch.bool: ("success", "success8", "success_clean", "nonfinite_gradient"),
+    torch.int64: ("steps", "kept_step", "forwards", "backwards", "success_passes", "zero_gradients"),
+    torch.float64: ("seconds",),
+}
+"""The attributes of `Finished` of which an `AttackResult` has one tensor for all images, by dtype."""
 
 
 @dataclass(kw_only=True)
@@ -92,11 +99,14 @@ def attack(
             )
         done = {finished.job.id: finished for finished in engine.run()}
     finished_images = [done[name] for name in names]
-    per_image = [f.name for f in fields(AttackResult) if f.name not in ("adv", "finished")]
     return AttackResult(
         adv=torch.stack([image.adv for image in finished_images]) if finished_images else images.cpu(),
         finished=finished_images,
-        **{name: torch.tensor([_number(getattr(image, name)) for image in finished_images]) for name in per_image},
+        **{
+            name: torch.tensor([_number(getattr(image, name)) for image in finished_images], dtype=dtype)
+            for dtype, names in _PER_IMAGE.items()
+            for name in names
+        },
     )
 
 

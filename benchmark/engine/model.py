@@ -22,8 +22,8 @@ from benchmark.errors import InputError
 class AttackedModel:
     """Two or more logits per pixel, in full precision whatever the passes run in.
 
-    What is judged and reported (`exact`) always goes through the model as it was given. The passes of a rule go through
-    its faster copy, see `AcceleratedModel`, which differs by rounding. With precision 64 they too go through the model.
+    What is confirmed and reported (`exact`) goes through the model as it was given. The passes of a rule go through its
+    faster copy, see `AcceleratedModel`, which differs by rounding; with precision 64 they go through the model, too.
 
     Args:
         model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1.
@@ -39,7 +39,8 @@ class AttackedModel:
         overwrites: whether a pass writes its results where the last one wrote them, as CUDA graphs do.
 
     Raises:
-        InputError: for an unknown precision, or a model whose parameters are neither float32 nor float64.
+        InputError: for an unknown precision, or a model whose parameters are neither float32 nor float64, or were made
+            in inference mode.
     """
 
     def __init__(
@@ -54,6 +55,10 @@ class AttackedModel:
         dtype = model_dtype(model)
         if dtype not in (torch.float32, torch.float64):
             raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
+        if any(parameter.is_inference() for parameter in model.parameters()):
+            raise InputError(
+                "the model was made in inference mode, so that it has no gradients; make it outside of inference mode"
+            )
         if precision is None:
             precision = 64 if dtype == torch.float64 else 32
         precision = normalise_precision(precision)

@@ -87,6 +87,19 @@ def _weight_norm() -> nn.Module:
     return net
 
 
+class KeepsFeatures(nn.Module):
+    """Keeps the features of its last pass, as networks do whose features are looked at later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.features, self.logits = Net(plain), [torch.zeros(0)], torch.zeros(0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.features = [self.net.first(images)]
+        self.logits = self.net(images)
+        return self.logits + self.features[0].mean()
+
+
 class Uncopyable(nn.Module):
     """Holds what cannot be copied, as an open connection to a device would be."""
 
@@ -118,7 +131,10 @@ class CopiesTensors(nn.Module):
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize(
     "make",
-    [Shared, Tied, Attributes, _hooked, _other_forward, _old_weight_norm, _weight_norm, Uncopyable, CopiesTensors],
+    [
+        *(Shared, Tied, Attributes, KeepsFeatures, Uncopyable, CopiesTensors),
+        *(_hooked, _other_forward, _old_weight_norm, _weight_norm),
+    ],
 )
 def test_models_of_every_kind_compute_the_same(make: Callable[[], nn.Module], channels_last: bool) -> None:
     torch.manual_seed(0)
@@ -132,6 +148,12 @@ def test_models_of_every_kind_compute_the_same(make: Callable[[], nn.Module], ch
     if not made.is_current():
         made = AcceleratedModel(model, images, fold=True, channels_last=channels_last)
     assert_same_gradients(model, images, made)
+
+
+def test_a_model_that_keeps_its_features_is_copied() -> None:
+    model, images = KeepsFeatures().double().eval(), random_images(2)
+    model(images)
+    assert AcceleratedModel(model, images, fold=True, channels_last=True).module is not model
 
 
 @pytest.mark.parametrize("make", [Uncopyable, CopiesTensors])

@@ -11,6 +11,11 @@ from benchmark.errors import InputError
 from tests.tiny_models import JUDGE, QUICK, Limited, SignSteps, TwoPixels, mixed_jobs, random_images, smooth_network
 
 
+@torch.inference_mode()
+def made_in_inference_mode() -> torch.nn.Module:
+    return smooth_network()
+
+
 def test_results_come_in_input_order_with_their_traces() -> None:
     network = smooth_network()
     jobs = mixed_jobs(network)
@@ -34,6 +39,17 @@ def test_no_images_no_results() -> None:
     assert len(result.adv) == len(result.success) == len(result.finished) == 0
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_the_dtypes_of_a_result_are_those_documented(count: int) -> None:
+    result = attack(smooth_network(), random_images(count), torch.zeros(count, 8, 8).long(), QUICK, max_steps=2)
+    assert {name: value.dtype for name, value in vars(result).items() if name not in ("adv", "finished")} == {
+        **dict.fromkeys(("success", "success8", "success_clean", "nonfinite_gradient"), torch.bool),
+        **dict.fromkeys(("steps", "kept_step", "forwards", "backwards"), torch.int64),
+        **dict.fromkeys(("success_passes", "zero_gradients"), torch.int64),
+        "seconds": torch.float64,
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -49,6 +65,7 @@ def test_no_images_no_results() -> None:
         ({"labels": torch.zeros(3, 8, 8).long()}, "labels: 3 for 2 images"),
         ({"rule": SignSteps(targeted=False)}, "needs a target but the rule is untargeted"),
         ({"model": smooth_network().to(torch.bfloat16)}, "parameters are torch.bfloat16; attack it in float32"),
+        ({"model": made_in_inference_mode()}, "made in inference mode, so that it has no gradients; make it outside"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
