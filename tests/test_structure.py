@@ -42,6 +42,10 @@ READERS = {
 }
 """Modules outside of runs/ that read YAML or JSON, none of it from a run's folder."""
 
+OPENERS = {"Image.open", "PIL.Image.open", "ImageFile.Parser", "Image.Image.open"}
+DECODERS = {"imread", "imreadmulti", "imdecode", "imdecodemulti", "decode_image", "decode_png", "decode_jpeg"}
+"""Calls that open or decode a picture, of Pillow and, whatever the library, by their last name."""
+
 RUN_FILES = {
     value
     for name, value in vars(layout).items()
@@ -97,11 +101,28 @@ def run_files_are_read_in_runs(path: Path, module: ast.Module) -> Iterator[tuple
 
 
 def pictures_are_opened_in_one_place(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
-    if place(path) in ("images/image_files.py", "transforms/jpeg.py"):  # JPEG decodes the bytes that it has encoded
+    if place(path) == "images/image_files.py":
         return
     for call in calls(module):
-        if dotted(call.func) in {"Image.open", "PIL.Image.open"}:
-            yield call.lineno, "Image.open outside of images/image_files.py"
+        name = dotted(call.func)
+        if name in OPENERS or name.split(".")[-1] in DECODERS:
+            yield call.lineno, f"{name} outside of images/image_files.py"
+        # Such a class opens the file of a path by itself.
+        if name == "wandb.Image" and not isinstance(call.args[0], ast.Name | ast.Call):
+            yield call.lineno, "wandb.Image of something else than a picture"
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("PIL", "torchvision.io")):
+            for alias in node.names:
+                if alias.name in {"open", "ImageFile", "ImageGrab"} or node.module == "torchvision.io":
+                    yield node.lineno, f"{node.module}.{alias.name} is imported"
+
+
+def arrays_are_loaded_in_one_place(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
+    if place(path) == "data/array_files.py":
+        return
+    for call in calls(module):
+        if dotted(call.func) in {"np.load", "numpy.load", "np.fromfile", "np.memmap", "np.loadtxt", "np.genfromtxt"}:
+            yield call.lineno, f"{dotted(call.func)} outside of data/array_files.py"
 
 
 def fields_of_slots_are_written_in_their_file(path: Path, module: ast.Module) -> Iterator[tuple[int, str]]:
@@ -211,6 +232,7 @@ RULES: list[Rule] = [
     names_of_run_files_stand_in_the_layout,
     run_files_are_read_in_runs,
     pictures_are_opened_in_one_place,
+    arrays_are_loaded_in_one_place,
     fields_of_slots_are_written_in_their_file,
     models_are_not_patched,
     processes_are_ended_by_cli_and_distributed,

@@ -12,6 +12,7 @@ import numpy as np
 from benchmark.data.images import Encoding, check_size, read_image, read_mask
 from benchmark.data.source import SPLITS, Sample
 from benchmark.errors import InputError
+from benchmark.regular_files import file_sha256
 
 Pairs = dict[str, tuple[Path, ...]]  # id -> image file, mask file or files
 
@@ -152,8 +153,14 @@ class PairedFiles:
             for id in sorted(self.pairs[split]):
                 digest.update(json.dumps([split, id]).encode())
                 for path in self.pairs[split][id]:
-                    with open(path, "rb") as file:
-                        digest.update(hashlib.file_digest(file, "sha256").digest())
+                    digest.update(bytes.fromhex(_hash(path)))
         if not self.variant:
             return digest.hexdigest()
         return hashlib.sha256(f"{digest.hexdigest()} {self.variant}".encode()).hexdigest()
+
+
+def _hash(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); replace the file or leave it out") from error

@@ -10,16 +10,16 @@ Encoding: labels are the classes 0 to K - 1 if no other encoding is declared. Pa
 
 import hashlib
 import threading
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmark.data.array_files import array_names, load_array
 from benchmark.data.images import check_classes, check_encoding, encode
 from benchmark.data.source import SPLITS, VOID, Sample
 from benchmark.errors import InputError
+from benchmark.regular_files import file_sha256
 
 CURE = "download it from https://zenodo.org/records/13358372 or https://zenodo.org/records/13359660 into data.root"
 RESOLUTIONS = (128, 256, 512)
@@ -83,9 +83,8 @@ class MedSegBench:
 
     def fingerprint(self) -> str:
         """SHA-256 over the file, and over category and encoding."""
-        with open(self.path, "rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        return hashlib.sha256(repr((content, self._category, sorted(self.encoding.items()))).encode()).hexdigest()
+        parts = (file_sha256(self.path), self._category, sorted(self.encoding.items()))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _highest(self, split: str) -> int:
         """The largest label of a split, whose labels are checked and made 8 bits wide."""
@@ -118,16 +117,14 @@ class MedSegBench:
         """An array, that of the category if one is set; the categories of some sets share their images."""
         key = name if category is None else f"{name}_{category}"
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                if key not in file and name.endswith("_images") and name in file:
-                    key = name
-                if key not in file:
-                    raise InputError(f"{self.path}: has no array {key}, only {', '.join(sorted(file))}; {CURE}")
-                return file[key]
-        except InputError:
-            raise
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            reason = " ".join(str(error).split())
+            names = array_names(self.path)
+            if key not in names and name.endswith("_images") and name in names:
+                key = name
+            if key not in names:
+                raise InputError(f"{self.path}: has no array {key}, only {', '.join(names[:12])}; {CURE}")
+            return load_array(self.path, key)
+        except OSError as error:
+            reason = " ".join((error.strerror or str(error)).split())
             raise InputError(f"{self.path}: cannot be read as .npz ({reason}); {CURE} again") from error
 
     def __getstate__(self) -> dict:

@@ -16,9 +16,10 @@ from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.scoring import score_norms, score_perturbation, score_target
 from benchmark.evaluation.transformed_scores import TransformedScores
-from benchmark.images.image_files import file_sha256, load_picture, save_picture
+from benchmark.images.image_files import load_picture, save_picture
 from benchmark.images.label_maps import VOID, save_map
 from benchmark.images.quantisation import Quantizer
+from benchmark.regular_files import file_sha256
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
 from benchmark.runs.tables import RECORDS, TRACES, Writer
@@ -110,7 +111,7 @@ class RowWriter:
         with record_function(ROWS):
             path = self._folder.adversarial(attack, case.id)
             save_picture(finished.adv, path, self._quantizer)
-            if not torch.equal(load_picture(path), adv8):
+            if not torch.equal(load_picture(path, inside=self._folder.path), adv8):
                 raise RuntimeError(f"{path}: does not hold the image that was written")
             save_map(case.placed(finished.adv8_preds).numpy(), self._folder.prediction(attack, case.id))
             self._save_case(case, finished.clean_preds)

@@ -1,8 +1,6 @@
 """Pictures as files: the one place that opens them, and images saved as PNGs and read back."""
 
-import errno
-import hashlib
-import stat
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +15,19 @@ from torch import Tensor
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.images.quantisation import EIGHT_BIT, Quantizer
+from benchmark.regular_files import open_regular
 
 MAX_PIXELS = 2**27
 """Pixels of a picture, at most: 134 million, 400 MB as 8-bit RGB."""
 
+# What Pillow cannot read is an error here; its warnings, such as that of a limit of its own, would be more lines.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 
 @contextmanager
-def open_picture(path: Path, formats: Sequence[str] = ("PNG",), max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+def open_picture(
+    path: Path, formats: Sequence[str] = ("PNG",), *, inside: Path | None = None, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
     """Open a picture; Pillow decodes it when its pixels are asked for.
 
     A file from a stranger does no harm: Pillow tries no other format (some of its readers start programs), nothing
@@ -32,15 +36,14 @@ def open_picture(path: Path, formats: Sequence[str] = ("PNG",), max_pixels: int 
     Args:
         path: of a regular file, or of a symbolic link to one.
         formats: Pillow's names of the formats that are allowed, whatever the suffix of the file.
+        inside: the folder that has to hold the file, links resolved; None: it may lie anywhere.
         max_pixels: width times height, at most.
 
     Raises:
         OSError: the file cannot be opened, or is no such picture; also for errors of decoding inside the `with` block.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        with Image.open(path, formats=tuple(formats)) as picture:
+        with open_regular(path, inside) as file, Image.open(file, formats=tuple(formats)) as picture:
             if picture.width * picture.height > max_pixels:
                 raise OSError(f"{picture.width} x {picture.height} pixels; at most {max_pixels} are read")
             yield picture
@@ -66,14 +69,14 @@ def save_picture(image: Tensor, path: Path, quantizer: Quantizer) -> None:
         picture.save(temporary, format="PNG", pnginfo=chunks)
 
 
-def load_levels(path: Path) -> tuple[NDArray[np.int32], Quantizer]:
-    """Read a saved image: its levels (H, W, C), and the quantizer that gives their depth.
+def load_levels(path: Path, *, inside: Path) -> tuple[NDArray[np.int32], Quantizer]:
+    """Read an image that a run has saved in its folder `inside`: its levels (H, W, C), and their quantizer.
 
     Raises:
-        InputError: the file cannot be read, or `save_picture` has not written it.
+        InputError: the file cannot be read, `save_picture` has not written it, or a link leads out of the folder.
     """
     try:
-        with open_picture(path) as picture:
+        with open_picture(path, inside=inside) as picture:
             quantizer, levels = _quantizer_of(picture, path), np.array(picture).astype(np.int32)
     except OSError as error:
         reason = error.strerror or "not a complete PNG file"
@@ -81,16 +84,10 @@ def load_levels(path: Path) -> tuple[NDArray[np.int32], Quantizer]:
     return levels[:, :, None] if levels.ndim == 2 else levels, quantizer
 
 
-def load_picture(path: Path) -> Tensor:
+def load_picture(path: Path, *, inside: Path) -> Tensor:
     """Read a saved image: (C, H, W) float32 in [0, 1]. Raises InputError as `load_levels` does."""
-    levels, quantizer = load_levels(path)
+    levels, quantizer = load_levels(path, inside=inside)
     return quantizer.from_levels(torch.from_numpy(levels).permute(2, 0, 1))
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _quantizer_of(picture: Image.Image, path: Path) -> Quantizer:

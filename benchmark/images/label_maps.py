@@ -41,10 +41,13 @@ def save_map(labels: NDArray[Any], path: Path) -> None:
         picture.save(temporary, format="PNG", transparency=0)
 
 
-def load_map(path: Path) -> NDArray[np.uint8]:
-    """Read a saved map: (H, W) class indices. Raises InputError if it cannot be read."""
+def load_map(path: Path, *, inside: Path) -> NDArray[np.uint8]:
+    """Read a map that a run has saved in its folder `inside`: (H, W) class indices.
+
+    Raises InputError if it cannot be read, or if a link leads out of the folder.
+    """
     try:
-        with open_picture(path) as picture:
+        with open_picture(path, inside=inside) as picture:
             return np.array(picture, dtype=np.uint8)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); attack the image again") from error

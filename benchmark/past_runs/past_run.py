@@ -119,7 +119,7 @@ class PastRun:
         path = self.run.adversarial(row["attack"], row["id"])
         place, column = row_place(row), str(path.relative_to(self.folder))
         try:
-            with open_picture(path) as picture:
+            with open_picture(path, inside=self.folder) as picture:
                 size = picture.size
         except OSError as error:
             reason = error.strerror or "no PNG"
@@ -152,9 +152,9 @@ class PastRun:
 
     def _as_saved(self, case: Case) -> Case:
         """The case as the run saved it: rows of a model with a smaller output are about a window of the image."""
-        image = load_picture(self.run.picture("clean", case.id))
-        truth = torch.from_numpy(load_map(self.run.picture("truth", case.id))).long()
-        target = torch.from_numpy(load_map(self.run.picture("target", case.id))).long()
+        image = load_picture(self.run.picture("clean", case.id), inside=self.folder)
+        truth = torch.from_numpy(load_map(self.run.picture("truth", case.id), inside=self.folder)).long()
+        target = torch.from_numpy(load_map(self.run.picture("target", case.id), inside=self.folder)).long()
         valid, target_valid = truth != VOID, target != VOID
         truth, target = truth.masked_fill(~valid, 0), target.masked_fill(~target_valid, 0)
         return replace(case, image=image, truth=truth, target=target, valid=valid, target_valid=target_valid)

@@ -70,7 +70,7 @@ class TensorBoardRun(TensorBoardLogger):
                             writer.add_scalar(key, value, 0)
                 with guard("logging the montage"):
                     if log.montage is not None:
-                        with open_picture(log.montage) as picture:
+                        with open_picture(log.montage, inside=log.montage.parent) as picture:
                             pixels = np.asarray(picture.convert("RGB"))
                         writer.add_image(log.key(MONTAGE), pixels, 0, dataformats="HWC")
 

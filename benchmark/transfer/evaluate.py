@@ -79,7 +79,7 @@ class Evaluation:
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> Tensor:
         path = self.past_run.run.adversarial(row["attack"], row["id"])
-        picture = load_picture(path)
+        picture = load_picture(path, inside=self.past_run.folder)
         if picture.shape != case.image.shape or abs(_norm(picture - case.image, 2) - row["adv8_l2"]) > 1e-4:
             raise InputError(
                 f"{path}: is not the picture its row was measured on; restore it or attack the image again"

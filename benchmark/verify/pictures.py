@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmark import metrics
 from benchmark.errors import InputError
@@ -26,12 +27,16 @@ def picture_mismatches(run: RunFolder, row: Mapping[str, Any], case: Case, class
     image_id = row["id"]
     truth, target = case.truth.masked_fill(~case.valid, VOID), case.target.masked_fill(~case.target_valid, VOID)
     adv8 = run.prediction(row["attack"], image_id)
+
+    def counts(path: Path) -> list[int] | None:
+        return _counts(load_map(path, inside=run.path), case, classes)
+
     belongs: dict[Path, Callable[[Path], bool]] = {
-        run.picture("clean", image_id): lambda path: torch.equal(load_picture(path), case.image),
-        run.picture("truth", image_id): lambda path: np.array_equal(load_map(path), truth.numpy()),
-        run.picture("target", image_id): lambda path: np.array_equal(load_map(path), target.numpy()),
-        run.picture("prediction", image_id): lambda path: _counts(path, case, classes) == row["clean_confusion_truth"],
-        adv8: lambda path: _counts(path, case, classes) == row["adv8_confusion_truth"],
+        run.picture("clean", image_id): lambda path: torch.equal(load_picture(path, inside=run.path), case.image),
+        run.picture("truth", image_id): lambda path: np.array_equal(load_map(path, inside=run.path), truth.numpy()),
+        run.picture("target", image_id): lambda path: np.array_equal(load_map(path, inside=run.path), target.numpy()),
+        run.picture("prediction", image_id): lambda path: counts(path) == row["clean_confusion_truth"],
+        adv8: lambda path: counts(path) == row["adv8_confusion_truth"],
     }
     for path, check in belongs.items():
         column = str(path.relative_to(run.path))
@@ -42,9 +47,9 @@ def picture_mismatches(run: RunFolder, row: Mapping[str, Any], case: Case, class
             yield Mismatch(row_place(row), str(error), column=column)
 
 
-def _counts(path: Path, case: Case, classes: int) -> list[int] | None:
+def _counts(saved: NDArray[np.uint8], case: Case, classes: int) -> list[int] | None:
     """Flattened counts [labelled, predicted] of a saved prediction; None if it is no map of this image."""
-    preds = torch.from_numpy(load_map(path).astype(np.int64))
+    preds = torch.from_numpy(saved.astype(np.int64))
     if preds.shape != case.truth.shape:
         return None
     preds = preds.masked_fill(~case.valid, 0)  # a model with a smaller output predicts nothing there

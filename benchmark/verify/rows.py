@@ -10,9 +10,10 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation, score_target
-from benchmark.images.image_files import file_sha256, load_picture
+from benchmark.images.image_files import load_picture
 from benchmark.past_runs.mismatch import Mismatch, differing, row_place
 from benchmark.past_runs.past_run import PastRun
+from benchmark.regular_files import file_sha256
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs import layout
 from benchmark.verify.bounds import Relation, counts_of, effort, outcome, scores_from_counts, visibility
@@ -86,7 +87,7 @@ class RowChecks:
         if adv8 is not None and file is not None:
             path = self._past_run.run.adversarial(row["attack"], row["id"])
             norms = {f"adv8_{name}": file[name] for name in _FILE_NORMS}
-            yield from self._compare(row, norms | {"adv8_sha256": file_sha256(path)})
+            yield from self._compare(row, norms | {"adv8_sha256": file_sha256(path, self._past_run.folder)})
             targeted = row["targeted"] if attack is None else attack.rule.targeted
             if self._predictions is not None:
                 yield from self._compare(row, self._predictions.columns(case, adv8, bool(targeted)))
@@ -109,7 +110,7 @@ class RowChecks:
         mismatches = list(self._past_run.picture_mismatches(row))
         path = self._past_run.run.adversarial(row["attack"], row["id"])
         try:
-            adv8 = load_picture(path)
+            adv8 = load_picture(path, inside=self._past_run.folder)
         except InputError as error:
             return mismatches or [Mismatch(row_place(row), str(error))], None
         if adv8.shape == case.image.shape:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.images.image_files import file_sha256
+from benchmark.regular_files import file_sha256
 from benchmark.victims.task import Victim
 
 

@@ -68,7 +68,7 @@ def test_the_pictures_go_through(command, rim_one_root: Path, tmp_path: Path) ->
         ):
             with Image.open(path) as picture:
                 assert picture.size == (60, 60)
-        assert (load_map(RunFolder(run).picture("truth", row["id"])) != VOID).sum() == 400
+        assert (load_map(RunFolder(run).picture("truth", row["id"]), inside=run) != VOID).sum() == 400
     assert (run / "report.html").exists()
 
 

@@ -97,7 +97,7 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "cut short": Wrong(lambda root: truncate(root, "busi_128.npz"), r"cannot be read as \.npz"),
         "pickled": Wrong(
             replace_arrays(val_label=np.array([{"a": 1}], dtype=object)),
-            r"cannot be read as \.npz \(Object arrays cannot",
+            r"cannot be read as \.npz \(val_label holds Python objects",
         ),
         "no labels": Wrong(replace_arrays(val_label=None), "has no array val_label, only test_images, test_label"),
         "no images": Wrong(replace_arrays(train_images=None), "has no array train_images, only", True),

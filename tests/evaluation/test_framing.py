@@ -81,12 +81,13 @@ def test_rows_and_pictures_have_one_size_and_can_be_scored_again(
     assert inside.sum() == SHOWN**2
     for row in rows:
         assert (row["height"], row["width"], row["valid_pixels"]) == (side, side, SHOWN**2)
-        clean = load_picture(RunFolder(tmp_path).picture("clean", row["id"]))
-        file = load_picture(RunFolder(tmp_path).adversarial("asma", row["id"]))
+        clean = load_picture(RunFolder(tmp_path).picture("clean", row["id"]), inside=tmp_path)
+        file = load_picture(RunFolder(tmp_path).adversarial("asma", row["id"]), inside=tmp_path)
         maps = {
-            name: load_map(RunFolder(tmp_path).picture(name, row["id"])) for name in ("truth", "target", "prediction")
+            name: load_map(RunFolder(tmp_path).picture(name, row["id"]), inside=tmp_path)
+            for name in ("truth", "target", "prediction")
         }
-        maps["adv8"] = load_map(RunFolder(tmp_path).prediction("asma", row["id"]))
+        maps["adv8"] = load_map(RunFolder(tmp_path).prediction("asma", row["id"]), inside=tmp_path)
         assert clean.shape == file.shape == (3, side, side)
         for labels in maps.values():
             assert labels.shape == (side, side)

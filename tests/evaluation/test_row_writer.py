@@ -128,13 +128,19 @@ def test_all_pictures_of_an_image_are_saved(tmp_path: Path) -> None:
     case = replace(case, valid=hidden, target_valid=hidden & (case.truth == 0))
     finished = _finished(case, case.target.float().expand(3, 8, 8))
     _writer(tmp_path).write("two", finished, case)
-    result = {name: load_map(RunFolder(tmp_path).picture(name, "im/1")) for name in ("truth", "target", "prediction")}
+    result = {
+        name: load_map(RunFolder(tmp_path).picture(name, "im/1"), inside=tmp_path)
+        for name in ("truth", "target", "prediction")
+    }
     assert result["truth"][:4].tolist() == [[VOID] * 8] * 4
     assert result["truth"][4:].tolist() == case.truth[4:].tolist()
     assert (result["target"] != VOID).tolist() == case.target_valid.tolist()
     assert result["prediction"].tolist() == finished.clean_preds.tolist()
-    assert load_map(RunFolder(tmp_path).prediction("two", "im/1")).tolist() == finished.adv8_preds.tolist()
-    assert torch.equal(load_picture(RunFolder(tmp_path).picture("clean", "im/1")), case.image)
+    assert (
+        load_map(RunFolder(tmp_path).prediction("two", "im/1"), inside=tmp_path).tolist()
+        == finished.adv8_preds.tolist()
+    )
+    assert torch.equal(load_picture(RunFolder(tmp_path).picture("clean", "im/1"), inside=tmp_path), case.image)
 
 
 def test_there_is_no_row_for_a_file_that_holds_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from benchmark.images.label_maps import CLASS_COLOURS, VOID, colour_of, load_map
 def test_a_map_is_read_back_as_it_was(tmp_path: Path) -> None:
     labels = np.random.default_rng(0).integers(0, 256, (9, 5))
     save_map(labels, tmp_path / "a" / "map.png")
-    assert np.array_equal(load_map(tmp_path / "a" / "map.png"), labels)
+    assert np.array_equal(load_map(tmp_path / "a" / "map.png", inside=tmp_path), labels)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["map.png"]
 
 
@@ -32,4 +32,4 @@ def test_a_map_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | Non
     if content is not None:
         (tmp_path / "map.png").write_bytes(content)
     with pytest.raises(InputError, match=r"map\.png: cannot be read .*; attack the image again"):
-        load_map(tmp_path / "map.png")
+        load_map(tmp_path / "map.png", inside=tmp_path)

@@ -21,18 +21,18 @@ def saved_pictures(run: RunFolder, row: Mapping[str, Any]) -> MontageItem:
         InputError: a file is missing or cannot be read.
     """
     attack, image_id = row["attack"], row["id"]
-    image, quantizer = load_levels(run.picture("clean", image_id))
-    adv, _ = load_levels(run.adversarial(attack, image_id))
+    image, quantizer = load_levels(run.picture("clean", image_id), inside=run.path)
+    adv, _ = load_levels(run.adversarial(attack, image_id), inside=run.path)
     highest = quantizer.highest
     return MontageItem.of_row(
         row,
         image=_as_8_bits(image, highest),
         adv=_as_8_bits(adv, highest),
         delta=(adv.astype(np.float64) - image) / highest,
-        truth=load_map(run.picture("truth", image_id)),
-        target=load_map(run.picture("target", image_id)),
-        clean_pred=load_map(run.picture("prediction", image_id)),
-        adv_pred=load_map(run.prediction(attack, image_id)),
+        truth=load_map(run.picture("truth", image_id), inside=run.path),
+        target=load_map(run.picture("target", image_id), inside=run.path),
+        clean_pred=load_map(run.picture("prediction", image_id), inside=run.path),
+        adv_pred=load_map(run.prediction(attack, image_id), inside=run.path),
     )
 
 

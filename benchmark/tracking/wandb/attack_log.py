@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.images.image_files import open_picture
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
 from benchmark.tracking.points import LINES, MONTAGE, TABLE, AttackLog, Points, attack_logs
@@ -42,7 +43,8 @@ def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> N
             run.log({log.key(TABLE): row_table(log.rows, media, media_limit)})
         with guard("logging the montage"):
             if log.montage is not None:
-                run.log({log.key(MONTAGE): wandb.Image(str(log.montage))})
+                with open_picture(log.montage, inside=log.montage.parent) as picture:
+                    run.log({log.key(MONTAGE): wandb.Image(picture)})
         with guard("logging the summary"):
             run.summary.update(dict(log.summary))
     with guard("logging artifacts"):

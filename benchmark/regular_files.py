@@ -1,0 +1,50 @@
+"""Opens files that others may have made: regular files only, and where a folder is given, only those that lie in it."""
+
+import errno
+import hashlib
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+
+def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
+    """Open a file to read its bytes. A pipe, a socket, a device or a folder is refused, and nothing waits for a writer.
+
+    Args:
+        path: of a regular file, or of a symbolic link to one.
+        inside: a folder that has to hold the file that is read, so that a link, or a link among the folders above it,
+            cannot lead elsewhere. The folder itself may be reached by links. None: the file may lie anywhere.
+
+    Raises:
+        OSError: there is no such file, it is not regular, or it does not lie in `inside`.
+    """
+    try:
+        place = os.path.realpath(path) if inside is not None else os.fspath(path)
+        if inside is not None and not Path(place).is_relative_to(os.path.realpath(inside)):
+            raise OSError(errno.EACCES, "a link out of the folder", str(path))
+        _need_regular(os.stat(place), path)  # before it is opened: opening a device can start something
+        # A link that replaces a resolved path is not followed; a pipe that replaces the file is not waited for.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | (0 if inside is None else os.O_NOFOLLOW)
+        file = os.fdopen(os.open(place, flags), "rb")
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    try:
+        _need_regular(os.fstat(file.fileno()), path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def file_sha256(path: Path, inside: Path | None = None) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal. Raises OSError as `open_regular` does."""
+    with open_regular(path, inside) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _need_regular(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "Is a folder", str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
