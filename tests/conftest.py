@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.attack_epoch", "tests.fixtures.commands"]
+pytest_plugins = ["tests.fixtures.attack_epoch", "tests.fixtures.commands", "tests.fixtures.spoilt"]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

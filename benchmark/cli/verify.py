@@ -4,9 +4,10 @@ Loads the checkpoint, the clean images and the saved adversarial files, predicts
 can be computed again, hashes, splits and the summary with what the run recorded. One line for each difference, then one
 for each run. The float32 result, which no file holds, and its cost are checked against bounds that the files, the
 traces and each other imply. Pixels where two classes tie within float32 rounding may be either. Of unfinished runs the
-rows so far are checked.
+rows so far are checked, and those that are missing from the plan are counted.
 
-exit status: 0 all as recorded, 1 something differs, 2 a run that cannot be checked; of several runs the worst
+exit status: 0 all as recorded, 3 as recorded but rows or the summary are missing, 1 something differs, 2 a run that
+cannot be checked; of several runs the worst, in this order
 
 example
   python -m benchmark verify runs/unet/... --data-root PATH
@@ -21,25 +22,26 @@ from benchmark.cli.parsers import Command, Parser, progress_bar
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
-    from benchmark.verify.rows import RowChecks
+    from benchmark.verify.verification import Verification
 
 _SHOWN = 50  # differences of a run that are printed
+_RECORDED, _INCOMPLETE, _DIFFERS, _UNCHECKED = 0, 3, 1, 2  # exit statuses, the worst last
 
 
 def verify(runs: Sequence[Path], ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
     """Predict the saved files of each run again and compare all that can be computed again with what it recorded.
 
     Returns:
-        0 if every run is as recorded, 1 if something differs, 2 if a run cannot be checked; of several the worst.
+        The exit status that the help describes.
     """
-    status = 0
+    found = {_RECORDED}
     for folder in runs:
         try:
-            status = max(status, _verify(folder, ckpt, data_root, factory))
+            found.add(_verify(folder, ckpt, data_root, factory))
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
-            status = 2
-    return status
+            found.add(_UNCHECKED)
+    return next(status for status in (_UNCHECKED, _DIFFERS, _INCOMPLETE, _RECORDED) if status in found)
 
 
 def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
@@ -80,14 +82,13 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
         print(mismatch)
     if len(mismatches) > _SHOWN:
         print(f"... and {len(mismatches) - _SHOWN} more")
-    print(_verdict(folder, rows, verification.checks, len(mismatches)))
-    return 1 if mismatches else 0
+    print(_verdict(folder, rows, verification, len(mismatches)))
+    return _DIFFERS if mismatches else _RECORDED if verification.complete else _INCOMPLETE
 
 
-def _verdict(folder: Path, rows: int, checks: "RowChecks", mismatches: int) -> str:
-    from benchmark.verify.table import finished
-
-    unfinished = "" if finished(folder) else f"unfinished: {rows} rows so far, "
+def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: int) -> str:
+    checks, planned = verification.checks, rows + len(verification.missing)
+    unfinished = "" if verification.complete else f"not finished, {rows} of {planned} rows: "
     outcome = "as recorded" if not mismatches else f"{mismatches} difference{'s' * (mismatches != 1)}"
     bounded = len(checks.bounded - checks.recomputed)
     return (

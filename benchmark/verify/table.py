@@ -6,36 +6,44 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.past_runs.mismatch import Mismatch
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
 from benchmark.verify.bounds import Trace
 
 Key = tuple[str, str]
 
 
-def finished(folder: Path) -> bool:
-    """Whether the attack epoch of the run has ended, so that its rows have been merged."""
-    return RECORDS.merged(folder).exists() and not RECORDS.parts(folder)
+def has_ended(run: RunFolder, environment: Mapping[str, Any]) -> bool:
+    """Whether the attack epoch of the run has ended: a run that has rows for all of its images records that.
+
+    Merged rows alone do not show it: they can be put back into parts.
+    """
+    merged = RECORDS.merged(run.path).exists() and not RECORDS.parts(run.path)
+    return merged or run.summary_file.exists() or environment.get("shares") is not None
 
 
-def table_mismatches(
-    folder: Path, rows: Sequence[Mapping[str, Any]], attacks: Collection[str] | None, ids: Sequence[str]
-) -> Iterator[Mismatch]:
-    """Rows that the table holds more than once and, in a finished run, images without a row.
+def missing_rows(
+    rows: Sequence[Mapping[str, Any]], attacks: Collection[str] | None, ids: Sequence[str]
+) -> Iterator[Key]:
+    """The (attack, id) of the plan that have no row.
 
     Args:
-        folder: of the run.
-        rows: of the run, each key once.
+        rows: of the run.
         attacks: names of the attacks of the run; None: those that have rows.
         ids: of the images that the run attacks.
     """
-    for attack, image_id in RECORDS.repeated(folder):
+    there = {(row["attack"], row["id"]) for row in rows}
+    names = sorted({row["attack"] for row in rows}) if attacks is None else list(attacks)
+    return (key for key in product(names, ids) if key not in there)
+
+
+def table_mismatches(run: RunFolder, missing: Collection[Key], *, ended: bool) -> Iterator[Mismatch]:
+    """Rows that the table holds more than once and, if the attack epoch has ended, those that are `missing`."""
+    for attack, image_id in RECORDS.repeated(run.path):
         yield Mismatch(f"{attack} / {image_id}", "there are several rows of this attack and image", column="id")
-    if finished(folder):
-        there = {(row["attack"], row["id"]) for row in rows}
-        names = sorted({row["attack"] for row in rows}) if attacks is None else list(attacks)
-        for attack, image_id in product(names, ids):
-            if (attack, image_id) not in there:
-                yield Mismatch(f"{attack} / {image_id}", "the row is missing", column="id")
+    if ended:
+        for attack, image_id in missing:
+            yield Mismatch(f"{attack} / {image_id}", "the row is missing", column="id")
 
 
 def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Trace]:

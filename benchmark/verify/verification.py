@@ -17,7 +17,7 @@ from benchmark.verify.predictions import Predictions
 from benchmark.verify.recorded import RecordedCode
 from benchmark.verify.rows import RowChecks
 from benchmark.verify.summary import summary_mismatches
-from benchmark.verify.table import finished, table_mismatches
+from benchmark.verify.table import has_ended, missing_rows, table_mismatches
 
 
 class Verification:
@@ -31,16 +31,25 @@ class Verification:
 
     Attributes:
         checks: the checks of rows; it knows which columns were checked once `mismatches` has ended.
+        ended: whether the attack epoch of the run has ended.
+        missing: (attack, id) of the images that have no row.
     """
 
     def __init__(self, past_run: PastRun, code: RecordedCode, model: nn.Module | None, victim: str | None) -> None:
-        self._past_run, self._attacks, self._stack, predictions = past_run, code.attacks, ExitStack(), None
+        self._past_run, self._stack, predictions = past_run, ExitStack(), None
         # Rows are scored in float32, or in float64 if the passes of the attack were in float64.
         exact = normalise_precision(past_run.config["engine"].get("precision")) == 64
         if model is not None:
             self._stack.enter_context(frozen(model, torch.float64 if exact else torch.float32))
             predictions = Predictions(AttackedModel(model, 64 if exact else 32), past_run, code.defences or {})
         self.checks = RowChecks(past_run, code.attacks, predictions, victim)
+        self.ended = has_ended(past_run.run, past_run.environment)
+        self.missing = list(missing_rows(past_run.rows, code.attacks, past_run.data.test_ids()))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image has its row, and the run its summary."""
+        return not self.missing and self._past_run.run.summary_file.exists()
 
     def mismatches(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
         """Everything that differs from what was recorded; `advance` is called after each row.
@@ -53,7 +62,7 @@ class Verification:
             of_data = list(past_run.data_mismatches())
             yield from of_data
             yield from self._environment_mismatches()
-            yield from table_mismatches(folder, past_run.rows, self._attacks, past_run.data.test_ids())
+            yield from table_mismatches(past_run.run, self.missing, ended=self.ended)
             try:
                 past_run.read_data()
             except InputError as error:
@@ -62,7 +71,7 @@ class Verification:
                 yield Mismatch("data", f"cannot be read: {error}")
             else:
                 yield from self._row_mismatches(advance)
-            if finished(folder):
+            if past_run.run.summary_file.exists():
                 yield from summary_mismatches(past_run.run, tables.read(folder))
 
     def _environment_mismatches(self) -> Iterator[Mismatch]:

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 from benchmark.verify.bounds import Trace
-from benchmark.verify.table import finished, kept_traces, table_mismatches
+from benchmark.verify.table import has_ended, kept_traces, missing_rows, table_mismatches
 
 
 def _row(image_id: str, attack: str = "asma", **values: Any) -> dict[str, Any]:
@@ -21,27 +22,30 @@ def _written(folder: Path, rows: list[dict[str, Any]], schema: pa.Schema = SCHEM
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "records.parquet")
 
 
-def _mismatches(folder: Path, attacks: list[str] | None = None, ids: str = "ab") -> list[str]:
-    return [
-        str(mismatch) for mismatch in table_mismatches(folder, RECORDS.read(folder).to_pylist(), attacks, list(ids))
-    ]
+def _mismatches(folder: Path, attacks: list[str] | None = None, ids: str = "ab", **environment: Any) -> list[str]:
+    run, missing = RunFolder(folder), list(missing_rows(RECORDS.read(folder).to_pylist(), attacks, list(ids)))
+    return [str(mismatch) for mismatch in table_mismatches(run, missing, ended=has_ended(run, environment))]
 
 
 def test_every_attack_has_every_image_once(tmp_path: Path) -> None:
     _written(tmp_path, [_row("a"), _row("b"), _row("a", "pgd")])
-    assert finished(tmp_path)
     assert _mismatches(tmp_path) == ["pgd / b: id: the row is missing"]
     assert _mismatches(tmp_path, ["asma", "dag"], "a") == ["dag / a: id: the row is missing"]
 
 
-def test_a_run_that_goes_on_has_no_missing_rows(tmp_path: Path) -> None:
+def test_a_run_that_goes_on_may_have_missing_rows(tmp_path: Path) -> None:
     Writer(tmp_path, RECORDS).append([_row("a")])
-    assert not finished(tmp_path)
     assert _mismatches(tmp_path) == []
     RECORDS.merge(tmp_path)
     Writer(tmp_path, RECORDS).append([_row("a", "pgd")])
-    assert not finished(tmp_path)
     assert _mismatches(tmp_path) == []
+
+
+def test_a_run_that_has_recorded_its_end_has_no_missing_rows(tmp_path: Path) -> None:
+    Writer(tmp_path, RECORDS).append([_row("a")])
+    assert _mismatches(tmp_path, shares=[]) == ["asma / b: id: the row is missing"]
+    (tmp_path / "summary.json").touch()
+    assert _mismatches(tmp_path) == ["asma / b: id: the row is missing"]
 
 
 @pytest.mark.parametrize("steps", [1, 2])
