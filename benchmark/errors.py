@@ -1,8 +1,36 @@
-"""The errors that end a command, and hints for mistyped names."""
+"""The errors that end a command, hints for mistyped names, and text from files as a terminal may show it."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+_LONGEST_MESSAGE = 4000  # characters
+
+# Control characters, line and paragraph separators, invisible formatting (with it what turns the direction of text
+# around), and surrogates, which cannot be written. Joiners stay: Persian, Hindi and emoji need them.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def printable(text: object, *, breaks: bool = False) -> str:
+    """The text with the escapes of Python for what a terminal or a page would obey instead of showing it.
+
+    All text that may come from a file passes through here before it is shown. `breaks` keeps its line breaks, which are
+    escaped otherwise.
+    """
+    if breaks:
+        return "\n".join(map(printable, str(text).split("\n")))
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+
+
+def shown_line(message: object) -> str:
+    """A message as `printable` gives it, with its middle left out if it is very long."""
+    text = printable(message)
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:half]} ... {text[-half:]}"
 
 
 class InputError(ValueError):
@@ -10,6 +38,9 @@ class InputError(ValueError):
 
     Commands print the message alone, without a traceback, and exit with status 2.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown_line(message))
 
 
 @contextmanager
@@ -47,6 +78,9 @@ class ReportedError(InputError):
 
 class ProcessError(Exception):
     """A process of the run failed or was killed; the message is one line."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown_line(message))
 
 
 class Stopped(SystemExit):

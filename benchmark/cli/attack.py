@@ -10,6 +10,7 @@ from benchmark.callbacks.progress import TrainingProgress
 from benchmark.cli import publish, train
 from benchmark.cli.chosen_victim import chosen_victim, victim_name
 from benchmark.cli.context import Context, open_context
+from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.resume import check_victim
 from benchmark.config.build import build_trainer
@@ -58,10 +59,10 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     options: dict[str, Any] = {"inference_mode": False, "precision": "32-true", "enable_checkpointing": False}
     callbacks = [epoch, TrainingProgress()]
     trainer = build_trainer(context.cfg, context.folder.path, loggers, callbacks, context.processes, **options)
-    print(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder.path}", flush=True)
+    say(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder.path}")
     trainer.test(victim, datamodule=data, verbose=False)
     context.record(shares=epoch.shares)
     if context.processes.size > 1:
         for share in epoch.shares:
             work = "{images} rows, {image_steps} image-steps in {seconds:.1f} s, then {idle_seconds:.1f} s idle"
-            print(f"process {share['rank']}: {work.format(**share)}")
+            say(f"process {share['rank']}: {work.format(**share)}")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.cli.parsers import Command, Parser, whole_number
+from benchmark.cli.parsers import Command, Parser, say, whole_number
 from benchmark.config.groups import add_folder, further_folders
 from benchmark.errors import InputError
 
@@ -42,8 +42,7 @@ def bench(overrides: Sequence[str], *, memory: Sequence[int] | None, steps: int,
         report = {"setting": {"overrides": overrides, "steps": steps}, "peak_mib": peaks}
     else:
         report = _speed(cfg, steps=steps, **settings)
-    for line in [json.dumps(report, indent=1)] if as_json else lines(report):
-        print(line)
+    say(*(json.dumps(report, indent=1).split("\n") if as_json else lines(report)))
     return 0
 
 

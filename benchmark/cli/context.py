@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.cli import environment
+from benchmark.cli.parsers import say
 from benchmark.cli.resume import check_same
 from benchmark.config.build import build_data, build_loggers, build_plan
 from benchmark.config.overrides import assignment
@@ -87,7 +88,7 @@ class Context:
             if self.processes.first and not stop.reported:
                 # At once: closing the loggers may take longer than the deadline allows.
                 stop.kept = self._kept()
-                print(stop, file=sys.stderr, flush=True)
+                say(stop, error=True)
             stop.reported = True
             raise stop from error
         finally:
@@ -104,11 +105,11 @@ class Context:
         tables.drop_traces_without_row(self.folder.path)
         before, now = self.folder.environment(), environment.machine(self.processes)
         if changed := environment.changed_packages(before):
-            print(f"warning: other versions than at the start of the run: {'; '.join(changed)}", file=sys.stderr)
+            say(f"warning: other versions than at the start of the run: {'; '.join(changed)}", error=True)
         starts = [*before.get("resumed", []), {"time": f"{datetime.now():%Y-%m-%d %H:%M:%S}", **now}]
         self.folder.update_environment(resumed=starts)
         rows = len(tables.RECORDS.keys(self.folder.path))
-        print(f"going on with the run in {self.folder.path}: {rows} rows exist", flush=True)
+        say(f"going on with the run in {self.folder.path}: {rows} rows exist")
 
     def record(self, **entries: Any) -> None:
         """Add to environment.json, after `begin`; only the first process writes."""

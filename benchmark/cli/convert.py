@@ -6,7 +6,7 @@ the file says, and writes it as a victim's checkpoint.
 
 from pathlib import Path
 
-from benchmark.cli.parsers import Command, Parser
+from benchmark.cli.parsers import Command, Parser, say
 from benchmark.errors import InputError
 
 
@@ -21,8 +21,8 @@ def convert(file: Path, out: Path) -> int:
     saved = convert_file(file, out)
     load_victim(out)
     widths = "-".join(map(str, saved["options"]["widths"]))
-    print(f"{out}: valid U-Net {widths}, {saved['classes']} classes, from {file} (SHA-256 {checkpoint_sha256(file)})")
-    print("use it with victim.ckpt; its masks are 10 rows off, data.mask_offset=10 judges it as it was trained")
+    say(f"{out}: valid U-Net {widths}, {saved['classes']} classes, from {file} (SHA-256 {checkpoint_sha256(file)})")
+    say("use it with victim.ckpt; its masks are 10 rows off, data.mask_offset=10 judges it as it was trained")
     return 0
 
 

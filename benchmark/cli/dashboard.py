@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser
+from benchmark.cli.parsers import Command, Parser, say
 from benchmark.config.groups import conf_folder
 from benchmark.errors import InputError, as_input_error
 
@@ -59,11 +59,11 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
         _save(logged, project, entity)
         return 0
     specification = make_dashboard(logged, project, entity or "", find_runs=False).specification()
-    text = json.dumps(specification, indent=2, ensure_ascii=False)
+    text = json.dumps(specification, indent=2)
     if out is not None:
         with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another file"):
             save_text(out, text + "\n")
-    print(text if out is None else f"specification {out}")
+    say(*(text.split("\n") if out is None else [f"specification {out}"]))
     return 0
 
 
@@ -104,7 +104,7 @@ def _save(logged: "Logged", project: str, entity: str | None) -> None:
         dashboard.workspace.save()
         addresses = {name: part.url for name, part in dashboard._asdict().items()}
     for name, address in addresses.items():
-        print(f"{name:10}{address}")
+        say(f"{name:10}{address}")
 
 
 def _add_arguments(parser: Parser) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.atomic_files import atomic_path, save_text
-from benchmark.cli.parsers import Command, Parser
+from benchmark.cli.parsers import Command, Parser, say
 from benchmark.errors import InputError, as_input_error, did_you_mean
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
         _save_sheets(folder, source, items, findings)
     print_tables(tables)
     problems = sum(finding.is_problem for finding in findings)
-    print(f"{problems or 'no'} problem{'' if problems == 1 else 's'}; tables, findings and contact sheets: {folder}")
+    say(f"{problems or 'no'} problem{'' if problems == 1 else 's'}; tables, findings and contact sheets: {folder}")
     return 1 if problems else 0
 
 

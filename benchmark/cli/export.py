@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser, check_target
+from benchmark.cli.parsers import Command, Parser, check_target, say
 from benchmark.errors import InputError, did_you_mean
 
 
@@ -34,7 +34,7 @@ def export(run: Path, card: Path, attack: str | None) -> int:
     document = make_card(results, attack)
     check_target("--card", card)
     save_text(card, json.dumps(document, indent=2, allow_nan=False) + "\n")
-    print(f"card     {card}")
+    say(f"card     {card}")
     return 0
 
 

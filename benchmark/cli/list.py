@@ -1,6 +1,6 @@
 """List attacks, victims, data sets, targets and experiments, one line each."""
 
-from benchmark.cli.parsers import Command, Parser
+from benchmark.cli.parsers import Command, Parser, say
 from benchmark.config.groups import groups, headline, names
 from benchmark.errors import InputError, did_you_mean
 
@@ -13,9 +13,9 @@ def list_names(group: str | None = None) -> int:
         raise InputError(f"unknown group {group!r}{did_you_mean(group, groups())}; groups are {', '.join(groups())}")
     ordered = sorted(groups(), key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
     for shown in [group] if group else ordered:
-        print(f"{shown}=")
+        say(f"{shown}=")
         for name, path in names(shown).items():
-            print(f"  {name:24}{headline(path)}")
+            say(f"  {name:24}{headline(path)}")
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmark.errors import InputError, did_you_mean
+from benchmark.errors import InputError, did_you_mean, printable
 
 COMMANDS = (
     *("run", "train", "attack", "transfer", "report", "export", "convert"),
@@ -80,6 +80,15 @@ def check_target(option: str, file: Path) -> None:
     """Raise InputError if the file that an option names cannot be written."""
     if file.is_dir() or not file.resolve().parent.is_dir():
         raise InputError(f"{option} {file}: must be a file in a folder that exists; give another")
+
+
+def say(*lines: object, error: bool = False) -> None:
+    """Print lines, at once, on the standard output or (`error`) on standard error.
+
+    Commands print with this and with nothing else: text that a file holds cannot steer the terminal.
+    """
+    text = "".join(f"{printable(line)}\n" for line in lines)
+    print(text, end="", file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def progress_bar(what: str, total: int, unit: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.atomic_files import save_text
 from benchmark.cli.context import Context
+from benchmark.cli.parsers import say
 from benchmark.report.figures.all_figures import figures
 from benchmark.report.figures.figure_file import save_figures
 from benchmark.report.figures.montage import montage
@@ -59,7 +60,7 @@ def show(context: Context, loggers: list[GuardedLogger], checkpoint: Path | None
     for logger in loggers:
         logger.log_attack_epoch(epoch)
     for what, file in [*files.items(), *(("montage", file) for file in montages.values())]:
-        print(f"{what:8} {file}")
+        say(f"{what:8} {file}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ examples
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.cli.parsers import Command, Parser, check_target
+from benchmark.cli.parsers import Command, Parser, check_target, say
 
 
 def report(paths: Sequence[Path], out: Path | None, title: str | None) -> int:
@@ -23,7 +23,7 @@ def report(paths: Sequence[Path], out: Path | None, title: str | None) -> int:
     results = read_results(paths)
     target = out or RunFolder(paths[0] if len(paths) == 1 and paths[0].is_dir() else ".").report_file
     check_target("--out", target)
-    print(f"report   {write_page(results, target, title)}")
+    say(f"report   {write_page(results, target, title)}")
     return 0
 
 

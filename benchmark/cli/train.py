@@ -11,6 +11,7 @@ from benchmark.callbacks.progress import TrainingProgress
 from benchmark.callbacks.validation_attack import ValidationAttack
 from benchmark.cli.chosen_victim import chosen_victim, victim_name
 from benchmark.cli.context import Context, open_context
+from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.config.build import build_adversarial_training, build_trainer
 from benchmark.distributed.process_group import ProcessGroup
@@ -59,7 +60,7 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
     trainer = build_trainer(context.cfg, folder.path, loggers, callbacks, context.processes)
     images = len(context.data.splits()["train"])
     name = victim_name(context.cfg, victim)
-    print(f"training {name} on {images} images of {context.data.name} in {folder.path}", flush=True)
+    say(f"training {name} on {images} images of {context.data.name} in {folder.path}")
     last = folder.last_checkpoint if context.resumed and folder.last_checkpoint.exists() else None
     trainer.fit(victim, datamodule=context.data, ckpt_path=last, weights_only=True)
     if not checkpoint.best_model_path:
@@ -68,7 +69,7 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
     _take_best(victim, path)
     best = float(checkpoint.best_model_score or 0)
     context.record(trained={"epochs": trainer.current_epoch, monitor.replace("/", "_"): best})
-    print(f"trained {trainer.current_epoch} epochs; best {monitor} {best:.3f}: {path}")
+    say(f"trained {trainer.current_epoch} epochs; best {monitor} {best:.3f}: {path}")
     return path
 
 

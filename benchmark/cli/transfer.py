@@ -10,7 +10,6 @@ example
 """
 
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import __version__
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser, progress_bar
+from benchmark.cli.parsers import Command, Parser, progress_bar, say
 from benchmark.config.resolvers import make_stamp
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError, Stopped, as_input_error
@@ -50,7 +49,7 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
     for past_run in past_runs:
         past_run.check()
     for line in missing:
-        print(f"note: {line}", file=sys.stderr)
+        say(f"note: {line}", error=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for model in models:
         model.victim.to(device)
@@ -73,12 +72,12 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
     print_tables(transfer_grids(matrices))
     checked = check_white_box(TRANSFER.read(folder))
     if checked["differing"]:
-        print(
+        say(
             f"warning: {checked['differing']} of {checked['rows']} white-box rows differ from what their runs recorded "
             f"(IoU by up to {checked['largest_iou_difference']:.3f}); the runs' own numbers are the columns source_*",
-            file=sys.stderr,
+            error=True,
         )
-    print(f"rows     {TRANSFER.merged(folder)}\nsummary  {run.summary_file}\ntables   {run.transfer_report_file}")
+    say(f"rows     {TRANSFER.merged(folder)}", f"summary  {run.summary_file}", f"tables   {run.transfer_report_file}")
     return 0
 
 

@@ -13,12 +13,11 @@ example
   python -m benchmark verify runs/unet/... --data-root PATH
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.cli.parsers import Command, Parser, progress_bar
+from benchmark.cli.parsers import Command, Parser, progress_bar, say
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def verify(runs: Sequence[Path], ckpt: Path | None, data_root: str | None, facto
         try:
             found.add(_verify(folder, ckpt, data_root, factory))
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", error=True)
             found.add(_UNCHECKED)
     return next(status for status in (_UNCHECKED, _DIFFERS, _INCOMPLETE, _RECORDED) if status in found)
 
@@ -64,7 +63,7 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
     if changed := changed_packages(past_run.environment):
         code.notes.append(f"was made with other versions: {'; '.join(changed)}")
     for note in code.notes:
-        print(f"note: {folder}: {note}", file=sys.stderr)
+        say(f"note: {folder}: {note}", error=True)
     if attacked.victim is not None:
         attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
     verification = Verification(past_run, code, attacked.victim, attacked.name)
@@ -79,10 +78,10 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
             stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {len(mismatches)} differences"
             raise
     for mismatch in mismatches[:_SHOWN]:
-        print(mismatch)
+        say(mismatch)
     if len(mismatches) > _SHOWN:
-        print(f"... and {len(mismatches) - _SHOWN} more")
-    print(_verdict(folder, rows, verification, len(mismatches)))
+        say(f"... and {len(mismatches) - _SHOWN} more")
+    say(_verdict(folder, rows, verification, len(mismatches)))
     return _DIFFERS if mismatches else _RECORDED if verification.complete else _INCOMPLETE
 
 

@@ -12,7 +12,7 @@ examples
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser
+from benchmark.cli.parsers import Command, Parser, say
 from benchmark.errors import InputError, as_input_error, did_you_mean
 
 ACTIONS = ("export", "import")
@@ -60,7 +60,7 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_victim(saved, weights, file, about)
         save_text(card, model_card(saved, numbers, about, target.name))
-    print(f"victim   {file}\ncard     {card}\nweights  {about['weights_sha256']}")
+    say(f"victim   {file}", f"card     {card}", f"weights  {about['weights_sha256']}")
     return 0
 
 
@@ -80,7 +80,7 @@ def _import(path: Path, out: Path) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(saved, weights, out)
     how = " (of a network of your own: attack it with the victim= it was trained with)" if needs_adapter(saved) else ""
-    print(f"victim   {out}{how}\nweights  {tensors_sha256(weights)}")
+    say(f"victim   {out}{how}", f"weights  {tensors_sha256(weights)}")
     return 0
 
 

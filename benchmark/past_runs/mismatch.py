@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.errors import shown_line
+
 _RESTORE = "put back rows, configuration and data as the run had them"
 _ROUNDING = 1e-9  # relative; sums in another order differ by less, and a change that anybody makes by more
 
@@ -26,7 +28,7 @@ class Mismatch:
     column: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.column}: {self.what}" if self.column else f"{self.place}: {self.what}"
+        return shown_line(f"{self.place}: {self.column}: {self.what}" if self.column else f"{self.place}: {self.what}")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import __version__
-from benchmark.errors import InputError
+from benchmark.errors import InputError, printable
 from benchmark.runs.folder import RunFolder
 
 _NETWORK = ("architecture", "encoder", "options", "classes", "background", "head")
@@ -60,7 +60,7 @@ def model_card(hyper_parameters: Mapping[str, Any], parameters: int, about: Mapp
         "---",
         *(f"{name}: {json.dumps(value)}" for name, value in header.items()),
         "---",
-        f"# {' with '.join(str(name) for name in names if name)}",
+        f"# {' with '.join(_cell(name) for name in names if name)}",
         "",
         f"A segmentation network, exported by segmentation-attack-benchmark {__version__}.",
         "",
@@ -79,7 +79,7 @@ def model_card(hyper_parameters: Mapping[str, Any], parameters: int, about: Mapp
 
 def _cell(value: Any) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return " ".join(text.split()).replace("|", "\\|")
+    return printable(" ".join(text.split())).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _read(contents: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from benchmark import __version__
 from benchmark.atomic_files import save_text
+from benchmark.errors import printable
 from benchmark.report.figures.all_figures import figures
 from benchmark.report.page.gallery import gallery
 from benchmark.report.page.plotly_figures import to_plotly
@@ -41,7 +42,7 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
     data["plots"] = [to_plotly(figure) for figure in drawn]
     scripts = [_read(name) for name in _SCRIPTS]
     after = [str(get_plotlyjs()).replace("</script", "<\\/script"), _read("plots.js")]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     html = environment.from_string(_read("page.html")).render(
         title=title or _title(compared),
         version=__version__,
@@ -99,7 +100,16 @@ def _policy(scripts: Sequence[str]) -> str:
 
 def _json(data: Mapping[str, Any]) -> str:
     # Within a script element only "<" could end the data.
-    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(_shown(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _shown(value: Any) -> Any:
+    """A value with all of its texts as `printable` gives them, but with their line breaks; our own markup stays."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value, breaks=True)
+    if isinstance(value, Mapping):
+        return {_shown(name): _shown(part) for name, part in value.items()}
+    return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _yaml(node: Mapping[str, Any]) -> str:

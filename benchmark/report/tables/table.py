@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -17,12 +19,20 @@ class TextTable:
     """A table of texts: the first column names the rows, the others hold numbers.
 
     "\\n" breaks a line of the header. An empty row is a rule between two sections, which only the console shows.
+    Texts may come from files: what a terminal would obey instead of showing it is escaped.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        header = [printable(name, breaks=True) for name in self.header]
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "header", type(self.header)(header))  # type: ignore[call-arg]
+        for name in ("rows", "notes"):
+            object.__setattr__(self, name, _printable(getattr(self, name)))
 
 
 def print_tables(tables: Iterable[TextTable], console: "Console | None" = None) -> None:
@@ -100,6 +110,11 @@ def success(one: Mapping[str, Any]) -> tuple[str, str]:
 def missing_median(one: Mapping[str, Any]) -> str:
     """The text for a missing median, which is infinite if any image was attacked."""
     return "inf" if one.get("attacked") else "-"
+
+
+def _printable(texts: Any) -> Any:
+    """A text, or all texts of a list or tuple, as `printable` gives them."""
+    return type(texts)(map(_printable, texts)) if isinstance(texts, list | tuple) else printable(texts)
 
 
 def _line(cells: Iterable[str]) -> str:
