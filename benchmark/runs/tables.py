@@ -8,9 +8,8 @@ import itertools
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,9 @@ from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.runs import layout
 from benchmark.runs.row_schema import SCHEMA, TRACE_SCHEMA
+from benchmark.runs.table_digest import digest
+
+_DIGEST = b"benchmark.sha256"  # the key of a file's metadata that has the digest of its values
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,18 @@ class Table:
     """A Parquet table `<run>/<name>.parquet` and its parts `<run>/<name>/part-*.parquet`, rows unique by `key`.
 
     Rows may have further columns of floats, whose whole names match the expression `further`; they come after those of
-    the schema, in alphabetical order, and are null in rows without them.
+    the schema, in alphabetical order, and are null in rows without them. `cure` says what to do about a damaged file;
+    it may name the folder as {run}.
+
+    Each file holds a digest of its values. A file whose values have another one was damaged, or changed by hand, and is
+    refused unless the caller asks for `altered` ones, too. Files that others have written hold none.
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
     further: str
+    cure: str = "restore it or remove it to go on"
 
     def schema_with(self, names: Iterable[str]) -> pa.Schema:
         """The schema and those of `names` that are further columns of this table."""
@@ -51,19 +58,52 @@ class Table:
         """Whether the run has any rows, merged or not."""
         return self.merged(run).exists() or bool(self.parts(run))
 
-    def read(self, run: Path) -> pa.Table:
-        """Merged rows and parts, each key once, sorted by key. Raises InputError if the run has no such table."""
-        table = pa.concat_tables(self._tables(run))
+    def files(self, run: Path) -> list[Path]:
+        """The files that hold the rows, the merged one first."""
+        # In this order: parts may be merged between the two lines, and then the merged file has their rows.
+        parts = self.parts(run)
+        return [path for path in [self.merged(run)] if path.exists()] + parts
+
+    def read(self, run: Path, *, altered: bool = False) -> pa.Table:
+        """Merged rows and parts, each key once, sorted by key.
+
+        Raises:
+            InputError: the run has no such table, or a file of it is damaged.
+        """
+        table = pa.concat_tables(self._tables(run, altered))
         index: dict[tuple[Any, ...], int] = {}
-        for number, key in enumerate(self._keys(table)):
-            if None in key:
-                raise InputError(f"{run}: a row of its table {self.name} has no {' or no '.join(self.key)}; restore it")
+        for number, key in enumerate(self.keys_of(table)):
             index.setdefault(key, number)
         return table.take(pa.array([index[key] for key in sorted(index)], pa.int64()))
 
+    def read_file(self, run: Path, path: Path, *, altered: bool = False) -> pa.Table:
+        """The rows of one file of the run, with its own further columns.
+
+        Raises:
+            InputError: the file is damaged, or a row has no key.
+            FileNotFoundError: there is no such file.
+        """
+        cure = self.cure.format(run=run)
+        try:
+            table = _read_values(path)
+            if missing := sorted(set(self.schema.names) - set(table.column_names)):
+                raise InputError(f"{path}: has no column {missing[0]}; {cure}")
+            as_written = altered or _is_as_written(table)
+            table = _with_columns(table, self.schema_with(table.column_names))
+        except (FileNotFoundError, InputError):
+            raise
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: cannot be read as a table of rows ({reason}); {cure}") from error
+        if not as_written:
+            raise InputError(f"{path}: its values have changed since they were written; {cure}")
+        if any(table[column].null_count for column in self.key):
+            raise InputError(f"{path}: a row has no {' or no '.join(self.key)}; {cure}")
+        return table
+
     def keys(self, run: Path) -> set[tuple[Any, ...]]:
         """The keys of all rows; empty if there is no such table."""
-        return set(self._keys(self.read(run))) if self.exists(run) else set()
+        return set(self.keys_of(self.read(run))) if self.exists(run) else set()
 
     def repeated(self, run: Path) -> list[tuple[Any, ...]]:
         """Keys that a file of the run holds twice, or that its files hold with different values; sorted.
@@ -72,36 +112,36 @@ class Table:
         """
         seen: dict[tuple[Any, ...], str] = {}
         repeated = set()
-        for table in self._tables(run):
-            keys = self._keys(table)
+        for table in self._tables(run, altered=True):
+            keys = self.keys_of(table)
             repeated |= {key for key, times in Counter(keys).items() if times > 1}
             values = dict(zip(keys, map(repr, table.to_pylist()), strict=True))  # NaN does not equal itself
             repeated |= {key for key in keys if seen.get(key, values[key]) != values[key]}
             seen |= values
         return sorted(repeated, key=str)
 
-    def _keys(self, table: pa.Table) -> list[tuple[Any, ...]]:
+    def altered(self, run: Path) -> list[Path]:
+        """The files whose values have another digest than the one that was written with them."""
+        return [path for path in self.files(run) if not _is_as_written(_read_values(path))]
+
+    def keys_of(self, table: pa.Table) -> list[tuple[Any, ...]]:
+        """The key of each row."""
         return list(zip(*(table[column].to_pylist() for column in self.key), strict=True))
 
-    def _tables(self, run: Path) -> list[pa.Table]:
+    def _tables(self, run: Path, altered: bool) -> list[pa.Table]:
         """The contents of each file, all with the same columns."""
-        # In this order: parts may be merged between the two lines, and then the merged file has their rows.
-        files = self.parts(run)
-        files = [path for path in [self.merged(run)] if path.exists()] + files
+        files = self.files(run)
         if not files:
             raise InputError(
                 f"{run}: no {self.merged(run).name} and no {self.name}/{layout.PARTS}; is this a run's folder?"
             )
         try:
-            names = {path: _read(path, pq.read_schema).names for path in files}
-            for path in files:
-                if missing := sorted(set(self.schema.names) - set(names[path])):
-                    raise InputError(f"{path}: has no column {missing[0]}; restore it or remove it to go on")
-            schema = self.schema_with(itertools.chain(*names.values()))
-            return [_read(path, partial(_read_table, schema=schema)) for path in files]
+            tables = [self.read_file(run, path, altered=altered) for path in files]
         except FileNotFoundError:
             # Another process has merged the parts listed a moment ago; its file was there before they went.
-            return self._tables(run)
+            return self._tables(run, altered)
+        schema = self.schema_with(itertools.chain(*(table.column_names for table in tables)))
+        return [_with_columns(table, schema) for table in tables]
 
     def merge(self, run: Path) -> Path:
         """Write all rows into one file, then delete the parts; a kill at any moment loses nothing."""
@@ -115,10 +155,14 @@ class Table:
         return path
 
 
-RECORDS = Table(layout.RECORDS, SCHEMA, ("attack", "id"), further=r"(clean_)?[a-z0-9]+_iou_(target|truth)")
+_RESUME = "go on with the run (run.resume={run}), which attacks its images again"
+
+RECORDS = Table(
+    layout.RECORDS, SCHEMA, ("attack", "id"), further=r"(clean_)?[a-z0-9]+_iou_(target|truth)", cure=_RESUME
+)
 """Further columns: IoU of the 8-bit file, and with `clean_` of the clean image, after an input transform."""
 
-TRACES = Table(layout.TRACES, TRACE_SCHEMA, ("attack", "id", "step"), further=r".+")
+TRACES = Table(layout.TRACES, TRACE_SCHEMA, ("attack", "id", "step"), further=r".+", cure=_RESUME)
 
 
 class Writer:
@@ -145,17 +189,16 @@ class Writer:
         self._sequence += 1
 
 
-def read(run: Path | str) -> pa.Table:
+def read(run: Path | str, *, altered: bool = False) -> pa.Table:
     """All complete rows of a run, finished or not, one per (attack, id), sorted so."""
-    return RECORDS.read(Path(run))
+    return RECORDS.read(Path(run), altered=altered)
 
 
 def drop_traces_without_row(run: Path) -> None:
     """Remove the traces of images that were interrupted between trace and row, before they are attacked again."""
     known = RECORDS.keys(run)
     for part in TRACES.parts(run):
-        rows = _read(part, partial(pq.read_table, columns=["attack", "id"])).to_pylist()
-        if not {(row["attack"], row["id"]) for row in rows} <= known:
+        if not {key[:2] for key in TRACES.keys_of(TRACES.read_file(run, part))} <= known:
             part.unlink()
 
 
@@ -167,22 +210,26 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
     return groups
 
 
-def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    table = pq.read_table(path, schema=schema)
+def _read_values(path: Path) -> pa.Table:
+    # Names of folders are no columns.
+    table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     table.validate(full=True)  # else damaged text is noticed only when it is used
     return table
 
 
-def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
-    try:
-        return reader(path)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as a table of rows ({reason}); remove it to go on") from error
+def _is_as_written(table: pa.Table) -> bool:
+    written = (table.schema.metadata or {}).get(_DIGEST)
+    return written is None or written == digest(table).encode()
+
+
+def _with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema, null where the table lacks one."""
+    for name in set(schema.names) - set(table.column_names):
+        table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
+    return table.select(schema.names).cast(schema)
 
 
 def _write_whole(table: pa.Table, path: Path) -> None:
+    table = table.replace_schema_metadata({_DIGEST: digest(table)})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)

@@ -67,7 +67,7 @@ def test_a_merge_killed_before_the_parts_are_gone_counts_rows_once(
 def test_a_merge_killed_while_writing_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Writer(tmp_path, RECORDS).append([row("a")])
 
-    def half_written(table: pa.Table, path: Path) -> None:
+    def half_written(table: pa.Table, path: Path, **_: Any) -> None:
         Path(path).write_bytes(b"PAR1")
         raise OSError("No space left on device")
 
