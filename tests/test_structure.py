@@ -35,10 +35,7 @@ READERS = {
     "config/": "reads the YAML of conf/",
     "cli/dashboard.py": "reads conf/logger/wandb.yaml",
     "distributed/process_group.py": "reads what another process has sent",
-    "results/result_card.py": "reads cards, which are files of their own",
     "tracking/wandb/dashboard.py": "turns a W&B object into a dictionary",
-    "victims/adapters/": "reads the files of other projects",
-    "victims/safetensors_io.py": "reads the header of an exported victim",
 }
 """Modules outside of runs/ that read YAML or JSON, none of it from a run's folder."""
 

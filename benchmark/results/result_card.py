@@ -1,7 +1,6 @@
 """Cards: the result of one attack on one victim with its provenance, as a JSON file to hand on."""
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from benchmark.errors import InputError
 from benchmark.results.column_arrays import attacked_rows, cost_of_success
 from benchmark.results.run_settings import settings_of
 from benchmark.results.success_curves import curve
+from benchmark.runs.limited_text import read_json
 from benchmark.runs.tables import RECORDS
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _PROVENANCE = (
 
 KIND = "segmentation-attack-benchmark/card"
 VERSION = 1
+_LARGEST = 2**24  # bytes
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Card:
 def read_card(path: Path) -> Card:
     """Read a card. Raises InputError if the file is no card, has another version, or holds values of a wrong kind."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document = read_json(path, _LARGEST)
+    except ValueError as error:
         raise InputError(f"{path}: cannot be read as a card ({error}); give one that `export` wrote") from error
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise InputError(f"{path}: is no card; give one that `export` wrote")

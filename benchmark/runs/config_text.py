@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.runs.limited_text import check_plain
+
 SECTIONS = frozenset((
     "seed", "data", "victim", "attacks", "budgets", "target", "judge", "perturb", "defences", "engine", "sharding",
     "training", "adversarial_training", "trainer", "loggers", "run",
@@ -11,7 +13,8 @@ SECTIONS = frozenset((
 """The sections that the configuration of a run may have; a file with any other section is refused."""
 
 _DEEPEST = 32  # sections within sections
-_LONGEST_REFERENCE = 4096  # characters of a value that other values refer to
+_MOST_PARTS = 20_000  # sections, keys and values
+_LONGEST_REFERENCE = 512  # characters of a value that other values refer to
 
 _INTERPOLATION = re.compile(
     r"\$\{(?:of255:\s*(?P<levels>[-+.\deE]+)\s*|(?P<stamp>stamp:)\s*|(?P<key>[A-Za-z_]\w*(?:\.\w+)*))\}"
@@ -33,6 +36,7 @@ def parse_config(text: str, stamp: str) -> dict[str, Any]:
     try:
         _check_yaml(text)
         config = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+        check_plain(config)
         if not isinstance(config, dict):
             raise ValueError("it does not hold sections")
         if unknown := sorted(map(str, config.keys() - SECTIONS)):
@@ -43,11 +47,13 @@ def parse_config(text: str, stamp: str) -> dict[str, Any]:
 
 
 def _check_yaml(text: str) -> None:
-    """Raise ValueError for aliases, which may expand to any size, and for sections nested too deeply."""
+    """Raise ValueError for aliases, which may expand to any size, sections nested too deeply, and too many values."""
     import yaml  # type: ignore[import-untyped]
 
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if number > _MOST_PARTS:
+            raise ValueError(f"it has more than {_MOST_PARTS} keys and values")
         if isinstance(event, yaml.AliasEvent):
             raise ValueError("it has aliases")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

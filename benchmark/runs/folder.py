@@ -11,9 +11,11 @@ from benchmark.errors import InputError
 from benchmark.runs import layout
 from benchmark.runs.config_text import parse_config
 from benchmark.runs.layout import Picture, file_name
+from benchmark.runs.limited_text import parse_json, read_text
+from benchmark.runs.recorded_entries import wrong_entry
 
-_LARGEST_CONFIG = 2**20  # bytes
-_LARGEST_JSON = 2**28  # bytes; the splits of a million images take less
+_LARGEST_CONFIG = 2**17  # bytes
+_LARGEST_JSON = 2**26  # bytes; the splits of a million images take less
 
 
 class RunFolder:
@@ -119,7 +121,10 @@ class RunFolder:
 
     def environment(self) -> dict[str, Any]:
         """environment.json: versions, machine, command line, and what the run has recorded of data and victim."""
-        return self._json(self.environment_file)
+        environment = self._json(self.environment_file)
+        if wrong := wrong_entry(environment):
+            raise _unusable(self.environment_file, f"is not what a run writes ({wrong})")
+        return environment
 
     def splits(self) -> dict[str, list[str]]:
         """splits.json: split -> ids of its images."""
@@ -135,8 +140,8 @@ class RunFolder:
     def _json(self, file: Path) -> dict[str, Any]:
         text = self._text(file, _LARGEST_JSON)
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            document = parse_json(text)
+        except ValueError as error:
             raise _unreadable(file, error) from error
         if not isinstance(document, dict):
             raise _unusable(file, "does not hold names and values")
@@ -145,21 +150,16 @@ class RunFolder:
     def _text(self, file: Path, largest: int) -> str:
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such folder; give the folder of a run")
-        if not file.is_file():  # reading a pipe would wait forever
+        if not file.is_file():
             raise InputError(f"{file}: no such file; give the folder of a run, or restore what the run wrote")
         try:
-            with file.open("rb") as opened:
-                content = opened.read(largest + 1)
-            if len(content) > largest:
-                raise _unusable(file, f"is larger than {largest} bytes")
-            return content.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            return read_text(file, largest, inside=self.path)
+        except ValueError as error:
             raise _unreadable(file, error) from error
 
 
 def _unreadable(file: Path, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return _unusable(file, f"cannot be read ({reason})")
+    return _unusable(file, f"cannot be read ({' '.join(str(error).split())})")
 
 
 def _unusable(file: Path, reason: str) -> InputError:

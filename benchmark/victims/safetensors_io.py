@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError, first_line
+from benchmark.runs.limited_text import parse_json, read_json
 from benchmark.victims.task import HYPER_PARAMETERS
 
 KEY, FORMAT = "segmentation_attack_benchmark", 1
@@ -18,6 +19,8 @@ KEY, FORMAT = "segmentation_attack_benchmark", 1
 
 HUB_FILE = "model.safetensors"
 """The name of the weights in a folder, as in a repository of a model hub."""
+
+_LARGEST_CONFIG = 2**20  # bytes
 
 # Keys of smp's config.json: those with another name in a victim, and those with which a network returns no logits.
 _RENAMED = {"encoder_name": "encoder", "in_channels": "channels"}
@@ -62,7 +65,7 @@ def read_victim(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _described(text: str, file: Path) -> dict[str, Any]:
     """The hyper-parameters in the metadata of `save_victim`."""
     try:
-        description = json.loads(text)
+        description = parse_json(text)
         version, hyper_parameters = description["format"], description["hyper_parameters"]
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file}: its metadata cannot be read ({first_line(error)}); export it again") from error
@@ -81,10 +84,10 @@ def _from_smp(path: Path) -> dict[str, Any]:
     import segmentation_models_pytorch as smp
 
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path, _LARGEST_CONFIG)
         architecture = config.pop("_model_class").lower()
         outputs = int(config.pop("classes"))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: is no config.json of smp's save_pretrained ({first_line(error)})") from error
     if architecture not in smp.MODEL_ARCHITECTURES_MAPPING:
         raise InputError(f"{path}: _model_class {architecture!r} is no architecture of this smp")

@@ -76,7 +76,9 @@ def test_what_cannot_be_read_is_one_line(run: RunFolder, name: str) -> None:
 def test_a_large_configuration_is_not_read(run: RunFolder) -> None:
     with run.config_file.open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(InputError, match=r"config\.yaml: is larger than 1048576 bytes; restore what the run wrote"):
+    with pytest.raises(
+        InputError, match=r"config\.yaml: cannot be read \(it is larger than 131072 bytes\); restore what the run wrote"
+    ):
         run.config()
 
 
@@ -93,6 +95,9 @@ def test_a_large_configuration_is_not_read(run: RunFolder) -> None:
         ("seed: ${run}\nrun: ${seed}", "does not refer to a plain value"),
         ("seed: ${nope}", "Interpolation key 'nope' not found"),
         ("- seed", "it does not hold sections"),
+        ("seed: " + "9" * 5000, "a whole number beyond 64 bits|Exceeds the limit"),
+        ("seed: !!binary aGk=", "it holds a bytes"),
+        ("data: [" + "1," * 30_000 + "1]", "it has more than 20000 keys and values"),
     ],
 )
 def test_a_configuration_that_is_refused(run: RunFolder, text: str, reason: str) -> None:

@@ -8,7 +8,6 @@ user has installed is imported inside the function.
 
 import importlib
 import inspect
-import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -18,8 +17,10 @@ from typing import Any
 from torch import nn
 
 from benchmark.errors import InputError, first_line
+from benchmark.runs.limited_text import read_json as read_json_file
 
 _GIVEN = ("channels", "outputs")
+_LARGEST_JSON = 2**24  # bytes
 
 
 @cache
@@ -60,8 +61,8 @@ def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int) -> nn.
 def read_json(path: Path, cure: str) -> dict[str, Any]:
     """The names and values of a JSON file. Raises InputError, which ends with `cure`, if it has none."""
     try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        contents = read_json_file(path, _LARGEST_JSON)
+    except ValueError as error:
         raise InputError(f"{path}: cannot be read ({first_line(error)}); {cure}") from error
     if not isinstance(contents, dict):
         raise InputError(f"{path}: holds no names and values; {cure}")

@@ -5,7 +5,6 @@ configuration names it, never a checkpoint or a run's folder. Files with objects
 """
 
 import io
-import json
 import pickle
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, first_line
+from benchmark.runs.limited_text import parse_json
 
 
 def network(program: str) -> nn.Module:
@@ -82,7 +82,7 @@ def refuse_pickles(path: Path) -> None:
         raise InputError(f"victim.program={path}: is of an older format, or none of torch.export; export it again")
     for name, content in contents.items():
         if name.endswith("_config.json"):
-            _check_payloads(path, name, json.loads(content), contents)
+            _check_payloads(path, name, parse_json(content.decode()), contents)
         elif name.endswith(".pt") and content:
             _check_tensors(path, name, content)
 
