@@ -1,10 +1,13 @@
 """Files that appear under their final names only when they are whole."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
 @contextmanager
@@ -13,12 +16,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     A block that fails leaves nothing; a process that is killed leaves at most a hidden `.tmp` file nobody reads.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_path(path, secrets.token_hex(4))
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_path(path: Path, token: str) -> Path:
+    """A hidden path beside `path` that `remove_temporaries` knows; `token` has eight hexadecimal digits."""
+    return path.with_name(f".{path.name}.{token}.tmp")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes have left below `folder`; nobody may be writing there.
+
+    Symbolic links are not followed, and what cannot be removed stays.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if _TEMPORARY.fullmatch(name):
+                with suppress(OSError):
+                    os.unlink(os.path.join(place, name))
 
 
 def save_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -160,6 +160,7 @@ class _Task:
         from omegaconf import DictConfig, OmegaConf
 
         from benchmark.cli.context import run_folder
+        from benchmark.cli.owner import owned, remove_lock_left_behind
         from benchmark.config.overrides import assignment, parse
         from benchmark.distributed.launcher import missing_processes, start_processes
 
@@ -169,13 +170,18 @@ class _Task:
             if missing := missing_processes(trainer, self.processes):  # type: ignore[arg-type]
                 overrides = [text for text in HydraConfig.get().overrides.task if parse(text).key != "run.dir"]
                 further = [f"--config-dir={folder}" for folder in self.folders]
-                start_processes(missing, [self.command, *overrides, assignment("run.dir", folder), *further])
+                try:
+                    start_processes(missing, [self.command, *overrides, assignment("run.dir", folder), *further])
+                finally:
+                    remove_lock_left_behind(folder)
             else:
-                getattr(import_module(f"benchmark.cli.{self.command}"), self.command)(cfg, self.processes)
+                with owned(folder, self.command, self.processes):
+                    getattr(import_module(f"benchmark.cli.{self.command}"), self.command)(cfg, self.processes)
         finally:
             # Hydra makes the folder before anything is known to be right.
-            if self.processes.first and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            if self.processes.first:
+                with suppress(OSError):  # it is not empty
+                    folder.rmdir()
 
 
 def _silence() -> None:

@@ -9,6 +9,7 @@ examples
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from benchmark.cli.parsers import Command, Parser, check_target, say
@@ -16,14 +17,17 @@ from benchmark.cli.parsers import Command, Parser, check_target, say
 
 def report(paths: Sequence[Path], out: Path | None, title: str | None) -> int:
     """Write the page, by default report.html in the folder of a single run and else here."""
+    from benchmark.cli.owner import owned
     from benchmark.report.page.page import write_page
     from benchmark.results.loaded_runs import read_results
     from benchmark.runs.folder import RunFolder
 
-    results = read_results(paths)
-    target = out or RunFolder(paths[0] if len(paths) == 1 and paths[0].is_dir() else ".").report_file
-    check_target("--out", target)
-    say(f"report   {write_page(results, target, title)}")
+    own_folder = out is None and len(paths) == 1 and paths[0].is_dir()
+    target = out or RunFolder(paths[0] if own_folder else ".").report_file
+    with owned(paths[0], "report", remedy="give --out FILE") if own_folder else nullcontext():
+        results = read_results(paths)
+        check_target("--out", target)
+        say(f"report   {write_page(results, target, title)}")
     return 0
 
 

@@ -20,7 +20,7 @@ from benchmark.atomic_files import save_text
 from benchmark.cli.parsers import Command, Parser, progress_bar, say
 from benchmark.config.resolvers import make_stamp
 from benchmark.distributed.termination import check_stop
-from benchmark.errors import InputError, Stopped, as_input_error
+from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
     from benchmark.transfer.evaluate import Evaluation
@@ -31,6 +31,17 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
 
     Raises InputError for anything that is missing, has changed since the runs, or does not fit; then nothing is left.
     """
+    from benchmark.cli.owner import owned
+
+    folder = out or Path("runs", "transfer", make_stamp())
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: exists and is not an empty folder; choose another")
+    with owned(folder, "transfer", remedy="give another --out"), _removed_on_failure(folder):
+        _transfer(runs, victims, folder)
+    return 0
+
+
+def _transfer(runs: Sequence[Path], victims: Sequence[Path], folder: Path) -> None:
     import torch
 
     from benchmark.past_runs.open import open_past_runs
@@ -41,9 +52,6 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
     from benchmark.transfer.evaluate import Evaluation
     from benchmark.transfer.models import labels, load_models
 
-    folder = out or Path("runs", "transfer", make_stamp())
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"--out {folder}: exists and is not an empty folder; choose another")
     run, past_runs = RunFolder(folder), open_past_runs(runs)
     models, missing = load_models(victims, past_runs)
     for past_run in past_runs:
@@ -58,17 +66,16 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
     for past_run in past_runs:
         shown_to = {by_model[model.weights_sha256]: model for model in models if model.judges(past_run, past_runs)}
         evaluations.append(Evaluation("/".join(folder.parts[-2:]), past_run, by_source[past_run.name], shown_to))
-    with _removed_on_failure(folder):
-        _write_rows(folder, evaluations)
-        matrices = write_transfer_summary(
-            TRANSFER.read(folder),
-            run,
-            benchmark=__version__,
-            device=str(device),
-            sources={s.name: {"folder": str(s.folder), "victim": by_source[s.name]} for s in past_runs},
-            models={by_model[m.weights_sha256]: {"checkpoint": str(m.path), "given": m.given} for m in models},
-        )
-        save_text(run.transfer_report_file, markdown(transfer_grids(matrices)))
+    _write_rows(folder, evaluations)
+    matrices = write_transfer_summary(
+        TRANSFER.read(folder),
+        run,
+        benchmark=__version__,
+        device=str(device),
+        sources={s.name: {"folder": str(s.folder), "victim": by_source[s.name]} for s in past_runs},
+        models={by_model[m.weights_sha256]: {"checkpoint": str(m.path), "given": m.given} for m in models},
+    )
+    save_text(run.transfer_report_file, markdown(transfer_grids(matrices)))
     print_tables(transfer_grids(matrices))
     checked = check_white_box(TRANSFER.read(folder))
     if checked["differing"]:
@@ -78,7 +85,6 @@ def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) ->
             error=True,
         )
     say(f"rows     {TRANSFER.merged(folder)}", f"summary  {run.summary_file}", f"tables   {run.transfer_report_file}")
-    return 0
 
 
 def _write_rows(folder: Path, evaluations: "Sequence[Evaluation]") -> None:
@@ -98,19 +104,18 @@ def _write_rows(folder: Path, evaluations: "Sequence[Evaluation]") -> None:
 
 @contextmanager
 def _removed_on_failure(folder: Path) -> Iterator[None]:
-    """Make the folder; if the block fails or is interrupted, leave everything as it was before."""
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    with as_input_error(f"--out {folder}: cannot be made", OSError, remedy="choose another"):
-        folder.mkdir(parents=True, exist_ok=True)
+    """Remove what the block has written in an empty folder if it fails or is interrupted."""
+    from benchmark.runs.folder import RunFolder
+
+    if RunFolder(folder).names():
+        raise InputError(f"--out {folder}: exists and is not an empty folder; choose another")
     try:
         yield
         check_stop()
     except BaseException as error:
-        shutil.rmtree(folder)
-        for path in new[1:]:
-            path.rmdir()
-        if not new:
-            folder.mkdir()
+        for name in RunFolder(folder).names():
+            path = folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         if isinstance(error, Stopped):
             error.kept = "nothing was written"
         raise

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
@@ -29,6 +29,7 @@ _requested: int | None = None  # the exit status
 _noticed = threading.Event()  # `check_stop` has raised
 _installed = False
 _supervises = False
+_last_acts: list[Callable[[], None]] = []
 
 
 def check_stop() -> None:
@@ -105,6 +106,16 @@ def supervising() -> Iterator[None]:
         install_handlers()
 
 
+@contextmanager
+def last_act(act: Callable[[], None]) -> Iterator[None]:
+    """In the block `act` is called, in a thread, before a process that does not stop is ended."""
+    _last_acts.append(act)
+    try:
+        yield
+    finally:
+        _last_acts.remove(act)
+
+
 def end_process(status: int) -> NoReturn:
     """Flush the streams and end the process without the interpreter's own end, which takes seconds with torch loaded.
 
@@ -149,7 +160,7 @@ def _keep_deadline(reader: int, parent: int | None) -> None:
             _request(received[0])  # a library may have replaced the handler
             new = _STATUS[received[0]]
             if new == Stopped.INTERRUPTED and hinted:
-                os._exit(new)
+                _exit(new)
             if new > status:
                 status, begun = new, now
         if status == Stopped.INTERRUPTED and not hinted and now - begun >= _HINT_DELAY:
@@ -158,7 +169,14 @@ def _keep_deadline(reader: int, parent: int | None) -> None:
         grace = GRACE + SHUTDOWN if _supervises else GRACE
         if status and now - begun >= grace and not (status == Stopped.INTERRUPTED and _noticed.is_set()):
             _say(f"{Stopped(status).word}: the current step took longer than {GRACE:g} s; finished rows are kept")
-            os._exit(status)
+            _exit(status)
+
+
+def _exit(status: int) -> NoReturn:
+    for act in [*_last_acts]:
+        with suppress(Exception):
+            act()
+    os._exit(status)
 
 
 def _say(line: str) -> None:

@@ -76,7 +76,11 @@ class RunFolder:
     @property
     def is_free(self) -> bool:
         """Whether a new run may begin here: the folder is missing or holds only what a killed start has left."""
-        return not self.path.is_dir() or {file.name for file in self.path.iterdir()} <= {*layout.WRITTEN_FIRST}
+        return not self.path.is_dir() or self.names() <= {*layout.WRITTEN_FIRST}
+
+    def names(self) -> set[str]:
+        """What stands in the folder, which exists, besides its lock."""
+        return {file.name for file in self.path.iterdir() if not layout.BEFORE_THE_RUN.fullmatch(file.name)}
 
     def begin(
         self, config: Mapping[str, Any], splits: Mapping[str, Sequence[str]], environment: Mapping[str, Any]

@@ -1,9 +1,11 @@
 """The name of every file in the folder of a run, and file names for ids that hold any characters."""
 
 import hashlib
+import re
 from typing import Literal
 from urllib.parse import quote
 
+LOCK = "run.lock"
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 SPLITS = "splits.json"
@@ -32,6 +34,9 @@ ADVERSARIAL_IMAGES = "adversarial"
 PREDICTION_MAPS = "predictions"
 WANDB = "wandb"
 TENSORBOARD = "tensorboard"
+
+BEFORE_THE_RUN = re.compile(rf"{re.escape(LOCK)}|\.{re.escape(LOCK)}\..*")
+"""Names of what stands in a folder before anything is written there: the lock, and files that are becoming a lock."""
 
 WRITTEN_FIRST = (CONFIG, SPLITS, ENVIRONMENT, METRICS)
 """What a run writes before it has computed anything."""
