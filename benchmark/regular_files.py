@@ -1,11 +1,26 @@
 """Opens files that others may have made: regular files only, and where a folder is given, only those that lie in it."""
 
+import codecs
 import errno
 import hashlib
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+
+from benchmark.errors import InputError
+
+LARGEST_TEXT = 2**26
+"""Bytes of a text file, at most."""
+
+# UTF-32 first: its mark begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
@@ -41,6 +56,32 @@ def file_sha256(path: Path, inside: Path | None = None) -> str:
     """SHA-256 of a file's bytes, in hexadecimal. Raises OSError as `open_regular` does."""
     with open_regular(path, inside) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_text(path: Path, what: str = "text file") -> str:
+    """Read a text that a user has written, in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+
+    Raises:
+        InputError: `what` cannot be read, is too large, or has another encoding; the message says how to cure it.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(LARGEST_TEXT + 1)
+    except OSError as error:
+        raise InputError(f"{path}: the {what} cannot be read ({error.strerror}); give a text file in UTF-8") from error
+    if len(content) > LARGEST_TEXT:
+        raise InputError(f"{path}: the {what} is larger than {LARGEST_TEXT >> 20} MiB; give a text file")
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        wrong = f"is not {encoding.removesuffix('-sig').upper()} (byte {error.start}, line {line})"
+        raise InputError(f"{path}: the {what} {wrong}; save it as UTF-8, which text editors offer") from error
+    if "\0" in text:
+        wrong = "holds NUL characters, as UTF-16 without a byte order mark does"
+        raise InputError(f"{path}: the {what} {wrong}; save it as UTF-8, which text editors offer")
+    return text
 
 
 def _need_regular(found: os.stat_result, path: Path) -> None:

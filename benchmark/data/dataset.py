@@ -35,11 +35,12 @@ class DecodedSplit:
         self.channels, self.highest = channels, 2**source.bits - 1
         self.position = {id: index for index, id in enumerate(ids)}
         self._cached: list[Sample] | None = self._decode_all() if cache else None
-        masks = (self[index].mask for index in range(len(ids)))
-        if not any(np.any((mask != VOID) & (mask != source.background)) for mask in masks):
+        if not any(_shows_foreground(self[index].mask, source) for index in range(len(ids))):
+            in_files = any(_shows_foreground(source.read(split, id).mask, source) for id in ids)
+            cure = f"the masks show some in full size: give a larger data.size than {size}"
             raise InputError(
-                f"data set {source.name}: no mask of the split {split!r} ({len(ids)} images) shows any "
-                "foreground; check data.encoding and the mask files"
+                f"data set {source.name}: no mask of the split {split!r} ({len(ids)} images) shows any foreground; "
+                f"{cure if in_files else 'look at the mask files and at what their values mean'}"
             )
 
     def __len__(self) -> int:
@@ -62,6 +63,10 @@ class DecodedSplit:
             hidden = None if len(self.ids) > QUIET else True  # None: hidden unless stderr is a terminal
             bar = {"desc": f"decoding {self.source.name} {self.split}", "total": len(self.ids), "unit": "image"}
             return list(tqdm(pool.map(self._decode, self.ids), disable=hidden, **bar))
+
+
+def _shows_foreground(mask: np.ndarray, source: Source) -> bool:
+    return bool(np.any((mask != VOID) & (mask != source.background)))
 
 
 class SegmentationDataset(Dataset):

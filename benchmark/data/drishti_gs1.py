@@ -12,9 +12,9 @@ There are no published validation images: they are drawn from the training image
 
 from pathlib import Path
 
+from benchmark.data.encodings import threshold
 from benchmark.data.files import FileIndex, Pairs, enter, find_folder, find_images, merge, pair_files
 from benchmark.data.fundus import FundusFiles, needed_maps
-from benchmark.data.images import threshold
 from benchmark.data.splitting import hold_out
 
 CURE = (

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.data.images import Encoding, check_size, read_image, read_mask
+from benchmark.data.encodings import Encoding
+from benchmark.data.folder_contents import found_in, names
+from benchmark.data.images import SUFFIXES, check_size, read_image
+from benchmark.data.masks import read_mask
 from benchmark.data.source import SPLITS, Sample
 from benchmark.errors import InputError
 from benchmark.regular_files import file_sha256
@@ -18,10 +21,11 @@ Pairs = dict[str, tuple[Path, ...]]  # id -> image file, mask file or files
 
 
 class FileIndex(NamedTuple):
-    """Files by id, and the folder that holds them."""
+    """Files by id, the folder that holds them, and how files are named that belong here."""
 
     files: dict[str, Path]
     folder: Path
+    wanted: str = ""
 
 
 def find_folder(root: Path, *names: str, cure: str) -> Path:
@@ -29,12 +33,14 @@ def find_folder(root: Path, *names: str, cure: str) -> Path:
 
     Raises InputError, which ends with `cure`, if none of them exists.
     """
+    if not root.is_dir():
+        raise InputError(f"{root}: {'is no folder' if root.exists() else 'no such folder'}; {cure}")
     for name in names:
         folder = root / name
         inner = folder / folder.name
         if folder.is_dir():
             return inner if inner.is_dir() else folder
-    raise InputError(f"{root}: has no folder {' or '.join(names)}; {cure}")
+    raise InputError(f"{root}: has no folder {' or '.join(names)}; {cure}{found_in(root)}")
 
 
 def enter(root: str | Path, *names: str) -> Path:
@@ -47,7 +53,8 @@ def enter(root: str | Path, *names: str) -> Path:
 
 def find_images(folder: Path, *suffixes: str) -> FileIndex:
     """The files with one of these suffixes, such as ".jpg", by stem. The case of a suffix does not matter."""
-    return find_named(folder, rf"(?P<id>.+)({'|'.join(map(re.escape, suffixes))})")
+    index = find_named(folder, rf"(?P<id>.+)({'|'.join(map(re.escape, suffixes))})")
+    return index._replace(wanted=" or ".join(suffixes))
 
 
 def find_named(folder: Path, name: str) -> FileIndex:
@@ -81,20 +88,31 @@ def pair_files(images: FileIndex, *masks: FileIndex) -> Pairs:
 
 def merge(folder: Path, indices: Iterable[FileIndex]) -> FileIndex:
     """The files of several folders below `folder`. Raises InputError for two files of one id."""
-    return FileIndex(index_ids(item for index in indices for item in index.files.items()), folder)
+    parts = list(indices)
+    files = index_ids(item for index in parts for item in index.files.items())
+    return FileIndex(files, folder, next((index.wanted for index in parts), ""))
 
 
 def require_images(images: FileIndex) -> None:
-    """Raise InputError if there are none."""
+    """Raise InputError if there are none, and say which other files are there."""
     if not images.files:
-        raise InputError(f"{images.folder}: holds no images; put them there or correct data.root")
+        wanted = f" named *{images.wanted.replace(' ', ' *').replace('*or', 'or')}" if images.wanted else ""
+        cure = "put them there or correct data.root"
+        if any(path.suffix.lower() in SUFFIXES for path in images.folder.glob("*.*")):
+            cure = "convert those that are there, or read them with data=folder"
+        raise InputError(f"{images.folder}: holds no images{wanted}; {cure}{found_in(images.folder)}")
 
 
 def _check_partners(index: FileIndex, partners: FileIndex, what: str) -> None:
     alone = [path for id, path in index.files.items() if id not in partners.files]
     if alone:
         more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise InputError(f"{alone[0]}{more}: has no {what} in {partners.folder}; add the {what} or remove the file")
+        others = [path for id, path in partners.files.items() if id not in index.files]
+        found = f" (without a partner there: {names(others)})" if others else ""
+        if not partners.files:
+            found = found_in(partners.folder)
+        cure = f"add the {what} or remove the file"
+        raise InputError(f"{alone[0]}{more}: has no {what} in {partners.folder}; {cure}{found}")
 
 
 class PairedFiles:
@@ -114,6 +132,8 @@ class PairedFiles:
     """
 
     bits = 8
+    encoding_key: str | None = None
+    """The configuration's key of the encoding, where it has one."""
 
     def __init__(
         self,
@@ -140,7 +160,7 @@ class PairedFiles:
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
         """Read the image (H, W, 3) and its mask (H, W) of class indices. Raises InputError if their sizes differ."""
         (mask,) = masks
-        pixels, labels = read_image(image, self.bits), read_mask(mask, self.encoding)
+        pixels, labels = read_image(image, self.bits), read_mask(mask, self.encoding, self.encoding_key)
         check_size(pixels, image, labels, mask)
         return pixels, labels
 

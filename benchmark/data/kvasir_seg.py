@@ -10,8 +10,8 @@ Patients are not named. There is no published split of all images: one is drawn 
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.data.encodings import threshold
 from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
-from benchmark.data.images import threshold
 from benchmark.data.splitting import split_by_hash
 
 CURE = (

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data.array_files import array_names, load_array
-from benchmark.data.images import check_classes, check_encoding, encode
+from benchmark.data.encodings import check_classes, check_encoding, encode
 from benchmark.data.source import SPLITS, VOID, Sample
 from benchmark.errors import InputError
 from benchmark.regular_files import file_sha256

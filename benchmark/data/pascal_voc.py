@@ -14,6 +14,7 @@ from benchmark.data.files import PairedFiles, Pairs, enter, find_folder
 from benchmark.data.source import VOID
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
+from benchmark.regular_files import read_text
 
 CURE = (
     "get VOCtrainval_11-May-2012.tar from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/, unpack it, and set "
@@ -41,10 +42,10 @@ def _pairs(folder: Path, part: str) -> Pairs:
     lists = find_folder(folder, "ImageSets/Segmentation", cure=CURE)
     images, masks = (find_folder(folder, name, cure=CURE) for name in ("JPEGImages", "SegmentationClass"))
     path = lists / f"{part}.txt"
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: list of images is missing; {CURE}")
     pairs: Pairs = {}
-    for id in path.read_text(encoding="utf-8").split():
+    for id in read_text(path, "list of images").split():
         pairs[id] = (images / f"{id}.jpg", masks / f"{id}.png")
         for file in pairs[id]:
             if not file.is_file():

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data.files import PairedFiles, find_folder, find_images, pair_files
-from benchmark.data.images import check_size, read_image, read_values
+from benchmark.data.images import check_size, read_image
+from benchmark.data.masks import read_values
 from benchmark.data.source import SPLITS
 from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError

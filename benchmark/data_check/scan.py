@@ -12,7 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmark.data.files import PairedFiles
-from benchmark.data.images import FORMATS, read_values
+from benchmark.data.images import FORMATS
+from benchmark.data.masks import read_values
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.data_check.duplicates import perceptual_hash
 from benchmark.distributed.termination import check_stop

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.data.images import check_encoding, read_mask
+from benchmark.data.encodings import check_encoding
+from benchmark.data.masks import read_mask
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
 from benchmark.runs.layout import file_name
@@ -33,7 +34,8 @@ class MaskFile(Target):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._encoding = check_encoding(dict({0: 0, 255: 1} if self.encoding is None else self.encoding), VOID)
+        declared = {0: 0, 255: 1} if self.encoding is None else self.encoding
+        self._encoding = check_encoding(declared, VOID, "target.encoding")
         exists = Path(self.path).exists()
         require(exists, f"path={self.path}: no such file or folder; give a mask file or a folder of <id>.png")
 

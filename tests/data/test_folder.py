@@ -84,7 +84,7 @@ def test_bad_fractions(folder, fractions):
 
 def test_missing_root(tmp_path):
     with pytest.raises(
-        InputError, match=r"nowhere: is not a folder; set data\.root to one that holds images/ and masks/"
+        InputError, match=r"nowhere: no such folder; set data\.root to one that holds images/ and masks/"
     ):
         Folder(tmp_path / "nowhere")
 
@@ -134,7 +134,7 @@ def test_declared_encoding_with_void_and_names(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": 1}, "data.classes=1: a segmentation needs 2"),
+        ({"classes": 1}, "data.classes=1: gives 1 classes; a segmentation needs 2"),
         ({"classes": 2, "encoding": {0: 0, 9: 2}}, "9 -> 2 is out of range"),
         ({"background": 2}, "data.background=2: must be one of the classes 0..1"),
         ({"class_names": ["one"]}, "names for 2 classes are needed"),

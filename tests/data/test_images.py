@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.images import check_encoding, check_size, read_image, read_mask, read_values, threshold
+from benchmark.data.encodings import check_encoding, threshold
+from benchmark.data.images import check_size, read_image
+from benchmark.data.masks import read_mask, read_values
 from benchmark.errors import InputError
 
 BINARY = {0: 0, 255: 1}

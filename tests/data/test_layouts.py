@@ -43,7 +43,7 @@ def test_a_root_that_is_not_there(tmp_path: Path, name: str) -> None:
         ("medsegbench", {"category": "C9"}, "has no array train_label_C9, only"),
         ("medsegbench", {"encoding": {0: 0, 1: 1}}, ": 2 are not in the declared encoding {0: 0, 1: 1}; declare them"),
         ("medsegbench", {"encoding": "0:0"}, "data.encoding='0:0': is no mapping; quote it"),
-        ("medsegbench", {"encoding": {0: 0, 1: 0, 2: 0}}, "data.classes=1: a segmentation needs 2 to 255 classes"),
+        ("medsegbench", {"encoding": {0: 0, 1: 0, 2: 0}}, "data.encoding: gives 1 classes; a segmentation needs 2"),
         ("medsegbench", {"background": 3}, "data.background=3: must be one of the classes 0..2, or null"),
         ("medsegbench", {"class_names": ("one",)}, "names for 3 classes are needed"),
     ],
