@@ -77,6 +77,10 @@ class ASMA(Rule):
     def passes_per_step(self) -> int:  # type: ignore[override]
         return 3 if self.two_pass else 2
 
+    @property
+    def ends_images(self) -> Literal["never", "after a success", "any time"]:  # type: ignore[override]
+        return "after a success" if self.scale == "auto" else "never"
+
     def start(self, batch: Batch) -> Tensor:
         if self.two_pass:
             batch.state["overlap"] = torch.zeros_like(batch.steps, dtype=torch.float64)

@@ -102,6 +102,15 @@ class Rule(ABC):
     """Forward and backward passes of one step, from which the N of schedules follows when passes are limited. A rule
     whose steps cost less than it says here would take more than N."""
 
+    gradients_per_step: int = 1
+    """The backward passes among them."""
+
+    most_steps: int | None = None
+    """Updates after which the rule ends every image itself; None: it leaves that to the engine's limits."""
+
+    ends_images: Literal["never", "after a success", "any time"] = "never"
+    """When the rule may end an image itself, by `batch.done`, before `most_steps` or the limits do."""
+
     wants_class_pixels: bool = False
     """Whether `batch.class_pixels` is read, so that the training set has to be counted."""
 

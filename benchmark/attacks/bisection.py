@@ -30,6 +30,8 @@ class Bisection(Rule):
         tolerance: how close the ends have to come.
     """
 
+    ends_images = "any time"
+
     rule: Rule
     steps: int = 20
     initial: float = 4 / 255
@@ -43,7 +45,7 @@ class Bisection(Rule):
         self.check_range("(1, inf]", "growth")
         if self.rule.eps is None:
             raise ValueError(f"Bisection: {type(self.rule).__name__} has no budget to search")
-        for name in ("norm", "targeted", "passes_per_step", "wants_class_pixels"):
+        for name in ("norm", "targeted", "passes_per_step", "gradients_per_step", "wants_class_pixels"):
             object.__setattr__(self, name, getattr(self.rule, name))
 
     def start(self, batch: Batch) -> Tensor:

@@ -34,6 +34,7 @@ class DAG(Rule):
 
     targeted: bool = True
     norm: Literal[2, "inf"] = "inf"
+    ends_images = "any time"
     step_size: float = 0.003
 
     def __post_init__(self) -> None:

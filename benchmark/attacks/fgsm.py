@@ -19,6 +19,8 @@ class FGSM(Budgeted):
     the image range cuts off is spent on other pixels. It ends after that one step, whatever `max_steps` is.
     """
 
+    most_steps = 1
+
     def step(self, batch: Batch, query: Query) -> Tensor:
         _, gradient = query.gradient(lambda logits, points: self.ascended(cross_entropy(logits, batch.labels), batch))
         batch.done = torch.ones_like(batch.done)

@@ -29,6 +29,8 @@ class Noise(Rule):
     norm: Literal[1, 2, "inf"] = "inf"
     targeted: bool = True
     passes_per_step = 1
+    gradients_per_step = 0
+    most_steps = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

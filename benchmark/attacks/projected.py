@@ -9,6 +9,8 @@ from torch import Tensor
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.attacks.projection import project
 
+_COSTS = ("passes_per_step", "gradients_per_step", "most_steps", "ends_images")
+
 
 @dataclass(frozen=True)
 class Projected(Rule):
@@ -29,7 +31,7 @@ class Projected(Rule):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_range("[0, inf]", "eps")
-        for name in ("targeted", "passes_per_step", "wants_class_pixels"):
+        for name in ("targeted", "wants_class_pixels", *_COSTS):
             object.__setattr__(self, name, getattr(self.rule, name))
 
     def start(self, batch: Batch) -> Tensor:

@@ -24,7 +24,9 @@ from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
-_TRACE_POINTS = 200
+TRACE_POINTS = 200
+"""Steps of an image that are kept in its trace, at most."""
+
 _MOST_WAITING = 32  # finished images that may wait for the disk, each with two floats per value
 
 # The attributes of `engine.Finished` that are columns under their own names.
@@ -170,8 +172,8 @@ def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: T
 def trace_rows(attack: str, finished: Finished) -> list[dict[str, Any]]:
     """The steps of an attacked image; of more than 200, evenly spaced ones with the first and the last."""
     trace = finished.trace
-    if len(trace) > _TRACE_POINTS:
-        stride = (len(trace) - 1) / (_TRACE_POINTS - 1)
-        trace = [trace[round(i * stride)] for i in range(_TRACE_POINTS)]
+    if len(trace) > TRACE_POINTS:
+        stride = (len(trace) - 1) / (TRACE_POINTS - 1)
+        trace = [trace[round(i * stride)] for i in range(TRACE_POINTS)]
     measured = dict.fromkeys(TRACES.schema.names)
     return [measured | point | {"attack": attack, "id": finished.job.id, "step": int(point["step"])} for point in trace]

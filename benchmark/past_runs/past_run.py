@@ -133,6 +133,12 @@ class PastRun:
         """Decode the images. Raises InputError if one cannot be read."""
         _ = self._items
 
+    def item(self, image_id: str) -> dict[str, Any]:
+        """The item of the data set. Raises InputError if it cannot be read."""
+        dataset, position = self._items
+        item: dict[str, Any] = dataset[position[image_id]]
+        return item
+
     def cases(self, ids: Sequence[str]) -> Iterator[Case]:
         """The image, truth and target of each id, with the draw of the target that the rows name.
 

@@ -1,12 +1,12 @@
-"""Relations that a row must satisfy in columns that cannot be recomputed: the float32 result and its cost.
+"""Relations that a row must satisfy in the columns of the float32 result, which cannot be recomputed.
 
 In every value the result lies within half a level of its file, so that its norms lie near those of the file. Its scores
-to the truth follow from its confusion counts. Passes, steps and success have to agree with each other.
+to the truth follow from its confusion counts.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,10 +14,10 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
-from benchmark.evaluation.plan import Attack
 from benchmark.images.quantisation import Quantizer
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs.row_schema import PREDICTIONS
+from benchmark.verify.relations import Relation, Trace, numbers
 
 _ROUNDING = 1e-6  # relative error of float32 values, which the result consists of
 _TRACED = 1e-4  # relative error of the float32 sums in traces
@@ -29,56 +29,6 @@ _JUDGED = {
     ("apsr", "target"): "adv_pixel_acc_target",
     ("apsr", "truth"): "adv_pixel_acc_truth",
 }
-
-
-class Relation(NamedTuple):
-    """Whether a relation of a column `holds`, and `what` it demands."""
-
-    column: str
-    holds: bool
-    what: str
-
-
-class Trace(NamedTuple):
-    """The last step in the trace of a row, and the norms at the kept step; None if the trace leaves that step out."""
-
-    last: int
-    l2: float | None
-    linf: float | None
-
-
-def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a row, with NaN for null, so that no relation about a null holds."""
-    return {name: math.nan if value is None else value for name, value in row.items()}
-
-
-def effort(row: Mapping[str, Any], attack: Attack | None, limited: bool, trace: Trace | None) -> Iterator[Relation]:
-    """Relations of steps, passes and seconds.
-
-    Args:
-        row: the row.
-        attack: with its max_steps; None: unknown.
-        limited: whether engine.max_passes takes the place of the attack's max_steps.
-        trace: of the row; None: it has none.
-    """
-    v = _numbers(row)
-    yield Relation("passes", v["passes"] == v["forwards"] + v["backwards"], "must be forwards + backwards")
-    yield Relation("forwards", v["forwards"] >= 1, "must be at least 1")
-    yield Relation("backwards", v["backwards"] >= 0, "must be at least 0")
-    yield Relation("steps", v["steps"] >= 0, "must be at least 0")
-    if attack is not None and not limited:
-        yield Relation("steps", v["steps"] <= attack.max_steps, f"must be at most max_steps={attack.max_steps}")
-    if v["steps"] > 0:
-        # The update after which an image is a success is not counted as a step.
-        ends = trace is not None and v["steps"] - 1 <= trace.last <= v["steps"]
-        yield Relation("steps", ends, f"its trace ends at step {trace.last if trace else 'none'}")
-    yield Relation("kept_step", 0 <= v["kept_step"] <= v["steps"], f"must be from 0 to steps={row['steps']}")
-    yield Relation(
-        "zero_gradients", 0 <= v["zero_gradients"] <= v["backwards"], f"must be from 0 to backwards={row['backwards']}"
-    )
-    fits = row["success_passes"] is None or 1 <= v["success_passes"] <= v["passes"]
-    yield Relation("success_passes", fits, f"must be from 1 to passes={row['passes']}")
-    yield Relation("seconds", 0 <= v["seconds"] < math.inf, "must be finite and at least 0")
 
 
 def visibility(
@@ -100,7 +50,7 @@ def visibility(
         trace: of the row; None: it has none.
         quantizer: of the file.
     """
-    v, values, channels = _numbers(row), case.image.numel(), case.image.shape[0]
+    v, values, channels = numbers(row), case.image.numel(), case.image.shape[0]
     half = 0.5 / quantizer.highest
     # By how much these norms can change when every value is rounded to the nearest level.
     rounding = {"l1": values * half, "l2": math.sqrt(values) * half, "linf": half}
@@ -132,7 +82,7 @@ def visibility(
 
 def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Relation]:
     """Relations of the success and the scores of the result."""
-    v = _numbers(row)
+    v = numbers(row)
     for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth"):
         yield Relation(f"adv_{name}", 0 <= v[f"adv_{name}"] <= 1, "must be from 0 to 1")
     yield Relation("success", isinstance(row["success"], bool), "must be true or false")

@@ -11,6 +11,7 @@ from benchmark.evaluation.transformed_scores import TransformedScores
 from benchmark.images.label_maps import VOID
 from benchmark.images.output_window import window_of
 from benchmark.past_runs.past_run import PastRun
+from benchmark.verify.targets import drawn_targets
 from benchmark.verify.ties import possible_predictions, spread
 
 
@@ -26,10 +27,18 @@ class Predictions:
     def __init__(
         self, network: AttackedModel, past_run: PastRun, defences: Mapping[str, Callable[[Tensor], Tensor]]
     ) -> None:
-        self._network, self._judge = network, past_run.judge
+        self._network, self._past_run, self._judge = network, past_run, past_run.judge
         self._kind = (past_run.data.classes, past_run.data.background)
         self._defended = TransformedScores(defences, self._scores)
         self._clean: tuple[tuple[str, bool], dict[str, Any]] | None = None
+        self._drawn: tuple[str, list[dict[str, Any]]] | None = None
+
+    def targets(self, image_id: str) -> list[dict[str, Any]]:
+        """The columns of the target of an image, as the program draws it, see `drawn_targets`."""
+        if self._drawn is None or self._drawn[0] != image_id:
+            item = self._past_run.item(image_id)
+            self._drawn = image_id, drawn_targets(self._past_run.target, self._network, item)
+        return self._drawn[1]
 
     def columns(self, case: Case, adv8: Tensor, targeted: bool) -> dict[str, Any]:
         """All columns of the clean image and of the saved image `adv8` (C, H, W), input transforms included."""

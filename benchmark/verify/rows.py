@@ -6,19 +6,22 @@ from typing import Any
 
 from torch import Tensor
 
+from benchmark.engine.precision import normalise_precision
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation, score_target
 from benchmark.images.image_files import load_picture
-from benchmark.past_runs.mismatch import Mismatch, differing, row_place
+from benchmark.past_runs.mismatch import Interval, Mismatch, differing, row_place
 from benchmark.past_runs.past_run import PastRun
 from benchmark.regular_files import file_sha256
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs import layout
-from benchmark.verify.bounds import Relation, counts_of, effort, outcome, scores_from_counts, visibility
+from benchmark.verify.bounds import counts_of, outcome, scores_from_counts, visibility
+from benchmark.verify.effort import Counting, effort
 from benchmark.verify.pictures import picture_mismatches
 from benchmark.verify.predictions import Predictions
+from benchmark.verify.relations import Relation
 from benchmark.verify.table import kept_traces
 
 _FILE_NORMS = ("l1", "l2", "linf", "psnr")
@@ -51,6 +54,10 @@ class RowChecks:
         self._common = {"seed": past_run.config.get("seed"), "data": past_run.environment.get("data")}
         if victim is not None:
             self._common["victim"] = victim
+        engine = past_run.config["engine"]
+        reduced = normalise_precision(engine.get("precision")) not in (64, 32)
+        # A success in reduced precision is judged again before it is confirmed.
+        self._counting = Counting(engine.get("max_passes"), engine.get("confirm", True), 2 if reduced else 1)
         self._run = mode(row["run"] for row in past_run.rows)
         self.recomputed: set[str] = set()
         self.bounded: set[str] = set()
@@ -72,6 +79,10 @@ class RowChecks:
         data, attack = self._past_run.data, None
         target = score_target(case.truth, case.target, case.target_valid, data.classes, data.background)
         yield from self._compare(row, self._past_run.expected_columns(case) | target | self._common)
+        if self._predictions is not None:
+            drawn = self._predictions.targets(case.id)
+            named = (one for one in drawn if not any(differing(row, one)))
+            yield from self._compare(row, next(named, drawn[0]), "the program draws")
         yield from picture_mismatches(self._past_run.run, row, case, data.classes)
         yield from self._demand(row, [Relation("run", row["run"] == self._run, f"others say {self._run!r}")])
         if self._attacks is not None:
@@ -80,6 +91,7 @@ class RowChecks:
                 yield Mismatch(row_place(row), f"{layout.CONFIG} has no such attack", column="attack")
             else:
                 yield from self._compare(row, attack.columns(row["attack"]))
+        predicted: dict[str, Any] = {}
         unreadable, adv8 = self._picture(row, case)
         yield from unreadable
         tables, counted = counts_of(row, case, data.classes)
@@ -90,15 +102,16 @@ class RowChecks:
             yield from self._compare(row, norms | {"adv8_sha256": file_sha256(path, self._past_run.folder)})
             targeted = row["targeted"] if attack is None else attack.rule.targeted
             if self._predictions is not None:
-                yield from self._compare(row, self._predictions.columns(case, adv8, bool(targeted)))
+                predicted = self._predictions.columns(case, adv8, bool(targeted))
+                yield from self._compare(row, predicted)
         yield from self._demand(row, counted)
         scores = scores_from_counts(tables, data.background)
         self.bounded |= scores.keys()
         yield from differing(row, scores, "its confusion counts give")
         yield from self._demand(row, outcome(row, case, self._past_run.judge))
         trace = self._traces.get((row["attack"], row["id"]))
-        limited = self._past_run.config["engine"].get("max_passes") is not None
-        yield from self._demand(row, effort(row, attack, limited, trace))
+        decided = not isinstance(predicted.get("success8"), Interval)
+        yield from self._demand(row, effort(row, attack, self._counting, trace, decided=decided))
         if file is not None:
             relations = visibility(
                 row, case, file=file, budget=self._budget(row), trace=trace, quantizer=self._past_run.quantizer
@@ -125,9 +138,11 @@ class RowChecks:
             return row["eps"]
         return reference.get(NORM_COLUMNS.get(str(row["norm"]), ""))
 
-    def _compare(self, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Mismatch]:
+    def _compare(
+        self, row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed"
+    ) -> Iterator[Mismatch]:
         self.recomputed |= expected.keys()
-        return differing(row, expected)
+        return differing(row, expected, how)
 
     def _demand(self, row: Mapping[str, Any], relations: Iterable[Relation]) -> Iterator[Mismatch]:
         for name, holds, what in relations:

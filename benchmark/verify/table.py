@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.past_runs.mismatch import Mismatch
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
-from benchmark.verify.bounds import Trace
+from benchmark.verify.relations import Trace
 
 Key = tuple[str, str]
 
@@ -55,9 +55,9 @@ def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Tr
     traces: dict[Key, Trace] = {}
     for attack, image_id, step, l2, linf in zip(*TRACES.read(folder).select(columns).to_pydict().values(), strict=True):
         key = (attack, image_id)
+        before = traces.get(key, Trace(step, None, None, points=0))
         # The table is in the order of steps. At step 0 it may have a random start where the row has the clean image.
         if step and step == kept.get(key):
-            traces[key] = Trace(step, l2, linf)
-        else:
-            traces[key] = traces.get(key, Trace(step, None, None))._replace(last=step)
+            before = before._replace(l2=l2, linf=linf)
+        traces[key] = before._replace(last=step, points=before.points + 1)
     return traces

@@ -9,13 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.attacks.pgd import PGD
 from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
-from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation
 from benchmark.images.quantisation import Quantizer
-from benchmark.verify.bounds import Relation, Trace, counts_of, effort, outcome, scores_from_counts, visibility
+from benchmark.verify.bounds import counts_of, outcome, scores_from_counts, visibility
+from benchmark.verify.relations import Trace
 from tests.evaluation.made_case import make_case
 
 EIGHT_BIT = Quantizer(8)
@@ -118,50 +117,6 @@ def test_budgets_and_traces_are_kept() -> None:
     assert _visibility(NORMS | {"norm": "1"}, 0.1, None) == {"l1", "adv8_l1"}
     assert _visibility(NORMS, None, Trace(1, l2 * 1.001, linf)) == {"l2"}
     assert _visibility(NORMS, None, Trace(1, l2, linf * 0.999)) == {"linf"}
-
-
-EFFORT = {
-    **{"steps": 10, "kept_step": 7, "forwards": 12, "backwards": 10, "passes": 22},
-    **{"success_passes": 16, "zero_gradients": 0, "seconds": 0.1},
-}
-ATTACK = Attack(PGD(), max_steps=10)
-
-
-@pytest.mark.parametrize("last", [9, 10])
-def test_an_effort_that_fits(last: int) -> None:
-    assert not _wrong(effort(EFFORT, ATTACK, False, Trace(last, None, None)))
-    assert not _wrong(effort(EFFORT | {"success_passes": None}, None, False, Trace(last, None, None)))
-    assert not _wrong(effort(EFFORT, Attack(PGD(), max_steps=3), True, Trace(last, None, None)))
-    idle = EFFORT | {"steps": 0, "kept_step": 0, "forwards": 1, "backwards": 0, "passes": 1, "success_passes": 1}
-    assert not _wrong(effort(idle, ATTACK, False, None))
-
-
-@pytest.mark.parametrize(
-    ("changes", "wrong"),
-    [
-        ({"passes": 23}, {"passes"}),
-        ({"forwards": 11}, {"passes"}),
-        ({"forwards": 0, "passes": 10}, {"forwards", "success_passes"}),
-        ({"backwards": -1, "passes": 11}, {"backwards", "zero_gradients", "success_passes"}),
-        ({"steps": 11}, {"steps"}),
-        ({"steps": 8}, {"steps"}),
-        ({"steps": -1}, {"steps", "kept_step"}),
-        ({"kept_step": 11}, {"kept_step"}),
-        ({"kept_step": None}, {"kept_step"}),
-        ({"success_passes": 23}, {"success_passes"}),
-        ({"success_passes": 0}, {"success_passes"}),
-        ({"zero_gradients": 11}, {"zero_gradients"}),
-        ({"seconds": -0.1}, {"seconds"}),
-        ({"seconds": math.inf}, {"seconds"}),
-        ({"seconds": None}, {"seconds"}),
-    ],
-)
-def test_an_effort_that_does_not_fit(changes: dict[str, Any], wrong: set[str]) -> None:
-    assert _wrong(effort(EFFORT | changes, ATTACK, False, Trace(9, None, None))) == wrong
-
-
-def test_steps_without_a_trace() -> None:
-    assert Relation("steps", False, "its trace ends at step none") in list(effort(EFFORT, ATTACK, False, None))
 
 
 OUTCOME = {

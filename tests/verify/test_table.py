@@ -74,7 +74,7 @@ def test_traces_end_and_have_the_norms_of_the_kept_step(tmp_path: Path) -> None:
     Writer(tmp_path, TRACES).append(traced)
     rows = [_row("a", kept_step=2), _row("b", kept_step=3), _row("c", kept_step=0), _row("d", kept_step=1)]
     assert kept_traces(tmp_path, rows) == {
-        ("asma", "a"): Trace(3, 0.2, 0.02),
-        ("asma", "b"): Trace(5, None, None),
-        ("asma", "c"): Trace(1, None, None),
+        ("asma", "a"): Trace(3, 0.2, 0.02, 4),
+        ("asma", "b"): Trace(5, None, None, 2),
+        ("asma", "c"): Trace(1, None, None, 2),
     }

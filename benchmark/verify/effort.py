@@ -1,0 +1,149 @@
+"""Relations that the cost of an attacked image must satisfy: its steps, its passes, and why it ended.
+
+An image ends at a confirmed success, where its attack stops there; at a limit; where its rule ends it; or at a value
+that is not finite. The engine (`engine/loop.py`) counts one pass for the clean image, those of each step, and those
+that judge and confirm.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from benchmark.evaluation.plan import Attack
+from benchmark.evaluation.row_writer import TRACE_POINTS
+from benchmark.verify.relations import Relation, Trace, numbers
+
+_LAST = 2  # passes, at most, that judge the iterate after the last update
+
+
+class Counting(NamedTuple):
+    """How the engine counted passes.
+
+    Attributes:
+        max_passes: of an image, in place of each attack's max_steps; None: no such limit.
+        confirm: whether a success has to hold on the 8-bit image, too.
+        confirmation: passes, at most, that confirm a success.
+    """
+
+    max_passes: int | None
+    confirm: bool
+    confirmation: int
+
+
+class _Image(NamedTuple):
+    """What became of an image.
+
+    Attributes:
+        executed: steps of which passes were made.
+        dismissed: the clean image was a success, and nothing was tried.
+        stopped: a confirmed success ended it.
+        cut: something that was not finite ended it.
+    """
+
+    executed: int
+    dismissed: bool
+    stopped: bool
+    cut: bool
+
+
+def effort(
+    row: Mapping[str, Any], attack: Attack | None, counting: Counting, trace: Trace | None, *, decided: bool
+) -> Iterator[Relation]:
+    """Relations of steps, passes and seconds.
+
+    Args:
+        row: the row.
+        attack: of the row; None: unknown, so that relations which need its rule are left out.
+        counting: of the run's engine.
+        trace: of the row; None: it has none.
+        decided: whether `success8` of the row does not hang on rounding.
+    """
+    v = numbers(row)
+    yield Relation("passes", v["passes"] == v["forwards"] + v["backwards"], "must be forwards + backwards")
+    yield Relation("forwards", v["forwards"] >= 1, "must be at least 1")
+    yield Relation("backwards", v["backwards"] >= 0, "must be at least 0")
+    yield Relation("steps", v["steps"] >= 0, "must be at least 0")
+    yield Relation("kept_step", 0 <= v["kept_step"] <= v["steps"], f"must be from 0 to steps={row['steps']}")
+    yield Relation(
+        "zero_gradients", 0 <= v["zero_gradients"] <= v["backwards"], f"must be from 0 to backwards={row['backwards']}"
+    )
+    fits = row["success_passes"] is None or 1 <= v["success_passes"] <= v["passes"]
+    yield Relation("success_passes", fits, f"must be from 1 to passes={row['passes']}")
+    yield Relation("seconds", 0 <= v["seconds"] < math.inf, "must be finite and at least 0")
+    executed = trace.last + 1 if trace else 0
+    # The update after which an image is a success is not counted as a step, nor one that is not finite.
+    ends = v["steps"] <= executed <= v["steps"] + 1
+    yield Relation("steps", ends, f"its trace ends at step {trace.last if trace else 'none'}")
+    if trace is not None:
+        kept = min(executed, TRACE_POINTS)
+        yield Relation("steps", trace.points == kept, f"its trace has {trace.points} steps of {kept}")
+    if attack is not None:
+        clean = bool(row["success_clean"]) and (attack.stop or attack.keep == "best")
+        stopped = attack.stop and row["success_passes"] is not None
+        image = _Image(executed, clean, stopped and not clean, bool(row["nonfinite_gradient"]))
+        yield from _passes(row, v, attack, counting, image)
+        yield from _end(row, v, attack, counting, image)
+        yield from _success(row, v, attack, counting, image, decided=decided)
+
+
+def _passes(
+    row: Mapping[str, Any], v: Mapping[str, float], attack: Attack, counting: Counting, image: _Image
+) -> Iterator[Relation]:
+    gradients, executed = attack.rule.gradients_per_step, image.executed
+    each = f"{gradients} for each of its {executed} steps"
+    yield Relation("backwards", v["backwards"] == gradients * executed, f"must be {each}")
+    least = 1 + (attack.rule.passes_per_step - gradients) * executed
+    most = least + counting.confirmation * executed + _LAST
+    if image.dismissed:
+        most = least
+    elif not (image.stopped or image.cut):
+        least += 1
+    yield Relation("forwards", least <= v["forwards"] <= most, f"must be from {least} to {most} for {executed} steps")
+    if counting.max_passes is not None:
+        limit = f"must be at most engine.max_passes={counting.max_passes}"
+        yield Relation("passes", v["passes"] <= counting.max_passes, limit)
+
+
+def _end(
+    row: Mapping[str, Any], v: Mapping[str, float], attack: Attack, counting: Counting, image: _Image
+) -> Iterator[Relation]:
+    """Whether the image had a reason to end where it did."""
+    rule, steps = attack.rule, math.inf if attack.rule.most_steps is None else attack.rule.most_steps
+    if counting.max_passes is None:
+        steps = min(steps, attack.max_steps)
+    yield Relation("steps", v["steps"] <= steps, f"must be at most {steps}, the limit of the attack")
+    if image.dismissed:
+        yield Relation("steps", v["steps"] == 0, "its clean image satisfies the judge and is not attacked")
+        return
+    early = rule.ends_images == "any time" or (
+        rule.ends_images == "after a success" and row["success_passes"] is not None
+    )
+    if image.stopped or image.cut or early:
+        return
+    why = "and no confirmed success ended it" if attack.stop else "and the attack does not stop at a success"
+    if math.isfinite(steps):
+        yield Relation("steps", v["steps"] == steps, f"the attack makes {steps} {why}")
+    elif counting.max_passes is not None:
+        # The engine ends an image when a step, its judgement and its confirmations might not fit.
+        least = counting.max_passes - rule.passes_per_step - 2 * counting.confirmation
+        ends = f"must be {least} at least of engine.max_passes={counting.max_passes} {why}"
+        yield Relation("passes", v["passes"] >= least, ends)
+
+
+def _success(
+    row: Mapping[str, Any], v: Mapping[str, float], attack: Attack, counting: Counting, image: _Image, *, decided: bool
+) -> Iterator[Relation]:
+    """Whether the first success was seen where the row says."""
+    if row["success_clean"]:
+        what = "its clean image satisfies the judge, after one pass"
+        yield Relation("success_passes", v["success_passes"] == 1, what)
+        return
+    if image.stopped:
+        yield Relation("success_passes", v["success_passes"] == v["passes"], f"it ended after {row['passes']} passes")
+    if image.stopped or attack.keep == "last":
+        what = "keeps the last iterate" if attack.keep == "last" else "ended at a success, which it keeps"
+        yield Relation("kept_step", v["kept_step"] == v["steps"], f"{what}, of step {row['steps']}")
+    if row["success_passes"] is not None and decided and (attack.stop or attack.keep == "best"):
+        success = "success8" if counting.confirm else "success"
+        what = f"{success} is {row[success]}, so that no success was confirmed"
+        yield Relation("success_passes", bool(row[success]), what)
