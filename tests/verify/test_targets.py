@@ -42,7 +42,7 @@ def _logits(mask: Tensor) -> Tensor:
 
 def test_a_target_is_drawn_again_as_for_the_attack(data: SegmentationData, item: dict[str, Any]) -> None:
     target = _target(data, 0.8)
-    first, second, *_ = target.draws(item["id"], item["mask"], item["valid"])
+    first = next(target.draws(item["id"], item["mask"], item["valid"]))
     names = {}
     for what, prediction in (("truth", item["mask"]), ("first draw", first.mask)):
         (drawn,) = drawn_targets(target, AttackedModel(Fixed(_logits(prediction))), item)
