@@ -8,12 +8,13 @@ from omegaconf import DictConfig
 from benchmark.callbacks.attack_epoch import AttackEpoch
 from benchmark.callbacks.progress import TrainingProgress
 from benchmark.cli import publish, train
-from benchmark.cli.chosen_victim import chosen_victim, victim_name
+from benchmark.cli.chosen_victim import chosen_victim
 from benchmark.cli.context import Context, open_context
 from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.resume import check_victim
 from benchmark.config.build import build_trainer
+from benchmark.config.victim import victim_name
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError
@@ -51,7 +52,7 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     data, attacks, done = context.data, context.plan.attacks, context.attacked()
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
     data.test_share = Share(left, context.processes, context.cfg.sharding)
-    name = victim_name(context.cfg, victim)
+    name = victim_name(context.cfg.victim, victim)
     epoch = AttackEpoch(
         context.plan, context.folder.path, run=context.name, victim=name, processes=context.processes, done=done
     )

@@ -9,11 +9,12 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from benchmark.callbacks.adversarial_training import MONITOR, AdversarialTraining
 from benchmark.callbacks.progress import TrainingProgress
 from benchmark.callbacks.validation_attack import ValidationAttack
-from benchmark.cli.chosen_victim import chosen_victim, victim_name
+from benchmark.cli.chosen_victim import chosen_victim
 from benchmark.cli.context import Context, open_context
 from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.config.build import build_adversarial_training, build_trainer
+from benchmark.config.victim import victim_name
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 from benchmark.tracking.guarded_logger import GuardedLogger
@@ -59,7 +60,7 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
         )
     trainer = build_trainer(context.cfg, folder.path, loggers, callbacks, context.processes)
     images = len(context.data.splits()["train"])
-    name = victim_name(context.cfg, victim)
+    name = victim_name(context.cfg.victim, victim)
     say(f"training {name} on {images} images of {context.data.name} in {folder.path}")
     last = folder.last_checkpoint if context.resumed and folder.last_checkpoint.exists() else None
     trainer.fit(victim, datamodule=context.data, ckpt_path=last, weights_only=True)

@@ -3,10 +3,12 @@
 Noise of the same norm and the clean images are shown beside them. The data have to be those of the run, and the victims
 have to tell its classes apart. A run's own model is judged too if its checkpoint is found; its numbers have to be those
 of the run. Written are rows, transfer.parquet, and what is computed from them, summary.json and transfer.md: for each
-attack a matrix of models attacked and models judged.
+attack a matrix of models attacked and models judged. A network of your own (victim=python, torchscript, exported,
+hugging_face, monai or nnunet) is given by --network, also where it is the one that a run attacked.
 
-example
+examples
   python -m benchmark transfer runs/unet/... runs/fpn/... --victims runs/pspnet/.../checkpoints/best.ckpt
+  python -m benchmark transfer runs/unet/... --network victim=torchscript victim.program=model.ts
 """
 
 import shutil
@@ -17,31 +19,46 @@ from typing import TYPE_CHECKING
 
 from benchmark import __version__
 from benchmark.atomic_files import save_text
+from benchmark.cli.network_options import add_network_options, given_networks
 from benchmark.cli.parsers import Command, Parser, progress_bar, say
 from benchmark.config.resolvers import make_stamp
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
+    from benchmark.past_runs.given_network import GivenNetwork
     from benchmark.transfer.evaluate import Evaluation
 
 
-def transfer(runs: Sequence[Path], victims: Sequence[Path], out: Path | None) -> int:
-    """Show the saved pictures of `runs` to the models of the checkpoints `victims`; rows, matrices and tables in `out`.
+def transfer(
+    runs: Sequence[Path],
+    victims: Sequence[Path],
+    out: Path | None,
+    *,
+    network: Sequence[Sequence[str]] = (),
+    factory: Sequence[str] = (),
+) -> int:
+    """Show the saved pictures of `runs` to the models of the checkpoints `victims` and to networks of the user's own.
 
-    Raises InputError for anything that is missing, has changed since the runs, or does not fit; then nothing is left.
+    Rows, matrices and tables are written to `out`. Raises InputError for anything that is missing, has changed since
+    the runs, or does not fit; then nothing is left.
     """
     from benchmark.cli.owner import owned
 
+    networks = given_networks(network, factory)
+    if not victims and not networks:
+        raise InputError("no model to judge: the following arguments are required: --victims or --network")
     folder = out or Path("runs", "transfer", make_stamp())
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: exists and is not an empty folder; choose another")
     with owned(folder, "transfer", remedy="give another --out"), _removed_on_failure(folder):
-        _transfer(runs, victims, folder)
+        _transfer(runs, victims, networks, folder)
     return 0
 
 
-def _transfer(runs: Sequence[Path], victims: Sequence[Path], folder: Path) -> None:
+def _transfer(
+    runs: Sequence[Path], victims: Sequence[Path], networks: "Sequence[GivenNetwork]", folder: Path
+) -> None:
     import torch
 
     from benchmark.past_runs.open import open_past_runs
@@ -53,7 +70,7 @@ def _transfer(runs: Sequence[Path], victims: Sequence[Path], folder: Path) -> No
     from benchmark.transfer.models import labels, load_models
 
     run, past_runs = RunFolder(folder), open_past_runs(runs)
-    models, missing = load_models(victims, past_runs)
+    models, missing = load_models(victims, past_runs, networks)
     for past_run in past_runs:
         past_run.check()
     for line in missing:
@@ -122,9 +139,12 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 
 
 def _add_arguments(parser: Parser) -> None:
-    parser.usage = "%(prog)s RUN [RUN ...] --victims CKPT [CKPT ...] [--out FOLDER]"
+    parser.usage = "%(prog)s RUN [RUN ...] [--victims CKPT [CKPT ...]] [--network KEY=VALUE ...] [--out FOLDER]"
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run that has attacked images")
-    parser.add_argument("--victims", nargs="+", type=Path, required=True, metavar="CKPT", help="models to judge")
+    parser.add_argument(
+        "--victims", nargs="+", type=Path, default=[], metavar="CKPT", help="checkpoints of models to judge"
+    )
+    add_network_options(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="new or empty; by default runs/transfer/<time>_<token>"
     )

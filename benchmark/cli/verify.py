@@ -4,46 +4,58 @@ Loads the checkpoint, the clean images and the saved adversarial files, predicts
 can be computed again, hashes, splits and the summary with what the run recorded. One line for each difference, then one
 for each run. The float32 result, which no file holds, and its cost are checked against bounds that the files, the
 traces and each other imply. Pixels where two classes tie within float32 rounding may be either. Of unfinished runs the
-rows so far are checked, and those that are missing from the plan are counted.
+rows so far are checked, and those that are missing from the plan are counted. A network of your own (victim=python,
+torchscript, exported, hugging_face, monai or nnunet) is given again, because no run's folder may choose what is executed;
+its weights have to be those of the run.
 
 exit status: 0 all as recorded, 3 as recorded but rows or the summary are missing, 1 something differs, 2 a run that
 cannot be checked; of several runs the worst, in this order
 
-example
+examples
   python -m benchmark verify runs/unet/... --data-root PATH
+  python -m benchmark verify runs/mine/... --network victim=torchscript victim.program=model.ts
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.cli.network_options import add_network_options, given_networks
 from benchmark.cli.parsers import Command, Parser, progress_bar, say
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
+    from benchmark.past_runs.given_network import GivenNetwork
     from benchmark.verify.verification import Verification
 
 _SHOWN = 50  # differences of a run that are printed
 _RECORDED, _INCOMPLETE, _DIFFERS, _UNCHECKED = 0, 3, 1, 2  # exit statuses, the worst last
 
 
-def verify(runs: Sequence[Path], ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
+def verify(
+    runs: Sequence[Path],
+    ckpt: Path | None,
+    data_root: str | None,
+    *,
+    network: Sequence[Sequence[str]] = (),
+    factory: Sequence[str] = (),
+) -> int:
     """Predict the saved files of each run again and compare all that can be computed again with what it recorded.
 
     Returns:
         The exit status that the help describes.
     """
-    found = {_RECORDED}
+    found, networks = {_RECORDED}, given_networks(network, factory)
     for folder in runs:
         try:
-            found.add(_verify(folder, ckpt, data_root, factory))
+            found.add(_verify(folder, ckpt, data_root, networks))
         except InputError as error:
             say(f"error: {error}", error=True)
             found.add(_UNCHECKED)
     return next(status for status in (_UNCHECKED, _DIFFERS, _INCOMPLETE, _RECORDED) if status in found)
 
 
-def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str | None) -> int:
+def _verify(folder: Path, ckpt: Path | None, data_root: str | None, networks: "Sequence[GivenNetwork]") -> int:
     import torch
 
     from benchmark.cli.environment import changed_packages
@@ -52,14 +64,13 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, factory: str
     from benchmark.past_runs.victim import find_victim
     from benchmark.verify.recorded import recorded_code
     from benchmark.verify.verification import Verification
-    from benchmark.victims.loading import OwnNetworkError
+    from benchmark.victims import adapters
 
     past_run = open_run(folder, data_root)
     code = recorded_code(past_run)
-    try:
-        attacked = find_victim(past_run, ckpt, factory)
-    except OwnNetworkError as error:
-        raise InputError(f"{error}; give --factory MODULE:FUNCTION, which makes it and takes no arguments") from error
+    if networks and past_run.config["victim"].get("architecture") not in adapters.names():
+        raise InputError(f"--network {networks[0]}: {folder} attacked no network of your own; leave it out")
+    attacked = find_victim(past_run, ckpt, networks)
     if changed := changed_packages(past_run.environment):
         code.notes.append(f"was made with other versions: {'; '.join(changed)}")
     for note in code.notes:
@@ -103,7 +114,7 @@ def _add_arguments(parser: Parser) -> None:
         "--ckpt", type=Path, metavar="PATH", help="where the attacked checkpoint is now, if it was moved"
     )
     parser.add_argument("--data-root", metavar="PATH", help="where the data are now, in place of data.root")
-    parser.add_argument("--factory", metavar="MODULE:FUNCTION", help="makes the network, if it is one of your own")
+    add_network_options(parser)
 
 
 COMMAND = Command(text=__doc__, run=verify, add_arguments=_add_arguments)

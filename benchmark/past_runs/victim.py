@@ -1,18 +1,28 @@
 """Finding the model that a past run attacked, and comparing it with what the run recorded of it."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from benchmark.config.victim import make_victim, victim_name
 from benchmark.errors import InputError
+from benchmark.past_runs.given_network import OPTION, GivenNetwork, again
 from benchmark.past_runs.mismatch import Mismatch
 from benchmark.past_runs.past_run import PastRun
 from benchmark.runs import layout
 from benchmark.victims import adapters
+from benchmark.victims.deployment import Deployment
 from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
-from benchmark.victims.loading import OwnNetworkError, build_victim, load_victim, split_keys
+from benchmark.victims.loading import OwnNetworkError, load_victim, split_keys
 from benchmark.victims.task import Victim
 
-_PREPROCESSING = ("head", "mean", "std", "stride")  # how to use a network of the user's own
+# How a network of the user's own is used; a run's folder may say so.
+_USE = {"head", "mean", "std", "stride", "input_size", *(field.name for field in fields(Deployment))}
+_DESCRIBING = ("network_class", "options")  # of a network: with others it has other weights
 _CURE = "give the checkpoint that the run attacked"
 _NO_CHECKPOINT = "give the checkpoint that it attacked, verify --ckpt PATH or transfer --victims PATH"
 
@@ -23,19 +33,21 @@ class FoundVictim(NamedTuple):
     Attributes:
         victim: in eval mode on the CPU; None if its checkpoint cannot be loaded.
         name: what rows call it; None if its checkpoint cannot be loaded.
-        checkpoint: where it was loaded from; None if a factory made it.
+        origin: the checkpoint that it was loaded from; without one, what names the network, such as its program.
         weights_sha256: as `victim_sha256` gives it.
         mismatches: how it differs from the recorded one.
     """
 
     victim: Victim | None
     name: str | None
-    checkpoint: Path | None
+    origin: Path
     weights_sha256: str | None
     mismatches: list[Mismatch]
 
 
-def find_victim(past_run: PastRun, checkpoint: Path | None = None, factory: str | None = None) -> FoundVictim:
+def find_victim(
+    past_run: PastRun, checkpoint: Path | None = None, networks: Sequence[GivenNetwork] = ()
+) -> FoundVictim:
     """Load the victim of a run.
 
     Of several checkpoints the one with the recorded bytes comes first; the first with the recorded weights is
@@ -44,34 +56,58 @@ def find_victim(past_run: PastRun, checkpoint: Path | None = None, factory: str 
     Args:
         past_run: the run.
         checkpoint: taken in place of the best checkpoint in the run's folder and of its victim.ckpt.
-        factory: MODULE:FUNCTION, called without arguments, which makes a network of the user's own. The factory that
-            the run names is never called, because a folder must not choose code to run.
+        networks: those of the user's own, one of which the run attacked, if it attacked such a network. What the run
+            names is never loaded, because a folder must not choose code to run. How the network is used, such as its
+            windows, is taken from the run where a network does not say it.
 
     Raises:
-        OwnNetworkError: the run attacked a network of the user's own, and no factory is given.
+        OwnNetworkError: the run attacked a network of the user's own, and none of its kind is given.
         InputError: there is no checkpoint, or the recorded one cannot be used.
     """
     config = past_run.config["victim"]
-    kind = config.get("architecture")
-    if kind in adapters.names() and kind != "python":
-        raise InputError(
-            f"{past_run.folder}: attacked a network of victim={kind}, which cannot be built from a run's folder yet"
-        )
-    if config.get("factory") is not None and factory is None:
-        raise OwnNetworkError(f"{past_run.folder}: attacked a network of your own, {config['factory']}")
-    if config.get("factory") is None and factory is not None:
-        raise InputError(f"--factory {factory}: {past_run.folder} attacked no network of your own; leave it out")
-    checkpoints: list[Path | None] = [*_checkpoints(past_run)] if checkpoint is None else [checkpoint]
-    if not checkpoints and factory is None:
-        given = f" or at {config['ckpt']}" if config.get("ckpt") is not None else ""
-        file = past_run.run.best_checkpoint.relative_to(past_run.folder)
-        raise InputError(f"{past_run.folder}: has no {file}{given}; {_NO_CHECKPOINT}")
+    own = config.get("architecture") in adapters.names()
+    sections = _sections(past_run, networks) if own else [None]
+    if not sections:
+        raise OwnNetworkError(past_run.folder, again(config), option=f"{OPTION} ")
+    checkpoints = _checkpoints(past_run) if checkpoint is None else [checkpoint]
     candidates: list[FoundVictim] = []
-    for path in checkpoints or [None]:
-        candidates.append(_load(past_run, path, factory))
-        if candidates[-1].weights_sha256 == past_run.weights_sha256:
-            return candidates[-1]
+    errors: list[InputError] = []
+    for section in sections:
+        given = [Path(section["ckpt"])] if section is not None and section["ckpt"] is not None else checkpoints
+        if not given and (not own or past_run.environment.get("checkpoint_sha256") is not None):
+            raise _no_checkpoint(past_run)
+        paths: list[Path | None] = [*given] or [None]
+        for path in paths:
+            try:
+                candidates.append(_load(past_run, path, section))
+            except InputError as error:
+                errors.append(error)
+                continue
+            if candidates[-1].weights_sha256 == past_run.weights_sha256:
+                return candidates[-1]
+    if not candidates:
+        raise errors[0]
     return candidates[0]
+
+
+def _no_checkpoint(past_run: PastRun) -> InputError:
+    given = past_run.config["victim"].get("ckpt")
+    file = past_run.run.best_checkpoint.relative_to(past_run.folder)
+    elsewhere = "" if given is None else f" or at {given}"
+    return InputError(f"{past_run.folder}: has no {file}{elsewhere}; {_NO_CHECKPOINT}")
+
+
+def _sections(past_run: PastRun, networks: Sequence[GivenNetwork]) -> list[dict[str, Any] | None]:
+    """The sections `victim` that the networks of the run's kind give, used as the run used its network."""
+    recorded = past_run.config["victim"]
+    kind = str(recorded["architecture"])
+    sections: list[dict[str, Any] | None] = []
+    for network in networks:
+        section = network.section(kind)
+        if section["architecture"] == kind:
+            of_run = (_USE | adapters.harmless(kind)) - network.keys()
+            sections.append(section | {key: recorded[key] for key in of_run if key in recorded})
+    return sections
 
 
 def _checkpoints(past_run: PastRun) -> list[Path]:
@@ -81,42 +117,60 @@ def _checkpoints(past_run: PastRun) -> list[Path]:
     return sorted((path for path in paths if path.is_file()), key=lambda path: checkpoint_sha256(path) != recorded)
 
 
-def _load(past_run: PastRun, checkpoint: Path | None, factory: str | None) -> FoundVictim:
+def _load(past_run: PastRun, checkpoint: Path | None, section: dict[str, Any] | None) -> FoundVictim:
     mismatches = []
     if checkpoint is not None:
         sha256, recorded = checkpoint_sha256(checkpoint), past_run.environment.get("checkpoint_sha256")
         if sha256 != recorded:
             what = f"{layout.ENVIRONMENT} says {recorded}, that of {checkpoint} is {sha256}"
             mismatches.append(Mismatch("checkpoint", what, _CURE, "checkpoint_sha256"))
+    origin = checkpoint or origin_of(section or past_run.config["victim"])
     try:
-        victim = _build(past_run, checkpoint, factory)
+        victim = _build(past_run, checkpoint, section)
     except InputError as error:
         if isinstance(error, OwnNetworkError) or not mismatches:
             raise
         mismatches.append(Mismatch("checkpoint", f"cannot be loaded: {error}", _CURE))
-        return FoundVictim(None, None, checkpoint, None, mismatches)
+        return FoundVictim(None, None, origin, None, mismatches)
     weights, recorded = victim_sha256(victim), past_run.weights_sha256
     if weights != recorded:
-        what = f"{layout.ENVIRONMENT} says {recorded}, those of {checkpoint or factory} are {weights}"
-        mismatches.append(Mismatch("checkpoint", what, _CURE, "weights_sha256"))
-    recorded_factory = past_run.config["victim"].get("factory")
-    name = victim.label if recorded_factory is None else f"{recorded_factory}{victim.deployment.label()}"
-    return FoundVictim(victim, name, checkpoint, weights, mismatches)
+        what = f"{layout.ENVIRONMENT} says {recorded}, those of {origin} are {weights}"
+        what += "" if section is None else _otherwise(past_run, section)
+        place = "network" if checkpoint is None else "checkpoint"
+        mismatches.append(Mismatch(place, what, _CURE, "weights_sha256"))
+    return FoundVictim(victim, victim_name(past_run.config["victim"], victim), origin, weights, mismatches)
 
 
-def _build(past_run: PastRun, checkpoint: Path | None, factory: str | None) -> Victim:
-    """From the checkpoint, or from the factory alone where there is none."""
-    config, data = past_run.config["victim"], past_run.data
-    deployment = split_keys(config).deployment
-    keys: dict[str, Any] = {} if factory is None else {"factory": factory}
-    if checkpoint is not None:
-        return load_victim(checkpoint, classes=data.classes, channels=data.channels, deployment=deployment, **keys)
-    keys |= {key: config.get(key) for key in _PREPROCESSING} | deployment
-    return build_victim(
-        classes=data.classes,
-        background=data.background,
-        channels=data.channels,
-        architecture="python",
-        encoder=None,
-        **keys,
-    ).eval()
+def origin_of(section: Mapping[str, Any]) -> Path:
+    """What names the victim of a section: its checkpoint, or else the program, folder or factory of its network."""
+    if section.get("ckpt") is not None:
+        return Path(section["ckpt"])
+    return Path(str(section.get(adapters.needed(str(section["architecture"]))[0])))
+
+
+def _otherwise(past_run: PastRun, section: dict[str, Any]) -> str:
+    """The keys of a network that the run had otherwise, for a message; paths may have changed."""
+    recorded = past_run.config["victim"]
+    changed = [key for key in _DESCRIBING if section.get(key) != recorded.get(key)]
+    return "".join(f"; the run had victim.{key}={recorded.get(key)}" for key in changed)
+
+
+def _build(past_run: PastRun, checkpoint: Path | None, section: dict[str, Any] | None) -> Victim:
+    """From the checkpoint, from a network of the user's own, or from both."""
+    data = past_run.data
+    if section is not None:
+        # As at the start of a run: weights that a network draws are the same again.
+        with isolate_rng():
+            pl.seed_everything(_seed(past_run), verbose=False)
+            return make_victim(section | {"ckpt": checkpoint}, data).eval()
+    if checkpoint is None:
+        raise _no_checkpoint(past_run)
+    deployment = split_keys(past_run.config["victim"]).deployment
+    return load_victim(checkpoint, classes=data.classes, channels=data.channels, deployment=deployment)
+
+
+def _seed(past_run: PastRun) -> int:
+    seed = past_run.config.get("seed")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise InputError(f"{past_run.run.config_file}: seed={seed!r}: must be a whole number from 0; restore it")
+    return seed

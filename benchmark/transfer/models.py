@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.config.overrides import assignment
+from benchmark.config.victim import make_victim, victim_name
+from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
+from benchmark.past_runs.given_network import OPTION, GivenNetwork
 from benchmark.past_runs.past_run import PastRun
-from benchmark.past_runs.victim import find_victim
+from benchmark.past_runs.victim import find_victim, origin_of
 from benchmark.runs import layout
 from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim
@@ -19,16 +23,18 @@ class Model:
     """A model that is evaluated on pictures.
 
     Attributes:
-        path: of its checkpoint.
+        path: of its checkpoint; of a network of the user's own without one, what names it, such as its program.
         weights_sha256: as `victim_sha256` returns it; models with the same hash are the same.
         victim: in eval mode.
         given: whether the command line names it; else it is only the victim of a run.
+        name: what tables call it; None: its label.
     """
 
     path: Path
     weights_sha256: str
     victim: Victim
     given: bool
+    name: str | None = None
 
     def judges(self, past_run: PastRun, past_runs: Sequence[PastRun]) -> bool:
         """Whether it is evaluated on a run: if the command line names it, or if it is the victim of a run on the same
@@ -37,14 +43,16 @@ class Model:
         return self.given or self.weights_sha256 in {other.weights_sha256 for other in alike}
 
 
-def load_models(checkpoints: Sequence[Path], past_runs: Sequence[PastRun]) -> tuple[list[Model], list[str]]:
-    """Load each different model once: those of `checkpoints`, and the victims of the runs.
+def load_models(
+    checkpoints: Sequence[Path], past_runs: Sequence[PastRun], networks: Sequence[GivenNetwork] = ()
+) -> tuple[list[Model], list[str]]:
+    """Load each different model once: those of `checkpoints`, the `networks`, and the victims of the runs.
 
     Returns:
         The models, and one line for each run whose victim cannot be found again.
 
     Raises:
-        InputError: a checkpoint that cannot be loaded or does not fit the data of the runs.
+        InputError: a model that cannot be loaded or does not fit the data of the runs.
     """
     kinds = {(past_run.data.classes, past_run.data.channels): past_run for past_run in past_runs}
     if len(kinds) > 1:
@@ -53,27 +61,19 @@ def load_models(checkpoints: Sequence[Path], past_runs: Sequence[PastRun]) -> tu
             f"{one.folder} has {one.data.classes} classes and {other.folder} has {other.data.classes}, "
             "which no model can have both; evaluate them one after the other"
         )
-    ((classes, channels),) = kinds
     models: dict[str, Model] = {}
-    for path in checkpoints:
-        if not path.is_file():
-            raise InputError(f"--victims {path}: no such checkpoint; give a .ckpt that `train` wrote")
-        try:
-            victim = load_victim(path, classes=classes, channels=channels)
-        except OwnNetworkError as error:
-            own = "is of a network of your own, which transfer cannot build yet"
-            raise InputError(f"{path} {own}; leave it out") from error
-        sha256 = victim_sha256(victim)
-        models.setdefault(sha256, Model(path, sha256, victim, given=True))
+    data = past_runs[0].data
+    for model in [*(_of_checkpoint(path, data) for path in checkpoints), *(_of_network(n, data) for n in networks)]:
+        models.setdefault(model.weights_sha256, model)
     missing = []
     for past_run in past_runs:
         if past_run.weights_sha256 in models:
             continue
-        model = _victim_of(past_run)
-        if isinstance(model, Model):
-            models[model.weights_sha256] = model
+        found = _victim_of(past_run, networks)
+        if isinstance(found, Model):
+            models[found.weights_sha256] = found
         else:
-            missing.append(f"{past_run.folder}: no white box ({model})")
+            missing.append(f"{past_run.folder}: no white box ({found})")
     return list(models.values()), missing
 
 
@@ -87,7 +87,7 @@ def labels(models: Sequence[Model], past_runs: Sequence[PastRun]) -> tuple[dict[
     for model in models:
         path = model.path.resolve()
         folder = path.parent.parent.name if path.parent.name == layout.CHECKPOINTS else path.stem
-        known[model.weights_sha256] = (model.victim.label, folder)
+        known[model.weights_sha256] = (model.name or model.victim.label, folder)
     attacked = {past_run.name: past_run.weights_sha256 or f"the model of {past_run.name}" for past_run in past_runs}
     for past_run in past_runs:
         known.setdefault(attacked[past_run.name], (str(past_run.rows[0]["victim"]), past_run.folder.resolve().name))
@@ -99,12 +99,29 @@ def labels(models: Sequence[Model], past_runs: Sequence[PastRun]) -> tuple[dict[
     return by_model, {run: names[key] for run, key in attacked.items()}
 
 
-def _victim_of(past_run: PastRun) -> Model | str:
+def _of_checkpoint(path: Path, data: SegmentationData) -> Model:
+    if not path.is_file():
+        raise InputError(f"--victims {path}: no such checkpoint; give a .ckpt that `train` wrote")
+    try:
+        victim = load_victim(path, classes=data.classes, channels=data.channels)
+    except OwnNetworkError as error:
+        overrides = f"{error.overrides} {assignment('victim.ckpt', path)}"
+        raise OwnNetworkError(f"--victims {path}", overrides, option=f"{OPTION} ") from error
+    return Model(path, victim_sha256(victim), victim, given=True)
+
+
+def _of_network(network: GivenNetwork, data: SegmentationData) -> Model:
+    section = network.section()
+    victim, origin = make_victim(section, data).eval(), origin_of(section)
+    return Model(origin, victim_sha256(victim), victim, given=True, name=victim_name(section, victim))
+
+
+def _victim_of(past_run: PastRun, networks: Sequence[GivenNetwork]) -> Model | str:
     """The victim of a run with the recorded weights, or why there is none."""
     try:
-        victim, _, path, sha256, mismatches = find_victim(past_run)
+        found = find_victim(past_run, networks=networks)
     except InputError as error:
         return str(error)
-    if victim is None or path is None or sha256 is None or sha256 != past_run.weights_sha256:
-        return "; ".join(map(str, mismatches))
-    return Model(path, sha256, victim, given=False)
+    if found.victim is None or found.weights_sha256 is None or found.weights_sha256 != past_run.weights_sha256:
+        return "; ".join(map(str, found.mismatches))
+    return Model(found.origin, found.weights_sha256, found.victim, given=False, name=found.name)

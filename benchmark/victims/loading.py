@@ -17,7 +17,11 @@ from benchmark.victims.weights import put_into
 
 
 class OwnNetworkError(InputError):
-    """The checkpoint holds the weights of a network that only an adapter can build."""
+    """Only an adapter can build the network, and its keys are not given; `overrides` would choose it."""
+
+    def __init__(self, place: object, overrides: str, option: str = "") -> None:
+        super().__init__(f"{place}: is of a network of your own; give {option}{overrides}")
+        self.overrides = overrides
 
 
 class SectionKeys(NamedTuple):
@@ -119,7 +123,7 @@ def restore_victim(
         needed = adapters.needed(arguments["architecture"])
         if any(adapter_keys.get(key) is None for key in needed):
             keys = " ".join(f"victim.{key}=..." for key in needed)
-            raise OwnNetworkError(f"{path} is of a network of your own; give victim={arguments['architecture']} {keys}")
+            raise OwnNetworkError(path, f"victim={arguments['architecture']} {keys}")
     try:
         saved = Deployment.of(arguments.get("deployment") or {})
         arguments["deployment"] = saved.but(deployment or {}).plain()

@@ -236,8 +236,8 @@ def _as_own_network(source: Path, path: Path) -> Path:
 def test_a_victim_that_is_a_network_of_ones_own(declined, attacked: Path, other: Path, tmp_path: Path) -> None:
     path = _as_own_network(other, tmp_path / "own.ckpt")
     line = declined(attacked, "--victims", path)
-    assert line.startswith(f"error: {path} is of a network of your own, which transfer cannot build")
-    assert line.endswith("; leave it out")
+    given = f"--network victim=python victim.factory=... victim.ckpt={path}"
+    assert line == f"error: --victims {path}: is of a network of your own; give {given}"
 
 
 def test_a_run_on_a_network_of_ones_own_has_no_white_box(command, copied: Path, other: Path, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_run_on_a_network_of_ones_own_has_no_white_box(command, copied: Path, 
     OmegaConf.save(config, copied / "config.yaml")
     result = command("transfer", copied, "--victims", other, "--out", tmp_path / "out")
     assert result.status == 0, result.err
-    assert f"no white box ({path} is of a network of your own; give victim=python" in result.err
+    assert f"no white box ({path}: is of a network of your own; give victim=python" in result.err
 
 
 def test_a_victim_of_other_classes(declined, attacked: Path, other: Path, tmp_path: Path) -> None:

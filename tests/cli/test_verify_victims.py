@@ -77,7 +77,8 @@ def test_a_network_of_ones_own(command, small_run: Path, tmp_path: Path, monkeyp
     assert command("attack", *data_of(small_run), *victim, "engine.max_passes=12", f"run.dir={folder}").status == 0
     outcome = command("verify", folder)
     assert outcome.status == 2
-    assert f"{folder}: attacked a network of your own, own_net:load; give --factory MODULE:FUNCTION" in outcome.err
+    again = "--network victim=python victim.factory=own_net:load"
+    assert f"{folder}: is of a network of your own; give {again}\n" in outcome.err
     outcome = command("verify", folder, "--factory", "own_net:load")
     assert outcome.status == 0, outcome
     outcome = command("verify", folder, "--factory", "own_net:load_with")
@@ -85,4 +86,4 @@ def test_a_network_of_ones_own(command, small_run: Path, tmp_path: Path, monkeyp
     assert "own_net:load_with failed when called with {}" in outcome.err
     outcome = command("verify", small_run, "--factory", "own_net:load")
     assert outcome.status == 2
-    assert f"--factory own_net:load: {small_run} attacked no network of your own; leave it out" in outcome.err
+    assert f"{again}: {small_run} attacked no network of your own; leave it out" in outcome.err

@@ -3,7 +3,8 @@
 To add one, write a file NAME.py here with a function `network`, and conf/victim/NAME.yaml. The function returns a torch
 module: images (B, C, H, W) in [0, 1] -> logits (B, K, H, W), or a mapping with the logits as "out". Its arguments are
 keys of that YAML; `channels` (C) and `outputs` (K) are passed to a function that takes them. A package that not every
-user has installed is imported inside the function.
+user has installed is imported inside the function. A tuple HARMLESS names the arguments that choose neither code nor a
+file: `verify` and `transfer` take them from a run's folder, and all others from the command line only.
 """
 
 import importlib
@@ -39,6 +40,11 @@ def needed(name: str) -> list[str]:
     """The required keys of an adapter; the first one names the network."""
     parameters = inspect.signature(maker(name)).parameters.values()
     return [one.name for one in parameters if one.default is one.empty and one.name not in _GIVEN]
+
+
+def harmless(name: str) -> frozenset[str]:
+    """The keys of an adapter that a run's folder may set."""
+    return frozenset(getattr(importlib.import_module(f"benchmark.victims.adapters.{name}"), "HARMLESS", ()))
 
 
 def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int) -> nn.Module:

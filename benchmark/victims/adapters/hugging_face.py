@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from benchmark.errors import InputError, first_line
 from benchmark.victims.adapters import import_extra, read_json
 
+HARMLESS = ("preprocess",)
+
 
 def network(folder: str, preprocess: bool = True) -> nn.Module:
     """The model of `folder`, with logits per pixel (SegFormer, UPerNet, BEiT, DPT, ...) or masks with classes

@@ -20,6 +20,7 @@ from benchmark.victims.adapters import import_extra, read_json
 from benchmark.victims.deployment.sliding_window import slide
 from benchmark.victims.weights import put_into, read_tensors
 
+HARMLESS = ("configuration", "fold", "intensity", "mirror")
 Normaliser = Callable[[Tensor], Tensor]
 CURE = "give the folder of a trained nnU-Net"
 # The packages from which plans may name classes: a file must not choose code to run.

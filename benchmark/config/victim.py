@@ -1,0 +1,51 @@
+"""Victims from the section `victim` of a configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark.config.validation import check_arguments
+from benchmark.data.datamodule import SegmentationData
+from benchmark.errors import as_input_error
+from benchmark.victims import adapters
+from benchmark.victims.deployment import Deployment
+from benchmark.victims.loading import build_victim, load_victim, split_keys
+from benchmark.victims.task import Victim
+
+
+def make_victim(section: Mapping[str, Any], data: SegmentationData) -> Victim:
+    """The victim of victim.ckpt, or an untrained one if the section names no checkpoint.
+
+    Raises:
+        InputError: a key that the victim does not take, or a victim that does not fit the data.
+    """
+    if section.get("ckpt") is None:
+        return victim_from_config(section, data)
+    keys = split_keys({key: value for key, value in section.items() if key != "ckpt"})
+    return load_victim(
+        section["ckpt"], classes=data.classes, channels=data.channels, deployment=keys.deployment, **keys.adapter
+    )
+
+
+def victim_from_config(section: Mapping[str, Any], data: SegmentationData) -> Victim:
+    """An untrained victim that fits the data; the section's `ckpt` is left out. Raises InputError as `make_victim`."""
+    section = {key: value for key, value in section.items() if key != "ckpt"}
+    keys = split_keys(section)
+    if keys.victim.get("architecture") in adapters.names():
+        check_arguments(Victim, keys.victim, "victim")
+        check_arguments(adapters.maker(keys.victim["architecture"]), keys.adapter, "victim")
+    else:
+        check_arguments(Victim, keys.victim | keys.adapter, "victim")
+    check_arguments(Deployment, keys.deployment, "victim")
+    with as_input_error("victim", TypeError, ValueError):
+        return build_victim(classes=data.classes, background=data.background, channels=data.channels, **section)
+
+
+def victim_name(section: Mapping[str, Any], victim: Victim) -> str:
+    """What rows call the victim: architecture and encoder, or the user's network; then what is around the network."""
+    architecture = victim.hparams["architecture"]
+    if architecture not in adapters.names():
+        return victim.label
+    network = str(section.get(adapters.needed(architecture)[0]))
+    name = network if architecture == "python" else f"{architecture}_{Path(network).stem}"
+    return name + victim.deployment.label()
