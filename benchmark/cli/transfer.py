@@ -56,9 +56,7 @@ def transfer(
     return 0
 
 
-def _transfer(
-    runs: Sequence[Path], victims: Sequence[Path], networks: "Sequence[GivenNetwork]", folder: Path
-) -> None:
+def _transfer(runs: Sequence[Path], victims: Sequence[Path], networks: "Sequence[GivenNetwork]", folder: Path) -> None:
     import torch
 
     from benchmark.past_runs.open import open_past_runs

@@ -5,8 +5,8 @@ can be computed again, hashes, splits and the summary with what the run recorded
 for each run. The float32 result, which no file holds, and its cost are checked against bounds that the files, the
 traces and each other imply. Pixels where two classes tie within float32 rounding may be either. Of unfinished runs the
 rows so far are checked, and those that are missing from the plan are counted. A network of your own (victim=python,
-torchscript, exported, hugging_face, monai or nnunet) is given again, because no run's folder may choose what is executed;
-its weights have to be those of the run.
+torchscript, exported, hugging_face, monai or nnunet) is given again, because no run's folder may choose what is
+executed; its weights have to be those of the run.
 
 exit status: 0 all as recorded, 3 as recorded but rows or the summary are missing, 1 something differs, 2 a run that
 cannot be checked; of several runs the worst, in this order
