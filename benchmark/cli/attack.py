@@ -26,7 +26,7 @@ from benchmark.victims.task import Victim
 
 def attack(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Attack the victim of victim.ckpt, or a network of the user's own (an adapter's) as it is, and show the result."""
-    context = open_context(cfg, processes)
+    context = open_context("attack", cfg, processes)
     if context.checkpoint is None and cfg.victim.architecture not in adapters.names():
         raise InputError("attack needs a trained victim; give victim.ckpt=PATH, or use `run` to train one first")
     run_attacks(context, trains=False)

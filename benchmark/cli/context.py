@@ -35,6 +35,7 @@ class Context:
     """What a command works with.
 
     Attributes:
+        command: "run", "train" or "attack".
         cfg: the composed configuration.
         folder: of the run; holds nothing before `begin`.
         run, training: these sections of the configuration.
@@ -44,6 +45,7 @@ class Context:
         resumed: whether the folder holds this run's beginning.
     """
 
+    command: str
     cfg: DictConfig
     folder: RunFolder
     run: RunSettings
@@ -100,7 +102,7 @@ class Context:
         if not self.resumed:
             data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
             config: Any = OmegaConf.to_container(self.cfg, resolve=True)
-            self.folder.begin(config, self.data.splits(), environment.started(self.processes) | data)
+            self.folder.begin(config, self.data.splits(), environment.started(self.command, self.processes) | data)
             return
         tables.drop_traces_without_row(self.folder.path)
         before, now = self.folder.environment(), environment.machine(self.processes)
@@ -144,8 +146,11 @@ class Context:
             self.folder.withdraw()
 
 
-def open_context(cfg: DictConfig, processes: ProcessGroup) -> Context:
-    """Check what can be checked before anything is computed, and make what the configuration names."""
+def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Context:
+    """Check what can be checked before anything is computed, and make what the configuration names.
+
+    Raises InputError for bad input, and for a folder that holds another run or was begun by another command.
+    """
     path = run_folder()
     processes = processes.scoped(str(path))
     if processes.agree("folder", lambda: str(path)) != str(path):
@@ -163,9 +168,17 @@ def open_context(cfg: DictConfig, processes: ProcessGroup) -> Context:
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg.data)
     if resumed:
-        check_same(folder, config, data.fingerprint())
+        check_same(folder, command, config, data.fingerprint())
     return Context(
-        cfg=cfg, folder=folder, run=run, training=training, data=data, plan=plan, processes=processes, resumed=resumed
+        command=command,
+        cfg=cfg,
+        folder=folder,
+        run=run,
+        training=training,
+        data=data,
+        plan=plan,
+        processes=processes,
+        resumed=resumed,
     )
 
 

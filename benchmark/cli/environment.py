@@ -20,10 +20,11 @@ _PACKAGES = (
 )
 
 
-def started(processes: ProcessGroup) -> dict[str, Any]:
-    """How the run was started, an id for its loggers, and `machine`."""
+def started(command: str, processes: ProcessGroup) -> dict[str, Any]:
+    """The command and how it was started, an id for its loggers, and `machine`."""
     return {
-        "command": sys.argv,
+        "command": command,
+        "command_line": sys.argv,
         "overrides": list(HydraConfig.get().overrides.task),
         "run_id": secrets.token_hex(4),
         **machine(processes),

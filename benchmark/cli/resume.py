@@ -78,9 +78,20 @@ def _names_code(override: Override) -> bool:
     )
 
 
-def check_same(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> None:
-    """Raise InputError, naming what differs, unless rows of this configuration may be added to those of the folder."""
+def check_same(folder: RunFolder, command: str, config: Mapping[str, Any], fingerprint: str) -> None:
+    """Raise InputError, naming what differs, unless this command may go on with the run in the folder.
+
+    The command has to be the one that began the run: `run` would train into a folder of `attack`, and `attack` would
+    add rows that the run of `train` did not ask for. `config` has to be that of the run, in all that rows depend on.
+    """
     saved, environment = folder.config(), folder.environment()
+    if (begun_by := environment.get("command")) != command:
+        if begun_by is None:
+            raise InputError(f"{folder.environment_file}: does not say which command began the run; restore it")
+        raise InputError(
+            f"run.dir={folder.path} holds a run of `{begun_by}`, with which `{command}` cannot go on; give "
+            f"`{begun_by}`, or another folder"
+        )
     free = (*FREE, *_TRAINING) if environment.get("trained") or environment.get("weights_sha256") else FREE
     before, now = flat(saved), flat(config)
     for key in sorted(before.keys() | now.keys()):

@@ -9,5 +9,5 @@ from benchmark.distributed.process_group import ProcessGroup
 
 def run(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Train a victim, or take the one of victim.ckpt, attack the test images with it, and show the result."""
-    context = open_context(cfg, processes)
+    context = open_context("run", cfg, processes)
     run_attacks(context, trains=context.checkpoint is None)

@@ -24,7 +24,7 @@ from benchmark.victims.task import Victim
 
 def train(cfg: DictConfig, processes: ProcessGroup) -> None:
     """Train a victim and say where its checkpoint is."""
-    context = open_context(cfg, processes)
+    context = open_context("train", cfg, processes)
     if context.checkpoint is not None:
         raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
     victim = chosen_victim(cfg, context.data)

@@ -45,11 +45,12 @@ def _names_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "run_id": ("a short name", lambda value: isinstance(value, str) and _RUN_ID.fullmatch(value) is not None),
     "seed": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "command": ("run, train or attack", lambda value: value in ("run", "train", "attack")),
     "packages": ("a list of versions", _names_of(_or_null(_is_text))),
     "trained": ("a list of numbers", _names_of(_or_null(_is_number))),
     "shares": ("a list of numbers for each process", _list_of(_names_of(_is_number))),
     "resumed": ("a list of starts", _list_of(lambda value: isinstance(value, dict))),
-    **{name: ("a list of texts", _list_of(_is_text)) for name in ("command", "overrides", "gpus")},
+    **{name: ("a list of texts", _list_of(_is_text)) for name in ("command_line", "overrides", "gpus")},
     **dict.fromkeys(("benchmark", "python", "platform", "processor", "data"), ("a text", _is_text)),
     **{name: ("a count", _or_null(_is_count)) for name in ("cpus", "threads", "processes", "machines")},
     **{

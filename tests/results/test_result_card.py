@@ -28,7 +28,11 @@ CONFIG = {
 def _card(tmp_path: Path) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
     rows = random_rows("asma", [f"im{k}" for k in range(12)])
     folder = make_run(
-        tmp_path / "run", rows, pictures=False, config=CONFIG, environment={"seed": 3, "command": ["/home/somebody"]}
+        tmp_path / "run",
+        rows,
+        pictures=False,
+        config=CONFIG,
+        environment={"seed": 3, "command_line": ["/home/somebody"]},
     )
     card = make_card(read_run(RunFolder(folder)), "asma")
     path = tmp_path / "card.json"

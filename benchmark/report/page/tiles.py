@@ -37,7 +37,7 @@ def tiles(summary: Mapping[str, Any]) -> list[Tile]:
 def facts(run: Run) -> list[tuple[str, str]]:
     """(name, text) of the facts that the run has recorded of its command, data, victim and machine."""
     recorded, first = run.environment, run.rows[0]
-    command, versions, shares = recorded.get("command"), recorded.get("packages"), recorded.get("shares") or []
+    command, versions, shares = recorded.get("command_line"), recorded.get("packages"), recorded.get("shares") or []
     known = [
         ("folder", str(run.folder.path)),
         ("state", "finished" if run.finished else f"not finished: {len(run.rows)} rows so far"),

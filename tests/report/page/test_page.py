@@ -79,7 +79,7 @@ def test_nothing_is_asked_for_and_only_its_own_scripts_run(tmp_path: Path) -> No
 def test_names_are_text_wherever_they_are_shown(tmp_path: Path) -> None:
     rows = random_rows(HOSTILE, [HOSTILE, "b"], victim=HOSTILE, data=HOSTILE, judge=HOSTILE, target=HOSTILE)
     config = {"data": {HOSTILE: HOSTILE}, "attacks": {}}
-    environment = {"command": [HOSTILE], "platform": HOSTILE, "packages": {HOSTILE: HOSTILE}}
+    environment = {"command_line": [HOSTILE], "platform": HOSTILE, "packages": {HOSTILE: HOSTILE}}
     folder = make_run(tmp_path / "run", rows, config=config, environment=environment)
     page = _page(tmp_path, folder)
     assert page.text.count("<script>alert") == page.text.count("<img") == 0
