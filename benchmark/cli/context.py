@@ -1,7 +1,5 @@
 """A run: its configuration, its folder and what every command needs of both."""
 
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmark.cli import environment
 from benchmark.cli.parsers import say
-from benchmark.cli.resume import check_same
+from benchmark.cli.resume import check_same, command_to_go_on
 from benchmark.config.build import build_data, build_loggers, build_plan
-from benchmark.config.overrides import assignment
 from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.data.datamodule import SegmentationData
@@ -128,7 +125,7 @@ class Context:
 
     def _kept(self) -> str:
         """What is left of an interrupted run, for the message."""
-        remedy = f"to go on: python -m {sys.argv[0]} {shlex.quote(assignment('run.resume', self.folder.path))}"
+        remedy = f"to go on: {command_to_go_on(self.folder.path)}"
         if tables.RECORDS.exists(self.folder.path):
             rows = tables.read(self.folder.path).num_rows
             # Another process may be writing its last one.

@@ -1,19 +1,19 @@
 """Resuming a run: its overrides, whether the configuration is still the same, and which rows are done."""
 
-import re
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.config.groups import conf_folder, names
+from hydra.core.hydra_config import HydraConfig
+
+from benchmark.config.groups import further_folders
 from benchmark.config.overrides import Override, assignment, parse
 from benchmark.errors import InputError
+from benchmark.past_runs.recorded_overrides import reason_to_give_again
 from benchmark.results.run_settings import FREE, flat, is_in
 from benchmark.runs.folder import RunFolder
-
-_CODE = ("victim.factory", "victim.program")  # keys that name code to run, besides every `_target_`
-# Interpolations that cannot make a section out of a text, as Hydra's oc.create and oc.decode can.
-_HARMLESS = re.compile(r"\$\{(?:[\w.]+|(?:of255|stamp|oc\.env):[^${}]*)\}")
 
 # What only the training depends on, which may be over.
 _TRAINING = (
@@ -26,7 +26,7 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
     """The overrides of the run that `run.resume` names, then those given with it; `given` if it names none.
 
     Raises:
-        InputError: no such run, or one whose command line names code to run, which has to be given again.
+        InputError: no such run, or one whose command line has what `reason_to_give_again` names.
     """
     folders = [override.value for override in given if override.key == "run.resume"]
     if not folders or folders[-1] in ("", None):
@@ -41,15 +41,25 @@ def resumed_overrides(given: Sequence[Override]) -> list[Override]:
     if ("trainer", None) in replaced:
         # Another trainer means other hardware, for which the saved number of devices says nothing.
         free += tuple(key for key in FREE if key.startswith("trainer."))
+    if ("logger", None) in replaced:
+        free += ("loggers",)
     kept = [
         override
         for override in _saved_overrides(folder)
-        if (override.key, override.package) not in replaced and override.key not in free
+        if (override.key, override.package) not in replaced and not is_in(override.key, free)
     ]
     for override in kept:
-        if _names_code(override):
-            raise InputError(f"{folder}: was run with {override.text}, which names code to run; give it again")
+        if reason := reason_to_give_again(override):
+            raise InputError(f"{folder}: was run with {override.text}, {reason}; give it again")
     return [*kept, *given, parse(assignment("run.dir", folder))]
+
+
+def command_to_go_on(folder: Path) -> str:
+    """What to type to go on with the run that this process runs in `folder`."""
+    given = [parse(text) for text in HydraConfig.get().overrides.task]
+    again = [override.text for override in given if reason_to_give_again(override) and override.key != "run.dir"]
+    further = [f"--config-dir={path}" for path in further_folders()]
+    return shlex.join([*f"python -m {sys.argv[0]}".split(), assignment("run.resume", folder), *again, *further])
 
 
 def _saved_overrides(folder: Path) -> list[Override]:
@@ -61,21 +71,6 @@ def _saved_overrides(folder: Path) -> list[Override]:
         return [parse(str(text)) for text in saved]
     except InputError as error:
         raise InputError(f"{folder}: environment.json: overrides: {error}") from error
-
-
-def _names_code(override: Override) -> bool:
-    """Whether the override can choose code that is run, other than a file of the project's own `conf/`."""
-    if override.key.split(".")[0].split("/")[0] == "hydra":
-        return True
-    if override.group is not None:
-        files = names(override.group)
-        return any(name not in files or not files[name].is_relative_to(conf_folder()) for name in override.choices)
-    return any(
-        key.split(".")[-1] == "_target_"
-        or is_in(key, _CODE)
-        or (isinstance(value, str) and "${" in _HARMLESS.sub("", value))
-        for key, value in override.items()
-    )
 
 
 def check_same(folder: RunFolder, command: str, config: Mapping[str, Any], fingerprint: str) -> None:

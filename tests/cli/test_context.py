@@ -30,10 +30,10 @@ def test_an_interrupted_training_keeps_its_best_victim(
     command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _interrupt_in_epoch(monkeypatch, 1)
-    outcome = command("run", *SMOKE, f"run.dir={tmp_path / 'run'}")
+    outcome = command("run", *SMOKE, "logger=tensorboard", f"run.dir={tmp_path / 'run'}")
     assert outcome.status == 130
     checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
-    go_on = f"python -m benchmark run run.resume={tmp_path / 'run'}"
+    go_on = f"python -m benchmark run run.resume={tmp_path / 'run'} logger=tensorboard"
     said = f"interrupted: the best victim so far is kept, {checkpoint}; to go on: {go_on}"
     assert outcome.err.splitlines()[-1] == said
     monkeypatch.undo()
