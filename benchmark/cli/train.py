@@ -66,7 +66,7 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
     trainer.fit(victim, datamodule=context.data, ckpt_path=last, weights_only=True)
     if not checkpoint.best_model_path:
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
-    path = Path(checkpoint.best_model_path)
+    path = folder.best_checkpoint  # not best_model_path, which a checkpoint of a moved or foreign folder may have set
     _take_best(victim, path)
     best = float(checkpoint.best_model_score or 0)
     context.record(trained={"epochs": trainer.current_epoch, monitor.replace("/", "_"): best})

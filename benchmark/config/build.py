@@ -21,6 +21,7 @@ from benchmark.data.datamodule import SegmentationData, datamodule_for
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, as_input_error
 from benchmark.evaluation.plan import Attack, Plan, expand
+from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import METRICS
 from benchmark.runs.row_schema import PREDICTIONS
 from benchmark.tracking.csv_log import ContinuedCSVLogger
@@ -175,5 +176,5 @@ def build_trainer(
             default_root_dir=folder,
             # The data module gives each process its share.
             use_distributed_sampler=False,
-            plugins=[environment, AtomicCheckpointIO()],
+            plugins=[environment, AtomicCheckpointIO(RunFolder(folder).checkpoints)],
         )

@@ -1,5 +1,6 @@
 """The one place where checkpoints are opened and written. No pickled object of a checkpoint is ever loaded."""
 
+import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -13,7 +14,13 @@ from torch import Tensor
 
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError, first_line
+from benchmark.regular_files import open_regular
+from benchmark.runs.archives import check_archive
+from benchmark.runs.limited_text import check_plain
 from benchmark.victims.task import HYPER_PARAMETERS
+
+_LARGEST = 2**34  # bytes
+_MOST_VALUES = 10_000  # in the hyper-parameters
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -37,7 +44,15 @@ def save_checkpoint(hyper_parameters: Mapping[str, Any], weights: Mapping[str, T
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's plugin for checkpoints; it writes a checkpoint completely or not at all."""
+    """Lightning's plugin for checkpoints; it writes a checkpoint completely or not at all.
+
+    What it reads may come from a stranger: no pickled object is loaded, and only files in `folder` are removed, which
+    a checkpoint could otherwise choose.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__()
+        self._folder = folder
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint."""
@@ -45,30 +60,60 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         with atomic_path(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
 
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a checkpoint, to the CPU. Raises InputError as `read_checkpoint` does."""
+        return _load(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint in the folder; other files stay."""
+        file = Path(path)
+        if self._folder is not None and file.resolve().parent == self._folder.resolve() and file.is_file():
+            file.unlink()
+
 
 def _load(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, of plain values and tensors of the file's own bytes."""
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}; check victim.ckpt")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as file:
+            # torch's older forms are no archives; one of them is unpacked beside the program before it is refused.
+            if (start := file.read(4)) != b"PK\3\4":
+                if start.startswith(b"\x80"):  # pickles of protocol 2 and later
+                    raise InputError(_refusal(path, ""))
+                raise InputError(f"{path} is not a PyTorch checkpoint; give a .ckpt that `train` wrote")
+            if (size := file.seek(0, os.SEEK_END)) > _LARGEST:
+                raise ValueError(f"{size} bytes; at most {_LARGEST} are read")
+            check_archive(file)
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+        if not isinstance(checkpoint, dict):
+            raise InputError(f"{path} holds a {type(checkpoint).__name__}, not the checkpoint of a victim")
+        check_plain(checkpoint.get("hyper_parameters"), most=_MOST_VALUES)
+        check_tensors(checkpoint.get("state_dict"))
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
         raise InputError(_refusal(path, str(error))) from error
     except Exception as error:  # a file of any bytes raises errors of many types
         raise InputError(f"{path} is no readable PyTorch checkpoint ({first_line(error)}); is it complete?") from error
-    if not isinstance(checkpoint, dict):
-        raise InputError(f"{path} holds a {type(checkpoint).__name__}, not the checkpoint of a victim")
     return checkpoint
+
+
+def check_tensors(tensors: Any) -> None:
+    """Raise ValueError unless all tensors of a mapping are as large as they claim, in this machine's memory."""
+    for name, value in tensors.items() if isinstance(tensors, Mapping) else ():
+        if not isinstance(name, str):
+            raise ValueError(f"it has a {type(name).__name__} as a name of a tensor")
+        if not isinstance(value, Tensor):
+            continue
+        plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+        if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(f"its tensor {name[:100]!r} claims numbers that the file does not hold")
 
 
 def _refusal(path: Path, message: str) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", message)
-    with path.open("rb") as file:
-        start = file.read(2)
-    # torch's archives, and pickles of protocol 2 and later
-    if named is None and start != b"PK" and not start.startswith(b"\x80"):
-        return f"{path} is not a PyTorch checkpoint; give a .ckpt that `train` wrote"
-    what = named.group(1) if named else "objects"
     return (
-        f"{path} is refused: it holds {what} beyond tensors and plain values, and loading that would execute code; "
-        "give a .ckpt that `train` wrote"
+        f"{path} is refused: it holds {named.group(1) if named else 'objects'} beyond tensors and plain values, and "
+        "loading that would execute code; give a .ckpt that `train` wrote"
     )

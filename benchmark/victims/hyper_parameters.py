@@ -7,6 +7,10 @@ from benchmark.errors import InputError
 HEADS = ("softmax", "sigmoid")
 SCHEDULES = ("one_cycle", "cosine", "none")
 
+_MOST_CLASSES = 255  # label maps have 8 bits, and one value means that a pixel does not count
+_MOST_CHANNELS = 64
+_LARGEST_SIDE = 8192  # pixels
+
 _IMAGENET_MEAN, _IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -20,6 +24,8 @@ def normalisation(
     Raises:
         InputError: another number of values than channels, or a standard deviation that is not positive.
     """
+    if type(channels) is not int or not 1 <= channels <= _MOST_CHANNELS:
+        raise InputError(f"channels={channels!r}: a victim takes 1 to {_MOST_CHANNELS}")
     if adapted:
         default_mean, default_std = [0.0] * channels, [1.0] * channels
     elif channels == 3:
@@ -40,6 +46,8 @@ def normalisation(
 
 def check_outputs(classes: int, head: str, background: int | None) -> None:
     """Raise InputError for classes, a head and a background that do not go together."""
+    if not isinstance(classes, int) or classes > _MOST_CLASSES:
+        raise InputError(f"classes={classes!r}: label maps tell at most {_MOST_CLASSES} classes apart")
     if classes < 2:
         raise InputError(f"a victim needs at least 2 classes, found {classes}; count the background as one")
     if head not in HEADS:
@@ -48,6 +56,13 @@ def check_outputs(classes: int, head: str, background: int | None) -> None:
         raise InputError(f"victim.head=sigmoid tells 2 classes apart, the data have {classes}; use victim.head=softmax")
     if background is not None and not 0 <= background < classes:
         raise InputError(f"background={background} is not one of {classes} classes; use 0 to {classes - 1} or null")
+
+
+def check_padding(stride: int | None, input_size: int | None) -> None:
+    """Raise InputError for a number of pixels that no image can be padded to."""
+    for name, value in (("stride", stride), ("input_size", input_size)):
+        if value is not None and not (type(value) is int and 1 <= value <= _LARGEST_SIDE):
+            raise InputError(f"victim.{name}={value!r} must be at least 1 and at most {_LARGEST_SIDE}, or null")
 
 
 def check_training(learning_rate: float, weight_decay: float, schedule: str) -> None:

@@ -15,6 +15,8 @@ from benchmark.victims.deployment import Deployment
 from benchmark.victims.task import HYPER_PARAMETERS, Victim
 from benchmark.victims.weights import put_into
 
+_MISSING = 10**8  # numbers; of smaller networks the first name that is missing is said instead
+
 
 class OwnNetworkError(InputError):
     """Only an adapter can build the network, and its keys are not given; `overrides` would choose it."""
@@ -127,14 +129,33 @@ def restore_victim(
     try:
         saved = Deployment.of(arguments.get("deployment") or {})
         arguments["deployment"] = saved.but(deployment or {}).plain()
+        _check_numbers(arguments, weights)
         victim = Victim(network=_adapter_network(arguments, adapter_keys), **arguments)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, RuntimeError, ArithmeticError) as error:
         raise InputError(f"{path} has hyper-parameters no victim has ({first_line(error)})") from error
     put_into(victim, weights, f"{path}, of architecture {hyper_parameters['architecture']}")
     check_finite(victim, str(path))
     return victim.eval()
+
+
+def _check_numbers(arguments: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Raise InputError if the network of these hyper-parameters has many more numbers than the weights.
+
+    It is built without memory for them, so that no file makes this machine allocate much more than the file has.
+    """
+    if needs_adapter(arguments):
+        return
+    try:
+        with torch.device("meta"):
+            trial = Victim(**arguments)
+    except (InputError, RuntimeError, NotImplementedError):
+        return  # some encoders compute with numbers as they are built; what else is wrong shows when it is built
+    needed = sum(value.numel() for value in trial.state_dict().values())
+    held = sum(value.numel() for value in weights.values() if isinstance(value, torch.Tensor))
+    if needed > held + _MISSING:
+        raise InputError(f"describes a network of {needed} numbers and holds {held}; is it complete?")
 
 
 def check_finite(network: nn.Module, where: str = "the victim") -> None:

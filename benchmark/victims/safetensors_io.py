@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError, first_line
+from benchmark.regular_files import open_regular
 from benchmark.runs.limited_text import parse_json, read_json
 from benchmark.victims.task import HYPER_PARAMETERS
 
@@ -21,6 +22,7 @@ HUB_FILE = "model.safetensors"
 """The name of the weights in a folder, as in a repository of a model hub."""
 
 _LARGEST_CONFIG = 2**20  # bytes
+_LARGEST_HEADER = 2**24  # bytes; the names and places of a hundred thousand tensors take less
 
 # Keys of smp's config.json: those with another name in a victim, and those with which a network returns no logits.
 _RENAMED = {"encoder_name": "encoder", "in_channels": "channels"}
@@ -47,10 +49,14 @@ def read_victim(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not file.is_file():
         raise InputError(f"{file}: no such file; give what `victims export` or smp's save_pretrained wrote")
     try:
+        with open_regular(file) as bytes_of_file:
+            header = int.from_bytes(bytes_of_file.read(8), "little")
+        if header > _LARGEST_HEADER:
+            raise OSError(f"a header of {header} bytes; at most {_LARGEST_HEADER} are read")
         with safe_open(file, "pt") as opened:
             metadata = opened.metadata() or {}
         tensors = load_file(file)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{file}: is no readable safetensors file ({first_line(error)})") from error
     if KEY in metadata:
         return _described(metadata[KEY], file), tensors

@@ -16,7 +16,7 @@ from benchmark.errors import InputError
 from benchmark.images.output_window import InputFrame, OutputWindow
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
-from benchmark.victims.hyper_parameters import check_outputs, check_training, normalisation
+from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation
 from benchmark.victims.losses import VOID, SegmentationLoss
 from benchmark.victims.padding import Padding, pad
 from benchmark.victims.smp_networks import build_network, network_stride
@@ -79,9 +79,7 @@ class Victim(pl.LightningModule):
         around.check_against(classes, background)
         deployment = around.plain()
         check_outputs(classes, head, background)
-        for name, value in (("stride", stride), ("input_size", input_size)):
-            if value is not None and value < 1:
-                raise InputError(f"victim.{name}={value} must be at least 1, or null")
+        check_padding(stride, input_size)
         check_training(learning_rate, weight_decay, schedule)
         # Lightning reads the local variables, so it saves the resolved, plain values.
         self.save_hyperparameters(ignore=["network"], logger=False)

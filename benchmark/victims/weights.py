@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, first_line
+from benchmark.regular_files import open_regular
+from benchmark.runs.archives import check_archive
+from benchmark.victims.checkpoint_io import check_tensors
 
 _NESTED = ("state_dict", "model_state_dict", "network_weights", "model", "net")
 
@@ -57,5 +60,11 @@ def _read(path: Path) -> Any:
 
     # nnU-Net's checkpoints hold NumPy scalars, which are no code, under the name of either version of NumPy.
     kinds = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
-    with torch.serialization.safe_globals([scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    safe: list[Any] = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]
+    with open_regular(path) as file, torch.serialization.safe_globals(safe):
+        if file.read(4) == b"PK\3\4":
+            check_archive(file)
+        file.seek(0)
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
+    check_tensors(tensors)
+    return tensors

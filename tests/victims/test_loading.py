@@ -90,7 +90,7 @@ def test_check_finite_names_the_first_tensor() -> None:
         ({"hyper_parameters": {"hidden_size": 3}}, "a checkpoint of something else"),
         ({"hyper_parameters": {"architecture": "unett"}}, r"victim\.ckpt: unknown architecture 'unett'"),
         ({"hyper_parameters": {"architecture": ["unet"]}}, "hyper-parameters no victim has"),
-        ({"hyper_parameters": {"classes": "2"}}, "hyper-parameters no victim has"),
+        ({"hyper_parameters": {"classes": "2"}}, "classes='2': label maps tell at most 255 classes apart"),
         (
             {"hyper_parameters": {"architecture": "fpn", "options": {}}},
             "of architecture fpn: the weights do not fit the Victim: Missing key",
@@ -117,9 +117,9 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no readable PyTorch checkpoint"),
-        (b"hello, world\n", "is no readable PyTorch checkpoint"),
-        (b"epoch,loss\n1,2\n", "is no readable PyTorch checkpoint"),
+        (b"", "is not a PyTorch checkpoint"),
+        (b"hello, world\n", "is not a PyTorch checkpoint"),
+        (b"epoch,loss\n1,2\n", "is not a PyTorch checkpoint"),
         (b"PK\x03\x04 of something else", "is no readable PyTorch checkpoint"),
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "is not a PyTorch checkpoint"),
     ],

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, first_line
+from benchmark.regular_files import open_regular
+from benchmark.runs.archives import check_archive
 from benchmark.runs.limited_text import parse_json
 
 
@@ -75,6 +77,8 @@ class Exported(nn.Module):
 
 def refuse_pickles(path: Path) -> None:
     """Raise InputError if the archive holds anything that torch.export.load would unpickle beyond plain tensors."""
+    with open_regular(path) as file:
+        check_archive(file)
     with zipfile.ZipFile(path) as archive:
         # A member's name begins with the name of the archive's own folder.
         contents = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}

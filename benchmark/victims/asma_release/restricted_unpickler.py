@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from benchmark.runs.archives import check_archive
+
 _MAGIC = 0x1950A86A20F9469CFC6C  # of the format before archives
 _DTYPES = {"FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16}
 _LAYERS = ("conv.Conv2d", "conv.ConvTranspose2d", "activation.ReLU", "pooling.MaxPool2d", "container.Sequential")
@@ -62,14 +64,17 @@ def read_module(path: Path, network: str) -> dict[str, Tensor]:
         OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError, ...: it is no such file or is damaged.
     """
     root, contents = (_from_archive if zipfile.is_zipfile(path) else _from_stream)(path, network)
-    views = dict(_parameters(root, "")) if isinstance(root, Placeholder) else root
+    views = dict(_parameters(root, "", set())) if isinstance(root, Placeholder) else root
     if not isinstance(views, Mapping):
         return {}
     return {str(name): _tensor(view, contents) for name, view in views.items() if isinstance(view, _View)}
 
 
-class _Reader(pickle.Unpickler):
-    """Resolves the names of the table and no others. A pickle reaches objects by the two overridden methods only."""
+class _Reader(pickle._Unpickler):
+    """Resolves the names of the table and no others. A pickle reaches objects by the two overridden methods only.
+
+    It is Python's own reader in Python, because the one in C allocates as many places as a pickle says it has objects.
+    """
 
     def __init__(self, file: Any, network: str) -> None:
         super().__init__(file, encoding="utf-8")
@@ -119,7 +124,8 @@ _TABLE: dict[str, Callable[..., Any]] = {
 
 
 def _from_archive(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
-    with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        check_archive(file)
         (place,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         root = _Reader(BytesIO(archive.read(place)), network).load()
         folder = f"{place.removesuffix('.pkl')}/"
@@ -141,12 +147,16 @@ def _from_stream(path: Path, network: str) -> tuple[Any, dict[str, bytes]]:
         return root, contents
 
 
-def _parameters(module: Placeholder, prefix: str) -> Iterator[tuple[str, Any]]:
+def _parameters(module: Placeholder, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    # Modules that hold each other many times over would become ever more names.
+    if id(module) in seen:
+        raise ValueError("one module in two places")
+    seen.add(id(module))
     for name, value in _members(module, "_parameters"):
         yield f"{prefix}{name}", value
     for name, child in _members(module, "_modules"):
         if isinstance(child, Placeholder):
-            yield from _parameters(child, f"{prefix}{name}.")
+            yield from _parameters(child, f"{prefix}{name}.", seen)
 
 
 def _members(module: Placeholder, kind: str) -> list[tuple[Any, Any]]:
@@ -159,6 +169,7 @@ def _tensor(view: _View, contents: Mapping[str, bytes]) -> Tensor:
     numbers = torch.frombuffer(bytearray(contents[view.storage.key]), dtype=view.storage.dtype)
     size, stride = tuple(map(int, view.size)), tuple(map(int, view.stride))
     last = view.offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))
-    if view.offset < 0 or min(size, default=1) < 1 or min(stride, default=0) < 0 or last >= len(numbers):
+    fits = view.offset >= 0 and min(stride, default=0) >= 0 and last < len(numbers)
+    if not fits or min(size, default=1) < 1 or math.prod(size) > len(numbers):
         raise ValueError(f"a tensor of {math.prod(size)} numbers, of which not all are there")
     return numbers.as_strided(size, stride, view.offset).clone()

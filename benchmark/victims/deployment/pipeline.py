@@ -17,6 +17,8 @@ from benchmark.victims.deployment.named_steps import chosen
 from benchmark.victims.deployment.postprocessing import Step, postprocess, steps
 from benchmark.victims.deployment.sliding_window import WEIGHTINGS, Weighting, slide
 
+_LARGEST = 8192  # pixels of a side
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
@@ -132,8 +134,9 @@ def _size(given: Any, key: str) -> tuple[int, int] | None:
     if given is None or given == 0:
         return None
     sides = [given, given] if isinstance(given, int) else given
-    if not isinstance(sides, Sequence) or len(sides) != 2 or not all(type(side) is int and side >= 1 for side in sides):
-        raise InputError(f"{key}={given!r}: must be a number of pixels, or [height, width]")
+    pair = isinstance(sides, Sequence) and len(sides) == 2
+    if not pair or not all(type(side) is int and 1 <= side <= _LARGEST for side in sides):
+        raise InputError(f"{key}={given!r}: must be a number of pixels up to {_LARGEST}, or [height, width]")
     return sides[0], sides[1]
 
 

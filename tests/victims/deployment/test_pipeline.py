@@ -71,7 +71,7 @@ def test_label_names_what_is_done() -> None:
         ({"transform": [{"jpeg": 50}]}, r"jpeg: 50 is no mapping of parameters"),
         ({"transform": [{"jpeg": {}, "median": {}}]}, "is not one name with its parameters"),
         ({"postprocess": ["os.system"]}, r"victim\.postprocess: there is no 'os\.system'"),
-        ({"resize": [64]}, r"victim\.resize=\[64\]: must be a number of pixels, or \[height, width\]"),
+        ({"resize": [64]}, r"victim\.resize=\[64\]: must be a number of pixels up to 8192, or \[height, width\]"),
         ({"window": -1}, r"victim\.window=-1: must be a number of pixels"),
         ({"overlap": 1}, r"victim\.overlap=1: must be at least 0 and below 1"),
         ({"weighting": "none"}, r"victim\.weighting='none': must be gaussian or constant"),
