@@ -41,7 +41,7 @@ def remove_temporaries(folder: Path) -> None:
                     os.unlink(os.path.join(place, name))
 
 
-def save_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+def save_text(path: Path, text: str, newline: str | None = None) -> None:
+    """Write a text file, whole or not at all; `newline` is as for `open`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline=newline)
