@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.attack_epoch", "tests.fixtures.commands", "tests.fixtures.spoilt"]
+pytest_plugins = [
+    "tests.fixtures.attack_epoch",
+    "tests.fixtures.attacked_twice",
+    "tests.fixtures.commands",
+    "tests.fixtures.small_double",
+    "tests.fixtures.spoilt",
+]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

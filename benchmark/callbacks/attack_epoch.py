@@ -36,6 +36,7 @@ class AttackEpoch(pl.Callback):
         progress: whether to show a progress bar.
         processes: those that share the epoch; None: only this one.
         done: images that are not attacked again.
+        identity: the columns weights_sha256 and data_fingerprint of the rows; None: they are null.
 
     Attributes:
         shares: set at the end of the epoch, one entry per process: "rank", "images" (rows), "image_steps", "seconds"
@@ -56,8 +57,10 @@ class AttackEpoch(pl.Callback):
         progress: bool = True,
         processes: ProcessGroup | None = None,
         done: Done | None = None,
+        identity: Mapping[str, str | None] | None = None,
     ) -> None:
         self._plan, self._run, self._victim, self._show_progress = plan, run, victim, progress
+        self._identity = identity or {}
         self._folder = RunFolder(folder)
         self._processes, self._done = processes or ProcessGroup(), done or {}
         self._session: Session | None = None
@@ -77,7 +80,8 @@ class AttackEpoch(pl.Callback):
             len(self._expected - self._done.keys()), disable=not (self._show_progress and self._processes.first)
         )
         self._start, self._images, self._image_steps = time.monotonic(), 0, 0
-        info = RunInfo(self._plan, data, data.test_split, self._run, self._victim)
+        names = {"run": self._run, "victim": self._victim, **self._identity}
+        info = RunInfo(plan=self._plan, data=data, split=data.test_split, **names)  # type: ignore[arg-type]
         session = Session(
             self._plan,
             pl_module,
@@ -87,7 +91,8 @@ class AttackEpoch(pl.Callback):
             class_pixels=data.class_pixels,
             done=self._done,
         )
-        self._writer = RowWriter(self._folder, info, session.network, self._processes.rank)
+        complete = {image_id for _, image_id in self._done}
+        self._writer = RowWriter(self._folder, info, session.network, self._processes.rank, complete)
         self._session = session
         session.__enter__()
 

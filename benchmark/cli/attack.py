@@ -18,6 +18,7 @@ from benchmark.config.victim import victim_name
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError
+from benchmark.evaluation.row_writer import RunInfo
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims import adapters
 from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
@@ -49,12 +50,19 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     check_victim(context.folder, weights)
     of_file = checkpoint_sha256(checkpoint) if checkpoint.exists() else None
     context.record(checkpoint_sha256=of_file, weights_sha256=weights)
-    data, attacks, done = context.data, context.plan.attacks, context.attacked()
+    data, attacks, name = context.data, context.plan.attacks, victim_name(context.cfg.victim, victim)
+    identity: dict[str, Any] = {"weights_sha256": weights, "data_fingerprint": context.data.fingerprint()}
+    done = context.attacked(RunInfo(plan=context.plan, data=data, split=data.test_split, **identity))
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
     data.test_share = Share(left, context.processes, context.cfg.sharding)
-    name = victim_name(context.cfg.victim, victim)
     epoch = AttackEpoch(
-        context.plan, context.folder.path, run=context.name, victim=name, processes=context.processes, done=done
+        context.plan,
+        context.folder.path,
+        run=context.name,
+        victim=name,
+        processes=context.processes,
+        done=done,
+        identity=identity,
     )
     # The precision of training is not that of attacks: the loop passes images on unchanged, the engine casts them.
     options: dict[str, Any] = {"inference_mode": False, "precision": "32-true", "enable_checkpointing": False}

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from benchmark.cli import environment
+from benchmark.cli import environment, healing
 from benchmark.cli.parsers import say
 from benchmark.cli.resume import check_same, command_to_go_on
 from benchmark.config.build import build_data, build_loggers, build_plan
@@ -22,6 +22,7 @@ from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import requested_stop
 from benchmark.errors import InputError, Stopped
 from benchmark.evaluation.plan import Plan
+from benchmark.evaluation.row_writer import RunInfo
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.tracking.guarded_logger import GuardedLogger
@@ -101,7 +102,7 @@ class Context:
             config: Any = OmegaConf.to_container(self.cfg, resolve=True)
             self.folder.begin(config, self.data.splits(), environment.started(self.command, self.processes) | data)
             return
-        tables.drop_traces_without_row(self.folder.path)
+        healing.set_aside_damaged(self.folder)
         before, now = self.folder.environment(), environment.machine(self.processes)
         if changed := environment.changed_packages(before):
             say(f"warning: other versions than at the start of the run: {'; '.join(changed)}", error=True)
@@ -115,9 +116,15 @@ class Context:
         if self.processes.first:
             self.folder.update_environment(**entries)
 
-    def attacked(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """(attack, id) -> row of what the run has done so far, the same in all processes; after `begin`, once."""
+    def attacked(self, info: RunInfo) -> dict[tuple[str, str], dict[str, Any]]:
+        """(attack, id) -> row of what the run has done so far, the same in all processes; after `begin`, once.
+
+        The first process removes what is not done, see `healing`.
+        """
         path = self.folder.path
+        if self.processes.first and self.resumed and tables.RECORDS.exists(path):
+            healing.drop_rows_not_done(self.folder, info, self.data.test_ids())
+        self.processes.barrier("rows checked")
         rows = tables.read(path).to_pylist() if tables.RECORDS.exists(path) else []
         # Nobody may add to them until all have read them.
         self.processes.barrier("rows read")

@@ -1,5 +1,6 @@
 """Writes what is kept of an attacked image: pictures, then the trace, then the row, which marks it as complete."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from benchmark.images.quantisation import Quantizer
 from benchmark.regular_files import file_sha256
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
+from benchmark.runs.row_files import RowFiles
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
 TRACE_POINTS = 200
@@ -41,15 +43,23 @@ ROWS = "attack: rows"
 """The name under which profilers list the writing of pictures and rows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """What the rows of a run have in common: its plan, its data and their split, and the names of run and victim."""
+    """What the rows of a run have in common.
+
+    Attributes:
+        plan, data, split: of the run.
+        run, victim: their names.
+        weights_sha256, data_fingerprint: identify victim and data; None: unknown.
+    """
 
     plan: Plan
     data: SegmentationData
     split: str
     run: str = ""
     victim: str = ""
+    weights_sha256: str | None = None
+    data_fingerprint: str | None = None
 
     @property
     def quantizer(self) -> Quantizer:
@@ -67,6 +77,8 @@ class RunInfo:
             "judge": str(self.plan.judge),
             "classes": self.data.classes,
             "background": self.data.background,
+            "weights_sha256": self.weights_sha256,
+            "data_fingerprint": self.data_fingerprint,
         }
 
 
@@ -79,9 +91,12 @@ class RowWriter:
             thread writes unless the network is on a CPU, where attacks can use all cores).
         network: the frozen model, which predicts the images after a defence.
         rank: of this process, in the names of part files.
+        complete: ids of the images whose shared pictures are there, because an earlier row refers to them.
     """
 
-    def __init__(self, folder: RunFolder, info: RunInfo, network: AttackedModel, rank: int = 0) -> None:
+    def __init__(
+        self, folder: RunFolder, info: RunInfo, network: AttackedModel, rank: int = 0, complete: Collection[str] = ()
+    ) -> None:
         self._folder, self._info, self._network, self._quantizer = folder, info, network, info.quantizer
         self._transformed = TransformedScores(info.plan.defences, self._scores)
         threaded = info.plan.background_writer
@@ -89,6 +104,7 @@ class RowWriter:
             threaded = network.device.type != "cpu"
         self._worker: OrderedWorker[Row] = OrderedWorker(_MOST_WAITING if threaded else 0)
         self._rows, self._traces = Writer(folder.path, RECORDS, rank), Writer(folder.path, TRACES, rank)
+        self._complete, self._files = set(complete), RowFiles(folder)
 
     def write(self, attack: str, finished: Finished, case: Case) -> list[Row]:
         """Save pictures, trace and row, in this order; returns the rows completed since the last call.
@@ -118,15 +134,16 @@ class RowWriter:
             save_map(case.placed(finished.adv8_preds).numpy(), self._folder.prediction(attack, case.id))
             self._save_case(case, finished.clean_preds)
             row = make_row(self._info, attack, finished, case, adv8)
-            row |= {"adv8_sha256": file_sha256(path)} | transformed
+            row |= {"adv8_sha256": file_sha256(path), "pictures_sha256": self._files.pictures_sha256(attack, case.id)}
+            row |= transformed
             self._traces.append(trace_rows(attack, finished))
             self._rows.append([row])
             return row
 
     def _save_case(self, case: Case, clean_preds: Tensor) -> None:
-        """Save the pictures that all attacks share; the clean image comes last and marks them as complete."""
+        """Save the pictures that all attacks share, unless an earlier row refers to them."""
         clean = self._folder.picture("clean", case.id)
-        if clean.exists():
+        if case.id in self._complete and clean.exists():
             return
         maps: dict[Picture, Tensor] = {
             "truth": case.truth.masked_fill(~case.valid, VOID),
@@ -136,13 +153,14 @@ class RowWriter:
         for name, labels in maps.items():
             save_map(labels.numpy(), self._folder.picture(name, case.id))
         save_picture(case.image, clean, self._quantizer)
+        self._complete.add(case.id)
 
     def _scores(self, case: Case, image: Tensor) -> dict[str, Any]:
         return case.scores(self._network.preds(image), self._info.data.classes, self._info.data.background)
 
 
 def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: Tensor) -> Row:
-    """The columns of `runs.row_schema.SCHEMA` but `adv8_sha256`, for an image after and before the attack of this name.
+    """The columns of `runs.row_schema.SCHEMA` but hashes of pictures, for an image after and before this attack.
 
     adv8, (C, H, W) in [0, 1], is the adversarial image rounded to the depth of its file.
     """

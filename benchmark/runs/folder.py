@@ -1,7 +1,9 @@
 """The folder of a run: the only reader and writer of its configuration, its environment, its splits and its summary."""
 
 import hashlib
+import itertools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,17 @@ class RunFolder:
     def write_summary(self, document: Mapping[str, Any]) -> None:
         """Write summary.json. Raises ValueError for NaN and infinities, which JSON does not have."""
         save_text(self.summary_file, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+    def set_aside(self, file: Path) -> Path:
+        """Move a damaged file of the run to where nothing reads it, `set_aside/` and its place, and return its path."""
+        place = self.path / layout.SET_ASIDE / file.relative_to(self.path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count():
+            free = place.with_name(f"{place.name}.{number}") if number else place
+            if not os.path.lexists(free):
+                os.replace(file, free)
+                return free
+        raise AssertionError
 
     def config(self) -> dict[str, Any]:
         """config.yaml, resolved, as plain mappings, lists and values."""

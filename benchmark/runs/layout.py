@@ -32,6 +32,7 @@ PART = "part-{writer}-{number:08d}.parquet"
 PICTURES = "pictures"
 ADVERSARIAL_IMAGES = "adversarial"
 PREDICTION_MAPS = "predictions"
+SET_ASIDE = "set_aside"
 WANDB = "wandb"
 TENSORBOARD = "tensorboard"
 

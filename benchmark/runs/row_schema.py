@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
         *_columns(pa.int64(), "zero_gradients"),
         *_columns(pa.float64(), "seconds", *NORMS, *(f"{p}_{score}" for p in PREDICTIONS for score in _SCORES)),
         *_columns(pa.list_(pa.int64()), *(f"{p}_confusion_truth" for p in PREDICTIONS)),
-        *_columns(pa.string(), "adv8_sha256"),
+        *_columns(pa.string(), "adv8_sha256", "pictures_sha256", "weights_sha256", "data_fingerprint"),
     ]
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
@@ -44,7 +44,8 @@ SCHEMA = pa.schema(
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
 `success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
-saved file, in hexadecimal."""
+saved file, in hexadecimal; `pictures_sha256` is of the row's other pictures, see `row_files`. `weights_sha256` and
+`data_fingerprint` identify victim and data (null: unknown)."""
 
 TRACE_SCHEMA = pa.schema(
     [

@@ -194,12 +194,11 @@ def read(run: Path | str, *, altered: bool = False) -> pa.Table:
     return RECORDS.read(Path(run), altered=altered)
 
 
-def drop_traces_without_row(run: Path) -> None:
-    """Remove the traces of images that were interrupted between trace and row, before they are attacked again."""
-    known = RECORDS.keys(run)
-    for part in TRACES.parts(run):
-        if not {key[:2] for key in TRACES.keys_of(TRACES.read_file(run, part))} <= known:
-            part.unlink()
+def write_part(run: Path, table: Table, rows: pa.Table) -> None:
+    """Write rows as a new part file."""
+    folder = run / table.name
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(rows, folder / layout.PART.format(writer=f"{secrets.token_hex(4)}-0", number=0))
 
 
 def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list[Mapping[str, Any]]]:

@@ -34,7 +34,7 @@ def attacked(
     plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item] | Iterator[Item]
 ) -> Iterator[tuple[str, Finished, Case]]:
     """Attack the items as an attack epoch does, telemetry and rows included, in a folder that does not stay."""
-    info = RunInfo(plan, data, data.test_split, "bench", "victim")
+    info = RunInfo(plan=plan, data=data, split=data.test_split, run="bench", victim="victim")
     split, counts, quantizer = split_of(data, info.split), data.class_pixels, info.quantizer
     with (
         TemporaryDirectory() as folder,

@@ -8,64 +8,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.__main__ import main
 from benchmark.config.overrides import assignment
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
+from benchmark.runs.repair import drop_traces_without_row
 from benchmark.victims.task import Victim
-from tests.fixtures.made_once import made_once
-
-SMOKE = ("experiment=smoke", "trainer=cpu", "engine.max_passes=null", "attacks.asma.max_steps=10")
-COPY = ("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2", "engine.precision=64")
-
-
-def _same_rows(folder: Path, expected: list[dict]) -> bool:
-    """All columns but the time and the run's name, numbers to 1e-6: threads may add up in another order."""
-
-    def measured(row: dict) -> dict:
-        return {name: value for name, value in row.items() if name not in ("seconds", "run")}
-
-    def roomy(value: object) -> object:
-        return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
-
-    wanted = [{name: roomy(value) for name, value in measured(row).items()} for row in expected]
-    return [measured(row) for row in tables.read(folder).to_pylist()] == wanted
-
-
-def _take_rows_away(folder: Path, lost: set[tuple[str, str]]) -> None:
-    """Make a finished run one that was killed when it had not done `lost` (attack, id) yet."""
-    rows = tables.read(folder).to_pylist()
-    (folder / "records.parquet").unlink()
-    kept = [row for row in rows if (row["attack"], row["id"]) not in lost]
-    tables.Writer(folder, tables.RECORDS).append(kept)
-
-
-@pytest.fixture(scope="module")
-def attacked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of two attacks, one of which takes its norms from the other."""
-
-    def make(folder: Path) -> None:
-        checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
-        assert main(["attack", *SMOKE, *COPY, checkpoint, f"run.dir={folder / 'run'}"]) == 0
-
-    return made_once(tmp_path_factory, "attacked_twice", make) / "run"
-
-
-@pytest.fixture
-def finished(attacked: Path, tmp_path: Path) -> Path:
-    """A copy of it for one test."""
-    return Path(shutil.copytree(attacked, tmp_path / "finished"))
+from tests.fixtures.attacked_twice import TWO_ATTACKS, same_rows, take_rows_away
+from tests.fixtures.commands import SMOKE
 
 
 def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
     before = tables.read(finished).to_pylist()
     ids = sorted({row["id"] for row in before})
-    _take_rows_away(finished, {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])})
+    take_rows_away(finished, {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])})
     outcome = command("attack", f"run.resume={finished}")
     assert outcome.status == 0, outcome.err
     assert f"going on with the run in {finished}: 5 rows exist" in outcome.out
     assert "attacking 2 images" in outcome.out
     after = tables.read(finished).to_pylist()
-    assert _same_rows(finished, before)
+    assert same_rows(finished, before)
     changed = {(a["attack"], a["id"]) for a, b in zip(after, before, strict=True) if a["seconds"] != b["seconds"]}
     assert changed <= {("asma", ids[0]), ("noise", ids[0]), ("noise", ids[2])}
     assert len(json.loads((finished / "environment.json").read_text())["resumed"]) == 1
@@ -74,7 +35,7 @@ def test_only_what_is_missing_is_attacked(command, finished: Path) -> None:
 def test_the_same_command_again_shows_a_finished_run_again(command, trained: Path, finished: Path) -> None:
     before = tables.read(finished).to_pylist()
     checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
-    outcome = command("attack", *SMOKE, *COPY, checkpoint, f"run.dir={finished}", "engine.slots=2")
+    outcome = command("attack", *SMOKE, *TWO_ATTACKS, checkpoint, f"run.dir={finished}", "engine.slots=2")
     assert outcome.status == 0, outcome.err
     assert "attacking 0 images" in outcome.out
     assert tables.read(finished).to_pylist() == before
@@ -130,10 +91,9 @@ def test_traces_of_an_interrupted_image_are_dropped(finished: Path) -> None:
         step = dict.fromkeys(tables.TRACES.schema.names) | {"attack": "asma", "id": image_id, "step": 0}
         tables.Writer(finished, tables.TRACES).append([step])
     assert len(tables.TRACES.parts(finished)) == 2
-    tables.drop_traces_without_row(finished)
-    (part,) = tables.TRACES.parts(finished)
+    drop_traces_without_row(RunFolder(finished))
+    assert len(tables.TRACES.parts(finished)) == 1
     assert "lost" not in tables.TRACES.read(finished)["id"].to_pylist()
-    part.unlink()
 
 
 def test_training_goes_on_from_its_last_epoch(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -171,11 +131,11 @@ def test_training_goes_on_from_its_last_epoch(command, monkeypatch: pytest.Monke
 def test_a_finished_training_is_not_repeated(command, trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(trained, folder)
-    _take_rows_away(folder, {("asma", tables.read(folder)["id"][0].as_py())})
+    take_rows_away(folder, {("asma", tables.read(folder)["id"][0].as_py())})
     outcome = command("run", f"run.resume={folder}")
     assert outcome.status == 0, outcome.err
     assert "training unet" not in outcome.out
-    assert _same_rows(folder, tables.read(trained).to_pylist())
+    assert same_rows(folder, tables.read(trained).to_pylist())
     assert (folder / "metrics.csv").read_text() == (trained / "metrics.csv").read_text()
 
 

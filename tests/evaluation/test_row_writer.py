@@ -89,7 +89,11 @@ def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:
         background_writer=background_writer,
     )
     data: Any = SimpleNamespace(name="d", classes=2, background=0, bits=8)
-    return RowWriter(RunFolder(folder), RunInfo(plan, data, "test", "r", "v"), AttackedModel(_Threshold(), 64))
+    return RowWriter(
+        RunFolder(folder),
+        RunInfo(plan=plan, data=data, split="test", run="r", victim="v"),
+        AttackedModel(_Threshold(), 64),
+    )
 
 
 def test_the_row_is_measured_from_the_file(tmp_path: Path) -> None:

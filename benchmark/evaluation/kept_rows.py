@@ -1,0 +1,76 @@
+"""Which rows of a run that goes on are done: those of this run whose pictures and trace are whole."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark.evaluation.row_writer import RunInfo
+from benchmark.runs.folder import RunFolder
+from benchmark.runs.repair import drop_traces_without_row, keep_rows
+from benchmark.runs.row_files import RowFiles
+from benchmark.runs.tables import RECORDS, TRACES
+
+_NAMES = ("run", "victim", "data")  # columns that a run may have other values of when its folder or its data have moved
+
+
+def drop_rows_not_done(
+    run: RunFolder, info: RunInfo, ids: Collection[str], advance: Callable[[], object]
+) -> Iterator[str]:
+    """Remove the rows of images that have to be attacked again, with their traces; yields a line for each reason.
+
+    Files with rows of another run are set aside; this run's own rows in them are kept. A row of this run is removed
+    if one of its pictures or its trace is missing or damaged. No other process may use the tables meanwhile.
+
+    Args:
+        run: its files of rows can be read, see `repair.set_aside_damaged`.
+        info: the run that goes on.
+        ids: of its images.
+        advance: called once for each row.
+    """
+    foreign: dict[Path, str] = {}
+    lost: set[tuple[Path, tuple[str, str]]] = set()
+    files, traced = RowFiles(run), {key[:2] for key in TRACES.keys(run.path)}
+    reported: set[Path] = set()
+    for path in RECORDS.files(run.path):
+        for row in RECORDS.read_file(run.path, path).to_pylist():
+            advance()
+            key = (row["attack"], row["id"])
+            if reason := _difference(row, info, ids):
+                foreign.setdefault(path, reason)
+                lost.add((path, key))
+                continue
+            damaged = list(files.damage(row))
+            if damaged or (row["steps"] and key not in traced):
+                lost.add((path, key))
+            if not damaged and row["steps"] and key not in traced:
+                yield f"{path}: the trace of {' / '.join(key)} is missing; the image is attacked again"
+            for picture, what in damaged:
+                if picture not in reported:
+                    reported.add(picture)
+                    yield f"{picture}: {what}; the image is attacked again"
+    places: dict[Path, Path] = {}
+
+    def discard(path: Path) -> None:
+        if path in foreign:
+            places[path] = run.set_aside(path)
+        else:
+            path.unlink()
+
+    keep_rows(run, RECORDS, lambda path, key: (path, key) not in lost, discard)
+    for path, place in places.items():
+        yield f"{path}: held rows of another run ({foreign[path]}); it is now {place}"
+    drop_traces_without_row(run)
+
+
+def _difference(row: Mapping[str, Any], info: RunInfo, ids: Collection[str]) -> str | None:
+    """How a row shows that it belongs to another run; None if it belongs to this one."""
+    attack = info.plan.attacks.get(row["attack"])
+    if attack is None:
+        return f"this one has no attack {row['attack']}"
+    if row["id"] not in ids:
+        return f"this one has no image {row['id']}"
+    expected = {name: value for name, value in info.columns().items() if name not in _NAMES}
+    for name, value in (expected | attack.columns(row["attack"])).items():
+        if row[name] != value:
+            return f"{name} is {row[name]}, here {value}"
+    return None

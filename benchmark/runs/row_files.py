@@ -1,0 +1,61 @@
+"""The pictures that a row was measured on, by their hashes: whether they are there as the run has written them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+from benchmark.regular_files import file_sha256
+from benchmark.runs.folder import RunFolder
+from benchmark.runs.layout import Picture
+
+_DIGITS = 16  # of the hexadecimal hash of each picture
+_AT_ONCE = 4096  # images whose hashes are remembered, since several attacks refer to them
+
+
+class RowFiles:
+    """The pictures of a run's rows; to be used while nothing else changes them.
+
+    The column `adv8_sha256` has the hash of the adversarial image. The column `pictures_sha256` has the first 16
+    hexadecimal digits of the SHA-256 of each other picture in turn: those that all attacks share, in the order of
+    `layout.Picture`, then the prediction of the adversarial image.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._remembered = lru_cache(_AT_ONCE * len(get_args(Picture)))(self._sha256)
+
+    def pictures_sha256(self, attack: str, image_id: str) -> str:
+        """The column of this name. Raises OSError if a picture cannot be read."""
+        shared = [self._remembered(path)[:_DIGITS] for path in self._shared(image_id)]
+        return "".join([*shared, self._sha256(self._run.prediction(attack, image_id))[:_DIGITS]])
+
+    def damage(self, row: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+        """Each picture of a row that is missing or not the one that was written, and a clause that says so.
+
+        A row without any is whole: what it says can be computed again from its files.
+        """
+        attack, image_id = str(row["attack"]), str(row["id"])
+        recorded = str(row["pictures_sha256"])
+        expected = [recorded[start : start + _DIGITS] for start in range(0, 5 * _DIGITS, _DIGITS)]
+        shared, prediction = self._shared(image_id), self._run.prediction(attack, image_id)
+        yield from self._damage(self._run.adversarial(attack, image_id), str(row["adv8_sha256"]))
+        for path, digits in zip([*shared, prediction], expected, strict=True):
+            yield from self._damage(path, digits)
+
+    def _damage(self, path: Path, expected: str) -> Iterator[tuple[Path, str]]:
+        try:
+            found = self._remembered(path)
+        except OSError as error:
+            lost = not os.path.lexists(path)
+            yield path, "is missing" if lost else f"cannot be read ({error.strerror or error})"
+            return
+        if len(expected) < _DIGITS or not found.startswith(expected):
+            yield path, "is not the file that was written"
+
+    def _shared(self, image_id: str) -> list[Path]:
+        return [self._run.picture(name, image_id) for name in get_args(Picture)]
+
+    def _sha256(self, path: Path) -> str:
+        return file_sha256(path, inside=self._run.path)
