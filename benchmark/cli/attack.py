@@ -14,7 +14,6 @@ from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.resume import check_victim
 from benchmark.config.build import build_trainer
-from benchmark.config.victim import victim_name
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError
@@ -50,7 +49,7 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     check_victim(context.folder, weights)
     of_file = checkpoint_sha256(checkpoint) if checkpoint.exists() else None
     context.record(checkpoint_sha256=of_file, weights_sha256=weights)
-    data, attacks, name = context.data, context.plan.attacks, victim_name(context.cfg.victim, victim)
+    data, attacks, name = context.data, context.plan.attacks, context.victim_name(victim)
     identity: dict[str, Any] = {"weights_sha256": weights, "data_fingerprint": context.data.fingerprint()}
     done = context.attacked(RunInfo(plan=context.plan, data=data, split=data.test_split, **identity))
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]

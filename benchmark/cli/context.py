@@ -17,6 +17,7 @@ from benchmark.cli.resume import check_same, command_to_go_on
 from benchmark.config.build import build_data, build_loggers, build_plan
 from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
+from benchmark.config.victim import victim_name
 from benchmark.data.datamodule import SegmentationData
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import requested_stop
@@ -26,6 +27,7 @@ from benchmark.evaluation.row_writer import RunInfo
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.tracking.guarded_logger import GuardedLogger
+from benchmark.victims.task import Victim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,15 @@ class Context:
 
     @property
     def name(self) -> str:
-        """What rows call the run: `<run.name>/<stamp>`, in a sweep with a number, or the folder's last two parts."""
+        """What rows call the run, after `begin`; the name that it began with, wherever its folder lies now."""
+        return str(self.folder.environment()["name"])
+
+    def victim_name(self, victim: Victim) -> str:
+        """What rows call the victim, after `begin`; by the configuration that the run began with."""
+        return victim_name(self.folder.config()["victim"], victim)
+
+    def _new_name(self) -> str:
+        """`<run.name>/<stamp>`, in a sweep with a number, or the folder's last two parts."""
         parts = self.folder.path.parts
         last = max((place for place, part in enumerate(parts) if part == self.run.name), default=-2)
         return "/".join(parts[last:])
@@ -99,6 +109,7 @@ class Context:
     def _begin(self) -> None:
         if not self.resumed:
             data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
+            data |= {"name": self._new_name()}
             config: Any = OmegaConf.to_container(self.cfg, resolve=True)
             self.folder.begin(config, self.data.splits(), environment.started(self.command, self.processes) | data)
             return
@@ -173,6 +184,8 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
     data = build_data(cfg.data)
     if resumed:
         check_same(folder, command, config, data.fingerprint())
+        # The data of a folder are called what the folder was called when the run began.
+        data.name = str(folder.environment().get("data", data.name))
     return Context(
         command=command,
         cfg=cfg,

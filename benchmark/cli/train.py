@@ -14,7 +14,6 @@ from benchmark.cli.context import Context, open_context
 from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.config.build import build_adversarial_training, build_trainer
-from benchmark.config.victim import victim_name
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError
 from benchmark.tracking.guarded_logger import GuardedLogger
@@ -60,7 +59,7 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
         )
     trainer = build_trainer(context.cfg, folder.path, loggers, callbacks, context.processes)
     images = len(context.data.splits()["train"])
-    name = victim_name(context.cfg.victim, victim)
+    name = context.victim_name(victim)
     say(f"training {name} on {images} images of {context.data.name} in {folder.path}")
     last = folder.last_checkpoint if context.resumed and folder.last_checkpoint.exists() else None
     trainer.fit(victim, datamodule=context.data, ckpt_path=last, weights_only=True)

@@ -7,6 +7,7 @@ Source: images of your own, under a licence that you know. Layout, the first of 
 Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
 """
 
+import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,11 @@ class Folder(PairedFiles):
         folder = Path(root).expanduser()
         pairs = _find(folder, images, masks, splits=splits, fractions=fractions, split_seed=split_seed)
         super().__init__(
-            folder.resolve().name, class_names, pairs, check_encoding(declared, classes), background=background
+            Path(os.path.abspath(folder)).name,
+            class_names,
+            pairs,
+            check_encoding(declared, classes),
+            background=background,
         )
         self.bits = bits
 
