@@ -25,7 +25,10 @@ def _nested(times: int) -> Any:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"hyper_parameters": {"options": {"decoder_channels": [65536, 65536]}}}, "describes a network of"),
+        (
+            {"hyper_parameters": {"options": {"encoder_depth": 2, "decoder_channels": [65536] * 2}}},
+            "describes a network of",
+        ),
         ({"hyper_parameters": {"options": _nested(40)}}, "holds more than 10000 values"),
         ({"hyper_parameters": {"channels": 10**9}}, "a victim takes 1 to 64"),
         ({"hyper_parameters": {"classes": 10**6}}, "at most 255 classes"),
