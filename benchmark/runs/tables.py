@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError
 from benchmark.runs import layout
+from benchmark.runs.parquet_limits import read_parquet
 from benchmark.runs.row_schema import SCHEMA, TRACE_SCHEMA
 from benchmark.runs.table_digest import digest
 
@@ -85,7 +86,7 @@ class Table:
         """
         cure = self.cure.format(run=run)
         try:
-            table = _read_values(path)
+            table = read_parquet(path, run)
             if missing := sorted(set(self.schema.names) - set(table.column_names)):
                 raise InputError(f"{path}: has no column {missing[0]}; {cure}")
             as_written = altered or _is_as_written(table)
@@ -122,7 +123,7 @@ class Table:
 
     def altered(self, run: Path) -> list[Path]:
         """The files whose values have another digest than the one that was written with them."""
-        return [path for path in self.files(run) if not _is_as_written(_read_values(path))]
+        return [path for path in self.files(run) if not _is_as_written(read_parquet(path, run))]
 
     def keys_of(self, table: pa.Table) -> list[tuple[Any, ...]]:
         """The key of each row."""
@@ -207,13 +208,6 @@ def group_rows(rows: Iterable[Mapping[str, Any]], column: str) -> dict[Any, list
     for row in rows:
         groups.setdefault(row[column], []).append(row)
     return groups
-
-
-def _read_values(path: Path) -> pa.Table:
-    # Names of folders are no columns.
-    table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    table.validate(full=True)  # else damaged text is noticed only when it is used
-    return table
 
 
 def _is_as_written(table: pa.Table) -> bool:
