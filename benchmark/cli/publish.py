@@ -10,10 +10,9 @@ from typing import Any
 from benchmark.atomic_files import save_text
 from benchmark.cli.context import Context
 from benchmark.cli.parsers import say
-from benchmark.report.figures.all_figures import figures
-from benchmark.report.figures.figure_file import save_figures
-from benchmark.report.figures.montage import montage
-from benchmark.report.figures.saved_images import montage_paths, saved_pictures
+from benchmark.report.figures.run_curves import draw_curves
+from benchmark.report.figures.run_montages import run_montages
+from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.report.page.page import write_page
 from benchmark.report.tables.comparison import comparison
 from benchmark.report.tables.console import print_summary
@@ -42,8 +41,7 @@ def show(context: Context, loggers: list[GuardedLogger], checkpoint: Path | None
             save_text(folder.comparison_file, markdown(comparison(*summary)))
             files["table"] = folder.comparison_file
         with _warning_of_failure("curves"):
-            title = "{victim} on {data} ({split})".format(**rows.slice(0, 1).to_pylist()[0])
-            files["curves"] = save_figures(folder.curves_file, figures(read_results([path])), title)
+            files["curves"] = draw_curves(read_results([path]), folder.curves_file)
     with _warning_of_failure("montage"):
         montages = draw_montages(context, rows.to_pylist(), pictures)
     with _warning_of_failure("report"):
@@ -73,11 +71,5 @@ def _warning_of_failure(what: str) -> Iterator[None]:
 
 def draw_montages(context: Context, rows: list[Mapping[str, Any]], pictures: Media) -> dict[str, Path]:
     """Draw a montage of the first images by id for each attack of `montage_paths`; returns attack -> file."""
-    by_attack, drawn = tables.group_rows(rows, "attack"), {}
-    for attack, path in montage_paths(context.folder, rows).items():
-        attacked = sorted(by_attack[attack], key=lambda row: row["id"])
-        items = [item for row in attacked[: context.run.montage] if (item := pictures(row)) is not None]
-        if items:
-            title = "{attack} against {victim} on {data} ({split})".format(**attacked[0])
-            drawn[attack] = montage(path, items, title)
-    return drawn
+    count = context.run.montage
+    return {one.attack: one.draw() for one in run_montages(context.folder, rows, count, pictures)}

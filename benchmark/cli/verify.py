@@ -58,7 +58,7 @@ def verify(
 def _verify(folder: Path, ckpt: Path | None, data_root: str | None, networks: "Sequence[GivenNetwork]") -> int:
     import torch
 
-    from benchmark.cli.environment import changed_packages
+    from benchmark.cli.environment import changed_packages, drawn_elsewhere
     from benchmark.past_runs.open import open_run
     from benchmark.past_runs.overrides import override_mismatches
     from benchmark.past_runs.victim import find_victim
@@ -77,7 +77,11 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, networks: "S
         say(f"note: {folder}: {note}", error=True)
     if attacked.victim is not None:
         attacked.victim.to("cuda" if torch.cuda.is_available() else "cpu")
-    verification = Verification(past_run, code, attacked.victim, attacked.name)
+    elsewhere = drawn_elsewhere(past_run.environment)
+    verification = Verification(past_run, code, attacked.victim, attacked.name, report=elsewhere is None)
+    if elsewhere is not None and verification.complete:
+        note = f"its report was made by {elsewhere} and is not compared; `report` makes it again"
+        say(f"note: {folder}: {note}", error=True)
     overridden = override_mismatches(past_run.config, past_run.environment, past_run.moved)
     mismatches = [*overridden, *attacked.mismatches]
     rows = len(past_run.rows)

@@ -1,7 +1,8 @@
 """Comparing a run, finished or not, with its saved files: all mismatches, one after the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from benchmark.runs import layout, tables
 from benchmark.runs.tables import group_rows
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.recorded import RecordedCode
+from benchmark.verify.report_files import report_mismatches
 from benchmark.verify.rows import RowChecks
 from benchmark.verify.summary import summary_mismatches
 from benchmark.verify.table import has_ended, missing_rows, table_mismatches
@@ -28,6 +30,7 @@ class Verification:
         code: its attacks and input transforms.
         model: the victim of the run, on the device that is to predict; None: columns that need it are not recomputed.
         victim: what rows have to call it; None: any name.
+        report: whether the texts and pictures of the report are made again and compared, too.
 
     Attributes:
         checks: the checks of rows; it knows which columns were checked once `mismatches` has ended.
@@ -35,7 +38,9 @@ class Verification:
         missing: (attack, id) of the images that have no row.
     """
 
-    def __init__(self, past_run: PastRun, code: RecordedCode, model: nn.Module | None, victim: str | None) -> None:
+    def __init__(
+        self, past_run: PastRun, code: RecordedCode, model: nn.Module | None, victim: str | None, *, report: bool = True
+    ) -> None:
         self._past_run, self._stack, predictions = past_run, ExitStack(), None
         # Rows are scored in float32, or in float64 if the passes of the attack were in float64.
         exact = normalise_precision(past_run.config["engine"].get("precision")) == 64
@@ -43,6 +48,7 @@ class Verification:
             self._stack.enter_context(frozen(model, torch.float64 if exact else torch.float32))
             predictions = Predictions(AttackedModel(model, 64 if exact else 32), past_run, code.defences or {})
         self.checks = RowChecks(past_run, code.attacks, predictions, victim)
+        self._report = report
         self.ended = has_ended(past_run.run, past_run.environment)
         self.missing = list(missing_rows(past_run.rows, code.attacks, past_run.data.test_ids()))
 
@@ -73,6 +79,9 @@ class Verification:
                 yield from self._row_mismatches(advance)
             if past_run.run.summary_file.exists():
                 yield from summary_mismatches(past_run.run, tables.read(folder))
+                if self._report:
+                    montage = _section(past_run.config, "run").get("montage")
+                    yield from report_mismatches(past_run.run, montage if isinstance(montage, int) else 0)
 
     def _environment_mismatches(self) -> Iterator[Mismatch]:
         past_run = self._past_run
@@ -99,3 +108,8 @@ class Verification:
                 elif reason:
                     yield Mismatch(row_place(row), f"row says {row['target']!r}, {reason}", column="target")
                 advance()
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name)
+    return section if isinstance(section, dict) else {}

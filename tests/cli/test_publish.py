@@ -54,7 +54,7 @@ def test_one_attack_has_nothing_to_be_compared_with(tmp_path: Path, monkeypatch:
     assert _names(tmp_path) == ALWAYS
 
 
-@pytest.mark.parametrize(("broken", "what"), [("save_figures", "curves"), ("markdown", "comparison")])
+@pytest.mark.parametrize(("broken", "what"), [("draw_curves", "curves"), ("markdown", "comparison")])
 def test_a_failing_drawing_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, what: str
 ) -> None:
@@ -93,7 +93,7 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
     def fails(*_: Any) -> None:
         raise MemoryError("too large")
 
-    for drawing in ("markdown", "save_figures", "draw_montages", "write_page"):
+    for drawing in ("markdown", "draw_curves", "draw_montages", "write_page"):
         monkeypatch.setattr(shown, drawing, fails)
     Writer(tmp_path, RECORDS).append([_row("asma", "a"), _row("dag", "a")])
     listening = _Listening()
@@ -116,11 +116,10 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
     assert epoch.montages == {}
 
 
-def test_of_a_sweep_the_largest_budget_is_pictured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(shown, "montage", lambda path, items, title: drawn.append((path.name, items)))
+def test_of_a_sweep_the_largest_budget_is_pictured(tmp_path: Path) -> None:
     context = SimpleNamespace(folder=RunFolder(tmp_path), run=SimpleNamespace(montage=1))
     sweep = [_row(f"pgd@{eps}", image, family="pgd", eps=eps / 255) for eps in (2, 10) for image in "ba"]
     rows = pa.Table.from_pylist([*sweep, _row("asma", "a")], schema=SCHEMA).to_pylist()
-    shown.draw_montages(context, rows, lambda row: row["id"])  # type: ignore[arg-type,return-value]
-    assert drawn == [("montage_asma.png", ["a"]), ("montage_pgd@10.png", ["a"])]
+    asked: list[tuple[str, str]] = []
+    shown.draw_montages(context, rows, lambda row: asked.append((row["attack"], row["id"])))  # type: ignore[arg-type]
+    assert asked == [("asma", "a"), ("pgd@10", "a")]

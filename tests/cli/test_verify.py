@@ -73,7 +73,7 @@ def test_data_that_have_moved(command, small_run: Path, tmp_path: Path, mismatch
     }
     outcome = command("verify", small_run, "--data-root", tmp_path / "nowhere")
     assert outcome.status == 2
-    assert f"{tmp_path / 'nowhere'}: is not a folder" in outcome.err
+    assert f"{tmp_path / 'nowhere'}: no such folder" in outcome.err
     path.write_bytes(b"")
     assert any(line.startswith("data: cannot be read: ") for line in mismatches(small_run, "--data-root", moved))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.spoilt import PICKED, edit_json, first_row, in_parts, rewrite, set_values
+from tests.fixtures.spoilt import PICKED, first_row, in_parts, rewrite, set_values
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,15 @@ def test_a_row_that_is_missing(mismatches, spoilt: Path) -> None:
     assert mismatches(spoilt)[0] == f"{PICKED} / {row['id']}: id: the row is missing"
 
 
+def _without_shares(folder: Path) -> None:
+    environment = json.loads((folder / "environment.json").read_text())
+    del environment["shares"]
+    (folder / "environment.json").write_text(json.dumps(environment))
+
+
 def test_a_run_that_is_not_finished(command, mismatches, spoilt: Path) -> None:
     rows = in_parts(spoilt)
-    environment = json.loads((spoilt / "environment.json").read_text())
-    del environment["shares"]
-    (spoilt / "environment.json").write_text(json.dumps(environment))
+    _without_shares(spoilt)
     (spoilt / "summary.json").unlink()
     outcome = command("verify", spoilt)
     assert outcome.status == 3, outcome
@@ -73,7 +77,7 @@ def test_rows_removed_from_a_run_that_had_ended_are_named(mismatches, spoilt: Pa
     if left == "shares":
         (spoilt / "summary.json").unlink()
     else:
-        edit_json(spoilt / "environment.json", shares=None)
+        _without_shares(spoilt)
     assert f"{PICKED} / {row['id']}: id: the row is missing" in mismatches(spoilt)
 
 

@@ -33,6 +33,12 @@ _SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
 
 def write_page(results: Results, path: Path, title: str | None = None) -> Path:
     """Write the report of `results`, whole or not at all. The default title names attacks, victims and data."""
+    save_text(path, page_text(results, path, title))
+    return path
+
+
+def page_text(results: Results, path: Path, title: str | None = None) -> str:
+    """The report as it stands in a file at `path`."""
     from plotly.offline import get_plotlyjs
 
     compared = entries(results)
@@ -43,7 +49,7 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
     scripts = [_read(name) for name in _SCRIPTS]
     after = [str(get_plotlyjs()).replace("</script", "<\\/script"), _read("plots.js")]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
-    html = environment.from_string(_read("page.html")).render(
+    return environment.from_string(_read("page.html")).render(
         title=title or _title(compared),
         version=__version__,
         policy=_policy([*scripts, *after]),
@@ -62,8 +68,6 @@ def write_page(results: Results, path: Path, title: str | None = None) -> Path:
         pictures=any(entry["pictures"] or entry["files"] for entry in data["entries"]),
         several=len(data["entries"]) > 1,
     )
-    save_text(path, html)
-    return path
 
 
 def _title(compared: Sequence[Entry]) -> str:
