@@ -9,7 +9,7 @@ from benchmark.cli.parsers import COMMANDS, Parser, command_line
 from benchmark.config.groups import add_folder
 from benchmark.distributed.process_group import are_many
 from benchmark.distributed.termination import end_process, stoppable
-from benchmark.errors import InputError, ProcessError, ReportedError, Stopped
+from benchmark.errors import InputError, ProcessError, ReportedError, Stopped, machine_error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,11 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = command_line() if arguments is None else list(arguments)
     try:
         with stoppable(watch_parent=are_many()):
-            return _dispatch(arguments)
-    except (InputError, ProcessError) as error:
-        if not isinstance(error, ReportedError):
-            print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+            status = _dispatch(arguments)
+            sys.stdout.flush()
+            return status
     except Stopped as stop:
         if not stop.reported:
             print(stop, file=sys.stderr)
@@ -30,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe such as `| head` has gone; keep Python from complaining when it flushes at exit.
         sys.stdout = None
         return 0
+    except Exception as error:
+        error = machine_error(error) or error
+        if not isinstance(error, InputError | ProcessError):
+            raise
+        if not isinstance(error, ReportedError) and not getattr(error, "reported", False):
+            print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
 
 
 def _dispatch(arguments: list[str]) -> int:

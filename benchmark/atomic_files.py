@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmark.errors import machine_error
+
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
@@ -15,13 +17,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to, and rename it when the block has ended well.
 
     A block that fails leaves nothing; a process that is killed leaves at most a hidden `.tmp` file nobody reads.
+
+    Raises:
+        MachineError: naming `path`, in place of the error that a full disk, a limit or the like has caused.
     """
     temporary = temporary_path(path, secrets.token_hex(4))
     try:
         yield temporary
         os.replace(temporary, path)
+    except Exception as error:  # each library has its own
+        if failure := machine_error(error, path):
+            raise failure from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def temporary_path(path: Path, token: str) -> Path:

@@ -1,11 +1,24 @@
 """The errors that end a command, hints for mistyped names, and text from files as a terminal may show it."""
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _LONGEST_MESSAGE = 4000  # characters
+
+_CURES = {
+    errno.ENOSPC: "free space there",
+    errno.EDQUOT: "free space there, or ask for a larger quota",
+    errno.EFBIG: "allow larger files, see ulimit -f",
+    errno.EROFS: "choose a place that can be written",
+    errno.EMFILE: "allow more open files, see ulimit -n",
+    errno.ENFILE: "too many files are open on this machine; close other programs",
+    errno.EIO: "see whether the disk is sound",
+}
+_PERMISSIONS = dict.fromkeys((errno.EACCES, errno.EPERM), "choose a place where you may write")
 
 # Control characters, line and paragraph separators, invisible formatting (with it what turns the direction of text
 # around), and surrogates, which cannot be written. Joiners stay: Persian, Hindi and emoji need them.
@@ -81,6 +94,54 @@ class ProcessError(Exception):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(shown_line(message))
+
+
+class MachineError(ProcessError):
+    """A full disk, a read-only folder, a limit of the system: neither the input nor the program is wrong.
+
+    Commands print the message alone, without a traceback, and exit with status 1.
+
+    Attributes:
+        reported: whether another process of the run has said so already.
+    """
+
+    reported = False
+
+
+def machine_error(error: BaseException, place: object = None, *, reading: bool = False) -> MachineError | None:
+    """The failure of the machine that an error stands for, or that is among its causes; None if there is none.
+
+    Args:
+        error: libraries raise an OSError, or an error of their own that quotes one or has one as its cause.
+        place: the file or folder, if the error does not know it under the name that a user knows.
+        reading: whether the error is from reading, where a lack of permission is a fault of the input.
+    """
+    cures = _CURES if reading or isinstance(error, InputError) else _CURES | _PERMISSIONS
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, MachineError):
+            return cause
+        seen.add(id(cause))
+        code = cause.errno if isinstance(cause, OSError) else None
+        if code is None and not isinstance(cause, InputError):
+            code = next((code for code in _CURES if os.strerror(code) in str(cause)), None)
+        if code in cures:
+            file = place or getattr(cause, "filename", None) or "a file"
+            return MachineError(f"{file}: {os.strerror(code)}; {cures[code]}")
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+@contextmanager
+def writing(where: str, remedy: str) -> Iterator[None]:
+    """Turn an OSError into one line: `WHERE: REASON; REMEDY`, a MachineError or else an InputError."""
+    try:
+        yield
+    except OSError as error:
+        if failure := machine_error(error):
+            raise failure from error
+        raise InputError(f"{where}: {error.strerror or error}; {remedy}") from error
 
 
 class Stopped(SystemExit):

@@ -8,7 +8,7 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-from benchmark.errors import InputError
+from benchmark.errors import InputError, machine_error
 
 LARGEST_TEXT = 2**26
 """Bytes of a text file, at most."""
@@ -32,6 +32,7 @@ def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
             cannot lead elsewhere. The folder itself may be reached by links. None: the file may lie anywhere.
 
     Raises:
+        MachineError: too many files are open, or the disk is broken; the file may be whole.
         OSError: there is no such file, it is not regular, or it does not lie in `inside`.
     """
     try:
@@ -44,6 +45,10 @@ def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
         file = os.fdopen(os.open(place, flags), "rb")
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from error
+    except OSError as error:
+        if failure := machine_error(error, path, reading=True):
+            raise failure from error
+        raise
     try:
         _need_regular(os.fstat(file.fileno()), path)
     except OSError:

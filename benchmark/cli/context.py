@@ -21,7 +21,7 @@ from benchmark.config.victim import victim_name
 from benchmark.data.datamodule import SegmentationData
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import requested_stop
-from benchmark.errors import InputError, Stopped
+from benchmark.errors import InputError, MachineError, Stopped, machine_error
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.row_writer import RunInfo
 from benchmark.runs import tables
@@ -78,21 +78,23 @@ class Context:
     @contextmanager
     def begin(self) -> Iterator[list[GuardedLogger]]:
         """Write the configuration into the folder and start the loggers, once all input has been checked."""
-        if self.processes.first:
-            self._begin()
-        self.processes.barrier("begun")
         loggers: list[GuardedLogger] = []
         status = 1
         try:
+            if self.processes.first:
+                self._begin()
+            self.processes.barrier("begun")
             loggers += build_loggers(self.cfg, self.folder.path, str(self.folder.environment()["run_id"]))
             yield loggers
             status = 0
-        except InputError:
-            self._withdraw()
-            raise
         except (Stopped, Exception) as error:
             # A process that stops closes its connections, which is an error for the others.
             stop = error if isinstance(error, Stopped) else requested_stop()
+            if stop is None and (failure := machine_error(error)) is not None:
+                raise MachineError(f"{failure}; {self._kept()}") from error
+            if isinstance(error, InputError):
+                self._withdraw()
+                raise
             if stop is None:
                 raise
             if self.processes.first and not stop.reported:
@@ -151,6 +153,8 @@ class Context:
             return f"{least}{rows} rows are kept; {remedy}"
         if self.folder.best_checkpoint.exists():
             return f"the best victim so far is kept, {self.folder.best_checkpoint}; {remedy}"
+        if self.processes.size > 1:  # another process may be writing the first row
+            return f"nothing had been finished; {remedy}"
         self._withdraw()
         return "nothing had been finished"
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmark.atomic_files import save_text
 from benchmark.cli.parsers import Command, Parser, say
 from benchmark.config.groups import conf_folder
-from benchmark.errors import InputError, as_input_error
+from benchmark.errors import InputError, as_input_error, writing
 
 if TYPE_CHECKING:
     from benchmark.runs.folder import RunFolder
@@ -61,7 +61,7 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
     specification = make_dashboard(logged, project, entity or "", find_runs=False).specification()
     text = json.dumps(specification, indent=2)
     if out is not None:
-        with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another file"):
+        with writing(f"--out {out}: cannot be written", remedy="choose another file"):
             save_text(out, text + "\n")
     say(*(text.split("\n") if out is None else [f"specification {out}"]))
     return 0

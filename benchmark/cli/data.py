@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.atomic_files import atomic_path, save_text
 from benchmark.cli.parsers import Command, Parser, say
-from benchmark.errors import InputError, as_input_error, did_you_mean
+from benchmark.errors import InputError, did_you_mean, writing
 
 if TYPE_CHECKING:
     from benchmark.data.source import Source
@@ -48,7 +48,7 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
     items = scan(source)
     findings = find(items, source.background)
     tables = grids(source, items, findings)
-    with as_input_error(f"--out {folder}: cannot be written", OSError, remedy="choose another"):
+    with writing(f"--out {folder}: cannot be written", remedy="choose another"):
         folder.mkdir(parents=True, exist_ok=True)
         save_text(folder / "check.md", markdown(tables))
         save_text(folder / "findings.csv", _csv(items, findings))

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from benchmark.cli.parsers import COMMANDS, Command, Parser
 from benchmark.config.groups import add_folder, conf_folder, further_folders
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.distributed.process_group import ProcessGroup, are_many, join
-from benchmark.errors import InputError, ReportedError, Stopped, as_input_error, did_you_mean
+from benchmark.errors import InputError, MachineError, ReportedError, Stopped, did_you_mean, machine_error, writing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -102,8 +103,7 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
         before, sys.argv = sys.argv, [f"benchmark {command}", *hydra_arguments(given), *flags]
         task = _Task(command, failures, further_folders(), sys.argv, processes)
         try:
-            place = as_input_error("the run's folder cannot be made", OSError, remedy="give another run.dir")
-            with place, one_line_errors():
+            with writing("the run's folder cannot be made", remedy="give another run.dir"), one_line_errors():
                 hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
         finally:
             sys.argv = before
@@ -121,6 +121,9 @@ def _reported_once(processes: ProcessGroup) -> Iterator[None]:
         if processes.first_to_report(str(error)):
             raise
         raise ReportedError(str(error)) from error
+    except MachineError as error:
+        error.reported = not processes.first_to_report("a failure of the machine")
+        raise
     except Stopped as stop:
         stop.reported = stop.reported or not processes.first
         raise
@@ -195,6 +198,7 @@ def _quiet() -> None:
     """Keep the libraries' advice and notes about themselves out of the output; warnings about the run stay."""
     import pytorch_lightning  # noqa: F401  # sets its own level when it is imported
 
+    threading.excepthook = _thread_failed
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
         r"(Experiment logs|Checkpoint) directory .* exists and is not empty",  # it is the run's own folder
@@ -206,6 +210,12 @@ def _quiet() -> None:
         r"The `srun` command is available on your system but is not used",  # a login node may train too
     ):
         warnings.filterwarnings("ignore", message=message)
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """Print no traceback for a full disk: TensorBoard's thread also hands its errors to the one that logs."""
+    if failed.exc_value is None or machine_error(failed.exc_value) is None:
+        threading.__excepthook__(failed)
 
 
 def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:

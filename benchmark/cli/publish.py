@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.atomic_files import save_text
 from benchmark.cli.context import Context
 from benchmark.cli.parsers import say
+from benchmark.errors import machine_error
 from benchmark.report.figures.run_curves import draw_curves
 from benchmark.report.figures.run_montages import run_montages
 from benchmark.report.figures.saved_images import saved_pictures
@@ -66,6 +67,8 @@ def _warning_of_failure(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if failure := machine_error(error):
+            raise failure from error
         warnings.warn(f"no {what}: {type(error).__name__}: {error}", stacklevel=3)
 
 

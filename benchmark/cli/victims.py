@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmark.atomic_files import save_text
 from benchmark.cli.parsers import Command, Parser, say
-from benchmark.errors import InputError, as_input_error, did_you_mean
+from benchmark.errors import InputError, did_you_mean, writing
 
 ACTIONS = ("export", "import")
 
@@ -56,7 +56,7 @@ def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
         **provenance(checkpoint, tensors_sha256(weights)),
     }
     numbers = sum(tensor.numel() for tensor in weights.values())
-    with as_input_error(f"{target}: cannot be written", OSError, remedy="choose another place"):
+    with writing(f"{target}: cannot be written", remedy="choose another place"):
         file.parent.mkdir(parents=True, exist_ok=True)
         save_victim(saved, weights, file, about)
         save_text(card, model_card(saved, numbers, about, target.name))
@@ -76,7 +76,7 @@ def _import(path: Path, out: Path) -> int:
     if not needs_adapter(saved):
         victim = restore_victim(saved, weights, path)
         saved, weights = dict(victim.hparams), victim.state_dict()
-    with as_input_error(f"--out {out}: cannot be written", OSError, remedy="choose another place"):
+    with writing(f"--out {out}: cannot be written", remedy="choose another place"):
         out.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(saved, weights, out)
     how = " (of a network of your own: attack it with the victim= it was trained with)" if needs_adapter(saved) else ""

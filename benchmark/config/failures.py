@@ -14,7 +14,7 @@ from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, Omega
 
 from benchmark.config.groups import conf_folder, groups, names
 from benchmark.config.overrides import items
-from benchmark.errors import InputError, ProcessError, ReportedError, did_you_mean
+from benchmark.errors import InputError, ProcessError, ReportedError, did_you_mean, machine_error
 
 
 class Failures:
@@ -41,6 +41,7 @@ class Failures:
         except Exception as error:
             if isinstance(error, CompactHydraException | OmegaConfBaseException):
                 error = InputError(one_line(error))
+            error = machine_error(error) or error
             self._errors.append(error)
             if self.sweep:
                 message = _report(error)

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,11 @@ class RunFolder:
         save_text(self.config_file, text)
 
     def withdraw(self) -> None:
-        """Remove what a run writes before it has computed anything."""
+        """Remove what a run writes before it has finished an image or a victim."""
         for name in layout.WRITTEN_FIRST:
             (self.path / name).unlink(missing_ok=True)
+        for name in layout.UNFINISHED:
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Replace environment.json."""

@@ -42,6 +42,9 @@ BEFORE_THE_RUN = re.compile(rf"{re.escape(LOCK)}|\.{re.escape(LOCK)}\..*")
 WRITTEN_FIRST = (CONFIG, SPLITS, ENVIRONMENT, METRICS)
 """What a run writes before it has computed anything."""
 
+UNFINISHED = (CHECKPOINTS, PICTURES, ADVERSARIAL_IMAGES, PREDICTION_MAPS, TRACES, RECORDS)
+"""Folders that mean nothing without a row or a best checkpoint."""
+
 Picture = Literal["clean", "truth", "target", "prediction"]
 """The pictures that all attacks on an image share: the clean image, two label maps, and the prediction of the clean
 image."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmark.atomic_files import remove_temporaries, temporary_path
-from benchmark.errors import InputError
+from benchmark.errors import InputError, machine_error
 from benchmark.runs import layout
 from benchmark.runs.lock_file import LockFile, lock_text, make_exclusively
 from benchmark.runs.process_identity import ProcessIdentity
@@ -68,17 +68,20 @@ class FolderLock:
 
         Raises:
             InputError: another process has the lock.
-            OSError: nothing can be written in the folder.
+            MachineError: nothing can be written in the folder.
         """
         temporary = temporary_path(self._path, self._token)
         try:
             if not any(self._attempt(temporary, check_stop, say) for _ in range(_ATTEMPTS)):
                 raise InputError(f"{self._folder}: its lock changes hands all the time; try again")
-        except BaseException:
+        except BaseException as error:
             self._remove_folders()
+            if isinstance(error, OSError) and (failure := machine_error(error, self._folder)):
+                raise failure from error
             raise
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         remove_temporaries(self._folder)
         self._thread = threading.Thread(target=self._renew, name="lock of the run's folder", daemon=True)
         self._thread.start()

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.atomic_files import atomic_path
-from benchmark.errors import InputError
+from benchmark.errors import InputError, machine_error
 from benchmark.runs import layout
 from benchmark.runs.parquet_limits import read_parquet
 from benchmark.runs.row_schema import SCHEMA, TRACE_SCHEMA
@@ -94,6 +94,8 @@ class Table:
         except (FileNotFoundError, InputError):
             raise
         except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+            if failure := machine_error(error, path, reading=True):  # the table may be whole
+                raise failure from error
             reason = " ".join(str(error).split())
             raise InputError(f"{path}: cannot be read as a table of rows ({reason}); {cure}") from error
         if not as_written:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from benchmark.errors import MachineError
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -21,6 +23,8 @@ class Guard:
     def __call__(self, doing: str) -> Iterator[None]:
         try:
             yield
+        except MachineError:  # of the run's own folder
+            raise
         except Exception as error:  # loggers raise errors of many kinds, from OSError to protobuf's
             self.warn(doing, error)
 

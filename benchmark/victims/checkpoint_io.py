@@ -57,8 +57,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        # Given a path, torch would not say why it could not write.
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint, to the CPU. Raises InputError as `read_checkpoint` does."""

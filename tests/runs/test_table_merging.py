@@ -1,5 +1,6 @@
 """Rows survive merges, kills, and merges that are killed."""
 
+import errno
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark.errors import MachineError
 from benchmark.runs import tables
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 from tests.runs.table_rows import ids, row
@@ -69,11 +71,11 @@ def test_a_merge_killed_while_writing_changes_nothing(tmp_path: Path, monkeypatc
 
     def half_written(table: pa.Table, path: Path, **_: Any) -> None:
         Path(path).write_bytes(b"PAR1")
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(pq, "write_table", half_written)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(MachineError, match=r"records\.parquet: No space left on device; free space there$"):
             RECORDS.merge(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["records"]
     assert ids(tmp_path) == ["a"]

@@ -1,7 +1,7 @@
 """A checkpoint is there whole or not at all, and is read without executing anything."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -22,8 +22,8 @@ def test_a_failure_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"epoch": 3}, path)
 
-    def half(checkpoint: Any, temporary: Path) -> None:
-        temporary.write_bytes(b"half")
+    def half(checkpoint: Any, file: BinaryIO) -> None:
+        file.write(b"half")
         raise OSError("no space left")
 
     monkeypatch.setattr(torch, "save", half)
