@@ -1,5 +1,6 @@
 """A run: its configuration, its folder and what every command needs of both."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.cli import environment, healing
@@ -170,7 +172,7 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
 
     Raises InputError for bad input, and for a folder that holds another run or was begun by another command.
     """
-    path = run_folder()
+    path = run_folder(cfg)
     processes = processes.scoped(str(path))
     if processes.agree("folder", lambda: str(path)) != str(path):
         raise InputError(f"run.dir={path}: differs from process to process; give a fixed one")
@@ -203,6 +205,12 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
     )
 
 
-def run_folder() -> Path:
-    """Where the run that Hydra has composed lies."""
-    return Path(HydraConfig.get().runtime.output_dir)
+def run_folder(cfg: DictConfig) -> Path:
+    """Where the run that Hydra has composed lies. Raises InputError if run.dir is empty."""
+    hydra = HydraConfig.get()
+    if hydra.mode is RunMode.MULTIRUN:
+        return Path(hydra.runtime.output_dir)
+    path = str(cfg.run.dir)
+    if not path.strip():
+        raise InputError("run.dir is empty; give a folder, or leave it out")
+    return Path(os.path.abspath(path))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser, say
+from benchmark.cli.parsers import Command, Parser, path_text, say
 from benchmark.config.groups import conf_folder
 from benchmark.errors import InputError, as_input_error, writing
 
@@ -109,7 +109,7 @@ def _save(logged: "Logged", project: str, entity: str | None) -> None:
 
 def _add_arguments(parser: Parser) -> None:
     what = "folder of a run that has logged to Weights & Biases; by default all below runs/"
-    parser.add_argument("runs", nargs="*", metavar="RUN", help=what)
+    parser.add_argument("runs", nargs="*", type=path_text, metavar="RUN", help=what)
     parser.add_argument("--project", help="by default that of the runs, or of conf/logger/wandb.yaml")
     parser.add_argument("--entity", help="user or team; by default the key's own")
     parser.add_argument("--dry-run", action="store_true", help="write the specification as JSON; needs no network")

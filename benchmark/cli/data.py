@@ -61,12 +61,12 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
 
 def _override(text: str) -> str:
     """The override for a key below `data`, which may be given with or without that prefix."""
-    from benchmark.config.overrides import assignment, parse
+    from benchmark.config.overrides import assignment, from_command_line
 
     key, separator, value = text.partition("=")
     if separator and key in ("root", "data.root") and value[:1] not in ("'", '"'):
         return assignment("data.root", value)  # a folder may be called anything, and nothing else is meant by its name
-    override = parse(text)
+    override = from_command_line(text)
     return text if override.key == "seed" or override.key.startswith("data.") else f"data.{text}"
 
 

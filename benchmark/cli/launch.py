@@ -84,15 +84,21 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
         _silence()
     with _reported_once(processes):
         from benchmark.cli.resume import resumed_overrides
-        from benchmark.config.compose import hydra_arguments, one_line_errors
+        from benchmark.config.as_typed import as_typed, check_texts
+        from benchmark.config.compose import check_no_sweep, hydra_arguments, one_line_errors
         from benchmark.config.failures import Failures
-        from benchmark.config.overrides import parse
+        from benchmark.config.overrides import from_command_line
 
-        given = [parse(text) for text in overrides]
+        given = [from_command_line(text) for text in overrides]
+        with as_typed(given):
+            check_texts(given)
+        _check_hydra(given)
         if multirun and any(override.key == "run.resume" for override in given):
             raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of a sweep")
         given = resumed_overrides(given)
         _check_launcher(given, multirun)
+        if not multirun:
+            check_no_sweep(given)
         import hydra
 
         register_resolvers(processes.agree("stamp", make_stamp))
@@ -142,6 +148,9 @@ class _Task:
     def __call__(self, cfg: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
 
+        from benchmark.config.as_typed import as_typed
+        from benchmark.config.home import expand_homes
+        from benchmark.config.overrides import parse
         from benchmark.distributed.termination import stoppable
 
         if self.failures.elsewhere:
@@ -154,7 +163,9 @@ class _Task:
         if self.failures.sweep:
             print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
         # A job of submitit needs this too: it ignores SIGTERM, and would run until its time is over.
-        with self.failures.collected(), stoppable(watch_parent=are_many()):
+        given = [parse(text) for text in HydraConfig.get().overrides.task]
+        with self.failures.collected(), as_typed(given), stoppable(watch_parent=are_many()):
+            expand_homes(cfg)
             self._run(cfg)
 
     def _run(self, cfg: "DictConfig") -> None:
@@ -167,7 +178,7 @@ class _Task:
         from benchmark.config.overrides import assignment, parse
         from benchmark.distributed.launcher import missing_processes, start_processes
 
-        folder = run_folder()
+        folder = run_folder(cfg)
         trainer = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
         try:
             if missing := missing_processes(trainer, self.processes):  # type: ignore[arg-type]
@@ -181,7 +192,7 @@ class _Task:
                 with owned(folder, self.command, self.processes):
                     getattr(import_module(f"benchmark.cli.{self.command}"), self.command)(cfg, self.processes)
         finally:
-            # Hydra makes the folder before anything is known to be right.
+            # Hydra makes the folder of a sweep's run before anything is known to be right.
             if self.processes.first:
                 with suppress(OSError):  # it is not empty
                     folder.rmdir()
@@ -216,6 +227,16 @@ def _thread_failed(failed: threading.ExceptHookArgs) -> None:
     """Print no traceback for a full disk: TensorBoard's thread also hands its errors to the one that logs."""
     if failed.exc_value is None or machine_error(failed.exc_value) is None:
         threading.__excepthook__(failed)
+
+
+def _check_hydra(overrides: "Sequence[Override]") -> None:
+    """Raise InputError for keys of Hydra that would take a run elsewhere than its own keys say."""
+    for override in overrides:
+        for key, value in override.items():
+            if key == "hydra.job.chdir" and value:
+                raise InputError(f"{key}={value}: relative paths would be looked up in the run's folder; leave it out")
+            if key == "hydra.run.dir":
+                raise InputError(f"{key}={value}: the folder of a run is run.dir; give that")
 
 
 def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:

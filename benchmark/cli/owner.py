@@ -1,5 +1,6 @@
 """A command owns the folder it writes to, from before its first look until its end."""
 
+import errno
 import itertools
 import os
 import signal
@@ -46,6 +47,10 @@ def owned(
             lock.acquire(check_stop, partial(say, error=True))
         except InputError as error:
             return str(error)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return f"{folder}: nothing can be written there ({error.strerror}); {remedy}"
         acquired = True
         return ""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmark.config.home import expand_home
 from benchmark.errors import InputError, did_you_mean, printable
 
 COMMANDS = (
@@ -22,6 +23,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """As argparse's; in arguments of type Path `~` is the home folder."""
+        if settings.get("type") is Path:
+            settings["type"] = path_argument
+        return super().add_argument(*names, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError."""
@@ -67,6 +74,19 @@ class Command:
         parser = Parser(prog=f"python -m benchmark {name}", description=self.summary, epilog=epilog)
         self.add_arguments(parser)
         return parser
+
+
+def path_text(text: str) -> str:
+    """The type of arguments that are paths and go into a configuration, as text."""
+    try:
+        return expand_home(text)
+    except InputError as error:  # argparse would replace the message
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def path_argument(text: str) -> Path:
+    """The type of arguments that are paths."""
+    return Path(path_text(text))
 
 
 def whole_number(text: str) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.network_options import add_network_options, given_networks
-from benchmark.cli.parsers import Command, Parser, progress_bar, say
+from benchmark.cli.parsers import Command, Parser, path_text, progress_bar, say
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def _add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--ckpt", type=Path, metavar="PATH", help="where the attacked checkpoint is now, if it was moved"
     )
-    parser.add_argument("--data-root", metavar="PATH", help="where the data are now, in place of data.root")
+    what = "where the data are now, in place of data.root"
+    parser.add_argument("--data-root", type=path_text, metavar="PATH", help=what)
     add_network_options(parser)
 
 

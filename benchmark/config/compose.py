@@ -10,9 +10,11 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from benchmark.config.as_typed import as_typed
 from benchmark.config.failures import one_line
 from benchmark.config.groups import conf_folder, further_folders, groups, names
-from benchmark.config.overrides import Override, parse, quoted
+from benchmark.config.home import expand_homes
+from benchmark.config.overrides import Override, from_command_line, in_quotes, quoted
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.errors import InputError, did_you_mean
 
@@ -27,13 +29,26 @@ def compose(overrides: Iterable[str]) -> DictConfig:
     from benchmark.config.schema import check_config
 
     register_resolvers(make_stamp())
-    arguments = hydra_arguments([parse(text) for text in overrides])
+    given = [from_command_line(text) for text in overrides]
+    check_no_sweep(given)
+    arguments = hydra_arguments(given)
     GlobalHydra.instance().clear()
     with one_line_errors(), hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
         cfg = hydra.compose("config", arguments)
+        expand_homes(cfg)
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    check_config(config)
+    with as_typed(given):
+        check_config(config)
     return cfg
+
+
+def check_no_sweep(overrides: Iterable[Override]) -> None:
+    """Raise InputError for several values of a key, which without -m are no runs of a sweep."""
+    for override in overrides:
+        if override.sweep:
+            key, _, value = override.text.partition("=")
+            remedy = f"for a list write '{key}=[{value}]', for a text {in_quotes(key, value)}"
+            raise InputError(f"{override.text}: these are the values of a sweep, which needs -m; {remedy}")
 
 
 def hydra_arguments(overrides: Iterable[Override]) -> list[str]:

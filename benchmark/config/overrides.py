@@ -1,5 +1,7 @@
 """Overrides such as `data.root=PATH`, read and written as Hydra reads them: no other code looks into their text."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,11 @@ from hydra.core.override_parser.types import Override as HydraOverride
 from hydra.errors import HydraException
 
 from benchmark.config.groups import groups
+from benchmark.config.home import expand_home
 from benchmark.errors import InputError
+
+_KEY = re.compile(r"\+{0,2}[\w./@:-]+")
+_QUOTES = "\"'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,10 @@ def parse(text: str) -> Override:
         if not parsed.key_or_group:
             raise HydraException("no key")
     except HydraException as error:
-        remedy = "write e.g. seed=1, and put a value of special characters in quotes: 'KEY=\"<\"'"
+        key, separator, value = text.partition("=")
+        is_key = separator and _KEY.fullmatch(key)
+        example = in_quotes(key, value.strip(_QUOTES)) if is_key else "'KEY=\"<\"'"
+        remedy = f"write e.g. seed=1, and put a value of special characters in quotes: {example}"
         raise InputError(f"{text!r} is not KEY=VALUE; {remedy}") from error
     return Override(
         text=text,
@@ -68,6 +77,27 @@ def parse(text: str) -> Override:
         append=parsed.type in (OverrideType.ADD, OverrideType.FORCE_ADD),
         sweep=parsed.is_sweep_override(),
     )
+
+
+def from_command_line(text: str) -> Override:
+    """As `parse`, for what a user has typed: `~` is the home folder, in quotes and without them."""
+    key, separator, value = text.partition("=")
+    if separator and value.startswith("~") and not set(value) & set("\"',"):
+        return parse(f"{key}={quoted(expand_home(value))}")
+    override = parse(text)
+    if override.sweep and any(isinstance(choice, str) and choice.startswith("~") for choice in override.value):
+        choices = (quoted(expand_home(choice)) if isinstance(choice, str) else str(choice) for choice in override.value)
+        return parse(f"{key}={','.join(choices)}")
+    if isinstance(override.value, str) and (expanded := expand_home(override.value)) != override.value:
+        return parse(f"{key}={quoted(expanded)}")
+    return override
+
+
+def in_quotes(key: str, text: str) -> str:
+    """How to type `KEY=TEXT` in a shell so that Hydra reads a text."""
+    if set(text) & set("\"'\\"):
+        return shlex.quote(f"{key}={QuotedString(text=text, quote=Quote.single).with_quotes()}")
+    return f"'{key}=\"{text}\"'"
 
 
 def assignment(key: str, text: object) -> str:

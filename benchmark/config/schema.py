@@ -52,12 +52,17 @@ def check_config(config: Mapping[str, Any]) -> None:
         check_arguments(_READERS[section], config[section], section, keys=keys)
         if missing := [key for key in keys if key not in config[section]]:
             raise InputError(f"{section}.{missing[0]} is missing; do not remove it")
+    check_arguments(_victim_file, {"ckpt": config["victim"].get("ckpt")}, "victim")
     check_arguments(TrainingAttack, config["adversarial_training"], "adversarial_training")
     for name, node in config["attacks"].items():
         _need_section(node, f"attacks.{name}")
         if "rule" not in node:
             raise InputError(f"attacks.{name} is set but not chosen; give attack=[...,{name}] or ~attacks.{name}")
         check_arguments(Attack, node, f"attacks.{name}", without=_COMPUTED)
+
+
+def _victim_file(ckpt: str | None) -> None:
+    """Gives the type of victim.ckpt; the keys of networks are checked where the networks are made."""
 
 
 def _need_section(node: Any, key: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from benchmark.config.compose import compose
-from benchmark.config.overrides import Override, assignment, parse
+from benchmark.config.overrides import Override, assignment, from_command_line
 from benchmark.errors import InputError
 from benchmark.victims import adapters
 
@@ -57,7 +57,7 @@ class GivenNetwork:
         return " ".join(self.overrides)
 
     def _parsed(self) -> list[Override]:
-        return [parse(text) for text in self.overrides]
+        return [from_command_line(text) for text in self.overrides]
 
 
 def again(section: Mapping[str, Any]) -> str:
