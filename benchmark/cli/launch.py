@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import sys
 import threading
 import warnings
@@ -11,10 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.cli.hydra_keys import check_hydra, check_launcher
 from benchmark.cli.parsers import COMMANDS, Command, Parser
 from benchmark.config.groups import add_folder, conf_folder, further_folders
 from benchmark.config.resolvers import make_stamp, register_resolvers
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from benchmark.config.failures import Failures
-    from benchmark.config.overrides import Override
 
 CONFIGURATION_HELP = """\
 configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/GROUP; `list` shows the names
@@ -92,11 +90,11 @@ def launch(command: str, overrides: Sequence[str], *, multirun: bool, show_confi
         given = [from_command_line(text) for text in overrides]
         with as_typed(given):
             check_texts(given)
-        _check_hydra(given)
+        check_hydra(given)
         if multirun and any(override.key == "run.resume" for override in given):
             raise InputError("run.resume goes on with one run; leave -m out, and give it once for each run of a sweep")
         given = resumed_overrides(given)
-        _check_launcher(given, multirun)
+        check_launcher(given, multirun)
         if not multirun:
             check_no_sweep(given)
         import hydra
@@ -227,27 +225,3 @@ def _thread_failed(failed: threading.ExceptHookArgs) -> None:
     """Print no traceback for a full disk: TensorBoard's thread also hands its errors to the one that logs."""
     if failed.exc_value is None or machine_error(failed.exc_value) is None:
         threading.__excepthook__(failed)
-
-
-def _check_hydra(overrides: "Sequence[Override]") -> None:
-    """Raise InputError for keys of Hydra that would take a run elsewhere than its own keys say."""
-    for override in overrides:
-        for key, value in override.items():
-            if key == "hydra.job.chdir" and value:
-                raise InputError(f"{key}={value}: relative paths would be looked up in the run's folder; leave it out")
-            if key == "hydra.run.dir":
-                raise InputError(f"{key}={value}: the folder of a run is run.dir; give that")
-
-
-def _check_launcher(overrides: "Sequence[Override]", multirun: bool) -> None:
-    """Raise InputError if the runs cannot go where hydra/launcher=NAME sends them; Hydra would raise a traceback."""
-    for override in overrides:
-        if override.key != "hydra/launcher":
-            continue
-        if not multirun:
-            raise InputError(f"{override.text}: chooses where the runs of a sweep go; give -m too")
-        if override.value == "slurm":
-            if find_spec("submitit") is None:
-                raise InputError(f"{override.text}: needs hydra-submitit-launcher; pip install hydra-submitit-launcher")
-            if shutil.which("srun") is None:
-                raise InputError(f"{override.text}: there is no srun here; start the sweep where jobs can be submitted")

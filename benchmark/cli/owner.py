@@ -1,6 +1,5 @@
 """A command owns the folder it writes to, from before its first look until its end."""
 
-import errno
 import itertools
 import os
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 from benchmark.cli.parsers import say
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import check_stop, last_act
-from benchmark.errors import InputError
+from benchmark.errors import InputError, machine_error
 from benchmark.runs.lock import FolderLock
 from benchmark.runs.process_identity import ProcessIdentity
 
@@ -48,7 +47,7 @@ def owned(
         except InputError as error:
             return str(error)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if machine_error(error):
                 raise
             return f"{folder}: nothing can be written there ({error.strerror}); {remedy}"
         acquired = True
