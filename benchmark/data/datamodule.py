@@ -15,6 +15,9 @@ from benchmark.data.dataset import DecodedSplit, EpochSampler, SegmentationDatas
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
 
+LARGEST_SIDE = 8192  # pixels of a side of an image
+MOST_WORKERS = 256  # processes of a loader
+
 
 class SegmentationData(pl.LightningDataModule):
     """The loaders of a data set; items are those of `SegmentationDataset`.
@@ -58,6 +61,10 @@ class SegmentationData(pl.LightningDataModule):
                 raise InputError(f"data.{key}={value!r}: must be a whole number")
             if value < least:
                 raise InputError(f"data.{key}={value}: must be at least {least}")
+        if size > LARGEST_SIDE:
+            raise InputError(f"data.size={size}: must be at most {LARGEST_SIDE}")
+        if num_workers > MOST_WORKERS:
+            raise InputError(f"data.num_workers={num_workers}: must be at most {MOST_WORKERS}")
         if test_split not in ("test", "val"):
             raise InputError(f"data.test_split={test_split!r}: must be 'test' or 'val'")
         if channels not in (1, 3):

@@ -15,6 +15,8 @@ from benchmark.errors import InputError
 
 VERSION = 1  # raise it with every change to what is drawn: it is part of the fingerprint
 NAMES = {2: ("skin", "lesion"), 3: ("background", "disc", "cup")}
+MOST_IMAGES = 10**5  # of a split
+MOST_PIXELS = 2**32  # of all images together
 
 
 class Synthetic:
@@ -32,8 +34,10 @@ class Synthetic:
             raise InputError(f"data.size={size}: must be at least 8")
         self.counts = dict(zip(SPLITS, (n_train, n_val, n_test), strict=True))
         for split, count in self.counts.items():
-            if count < 1:
-                raise InputError(f"data.n_{split}={count}: must be at least 1")
+            if not 1 <= count <= MOST_IMAGES:
+                raise InputError(f"data.n_{split}={count}: must be at least 1 and at most {MOST_IMAGES}")
+        if (pixels := size * size * sum(self.counts.values())) > MOST_PIXELS:
+            raise InputError(f"data.size={size}: all images have {pixels} pixels; at most {MOST_PIXELS} are drawn")
         self.name, self.bits = "synthetic", 8
         self.classes, self.class_names = classes, NAMES[classes]
         self.background: int | None = 0

@@ -1,5 +1,6 @@
 """The folder of a run: the only reader and writer of its configuration, its environment, its splits and its summary."""
 
+import csv
 import hashlib
 import itertools
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 from benchmark.atomic_files import save_text
 from benchmark.errors import InputError
+from benchmark.regular_files import open_regular
 from benchmark.runs import layout
 from benchmark.runs.config_text import parse_config
 from benchmark.runs.layout import Picture, file_name
@@ -152,6 +154,15 @@ class RunFolder:
         if not all(isinstance(ids, list) and all(isinstance(one, str) for one in ids) for ids in splits.values()):
             raise _unusable(self.splits_file, "does not hold a list of ids for each split")
         return splits
+
+    def metric_names(self) -> list[str]:
+        """The columns of metrics.csv."""
+        try:
+            with open_regular(self.metrics_file, inside=self.path) as file:
+                first = file.readline(_LARGEST_CONFIG).decode("utf-8")
+            return next(csv.reader([first]), [])
+        except (OSError, ValueError, csv.Error) as error:
+            raise _unreadable(self.metrics_file, error) from error
 
     def summary(self) -> dict[str, Any]:
         """summary.json, of a run or of an evaluation of transfer."""

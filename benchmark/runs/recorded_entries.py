@@ -44,7 +44,6 @@ def _names_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "run_id": ("a short name", lambda value: isinstance(value, str) and _RUN_ID.fullmatch(value) is not None),
-    "seed": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "command": ("run, train or attack", lambda value: value in ("run", "train", "attack")),
     "packages": ("a list of versions", _names_of(_or_null(_is_text))),
     "trained": ("a list of numbers", _names_of(_or_null(_is_number))),

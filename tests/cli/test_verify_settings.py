@@ -60,10 +60,7 @@ def test_a_configuration_without_its_hash(mismatches, spoilt: Path) -> None:
 
 def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
     config = OmegaConf.load(spoilt / "config.yaml")
-    for key, value in (
-        ("attacks.pgd.rule._target_", "shutil.rmtree"),
-        ("defences.jpeg._target_", "benchmark.transforms.jpeg.BytesIO"),
-    ):
+    for key, value in (("attacks.pgd.rule._target_", "shutil.rmtree"), ("defences.jpeg._target_", "builtins.exec")):
         changed = OmegaConf.create(OmegaConf.to_container(config))
         OmegaConf.update(changed, key, value)
         OmegaConf.save(changed, spoilt / "config.yaml")
@@ -86,6 +83,10 @@ def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
         ("attacks", None, "attacks cannot be made again ("),
         ("attacks.pgd.rule._target_", "benchmark.attacks.nope.PGD", "is no class or function there is"),
         ("attacks.pgd.rule._target_", "benchmark.attacks.random_draws.draw", "attacks cannot be made again ("),
+        ("defences.jpeg._target_", "benchmark.transforms.jpeg.BytesIO", "is no class or function there is"),
+        ("attacks.pgd.rule._args_", [1], "has a key _args_, which no configuration of a run has"),
+        ("target._partial_", True, "target: has a key _partial_, which no configuration of a run has"),
+        ("data.deeper", {"_recursive_": False}, "data: has a key _recursive_, which no configuration of a run has"),
         ("engine.precision", 8, "engine.precision=8: not one of 64, 32, tf32, bf16, 16"),
     ],
 )

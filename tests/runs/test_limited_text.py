@@ -72,7 +72,6 @@ def test_what_is_no_file_of_the_folder_is_not_read(tmp_path: Path) -> None:
         ("shares", "1"),
         ("packages", {"torch": [1]}),
         ("gpus", {"a": 1}),
-        ("seed", True),
         ("cpus", -1),
         ("weights_sha256", {}),
         ("trained", {"epochs": "x"}),

@@ -1,6 +1,5 @@
 """What runs have logged to Weights & Biases, read from their folders without a network."""
 
-import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmark.errors import InputError
 from benchmark.report.figures.saved_images import montage_paths
 from benchmark.results.summary import read_summary
 from benchmark.runs import tables
@@ -47,13 +45,9 @@ def logged_by(run: RunFolder) -> Logged:
 
 def _training(run: RunFolder) -> frozenset[str]:
     """The names of Lightning's metrics: every logger gets the same, so metrics.csv has them."""
-    try:
-        with run.metrics_file.open(newline="", encoding="utf-8") as file:
-            return frozenset(next(csv.reader(file), [])) - _NO_METRICS
-    except FileNotFoundError:
+    if not run.metrics_file.is_file():
         return frozenset()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{run.metrics_file}: cannot be read ({error}); restore what the run wrote") from error
+    return frozenset(run.metric_names()) - _NO_METRICS
 
 
 def _attacks(run: RunFolder) -> dict[str, LoggedAttack]:
