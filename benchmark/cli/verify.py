@@ -6,7 +6,8 @@ for each run. The float32 result, which no file holds, and its cost are checked 
 traces and each other imply. Pixels where two classes tie within float32 rounding may be either. Of unfinished runs the
 rows so far are checked, and those that are missing from the plan are counted. A network of your own (victim=python,
 torchscript, exported, hugging_face, monai or nnunet) is given again, because no run's folder may choose what is
-executed; its weights have to be those of the run.
+executed; its weights have to be those of the run. With --rerun N, N images are attacked again: in float64 their rows
+have to be equal, in less only alike, because there an attack amplifies rounding.
 
 exit status: 0 all as recorded, 3 as recorded but rows or the summary are missing, 1 something differs, 2 a run that
 cannot be checked; of several runs the worst, in this order
@@ -16,20 +17,32 @@ examples
   python -m benchmark verify runs/mine/... --network victim=torchscript victim.program=model.ts
 """
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.cli.network_options import add_network_options, given_networks
-from benchmark.cli.parsers import Command, Parser, path_text, progress_bar, say
+from benchmark.cli.parsers import Command, Parser, path_text, progress_bar, say, whole_number
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
     from benchmark.past_runs.given_network import GivenNetwork
+    from benchmark.past_runs.mismatch import Mismatch
+    from benchmark.past_runs.past_run import PastRun
+    from benchmark.verify.recorded import RecordedCode
     from benchmark.verify.verification import Verification
+    from benchmark.victims.task import Victim
 
 _SHOWN = 50  # differences of a run that are printed
 _RECORDED, _INCOMPLETE, _DIFFERS, _UNCHECKED = 0, 3, 1, 2  # exit statuses, the worst last
+
+
+class _Again(NamedTuple):
+    """How many images are attacked again, and the seed that chooses them."""
+
+    images: int
+    seed: int
 
 
 def verify(
@@ -39,6 +52,8 @@ def verify(
     *,
     network: Sequence[Sequence[str]] = (),
     factory: Sequence[str] = (),
+    rerun: int = 0,
+    rerun_seed: int | None = None,
 ) -> int:
     """Predict the saved files of each run again and compare all that can be computed again with what it recorded.
 
@@ -46,16 +61,19 @@ def verify(
         The exit status that the help describes.
     """
     found, networks = {_RECORDED}, given_networks(network, factory)
+    again = _Again(rerun, secrets.randbelow(10**6) if rerun_seed is None else rerun_seed)
     for folder in runs:
         try:
-            found.add(_verify(folder, ckpt, data_root, networks))
+            found.add(_verify(folder, ckpt, data_root, networks, again))
         except InputError as error:
             say(f"error: {error}", error=True)
             found.add(_UNCHECKED)
     return next(status for status in (_UNCHECKED, _DIFFERS, _INCOMPLETE, _RECORDED) if status in found)
 
 
-def _verify(folder: Path, ckpt: Path | None, data_root: str | None, networks: "Sequence[GivenNetwork]") -> int:
+def _verify(
+    folder: Path, ckpt: Path | None, data_root: str | None, networks: "Sequence[GivenNetwork]", again: _Again
+) -> int:
     import torch
 
     from benchmark.cli.environment import changed_packages, drawn_elsewhere
@@ -92,6 +110,8 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, networks: "S
         except Stopped as stop:
             stop.kept = f"{bar.n} of {rows} rows of {folder} had been checked, {len(mismatches)} differences"
             raise
+    if again.images and attacked.victim is not None:
+        mismatches += _attacked_again(past_run, code, attacked.victim, again)
     for mismatch in mismatches[:_SHOWN]:
         say(mismatch)
     if len(mismatches) > _SHOWN:
@@ -100,15 +120,33 @@ def _verify(folder: Path, ckpt: Path | None, data_root: str | None, networks: "S
     return _DIFFERS if mismatches else _RECORDED if verification.complete else _INCOMPLETE
 
 
+def _attacked_again(past_run: "PastRun", code: "RecordedCode", victim: "Victim", again: _Again) -> "list[Mismatch]":
+    from benchmark.verify.rerun import Rerun
+
+    chosen = Rerun(past_run, code, victim, count=again.images, seed=again.seed)
+    with progress_bar("rerun", chosen.rows, "row") as bar:
+        try:
+            mismatches = list(chosen.mismatches(bar.update))
+        except Stopped as stop:
+            stop.kept = f"{bar.n} of {chosen.rows} rows of {past_run.folder} had been attacked again"
+            raise
+    ids = ", ".join(chosen.ids)
+    say(f"{past_run.folder}: attacked again (--rerun-seed {again.seed}): {chosen.rows} rows of {ids}", error=True)
+    return mismatches
+
+
 def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: int) -> str:
+    from benchmark.runs.row_schema import CLAIMED
+
     checks, planned = verification.checks, rows + len(verification.missing)
     unfinished = "" if verification.complete else f"not finished, {rows} of {planned} rows: "
     outcome = "as recorded" if not mismatches else f"{mismatches} difference{'s' * (mismatches != 1)}"
-    bounded = len(checks.bounded - checks.recomputed)
+    claimed = [name for name in CLAIMED if name not in checks.recomputed]
+    unchecked = [name for name in checks.unchecked if name not in CLAIMED]
     return (
-        f"{folder}: {unfinished}{outcome}; {rows} rows: {len(checks.recomputed)} columns recomputed, {bounded} of the "
-        "float32 result and its cost held against bounds and each other, not checked: "
-        f"{', '.join(checks.unchecked) or 'none'}"
+        f"{folder}: {unfinished}{outcome}; {rows} rows: {len(checks.recomputed)} columns recomputed, {len(claimed)} of "
+        "the float32 result and its cost are claimed and held against bounds, not checked: "
+        f"{', '.join(unchecked) or 'none'}"
     )
 
 
@@ -120,6 +158,10 @@ def _add_arguments(parser: Parser) -> None:
     what = "where the data are now, in place of data.root"
     parser.add_argument("--data-root", type=path_text, metavar="PATH", help=what)
     add_network_options(parser)
+    what = "attack N images again as the run did, and compare all columns of their rows"
+    parser.add_argument("--rerun", type=whole_number, default=0, metavar="N", help=what)
+    what = "chooses the images of --rerun; by default a new one each time, so that nobody knows which will be chosen"
+    parser.add_argument("--rerun-seed", type=int, metavar="SEED", help=what)
 
 
 COMMAND = Command(text=__doc__, run=verify, add_arguments=_add_arguments)

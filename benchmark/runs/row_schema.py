@@ -47,6 +47,20 @@ norm (null: none), `equal_norm` the attack whose norm it copies image by image. 
 saved file, in hexadecimal; `pictures_sha256` is of the row's other pictures, see `row_files`. `weights_sha256` and
 `data_fingerprint` identify victim and data (null: unknown)."""
 
+CLAIMED = (
+    *("success", "nonfinite_gradient", "steps", "kept_step", "forwards", "backwards", "passes", "success_passes"),
+    *("zero_gradients", "seconds", *(name for name in NORMS if not name.startswith("adv8_"))),
+    *(f"adv_{name}" for name in (*_SCORES, "confusion_truth")),
+)
+"""Columns of the float32 result and of what it cost. No file holds that result, so that they are what the run claims:
+they can be held against bounds, and computed again only by attacking the image again. Traces are claimed, too."""
+
+CLAIMED_NOTE = (
+    "Steps, passes, seconds and float32 results (all that does not say 8-bit or clean) are as the run claims: no file "
+    "holds them. `verify --rerun` attacks images again."
+)
+"""For tables and pages that show such columns."""
+
 TRACE_SCHEMA = pa.schema(
     [
         *_columns(pa.string(), "attack", "id"),

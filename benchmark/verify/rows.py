@@ -1,6 +1,7 @@
 """Checking one row at a time: every column is recomputed from saved files, or compared with bounds that they imply."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +17,7 @@ from benchmark.past_runs.past_run import PastRun
 from benchmark.regular_files import file_sha256
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs import layout
+from benchmark.runs.row_files import RowFiles
 from benchmark.verify.bounds import counts_of, outcome, scores_from_counts, visibility
 from benchmark.verify.effort import Counting, effort
 from benchmark.verify.pictures import picture_mismatches
@@ -52,6 +54,8 @@ class RowChecks:
         self._traces = kept_traces(past_run.folder, past_run.rows)
         self._common = {"seed": past_run.config.get("seed")}
         self._common |= {"data": past_run.environment.get("data"), "run": past_run.environment.get("name")}
+        self._common |= {name: past_run.environment.get(name) for name in ("weights_sha256", "data_fingerprint")}
+        self._files = RowFiles(past_run.run)
         if victim is not None:
             self._common["victim"] = victim
         engine = past_run.config["engine"]
@@ -83,6 +87,8 @@ class RowChecks:
             named = (one for one in drawn if not any(differing(row, one)))
             yield from self._compare(row, next(named, drawn[0]), "the program draws")
         yield from picture_mismatches(self._past_run.run, row, case, data.classes)
+        with suppress(OSError):  # a picture that cannot be read has just been named
+            yield from self._compare(row, {"pictures_sha256": self._files.pictures_sha256(row["attack"], case.id)})
         if self._attacks is not None:
             attack = self._attacks.get(row["attack"])
             if attack is None:

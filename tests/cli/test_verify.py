@@ -23,7 +23,7 @@ def test_a_run_is_as_it_was_recorded(command, small_run: Path) -> None:
     assert outcome.status == 0, outcome
     assert re.fullmatch(
         rf"{re.escape(str(small_run))}: as recorded; 6 rows: \d+ columns recomputed, \d+ of the float32 result and its "
-        "cost held against bounds and each other, not checked: nonfinite_gradient\n",
+        "cost are claimed and held against bounds, not checked: none\n",
         outcome.out,
     )
     assert "note:" not in outcome.err

@@ -26,6 +26,7 @@ from benchmark.report.tables.table import TextTable
 from benchmark.report.tables.transfer_table import transfer_grids
 from benchmark.results.entries import Entry, entries
 from benchmark.results.loaded_runs import Results
+from benchmark.runs.row_schema import CLAIMED, CLAIMED_NOTE
 
 _SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
 """Scripts that run before Plotly is parsed, so that tables and pictures do not wait for it."""
@@ -52,6 +53,8 @@ def page_text(results: Results, path: Path, title: str | None = None) -> str:
     return environment.from_string(_read("page.html")).render(
         title=title or _title(compared),
         version=__version__,
+        claimed=CLAIMED_NOTE,
+        claimed_columns=", ".join(CLAIMED),
         policy=_policy([*scripts, *after]),
         style=Markup(_read("page.css")),
         scripts=[Markup(script) for script in scripts],

@@ -11,6 +11,7 @@ from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.ranking import Summaries, by_norm, ranked
 from benchmark.results.target_strata import target_note
+from benchmark.runs.row_schema import CLAIMED_NOTE
 
 
 def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
@@ -105,7 +106,8 @@ def _notes(norm: str, shown: Summaries, among: int) -> list[str]:
         f"Sorted by success, then by {NORM_NAMES[norm]}. Norms and passes are medians, in which the norm of a failure "
         "and its passes to the first success are infinite.",
         "Passes spent cannot be compared between attacks that stop at their first success and attacks that go on.",
-        "IoU is the mean over all images, of the 8-bit file.",
+        "Norms and IoU are of the 8-bit file; IoU is the mean over all images.",
+        CLAIMED_NOTE,
     ]
     notes += dict.fromkeys(note for one in shown if (note := target_note(one)))
     if len(shown) < among:

@@ -8,6 +8,7 @@ from benchmark.report.tables.strata_table import strata_grids_of_one
 from benchmark.report.tables.table import TextTable, interval, number, print_tables
 from benchmark.results.summary import Summary
 from benchmark.results.target_strata import target_note
+from benchmark.runs.row_schema import CLAIMED_NOTE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,6 +94,7 @@ def _notes(summary: Mapping[str, Any]) -> list[str]:
         notes.append(f"Stopped early because a gradient was not finite: {summary['nonfinite_gradient']}.")
     if note := target_note(summary):
         notes.append(note)
+    notes.append(CLAIMED_NOTE)
     return [*notes, f"* over the {summary['l2']['count']} successes in float"]
 
 
