@@ -9,13 +9,15 @@ import hashlib
 import itertools
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from benchmark.distributed.termination import check_stop
+from benchmark.distributed.meeting import connect, meet
+from benchmark.distributed.rank_variables import RankVariables, read_rank_variables
+from benchmark.distributed.rank_variables import are_many as are_many
+from benchmark.distributed.waiting import ranks, wait_until
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -65,11 +67,16 @@ class ProcessGroup:
 
     def barrier(self, place: str) -> None:
         """Wait until all processes have reached `place`, which can be used once."""
-        if self.store is not None:
-            self.store.add(f"{place}/met", 1)
-            while self.store.add(f"{place}/met", 0) < self.size:
-                check_stop()
-                time.sleep(_PAUSE)
+        store = self.store
+        if store is not None:
+            store.set(f"{place}/met/{self.rank}", "")
+            store.add(f"{place}/met", 1)
+
+            def absent() -> str:
+                missing = [rank for rank in range(self.size) if not store.check([f"{place}/met/{rank}"])]
+                return f"{ranks(missing)} ({place})"
+
+            wait_until(lambda: store.add(f"{place}/met", 0) >= self.size, f"rank {self.rank}", absent)
 
     def gather(self, place: str, value: Any) -> list[Any]:
         """The values of all processes, ordered by rank; JSON must be able to hold them. `place` can be used once."""
@@ -109,57 +116,51 @@ class ProcessGroup:
         if dist.is_initialized():
             dist.destroy_process_group()
         self.store.add("left/count", 1)
-        end = time.monotonic() + _FAREWELL
-        while self.first and self.store.add("left/count", 0) < self.size and time.monotonic() < end:
-            time.sleep(_PAUSE)
+        store = self.store
+        if self.first:
+            done, others = lambda: store.add("left/count", 0) >= self.size, lambda: "the others, to leave"
+            wait_until(done, f"rank {self.rank}", others, _FAREWELL, stops=False)
 
     def _get(self, key: str) -> str:
-        assert self.store is not None
-        while not self.store.check([key]):  # `get` would wait in C code
-            check_stop()
-            time.sleep(_PAUSE)
-        return self.store.get(key).decode()
-
-
-def are_many() -> bool:
-    """Whether this process was started as one of several, by torchrun or by srun."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 or _slurm_tasks() > 1
+        store = self.store
+        assert store is not None
+        # `get` would wait in C code.
+        wait_until(lambda: store.check([key]), f"rank {self.rank}", lambda: f"another rank ({key})")
+        return store.get(key).decode()
 
 
 def join() -> ProcessGroup:
-    """Find the other processes and make the default process group; a group of one if there are none."""
+    """Find the other processes and make the default process group; a group of one if there are none.
+
+    Raises:
+        InputError: environment variables do not say which process this is, or the others do not come.
+    """
     if not are_many():
+        return ProcessGroup()
+    own = read_rank_variables(os.environ)
+    if own.size == 1:
         return ProcessGroup()
     import torch
     import torch.distributed as dist
-    from torch.distributed.rendezvous import rendezvous
 
-    if "WORLD_SIZE" not in os.environ:
-        _describe_slurm_as_torchrun_does()
-    store, rank, size = next(rendezvous("env://", timeout=timedelta(minutes=30)))
+    store = connect(own)
+    own = meet(own, dist.PrefixStore("meeting", store))
     store.set_timeout(_PATIENCE)
+    _describe(own)
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, store=dist.PrefixStore("group", store), rank=rank, world_size=size)
-    return ProcessGroup(rank, size, int(os.environ["LOCAL_WORLD_SIZE"]), dist.PrefixStore("ranks", store))
+    dist.init_process_group(backend, store=dist.PrefixStore("group", store), rank=own.rank, world_size=own.size)
+    return ProcessGroup(own.rank, own.size, own.local_size or 1, dist.PrefixStore("ranks", store))
 
 
-def _slurm_tasks() -> int:
-    """How many tasks srun has started together with this one; 0 where it is no task of srun."""
-    # SLURM_NTASKS is also there in a batch script, which runs once.
-    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "0"))
-
-
-def _describe_slurm_as_torchrun_does() -> None:
-    from lightning_fabric.plugins.environments import SLURMEnvironment
-
-    size, machines = _slurm_tasks(), int(os.environ["SLURM_STEP_NUM_NODES"])
-    os.environ.setdefault("MASTER_ADDR", SLURMEnvironment.resolve_root_node_address(os.environ["SLURM_NODELIST"]))
-    # A port all processes can guess, and jobs of one machine hardly share.
-    os.environ.setdefault("MASTER_PORT", str(20000 + int(os.environ["SLURM_JOB_ID"]) % 10000))
+def _describe(own: RankVariables) -> None:
+    """Set torchrun's variables, which Lightning reads."""
+    assert own.local_size is not None
     os.environ |= {
-        "WORLD_SIZE": str(size),
-        "RANK": os.environ["SLURM_PROCID"],
-        "LOCAL_RANK": os.environ["SLURM_LOCALID"],
-        "LOCAL_WORLD_SIZE": str(size // machines),
-        "GROUP_RANK": os.environ["SLURM_NODEID"],
+        "MASTER_ADDR": own.address,
+        "MASTER_PORT": str(own.port),
+        "WORLD_SIZE": str(own.size),
+        "RANK": str(own.rank),
+        "LOCAL_RANK": str(own.local_rank),
+        "LOCAL_WORLD_SIZE": str(own.local_size),
+        "GROUP_RANK": str(own.rank // own.local_size if own.group_rank is None else own.group_rank),
     }

@@ -11,6 +11,7 @@ import torch.distributed as dist
 
 from benchmark.distributed import process_group
 from benchmark.distributed.process_group import ProcessGroup
+from benchmark.distributed.rank_variables import RankVariables, read_rank_variables
 
 
 def together(size: int, do: Callable[[ProcessGroup], Any]) -> list[Any]:
@@ -113,9 +114,6 @@ def test_tasks_of_srun_are_described_as_torchrun_would(monkeypatch: pytest.Monke
     }
     for name, value in slurm.items():
         monkeypatch.setenv(name, value)
-    process_group._describe_slurm_as_torchrun_does()
-    found = {name: process_group.os.environ[name] for name in described}
-    assert found == {
-        **{"MASTER_ADDR": "gpu07", "MASTER_PORT": "20034", "WORLD_SIZE": "8", "RANK": "5"},
-        **{"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "GROUP_RANK": "1"},
-    }
+    found = read_rank_variables(process_group.os.environ)
+    expected = {"rank": 5, "size": 8, "local_rank": 1, "local_size": 4, "group_rank": 1}
+    assert found == RankVariables(**expected, address="gpu07", port=20034)
