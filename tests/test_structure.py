@@ -34,7 +34,7 @@ CALLBACK_BASES = {"Callback", "TQDMProgressBar"}
 READERS = {
     "config/": "reads the YAML of conf/",
     "cli/dashboard.py": "reads conf/logger/wandb.yaml",
-    "distributed/process_group.py": "reads what another process has sent",
+    "distributed/": "reads what another process has sent",
     "tracking/wandb/dashboard.py": "turns a W&B object into a dictionary",
 }
 """Modules outside of runs/ that read YAML or JSON, none of it from a run's folder."""
