@@ -83,7 +83,7 @@ def decode(path: Path) -> Decoded:
             picture.load()
             upright = ImageOps.exif_transpose(picture)
     except OSError as error:
-        reason = " ".join(str(error).replace(f"{str(path)!r}", "the file").split())
+        reason = error.strerror or " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file or leave it out") from error
     if frames > 1:
         raise InputError(f"{path}: holds {frames} pictures; save the one that is meant as a file of its own")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
@@ -47,6 +47,8 @@ def open_picture(
             if picture.width * picture.height > max_pixels:
                 raise OSError(f"{picture.width} x {picture.height} pixels; at most {max_pixels} are read")
             yield picture
+    except UnidentifiedImageError as error:  # whose message names the opened file's object
+        raise OSError(f"cannot identify image file as {', '.join(formats)}") from error
     except (OSError, InputError):
         raise
     except Exception as error:  # for broken files Pillow raises errors of many kinds
