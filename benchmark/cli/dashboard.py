@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser, path_text, say
+from benchmark.cli.parsers import Command, Parser, path_text, reading, say
 from benchmark.config.groups import conf_folder
 from benchmark.errors import InputError, as_input_error, writing
 
@@ -48,17 +48,20 @@ def dashboard(runs: Sequence[str], project: str | None, entity: str | None, dry_
         raise InputError(f"dashboard: no connection to Weights & Biases ({reason}); {remedy}")
     folders = [RunFolder(run) for run in runs]
     if folders:
-        project = _project_of_all(folders, project)
+        with reading(*runs):
+            project = _project_of_all(folders, project)
     else:
         project = project or str(OmegaConf.load(conf_folder() / "logger" / "wandb.yaml").project)
         folders = _runs_of(project)
-    logged = Logged.union(logged_by(folder) for folder in folders)
+    with reading(*runs):
+        logged = Logged.union(logged_by(folder) for folder in folders)
     if not logged.training and not logged.attacks:
         raise InputError(f"{folders[0].path}: has neither trained nor attacked yet; wait for it, or give another run")
     if not dry_run:
         _save(logged, project, entity)
         return 0
-    specification = make_dashboard(logged, project, entity or "", find_runs=False).specification()
+    with reading(*runs):
+        specification = make_dashboard(logged, project, entity or "", find_runs=False).specification()
     text = json.dumps(specification, indent=2)
     if out is not None:
         with writing(f"--out {out}: cannot be written", remedy="choose another file"):

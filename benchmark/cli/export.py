@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser, check_target, say
+from benchmark.cli.parsers import Command, Parser, check_target, reading, say
 from benchmark.errors import InputError, did_you_mean
 
 
@@ -23,7 +23,8 @@ def export(run: Path, card: Path, attack: str | None) -> int:
 
     if not run.is_dir():
         raise InputError(f"{run}: no such folder; give the folder of a run")
-    results = read_run(RunFolder(run))
+    with reading(run):
+        results = read_run(RunFolder(run))
     attacks = [summary["attack"] for summary in results.summary.attacks]
     if attack is None and len(attacks) > 1:
         raise InputError(f"{run}: has several attacks; choose one: --attack {' or '.join(attacks)}")
@@ -31,9 +32,10 @@ def export(run: Path, card: Path, attack: str | None) -> int:
     if attack not in attacks:
         near = did_you_mean(attack, attacks)
         raise InputError(f"--attack {attack}: is not in {run}{near}; there are {', '.join(attacks)}")
-    document = make_card(results, attack)
+    with reading(run):
+        text = json.dumps(make_card(results, attack), indent=2, allow_nan=False) + "\n"
     check_target("--card", card)
-    save_text(card, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    save_text(card, text)
     say(f"card     {card}")
     return 0
 

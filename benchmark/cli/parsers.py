@@ -2,13 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark.config.home import expand_home
-from benchmark.errors import InputError, did_you_mean, printable
+from benchmark.errors import InputError, did_you_mean, first_line, printable
 
 COMMANDS = (
     *("run", "train", "attack", "transfer", "report", "export", "convert"),
@@ -100,6 +101,20 @@ def check_target(option: str, file: Path) -> None:
     """Raise InputError if the file that an option names cannot be written."""
     if file.is_dir() or not file.resolve().parent.is_dir():
         raise InputError(f"{option} {file}: must be a file in a folder that exists; give another")
+
+
+@contextmanager
+def reading(*paths: object) -> Iterator[None]:
+    """Turn what values of files can cause, where each alone is one that a run may write, into one line of bad input."""
+    kinds = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+    try:
+        yield
+    except (InputError, BrokenPipeError):
+        raise
+    except kinds as error:
+        where = ", ".join(map(str, paths))
+        what = f"holds values that do not fit together ({first_line(error)})"
+        raise InputError(f"{where}: {what}; restore what the run wrote") from error
 
 
 def say(*lines: object, error: bool = False) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from benchmark.cli.parsers import Command, Parser, check_target, say
+from benchmark.cli.parsers import Command, Parser, check_target, reading, say
 
 
 def report(paths: Sequence[Path], out: Path | None, title: str | None) -> int:
@@ -24,7 +24,8 @@ def report(paths: Sequence[Path], out: Path | None, title: str | None) -> int:
 
     own_folder = out is None and len(paths) == 1 and paths[0].is_dir()
     target = out or RunFolder(paths[0] if own_folder else ".").report_file
-    with owned(paths[0], "report", remedy="give --out FILE") if own_folder else nullcontext():
+    owner = owned(paths[0], "report", remedy="give --out FILE") if own_folder else nullcontext()
+    with owner, reading(*paths):
         results = read_results(paths)
         check_target("--out", target)
         say(f"report   {write_page(results, target, title)}")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from benchmark import __version__
 from benchmark.atomic_files import save_text
 from benchmark.cli.network_options import add_network_options, given_networks
-from benchmark.cli.parsers import Command, Parser, progress_bar, say
+from benchmark.cli.parsers import Command, Parser, progress_bar, reading, say
 from benchmark.config.resolvers import make_stamp
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError, Stopped
@@ -51,7 +51,7 @@ def transfer(
     folder = out or Path("runs", "transfer", make_stamp())
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: exists and is not an empty folder; choose another")
-    with owned(folder, "transfer", remedy="give another --out"), _removed_on_failure(folder):
+    with owned(folder, "transfer", remedy="give another --out"), _removed_on_failure(folder), reading(*runs):
         _transfer(runs, victims, networks, folder)
     return 0
 

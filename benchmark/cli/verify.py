@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.cli.network_options import add_network_options, given_networks
-from benchmark.cli.parsers import Command, Parser, path_text, progress_bar, say, whole_number
+from benchmark.cli.parsers import Command, Parser, path_text, progress_bar, reading, say, whole_number
 from benchmark.errors import InputError, Stopped
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def verify(
     again = _Again(rerun, secrets.randbelow(10**6) if rerun_seed is None else rerun_seed)
     for folder in runs:
         try:
-            found.add(_verify(folder, ckpt, data_root, networks, again))
+            with reading(folder):
+                found.add(_verify(folder, ckpt, data_root, networks, again))
         except InputError as error:
             say(f"error: {error}", error=True)
             found.add(_UNCHECKED)

@@ -14,6 +14,7 @@ from benchmark.results.summary import Summary, make_summary
 from benchmark.results.transfer_matrix import TRANSFER, summarise_transfer
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
+from benchmark.runs.row_values import wrong_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,8 @@ def read_run(folder: RunFolder) -> Run:
     if not table.num_rows:
         raise InputError(f"{folder.path}: has no rows; give a run that has attacked images")
     rows = table.to_pylist()
+    if wrong := wrong_value(rows):
+        raise InputError(f"{folder.path}: {wrong}, which no run writes; restore what the run wrote")
     return Run(
         folder=folder,
         label=", ".join(dict.fromkeys(str(row["victim"]) for row in rows)),

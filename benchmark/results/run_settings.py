@@ -28,6 +28,7 @@ def is_in(key: str, sections: Iterable[str]) -> bool:
 def settings_of(config: Mapping[str, Any], attack: str, family: str | None) -> dict[str, Any]:
     """The settings that an attack's rows depend on, {key: value}; keys of the attack itself begin with "attack."."""
     settings = {key: value for key, value in flat(config).items() if not is_in(key, (*FREE, "attacks"))}
-    attacks = config.get("attacks") or {}
+    attacks = config.get("attacks")
+    attacks = attacks if isinstance(attacks, Mapping) else {}
     of_attack = attacks.get(family) or attacks.get(attack) or {}
     return settings | ({f"attack.{key}": value for key, value in flat(of_attack).items()} if of_attack else {})

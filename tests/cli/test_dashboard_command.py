@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_runs_below_runs_are_taken_by_themselves(
     ours.mkdir(parents=True)
     for part in logged.iterdir():
         if part.name not in ("adversarial", "predictions", "pictures", "checkpoints"):
-            (ours / part.name).symlink_to(part)
+            (shutil.copytree if part.is_dir() else shutil.copy)(part, ours / part.name)
     config = OmegaConf.load(logged / "config.yaml")
     config.loggers.wandb.project = "another"
     other = tmp_path / "runs" / "other" / "2026-01-01"
@@ -166,7 +167,7 @@ def test_files_that_a_run_did_not_write(command, logged: Path, tmp_path: Path, n
 def test_out_is_for_a_dry_run_and_has_to_be_writable(command, logged: Path, tmp_path: Path) -> None:
     assert "--out says where the specification goes; give it with --dry-run" in _refused(command, logged, "--out", "x")
     line = _refused(command, logged, "--dry-run", "--out", tmp_path / "none" / "x.json")
-    assert "x.json: cannot be written: [Errno 2] No such file or directory" in line
+    assert "x.json: cannot be written: No such file or directory" in line
 
 
 def test_without_a_key_it_says_so(command, logged: Path, tmp_path: Path) -> None:
