@@ -21,11 +21,13 @@ from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.config.victim import victim_name
 from benchmark.data.datamodule import SegmentationData
+from benchmark.data_check.split_overlap import split_overlap
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import requested_stop
 from benchmark.errors import InputError, MachineError, Stopped, machine_error
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.row_writer import RunInfo
+from benchmark.results.split_overlap_line import overlap_line
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.tracking.guarded_logger import GuardedLogger
@@ -114,6 +116,10 @@ class Context:
         if not self.resumed:
             data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
             data |= {"name": self._new_name()}
+            if self.cfg.data.get("root") is not None:  # images that are drawn differ
+                data["split_overlap"] = split_overlap(self.data)
+                if line := overlap_line(data["split_overlap"]):
+                    say(f"warning: {line}", error=True)
             config: Any = OmegaConf.to_container(self.cfg, resolve=True)
             self.folder.begin(config, self.data.splits(), environment.started(self.command, self.processes) | data)
             return

@@ -81,6 +81,7 @@ def _verify(
     from benchmark.past_runs.open import open_run
     from benchmark.past_runs.overrides import override_mismatches
     from benchmark.past_runs.victim import find_victim
+    from benchmark.results.split_overlap_line import overlap_line
     from benchmark.verify.recorded import recorded_code
     from benchmark.verify.verification import Verification
     from benchmark.victims import adapters
@@ -92,6 +93,8 @@ def _verify(
     attacked = find_victim(past_run, ckpt, networks)
     if changed := changed_packages(past_run.environment):
         code.notes.append(f"was made with other versions: {'; '.join(changed)}")
+    if line := overlap_line(past_run.environment.get("split_overlap")):
+        code.notes.append(line)
     for note in code.notes:
         say(f"note: {folder}: {note}", error=True)
     if attacked.victim is not None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from benchmark.data.augmentation import resize
 from benchmark.data.dataset import DecodedSplit, EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
@@ -114,6 +115,17 @@ class SegmentationData(pl.LightningDataModule):
         if id not in decoded.position:
             raise InputError(f"data set {self.name}: no image {id!r} in the split {decoded.split!r}")
         return torch.from_numpy(decoded[decoded.position[id]].mask).long()
+
+    def picture(self, split: str, id: str) -> np.ndarray:
+        """An image (H, W, 3) of levels, resized and not augmented, whether or not its split is set up.
+
+        Raises InputError if it cannot be read.
+        """
+        decoded = self._decoded.get(split)
+        if decoded is not None:
+            return decoded[decoded.position[id]].image
+        sample = self.source.read(split, id)
+        return resize(sample.image, sample.mask, self.size)[0]
 
     def class_pixels(self) -> tuple[float, ...]:
         """The number of pixels of each class in the training masks; void pixels do not count."""

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from benchmark.report.tables.table import interval, missing_median, number
 from benchmark.results.loaded_runs import Run
+from benchmark.results.split_overlap_line import overlap_line
 
 
 class Tile(NamedTuple):
@@ -44,6 +45,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("command", " ".join(map(str, command)) if isinstance(command, list) else ""),
         ("victim", str(first["victim"])),
         ("data", f"{first['data']}, split {first['split']}"),
+        ("warning", overlap_line(recorded.get("split_overlap")) or ""),
         ("judge", str(first["judge"])),
         ("seed", str(recorded.get("seed", ""))),
         ("machine", _machine(recorded)),
