@@ -184,7 +184,7 @@ def test_a_data_set_of_one_s_own(check, tmp_path: Path, monkeypatch) -> None:
         (("chek", "isic2018", "root=x"), "data chek: unknown, did you mean check?"),
         (("check", "isic2018"), "data.root is missing; give data.root=VALUE"),
         (("check", "isic2018", "root"), "'root' is not KEY=VALUE; write e.g. seed=1"),
-        (("check", "isic2018", "root=nowhere"), "nowhere: has no folder ISIC2018_Task1-2_Training_Input; download"),
+        (("check", "isic2018", "root=nowhere"), "nowhere: no such folder; download the task 1 data"),
         (("check", "isic2018", "root=x", "roots=y"), "unknown key 'data.roots'"),
         (("check", "ph2", "root=x", "fractions={"), "'fractions={' is not KEY=VALUE; write e.g. seed=1"),
         (("check",), "the following arguments are required: NAME"),
