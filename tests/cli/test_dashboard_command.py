@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
