@@ -244,17 +244,3 @@ def test_a_lock_that_says_nothing_counts_as_one_that_cannot_be_seen(tmp_path: Pa
     (tmp_path / "run.lock").write_bytes(text)
     os.utime(tmp_path / "run.lock", (1, 1))
     assert _takes(tmp_path)
-
-
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    for make in (os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path)):
-        make(tmp_path / "run.lock")
-        with pytest.raises(InputError, match=r"run\.lock: is no lock that a run has made .*; remove it"):
-            FolderLock(tmp_path, "run").acquire()
-        assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
-        (tmp_path / "run.lock").rmdir() if make is os.mkdir else (tmp_path / "run.lock").unlink()
-
-
-def test_a_lock_from_a_stranger_prints_no_control_characters(tmp_path: Path) -> None:
-    path = _left_by(tmp_path, replace(ELSEWHERE, host="\x1b[2J"))
-    assert lock_module.LockFile.read(path).owner() == "another process"  # type: ignore[union-attr]
