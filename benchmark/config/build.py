@@ -28,13 +28,13 @@ from benchmark.tracking.csv_log import ContinuedCSVLogger
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims.checkpoint_io import AtomicCheckpointIO
 
-# Arguments of the Trainer that the commands decide.
-_COMMANDS_OWN = {
+COMMANDS_OWN = {
     *("logger", "callbacks", "default_root_dir", "inference_mode", "enable_checkpointing"),
     *("use_distributed_sampler", "plugins"),
     # A run attacks every image of its split; data sets have their own sizes.
     *("fast_dev_run", "overfit_batches", "limit_test_batches", "limit_predict_batches"),
 }
+"""Arguments of the Trainer that the commands decide."""
 
 
 def instantiate(node: DictConfig, key: str, **arguments: Any) -> Any:
@@ -166,7 +166,7 @@ def build_trainer(
         options |= {"strategy": "auto"}
     # Given whole, because instantiate would copy loggers and callbacks into the configuration.
     plain: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
-    if ours := plain.keys() & _COMMANDS_OWN:
+    if ours := plain.keys() & COMMANDS_OWN:
         raise InputError(f"trainer.{min(ours)} is set by the command; see --show-config for what can be")
     with as_input_error("trainer", MisconfigurationException, TypeError, ValueError):
         trainer = instantiate(OmegaConf.create(plain | options | {"_partial_": True}), "trainer")

@@ -20,13 +20,13 @@ from benchmark.errors import InputError
 from benchmark.evaluation.plan import Attack, Plan
 from benchmark.runs.config_text import SECTIONS
 
-# Section -> the classes and functions whose signatures give the types of its keys; "" for the top.
-_READERS: dict[str, list[Callable[..., Any]]] = {
+READERS: dict[str, list[Callable[..., Any]]] = {
     "": [Plan, Share],
     "engine": [Engine, AttackedModel, Plan],
     "training": [TrainingSettings],
     "run": [RunSettings],
 }
+"""Section -> the classes and functions whose signatures give the types of its keys; "" for the top."""
 _OPTIONAL = ("loggers", "defences")  # sections that no file makes unless it is chosen
 _COMPUTED = ("family", "nominal_eps")  # attributes of an Attack that no configuration sets
 
@@ -40,7 +40,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         raise InputError("no attack chosen; give attack=NAME or attack=[NAME,NAME], see `list attack`")
     defaults: Any = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))
     values = {key: value for key, value in config.items() if not isinstance(defaults.get(key, {}), Mapping)}
-    check_arguments(_READERS[""], config, "", keys=sorted(SECTIONS))
+    check_arguments(READERS[""], config, "", keys=sorted(SECTIONS))
     for section in SECTIONS:
         if section not in config:
             if section not in _OPTIONAL:
@@ -49,7 +49,7 @@ def check_config(config: Mapping[str, Any]) -> None:
             _need_section(config[section], section)
     for section in ("engine", "training", "run"):
         keys = list(defaults[section])
-        check_arguments(_READERS[section], config[section], section, keys=keys)
+        check_arguments(READERS[section], config[section], section, keys=keys)
         if missing := [key for key in keys if key not in config[section]]:
             raise InputError(f"{section}.{missing[0]} is missing; do not remove it")
     check_arguments(_victim_file, {"ckpt": config["victim"].get("ckpt")}, "victim")

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from benchmark.config.recorded import check_recorded
 from benchmark.errors import InputError
 from benchmark.past_runs.allowed_code import make_past
 from benchmark.past_runs.past_run import PastRun
@@ -49,6 +50,10 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
     config = run.config()
     if reason := _wrong(config):
         raise InputError(f"{run.config_file}: is not the configuration of a run ({reason}); restore it")
+    try:
+        check_recorded(config)
+    except InputError as error:
+        raise InputError(f"{run.config_file}: {error}; restore what the run wrote") from error
     if data_root is not None:
         if "root" not in config["data"]:
             raise InputError(f"--data-root {data_root}: the data of {folder} have no root; leave it out")

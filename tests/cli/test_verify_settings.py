@@ -40,7 +40,7 @@ def test_an_environment_that_was_another(mismatches, spoilt: Path) -> None:
     edit_json(spoilt / "environment.json", **dict.fromkeys(names, "0"))
     lines = mismatches(spoilt)
     assert {line.split(": ")[1] for line in lines if " / " not in line} == names
-    assert {line.split(": ")[1] for line in lines if " / " in line} == {"data"}
+    assert {line.split(": ")[1] for line in lines if " / " in line} == {"data", "data_fingerprint", "weights_sha256"}
 
 
 def test_packages_are_only_noted(command, spoilt: Path) -> None:
@@ -87,7 +87,7 @@ def test_no_code_of_the_folders_choice_is_run(command, spoilt: Path) -> None:
         ("attacks.pgd.rule._args_", [1], "has a key _args_, which no configuration of a run has"),
         ("target._partial_", True, "target: has a key _partial_, which no configuration of a run has"),
         ("data.deeper", {"_recursive_": False}, "data: has a key _recursive_, which no configuration of a run has"),
-        ("engine.precision", 8, "engine.precision=8: not one of 64, 32, tf32, bf16, 16"),
+        ("engine.precision", 8, "engine.precision=8: must be 64, 32, 'tf32', 'bf16', 16 or null"),
     ],
 )
 def test_a_configuration_that_makes_nothing(command, spoilt: Path, key: str, value: Any, said: str) -> None:
