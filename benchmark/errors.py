@@ -127,8 +127,10 @@ def machine_error(error: BaseException, place: object = None, *, reading: bool =
         if code is None and not isinstance(cause, InputError):
             code = next((code for code in _CURES if os.strerror(code) in str(cause)), None)
         if code in cures:
-            file = place or getattr(cause, "filename", None) or "a file"
-            return MachineError(f"{file}: {os.strerror(code)}; {cures[code]}")
+            # Files are written through `atomic_path`, which names them.
+            unnamed = "the output" if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "this process"
+            where = place or getattr(cause, "filename", None) or unnamed
+            return MachineError(f"{where}: {os.strerror(code)}; {cures[code]}")
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -157,12 +157,12 @@ class _Task:
                 add_folder(folder)
             sys.argv = self.arguments
             self.processes = join()
-        _quiet()
         if self.failures.sweep:
             print("==", " ".join(HydraConfig.get().overrides.task), flush=True)
         # A job of submitit needs this too: it ignores SIGTERM, and would run until its time is over.
         given = [parse(text) for text in HydraConfig.get().overrides.task]
         with self.failures.collected(), as_typed(given), stoppable(watch_parent=are_many()):
+            _quiet()
             expand_homes(cfg)
             self._run(cfg)
 

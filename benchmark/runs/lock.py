@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmark.atomic_files import remove_temporaries, temporary_path
-from benchmark.errors import InputError, machine_error
+from benchmark.errors import InputError, MachineError, machine_error
 from benchmark.runs import layout
 from benchmark.runs.lock_file import LockFile, lock_text, make_exclusively
 from benchmark.runs.process_identity import ProcessIdentity
@@ -100,8 +100,14 @@ class FolderLock:
 
     def remove(self) -> None:
         """Remove the lock file, if it is still this one's."""
-        with suppress(OSError, InputError):
-            if self._is_own():
+        try:
+            own = self._is_own()
+        except MachineError:  # too many files are open to look
+            own = True
+        except (OSError, InputError):
+            own = False
+        with suppress(OSError):
+            if own:
                 self._path.unlink()
 
     def _attempt(self, temporary: Path, check_stop: Callable[[], None], say: Callable[[str], None]) -> bool:
@@ -171,7 +177,7 @@ class FolderLock:
 
     def _renew(self) -> None:
         while not self._ended.wait(BEAT):
-            with suppress(OSError, InputError):
+            with suppress(OSError, InputError, MachineError):
                 lock = LockFile.read(self._path)
                 if lock is not None and lock.token != self._token:
                     self._lost(f"{self._folder}: {lock.owner()} has taken this folder over")

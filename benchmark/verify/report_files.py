@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import machine_error
 from benchmark.images.image_files import open_picture
 from benchmark.past_runs.mismatch import Mismatch
 from benchmark.report.figures.run_curves import draw_curves
@@ -44,6 +45,8 @@ def report_mismatches(run: RunFolder, montage: int) -> Iterator[Mismatch]:
         for one in run_montages(run, results.runs[0].rows, montage, partial(saved_pictures, run)):
             yield from _drawn(run, one.path, one.draw)
     except Exception as error:  # rows of a stranger may hold any values
+        if failure := machine_error(error):
+            raise failure from error
         yield Mismatch("report", f"cannot be made from the rows again ({type(error).__name__}: {error})", _CURE)
 
 

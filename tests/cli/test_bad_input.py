@@ -27,7 +27,7 @@ def _ckpt(trained: Path) -> Path:
 
 def test_a_missing_root(refused, tmp_path: Path) -> None:
     line = refused("data=folder", f"data.root={tmp_path / 'nowhere'}", base=("trainer=cpu",))
-    assert f"{tmp_path / 'nowhere'}: is not a folder; set data.root" in line
+    assert f"{tmp_path / 'nowhere'}: no such folder; set data.root" in line
 
 
 def test_an_image_without_mask(on_pairs, pairs: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_transparent_image(on_pairs, pairs: Path) -> None:
 def test_a_split_without_foreground(on_pairs, pairs: Path) -> None:
     for path in (pairs / "masks").iterdir():
         Image.new("L", (32, 32)).save(path)
-    assert "shows any foreground; check data.encoding" in on_pairs()
+    assert "shows any foreground; look at the mask files" in on_pairs()
 
 
 def test_targets_that_are_all_the_images_own_masks_are_found_before_training(on_pairs, pairs: Path) -> None:

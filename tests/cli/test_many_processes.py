@@ -131,25 +131,47 @@ def _assert_same_means(folder: Path, expected: Path) -> None:
         assert one == pytest.approx(other, abs=0.01), column
 
 
-def test_ten_kills_lose_nothing_and_change_nothing(start, tmp_path: Path) -> None:
-    options = (*LONG, "engine.precision=64", "trainer=cpu")
-    status, err = start("whole", *options).end()
+@pytest.mark.parametrize(
+    ("images", "trainer"),
+    [(20, ("trainer=cpu",)), (60, ("trainer=ddp_cpu", "trainer.devices=2"))],
+    ids=["one process", "two processes"],
+)
+def test_ten_kills_lose_nothing_and_change_nothing(
+    start, tmp_path: Path, images: int, trainer: tuple[str, ...]
+) -> None:
+    same = (*LONG, f"data.n_test={images}", "engine.precision=64")
+    status, err = start("whole", *same, "trainer=cpu").end()
     assert status == 0, err
-    chance, folder = random.Random(0), tmp_path / "killed"
+    chance, folder, options = random.Random(0), tmp_path / "killed", (*same, *trainer)
     kills = 0
     while kills < 10:
         running = start("killed", *options)
-        # Of 40 rows about three more each time; now and then in the middle of one.
+        # About three more rows each time; now and then in the middle of one.
         running.wait_for_rows(len(tables.RECORDS.parts(folder)) + chance.randint(1, 4))
         time.sleep(chance.uniform(0, 0.2))
         assert running.process.poll() is None, running.end()
-        running.process.kill()
+        processes = running.processes()
+        # The one that was started; or one of the two that it has started; or all.
+        killed = chance.choice(
+            [[running.process.pid], *([pid] for pid in processes), [running.process.pid, *processes]]
+        )
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
         running.process.wait()
+        _wait_for_end(processes)
         kills += 1
     status, err = start("killed", *options).end()
     assert status == 0, err
-    assert tables.read(folder).num_rows == 40
+    assert tables.read(folder).num_rows == 2 * images
     assert_same_rows(folder, tmp_path / "whole")
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".") or path.name == "run.lock"]
+
+
+def _wait_for_end(processes: list[int]) -> None:
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
 
 
 def test_terminated_processes_end_soon_and_keep_their_rows(start) -> None:
@@ -189,10 +211,7 @@ def test_processes_do_not_outlive_the_one_that_started_them(start) -> None:
     assert len(processes) == 2
     running.process.kill()
     running.process.wait()
-    end = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
+    _wait_for_end(processes)
 
 
 def test_bad_input_is_said_once(start) -> None:
