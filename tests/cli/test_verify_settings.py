@@ -40,7 +40,7 @@ def test_an_environment_that_was_another(mismatches, spoilt: Path) -> None:
     edit_json(spoilt / "environment.json", **dict.fromkeys(names, "0"))
     lines = mismatches(spoilt)
     assert {line.split(": ")[1] for line in lines if " / " not in line} == names
-    assert {line.split(": ")[1] for line in lines if " / " in line} == {"data"}
+    assert {line.split(": ")[1] for line in lines if " / " in line} == {"data", "data_fingerprint", "weights_sha256"}
 
 
 def test_packages_are_only_noted(command, spoilt: Path) -> None:
@@ -52,7 +52,7 @@ def test_packages_are_only_noted(command, spoilt: Path) -> None:
 
 def test_a_configuration_without_its_hash(mismatches, spoilt: Path) -> None:
     environment = json.loads((spoilt / "environment.json").read_text())
-    del environment["config_sha256"]
+    del environment["config_sha256"], environment["sha256"]
     (spoilt / "environment.json").write_text(json.dumps(environment))
     (line,) = mismatches(spoilt)
     assert line.startswith("environment.json: config_sha256: says None, config.yaml gives ")
