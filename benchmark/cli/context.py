@@ -1,7 +1,7 @@
 """A run: its configuration, its folder and what every command needs of both."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from benchmark.cli import environment, healing
 from benchmark.cli.parsers import say
-from benchmark.cli.resume import check_same, command_to_go_on
+from benchmark.cli.resume import check_same, command_to_go_on, environment_of_rows
 from benchmark.config.build import build_data, build_loggers, build_plan
 from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
@@ -27,6 +27,7 @@ from benchmark.distributed.termination import requested_stop
 from benchmark.errors import InputError, MachineError, Stopped, machine_error
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.row_writer import RunInfo
+from benchmark.results.run_settings import settings_sha256
 from benchmark.results.split_overlap_line import overlap_line
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
@@ -113,17 +114,15 @@ class Context:
                 logger.finish(status)
 
     def _begin(self) -> None:
+        config: Any = OmegaConf.to_container(self.cfg, resolve=True)
         if not self.resumed:
-            data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
-            data |= {"name": self._new_name()}
-            if self.cfg.data.get("root") is not None:  # images that are drawn differ
-                data["split_overlap"] = split_overlap(self.data)
-                if line := overlap_line(data["split_overlap"]):
-                    say(f"warning: {line}", error=True)
-            config: Any = OmegaConf.to_container(self.cfg, resolve=True)
-            self.folder.begin(config, self.data.splits(), environment.started(self.command, self.processes) | data)
+            self.folder.begin(config, self.data.splits(), self._environment(config))
             return
         healing.set_aside_damaged(self.folder)
+        # `check_same` has found that these can be made again.
+        healing.heal_environment(self.folder, lambda: self._environment(config) | environment_of_rows(self.folder))
+        healing.heal_config(self.folder, config)
+        healing.heal_splits(self.folder, self.data.splits())
         before, now = self.folder.environment(), environment.machine(self.processes)
         if changed := environment.changed_packages(before):
             say(f"warning: other versions than at the start of the run: {'; '.join(changed)}", error=True)
@@ -131,6 +130,16 @@ class Context:
         self.folder.update_environment(resumed=starts)
         rows = len(tables.RECORDS.keys(self.folder.path))
         say(f"going on with the run in {self.folder.path}: {rows} rows exist")
+
+    def _environment(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run records when it begins, with a warning if its splits share images."""
+        data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
+        data |= {"name": self._new_name(), "settings_sha256": settings_sha256(config)}
+        if self.cfg.data.get("root") is not None:  # images that are drawn differ
+            data["split_overlap"] = split_overlap(self.data)
+            if line := overlap_line(data["split_overlap"]):
+                say(f"warning: {line}", error=True)
+        return environment.started(self.command, self.processes) | data
 
     def record(self, **entries: Any) -> None:
         """Add to environment.json, after `begin`; only the first process writes."""
@@ -195,9 +204,9 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg.data)
     if resumed:
-        check_same(folder, command, config, data.fingerprint())
+        environment_of_run = check_same(folder, command, config, data.fingerprint())
         # The data of a folder are called what the folder was called when the run began.
-        data.name = str(folder.environment().get("data", data.name))
+        data.name = str(environment_of_run.get("data", data.name))
     return Context(
         command=command,
         cfg=cfg,

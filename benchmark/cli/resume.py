@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -12,8 +13,9 @@ from benchmark.config.groups import further_folders
 from benchmark.config.overrides import Override, assignment, parse
 from benchmark.errors import InputError
 from benchmark.past_runs.recorded_overrides import reason_to_give_again
-from benchmark.results.run_settings import FREE, flat, is_in
+from benchmark.results.run_settings import FREE, flat, is_in, settings_sha256
 from benchmark.runs.folder import RunFolder
+from benchmark.runs.tables import RECORDS
 
 # What only the training depends on, which may be over.
 _TRAINING = (
@@ -63,23 +65,46 @@ def command_to_go_on(folder: Path) -> str:
 
 
 def _saved_overrides(folder: Path) -> list[Override]:
-    saved = RunFolder(folder).environment().get("overrides")
+    again = f"give the command that began the run, with {assignment('run.dir', folder)}; it makes the file again"
+    try:
+        saved = RunFolder(folder).environment().get("overrides")
+    except InputError as error:
+        if not RunFolder(folder).config_file.is_file():
+            raise
+        raise InputError(f"{str(error).rpartition('; ')[0]}; {again}") from error
     if not isinstance(saved, list):
-        remedy = "give the command that started the run"
-        raise InputError(f"{folder}: environment.json has no list of overrides; {remedy}")
+        raise InputError(f"{folder}: environment.json has no list of overrides; {again}")
     try:
         return [parse(str(text)) for text in saved]
     except InputError as error:
         raise InputError(f"{folder}: environment.json: overrides: {error}") from error
 
 
-def check_same(folder: RunFolder, command: str, config: Mapping[str, Any], fingerprint: str) -> None:
-    """Raise InputError, naming what differs, unless this command may go on with the run in the folder.
+def check_same(folder: RunFolder, command: str, config: Mapping[str, Any], fingerprint: str) -> Mapping[str, Any]:
+    """As `_checked`; what an environment.json that was changed made it say is not said without that."""
+    try:
+        return _checked(folder, command, config, fingerprint)
+    except InputError as error:
+        try:
+            folder.check_environment()
+        except InputError as damage:
+            file = folder.environment_file
+            if not file.is_file() or str(damage) == str(error):
+                raise error from None
+            raise InputError(
+                f"{error} ({file.name} was changed after the run wrote it, or is damaged: without it, the command that "
+                f"began the run, with {assignment('run.dir', folder.path)}, makes it again)"
+            ) from error
+        raise
+
+
+def _checked(folder: RunFolder, command: str, config: Mapping[str, Any], fingerprint: str) -> Mapping[str, Any]:
+    """Raise InputError, naming what differs, unless this command may go on with the run; returns its environment.
 
     The command has to be the one that began the run: `run` would train into a folder of `attack`, and `attack` would
     add rows that the run of `train` did not ask for. `config` has to be that of the run, in all that rows depend on.
     """
-    saved, environment = folder.config(), folder.environment()
+    saved, environment = recorded(folder, command, config)
     if (begun_by := environment.get("command")) != command:
         if begun_by is None:
             raise InputError(f"{folder.environment_file}: does not say which command began the run; restore it")
@@ -93,11 +118,51 @@ def check_same(folder: RunFolder, command: str, config: Mapping[str, Any], finge
         if not is_in(key, free) and before.get(key) != now.get(key):
             values = f"{before.get(key, 'not set')} in that run, {now.get(key, 'not set')} now"
             raise InputError(f"run.dir={folder.path} holds another run: {key} is {values}; choose another folder")
-    if environment.get("data_fingerprint") != fingerprint:
+    if environment.get("data_fingerprint", fingerprint) != fingerprint:
         raise InputError(
             f"run.dir={folder.path}: the data have changed since the run began (fingerprint "
             f"{str(environment.get('data_fingerprint'))[:12]}, now {fingerprint[:12]}); restore them or start a new run"
         )
+    return environment
+
+
+def recorded(folder: RunFolder, command: str, config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What config.yaml and environment.json say. Where one of them is damaged, the other one stands for it.
+
+    A configuration with the recorded settings stands for a damaged config.yaml. With a good config.yaml, the command
+    and what the rows have recorded stand for a damaged environment.json, see `environment_of_rows`.
+
+    Raises:
+        InputError: nothing stands for a damaged file.
+    """
+    try:
+        environment = folder.environment()
+    except InputError as error:
+        try:
+            return folder.config(), environment_of_rows(folder) | {"command": command}
+        except InputError:
+            raise error from None
+    try:
+        return folder.check_config(environment), environment
+    except InputError as error:
+        if environment.get("settings_sha256") == settings_sha256(config):
+            return config, environment
+        remedy = "give the settings that the run began with, which make the file again, or restore it"
+        raise InputError(f"{str(error).rpartition('; ')[0]}; {remedy}") from error
+
+
+def environment_of_rows(folder: RunFolder) -> dict[str, Any]:
+    """The entries of environment.json that rows have recorded, too: name, victim and data; empty without rows."""
+    rows = [row for path in RECORDS.files(folder.path) for row in _readable_rows(folder, path)]
+    names = {"run": "name", "data": "data", "weights_sha256": "weights_sha256", "data_fingerprint": "data_fingerprint"}
+    return {entry: mode(row[column] for row in rows) for column, entry in names.items()} if rows else {}
+
+
+def _readable_rows(folder: RunFolder, path: Path) -> list[dict[str, Any]]:
+    try:
+        return RECORDS.read_file(folder.path, path).to_pylist()
+    except (InputError, FileNotFoundError):
+        return []
 
 
 def check_victim(folder: RunFolder, weights_sha256: str) -> None:

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from benchmark.callbacks.adversarial_training import MONITOR, AdversarialTraining
 from benchmark.callbacks.progress import TrainingProgress
 from benchmark.callbacks.validation_attack import ValidationAttack
+from benchmark.cli import healing
 from benchmark.cli.chosen_victim import chosen_victim
 from benchmark.cli.context import Context, open_context
 from benchmark.cli.parsers import say
@@ -35,7 +36,8 @@ def train(cfg: DictConfig, processes: ProcessGroup) -> None:
 def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger]) -> Path:
     """Fit, or go on with it; the victim ends with the weights of its best epoch. Returns the best checkpoint."""
     settings, folder = context.training, context.folder
-    if folder.environment().get("trained"):
+    recorded = folder.environment()
+    if recorded.get("trained") or recorded.get("weights_sha256"):  # attacks come after the training
         _take_best(victim, folder.best_checkpoint)
         return folder.best_checkpoint
     adversarial_training = build_adversarial_training(context.cfg)
@@ -61,8 +63,9 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
     images = len(context.data.splits()["train"])
     name = context.victim_name(victim)
     say(f"training {name} on {images} images of {context.data.name} in {folder.path}")
-    last = folder.last_checkpoint if context.resumed and folder.last_checkpoint.exists() else None
-    trainer.fit(victim, datamodule=context.data, ckpt_path=last, weights_only=True)
+    name = context.processes.agree("checkpoint", lambda: healing.usable_checkpoint(folder) if context.resumed else "")
+    start = folder.checkpoints / name if name else None
+    trainer.fit(victim, datamodule=context.data, ckpt_path=start, weights_only=True)
     if not checkpoint.best_model_path:
         raise InputError("training ended without a validation; give trainer.max_epochs at least 1")
     path = folder.best_checkpoint  # not best_model_path, which a checkpoint of a moved or foreign folder may have set
@@ -74,7 +77,11 @@ def train_victim(context: Context, victim: Victim, loggers: list[GuardedLogger])
 
 
 def _take_best(victim: Victim, path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"{path}: is missing, and the training is over; start a new run")
-    _, weights = read_checkpoint(path)
+    try:
+        _, weights = read_checkpoint(path)
+    except InputError as error:
+        raise InputError(
+            f"{str(error).rpartition('; ')[0]}, and the training is over; restore {path}, or train it again in another "
+            "folder (the same settings, python -m benchmark train, run.dir=NEW) and copy its best.ckpt here"
+        ) from error
     victim.load_state_dict(weights)

@@ -18,6 +18,7 @@ examples
 """
 
 import secrets
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -78,6 +79,7 @@ def _verify(
     import torch
 
     from benchmark.cli.environment import changed_packages, drawn_elsewhere
+    from benchmark.config.overrides import assignment
     from benchmark.past_runs.open import open_run
     from benchmark.past_runs.overrides import override_mismatches
     from benchmark.past_runs.victim import find_victim
@@ -120,6 +122,10 @@ def _verify(
         say(mismatch)
     if len(mismatches) > _SHOWN:
         say(f"... and {len(mismatches) - _SHOWN} more")
+    if any(mismatch.is_made_again for mismatch in mismatches):
+        command = ["python", "-m", "benchmark", str(past_run.environment.get("command", "COMMAND"))]
+        resume = shlex.join([*command, assignment("run.resume", folder)])
+        say(f"to make again what is missing or damaged: {resume}", error=True)
     say(_verdict(folder, rows, verification, len(mismatches)))
     return _DIFFERS if mismatches else _RECORDED if verification.complete else _INCOMPLETE
 

@@ -8,6 +8,9 @@ from typing import Any
 from benchmark.errors import shown_line
 
 _RESTORE = "put back rows, configuration and data as the run had them"
+RESUME = "go on with the run (run.resume=FOLDER), which makes it again"
+"""The cure of what is missing or damaged and can be made again."""
+
 _ROUNDING = 1e-9  # relative; sums in another order differ by less, and a change that anybody makes by more
 
 
@@ -26,6 +29,11 @@ class Mismatch:
     what: str
     cure: str = _RESTORE
     column: str = ""
+
+    @property
+    def is_made_again(self) -> bool:
+        """Whether a run that goes on makes again what differs."""
+        return self.cure == RESUME or self.column in ("adv8_sha256", "pictures_sha256")
 
     def __str__(self) -> str:
         return shown_line(f"{self.place}: {self.column}: {self.what}" if self.column else f"{self.place}: {self.what}")

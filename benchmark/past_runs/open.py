@@ -44,7 +44,7 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
     run = RunFolder(folder)
     if not run.path.is_dir():
         raise InputError(f"{run.path}: no such folder; give the folder of a run")
-    rows = tables.read(run.path).to_pylist()
+    rows = tables.read(run.path, altered=True).to_pylist()
     if not rows:
         raise InputError(f"{run.path}: has no rows; give a run that has attacked images")
     config = run.config()

@@ -26,6 +26,7 @@ def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any
     if not isinstance(recorded, list):
         yield _mismatch("does not hold the command line of the run")
         return
+    places = ("run.dir", "data.root") if moved else ("run.dir",)  # the folder of the run may have moved
     overrides: dict[str, Override] = {}
     for text in map(str, recorded):
         try:
@@ -34,7 +35,7 @@ def override_mismatches(config: Mapping[str, Any], environment: Mapping[str, Any
             override = None
         if override is None or override.sweep:
             yield _mismatch(f"{text!r} cannot stand on a command line")
-        elif not override.delete and "${" not in text and not (moved and override.key == "data.root"):
+        elif not override.delete and "${" not in text and override.key not in places:
             overrides[override.key] = override
     cfg = OmegaConf.create(dict(config))
     absent = object()  # None is a value

@@ -16,15 +16,14 @@ from benchmark.evaluation.case import Case, make_case, split_of
 from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.images.quantisation import Quantizer
-from benchmark.past_runs.mismatch import Mismatch, differing, row_place
+from benchmark.past_runs.mismatch import RESUME, Mismatch, differing, row_place
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
-from benchmark.runs.tables import group_rows
+from benchmark.runs.tables import RECORDS, TRACES, group_rows
 from benchmark.targets import Target
 
 _RESTORE_DATA = "restore the data the run was made on"
 _RESTORE_ROW = "restore the rows of the run"
-_RESTORE_PICTURE = "restore it or attack the image again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +78,7 @@ class PastRun:
             raise InputError(f"{self.folder}: {mismatch}; {mismatch.cure}")
 
     def _mismatches(self) -> Iterator[Mismatch]:
+        yield from self.altered_tables()
         yield from self.data_mismatches()
         by_id = group_rows(self.rows, "id")
         for case in self.cases(sorted(by_id)):
@@ -86,6 +86,13 @@ class PastRun:
             for row in by_id[case.id]:
                 yield from differing(row, expected)
                 yield from self.picture_mismatches(row)
+
+    def altered_tables(self) -> Iterator[Mismatch]:
+        """The files of rows and traces whose values have changed since they were written."""
+        for table in (RECORDS, TRACES):
+            for path in table.altered(self.folder):
+                what = "its values have changed since they were written"
+                yield Mismatch(path.relative_to(self.folder).as_posix(), what, RESUME)
 
     def data_mismatches(self) -> Iterator[Mismatch]:
         """How the data differ from what the run recorded of them."""
@@ -123,11 +130,11 @@ class PastRun:
                 size = picture.size
         except OSError as error:
             reason = error.strerror or "no PNG"
-            yield Mismatch(place, f"cannot be read ({reason})", _RESTORE_PICTURE, column)
+            yield Mismatch(place, f"cannot be read ({reason})", RESUME, column)
             return
         if size != (row["width"], row["height"]):
             what = f"has {size[0]} x {size[1]} pixels, its row says {row['width']} x {row['height']}"
-            yield Mismatch(place, what, _RESTORE_PICTURE, column)
+            yield Mismatch(place, what, RESUME, column)
 
     def read_data(self) -> None:
         """Decode the images. Raises InputError if one cannot be read."""

@@ -1,5 +1,7 @@
 """The configuration of a run as dotted keys, and the keys that rows do not depend on."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +25,12 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
 def is_in(key: str, sections: Iterable[str]) -> bool:
     """Whether a dotted key is one of `sections` or in one of them."""
     return any(key == section or key.startswith(f"{section}.") for section in sections)
+
+
+def settings_sha256(config: Mapping[str, Any]) -> str:
+    """A hash of all that rows depend on in the configuration of a run, of plain values."""
+    settings = {key: value for key, value in flat(config).items() if not is_in(key, FREE)}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def settings_of(config: Mapping[str, Any], attack: str, family: str | None) -> dict[str, Any]:

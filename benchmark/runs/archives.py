@@ -3,6 +3,7 @@
 import os
 import struct
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -32,6 +33,19 @@ def check_archive(file: BinaryIO) -> None:
             raise ValueError(f"its member {member.filename[:100]!r} is no file that torch writes")
     if (inflated := sum(member.file_size for member in found)) > size:
         raise ValueError(f"its {size} bytes would become {inflated}")
+    file.seek(0)
+
+
+def check_contents(file: BinaryIO) -> None:
+    """Raise ValueError for a member whose bytes have another checksum than the archive says. The file is left at its
+    start."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    if damaged is not None:
+        raise ValueError(f"its member {damaged[:100]!r} was changed after it was written")
     file.seek(0)
 
 

@@ -20,6 +20,7 @@ from benchmark.runs.limited_text import parse_json, read_text
 from benchmark.runs.recorded_entries import wrong_entry
 
 _LARGEST_CONFIG = 2**17  # bytes
+_OWN_HASH = "sha256"  # the entry of environment.json that has the hash of the others
 _LARGEST_JSON = 2**26  # bytes; the splits of a million images take less
 
 
@@ -75,8 +76,11 @@ class RunFolder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a run has begun here, so that it can be resumed: the configuration is written last."""
-        return self.config_file.is_file()
+        """Whether a run has begun here, so that it can be resumed.
+
+        The configuration is written last; where it was lost, the run is known by what it has computed.
+        """
+        return self.config_file.is_file() or (self.environment_file.is_file() and not self.is_free)
 
     @property
     def is_free(self) -> bool:
@@ -91,13 +95,21 @@ class RunFolder:
         self, config: Mapping[str, Any], splits: Mapping[str, Sequence[str]], environment: Mapping[str, Any]
     ) -> None:
         """Write the splits, the environment with `config_sha256` added, and last the configuration (plain values)."""
-        from omegaconf import OmegaConf
-
         self.path.mkdir(parents=True, exist_ok=True)
-        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
-        save_text(self.splits_file, json.dumps(splits, indent=1))
+        text = _config_text(config)
+        self.write_splits(splits)
         self.write_environment({**environment, "config_sha256": hashlib.sha256(text.encode()).hexdigest()})
         save_text(self.config_file, text)
+
+    def write_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
+        """Replace splits.json."""
+        save_text(self.splits_file, json.dumps(splits, indent=1))
+
+    def write_config(self, config: Mapping[str, Any]) -> str:
+        """Replace config.yaml (plain values), and return its hash."""
+        text = _config_text(config)
+        save_text(self.config_file, text)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def withdraw(self) -> None:
         """Remove what a run writes before it has finished an image or a victim."""
@@ -107,12 +119,28 @@ class RunFolder:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
-        """Replace environment.json."""
-        save_text(self.environment_file, json.dumps(environment, indent=2))
+        """Replace environment.json. A hash of the other entries is added, by which damage is noticed."""
+        entries = {name: value for name, value in environment.items() if name != _OWN_HASH}
+        save_text(self.environment_file, json.dumps({**entries, _OWN_HASH: _sha256_of(entries)}, indent=2))
 
     def update_environment(self, **entries: Any) -> None:
         """Set entries of environment.json and keep the others."""
         self.write_environment(self.environment() | entries)
+
+    def check_environment(self) -> dict[str, Any]:
+        """The same as `environment`. Raises InputError if its entries have another hash than the one in the file."""
+        entries = self.environment()
+        recorded = self._json(self.environment_file).get(_OWN_HASH)
+        if recorded is not None and recorded != _sha256_of(entries):
+            raise _unusable(self.environment_file, "was changed after the run wrote it")
+        return entries
+
+    def check_config(self, environment: Mapping[str, Any]) -> dict[str, Any]:
+        """The same as `config`. Raises InputError if the file has another hash than the environment has recorded."""
+        config = self.config()
+        if environment.get("config_sha256") not in (None, self.config_sha256()):
+            raise _unusable(self.config_file, "was changed after the run wrote it")
+        return config
 
     def write_summary(self, document: Mapping[str, Any]) -> None:
         """Write summary.json. Raises ValueError for NaN and infinities, which JSON does not have."""
@@ -146,7 +174,7 @@ class RunFolder:
         environment = self._json(self.environment_file)
         if wrong := wrong_entry(environment):
             raise _unusable(self.environment_file, f"is not what a run writes ({wrong})")
-        return environment
+        return {name: value for name, value in environment.items() if name != _OWN_HASH}
 
     def splits(self) -> dict[str, list[str]]:
         """splits.json: split -> ids of its images."""
@@ -187,6 +215,16 @@ class RunFolder:
             return read_text(file, largest, inside=self.path)
         except ValueError as error:
             raise _unreadable(file, error) from error
+
+
+def _config_text(config: Mapping[str, Any]) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+
+
+def _sha256_of(entries: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def _unreadable(file: Path, error: Exception) -> InputError:

@@ -11,6 +11,7 @@ from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
 
 _DIGITS = 16  # of the hexadecimal hash of each picture
+_LENGTH = _DIGITS * (len(get_args(Picture)) + 1)
 _AT_ONCE = 4096  # images whose hashes are remembered, since several attacks refer to them
 
 
@@ -38,7 +39,8 @@ class RowFiles:
         """
         attack, image_id = str(row["attack"]), str(row["id"])
         recorded = str(row["pictures_sha256"])
-        expected = [recorded[start : start + _DIGITS] for start in range(0, 5 * _DIGITS, _DIGITS)]
+        recorded = recorded if len(recorded) == _LENGTH else ""
+        expected = [recorded[start : start + _DIGITS] for start in range(0, _LENGTH, _DIGITS)]
         shared, prediction = self._shared(image_id), self._run.prediction(attack, image_id)
         yield from self._damage(self._run.adversarial(attack, image_id), str(row["adv8_sha256"]))
         for path, digits in zip([*shared, prediction], expected, strict=True):

@@ -13,7 +13,7 @@ from benchmark.errors import InputError
 from benchmark.evaluation.case import Case
 from benchmark.images.image_files import load_picture
 from benchmark.images.label_maps import VOID, load_map
-from benchmark.past_runs.mismatch import Mismatch, row_place
+from benchmark.past_runs.mismatch import RESUME, Mismatch, row_place
 from benchmark.runs.folder import RunFolder
 
 
@@ -42,9 +42,9 @@ def picture_mismatches(run: RunFolder, row: Mapping[str, Any], case: Case, class
         column = str(path.relative_to(run.path))
         try:
             if not check(path):
-                yield Mismatch(row_place(row), "is not the picture that belongs to the row", column=column)
+                yield Mismatch(row_place(row), "is not the picture that belongs to the row", cure=RESUME, column=column)
         except InputError as error:
-            yield Mismatch(row_place(row), str(error), column=column)
+            yield Mismatch(row_place(row), str(error), cure=RESUME, column=column)
 
 
 def _counts(saved: NDArray[np.uint8], case: Case, classes: int) -> list[int] | None:

@@ -12,7 +12,7 @@ from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation, score_target
 from benchmark.images.image_files import load_picture
-from benchmark.past_runs.mismatch import Interval, Mismatch, differing, row_place
+from benchmark.past_runs.mismatch import RESUME, Interval, Mismatch, differing, row_place
 from benchmark.past_runs.past_run import PastRun
 from benchmark.regular_files import file_sha256
 from benchmark.results.column_arrays import NORM_COLUMNS
@@ -114,6 +114,8 @@ class RowChecks:
         yield from differing(row, scores, "its confusion counts give")
         yield from self._demand(row, outcome(row, case, self._past_run.judge))
         trace = self._traces.get((row["attack"], row["id"]))
+        if row["steps"] and trace is None:
+            yield Mismatch(row_place(row), "is missing", RESUME, "trace")
         decided = not isinstance(predicted.get("success8"), Interval)
         yield from self._demand(row, effort(row, attack, self._counting, trace, decided=decided))
         if file is not None:

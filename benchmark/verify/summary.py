@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from benchmark.errors import InputError
-from benchmark.past_runs.mismatch import Mismatch, same
+from benchmark.past_runs.mismatch import RESUME, Mismatch, same
 from benchmark.results.summary import make_summary
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
@@ -17,7 +17,7 @@ def summary_mismatches(run: RunFolder, rows: pa.Table) -> Iterator[Mismatch]:
     try:
         recorded = run.summary()
     except InputError as error:
-        yield Mismatch(layout.SUMMARY, str(error))
+        yield Mismatch(layout.SUMMARY, str(error), RESUME)
         return
     try:
         computed = make_summary(rows).document()
@@ -32,9 +32,9 @@ def _compare(recorded: Any, computed: Any, place: str) -> Iterator[Mismatch]:
         for name in {**recorded, **computed}:
             entry = f"{place}.{name}".lstrip(".")
             if name not in computed:
-                yield Mismatch(layout.SUMMARY, "does not follow from the rows", column=entry)
+                yield Mismatch(layout.SUMMARY, "does not follow from the rows", RESUME, entry)
             elif name not in recorded:
-                yield Mismatch(layout.SUMMARY, "is missing", column=entry)
+                yield Mismatch(layout.SUMMARY, "is missing", RESUME, entry)
             else:
                 yield from _compare(recorded[name], computed[name], entry)
     elif isinstance(recorded, list) and isinstance(computed, list) and len(recorded) == len(computed):
@@ -42,4 +42,4 @@ def _compare(recorded: Any, computed: Any, place: str) -> Iterator[Mismatch]:
             name = other.get("attack", index) if isinstance(other, Mapping) else index
             yield from _compare(one, other, f"{place}.{name}".lstrip("."))
     elif not same(recorded, computed):
-        yield Mismatch(layout.SUMMARY, f"says {recorded!r}, the rows give {computed!r}", column=place)
+        yield Mismatch(layout.SUMMARY, f"says {recorded!r}, the rows give {computed!r}", RESUME, place)

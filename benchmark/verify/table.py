@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmark.past_runs.mismatch import Mismatch
+from benchmark.past_runs.mismatch import RESUME, Mismatch
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES
 from benchmark.verify.relations import Trace
@@ -43,7 +43,7 @@ def table_mismatches(run: RunFolder, missing: Collection[Key], *, ended: bool) -
         yield Mismatch(f"{attack} / {image_id}", "there are several rows of this attack and image", column="id")
     if ended:
         for attack, image_id in missing:
-            yield Mismatch(f"{attack} / {image_id}", "the row is missing", column="id")
+            yield Mismatch(f"{attack} / {image_id}", "the row is missing", RESUME, "id")
 
 
 def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Trace]:
@@ -51,9 +51,10 @@ def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Tr
     if not TRACES.exists(folder):
         return {}
     columns = ("attack", "id", "step", "l2", "linf")
+    read = TRACES.read(folder, altered=True).select(columns).to_pydict()
     kept = {(row["attack"], row["id"]): row["kept_step"] for row in rows}
     traces: dict[Key, Trace] = {}
-    for attack, image_id, step, l2, linf in zip(*TRACES.read(folder).select(columns).to_pydict().values(), strict=True):
+    for attack, image_id, step, l2, linf in zip(*read.values(), strict=True):
         key = (attack, image_id)
         before = traces.get(key, Trace(step, None, None, points=0))
         # The table is in the order of steps. At step 0 it may have a random start where the row has the clean image.

@@ -10,7 +10,7 @@ from torch import nn
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen, normalise_precision
 from benchmark.errors import InputError
-from benchmark.past_runs.mismatch import Mismatch, row_place
+from benchmark.past_runs.mismatch import RESUME, Mismatch, row_place
 from benchmark.past_runs.past_run import PastRun
 from benchmark.runs import layout, tables
 from benchmark.runs.tables import group_rows
@@ -68,6 +68,7 @@ class Verification:
             of_data = list(past_run.data_mismatches())
             yield from of_data
             yield from self._environment_mismatches()
+            yield from past_run.altered_tables()
             yield from table_mismatches(past_run.run, self.missing, ended=self.ended)
             try:
                 past_run.read_data()
@@ -78,13 +79,17 @@ class Verification:
             else:
                 yield from self._row_mismatches(advance)
             if past_run.run.summary_file.exists():
-                yield from summary_mismatches(past_run.run, tables.read(folder))
+                yield from summary_mismatches(past_run.run, tables.read(folder, altered=True))
                 if self._report:
                     montage = _section(past_run.config, "run").get("montage")
                     yield from report_mismatches(past_run.run, montage if isinstance(montage, int) else 0)
 
     def _environment_mismatches(self) -> Iterator[Mismatch]:
         past_run = self._past_run
+        try:
+            past_run.run.check_environment()
+        except InputError:
+            yield Mismatch(layout.ENVIRONMENT, "was changed after the run wrote it", RESUME)
         expected = {"seed": past_run.config.get("seed"), "config_sha256": past_run.run.config_sha256()}
         if not past_run.moved:  # the data of a folder are called what the folder is called
             expected["data"] = past_run.data.name

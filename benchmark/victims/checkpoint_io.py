@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmark.atomic_files import atomic_path
 from benchmark.errors import InputError, first_line
 from benchmark.regular_files import open_regular
-from benchmark.runs.archives import check_archive
+from benchmark.runs.archives import check_archive, check_contents
 from benchmark.runs.limited_text import check_plain
 from benchmark.victims.task import HYPER_PARAMETERS
 
@@ -86,6 +86,7 @@ def _load(path: Path) -> dict[str, Any]:
             if (size := file.seek(0, os.SEEK_END)) > _LARGEST:
                 raise ValueError(f"{size} bytes; at most {_LARGEST} are read")
             check_archive(file)
+            check_contents(file)  # torch would load damaged weights without a word
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(checkpoint, dict):
             raise InputError(f"{path} holds a {type(checkpoint).__name__}, not the checkpoint of a victim")

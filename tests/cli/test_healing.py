@@ -39,6 +39,10 @@ def test_images_whose_pictures_are_damaged_are_attacked_again(command, damaged: 
     }
     for path, how in files.items():
         DAMAGE[how](path, Random(path.name))
+    told = command("verify", damaged)
+    assert told.status == 1
+    assert all(path.relative_to(damaged).as_posix() in told.out for path in files)
+    assert f"to make again what is missing or damaged: python -m benchmark run run.resume={damaged}\n" in told.err
     outcome = command("run", f"run.resume={damaged}")
     assert outcome.status == 0, outcome.err
     assert "4 of 8 rows are attacked again" in outcome.out
