@@ -70,7 +70,8 @@ def visibility(
     yield Relation("ssim", -1 <= v["ssim"] <= 1 + _ROUNDING, "must be from -1 to 1")
     if trace is not None:
         for name, value in (("l2", trace.l2), ("linf", trace.linf)):
-            if value is not None:
+            # Step 0 of a trace is the first iterate, for some rules a random one; the row has that or the clean image.
+            if value is not None and (row.get("kept_step") != 0 or v[name] != 0):
                 yield Relation(name, _close(v[name], value, _TRACED), f"its trace says {value:.6g} at the kept step")
     column = NORM_COLUMNS.get(str(row["norm"]))
     if budget is not None and column is not None:

@@ -57,8 +57,8 @@ def kept_traces(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Key, Tr
     for attack, image_id, step, l2, linf in zip(*read.values(), strict=True):
         key = (attack, image_id)
         before = traces.get(key, Trace(step, None, None, points=0))
-        # The table is in the order of steps. At step 0 it may have a random start where the row has the clean image.
-        if step and step == kept.get(key):
+        # The table is in the order of steps.
+        if step == kept.get(key):
             before = before._replace(l2=l2, linf=linf)
         traces[key] = before._replace(last=step, points=before.points + 1)
     return traces

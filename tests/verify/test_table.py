@@ -76,5 +76,5 @@ def test_traces_end_and_have_the_norms_of_the_kept_step(tmp_path: Path) -> None:
     assert kept_traces(tmp_path, rows) == {
         ("asma", "a"): Trace(3, 0.2, 0.02, 4),
         ("asma", "b"): Trace(5, None, None, 2),
-        ("asma", "c"): Trace(1, None, None, 2),
+        ("asma", "c"): Trace(1, 1.0, 1.0, 2),
     }
