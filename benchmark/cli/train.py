@@ -19,6 +19,7 @@ from benchmark.errors import InputError
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.task import Victim
+from benchmark.victims.weights import put_into
 
 
 def train(cfg: DictConfig, processes: ProcessGroup) -> None:
@@ -77,4 +78,4 @@ def _take_best(victim: Victim, path: Path) -> None:
     if not path.exists():
         raise InputError(f"{path}: is missing, and the training is over; start a new run")
     _, weights = read_checkpoint(path)
-    victim.load_state_dict(weights)
+    put_into(victim, weights, str(path))
