@@ -57,6 +57,17 @@ def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
     return file
 
 
+def folder_outside(folder: Path) -> Path | None:
+    """The first folder below `folder` that is a link to one outside, through which files would be written there."""
+    home = Path(os.path.realpath(folder))
+    for place, names, _ in os.walk(home):
+        for name in names:
+            path = os.path.join(place, name)
+            if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(home):
+                return Path(path)
+    return None
+
+
 def file_sha256(path: Path, inside: Path | None = None) -> str:
     """SHA-256 of a file's bytes, in hexadecimal. Raises OSError as `open_regular` does."""
     with open_regular(path, inside) as file:

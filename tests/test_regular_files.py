@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.regular_files import file_sha256, open_regular
+from benchmark.regular_files import file_sha256, folder_outside, open_regular
 
 NOT_FILES: dict[str, Callable[[Path], object]] = {
     "a pipe": os.mkfifo,
@@ -53,3 +53,16 @@ def test_a_name_with_a_nul_is_no_file(tmp_path: Path) -> None:
 def test_the_hash_is_of_the_files_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folder_that_is_a_link_outside_is_found(tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run / "pictures" / "clean", other):
+        folder.mkdir(parents=True)
+    (run / "latest").symlink_to("pictures")
+    (run / "nowhere").symlink_to("none")
+    (tmp_path / "by_link").symlink_to(run)
+    assert folder_outside(run) is None
+    assert folder_outside(tmp_path / "by_link") is None
+    (run / "pictures" / "truth").symlink_to(other)
+    assert folder_outside(run) == run / "pictures" / "truth"

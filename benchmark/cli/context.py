@@ -27,6 +27,7 @@ from benchmark.distributed.termination import requested_stop
 from benchmark.errors import InputError, MachineError, Stopped, machine_error
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.row_writer import RunInfo
+from benchmark.regular_files import folder_outside
 from benchmark.results.run_settings import settings_sha256
 from benchmark.results.split_overlap_line import overlap_line
 from benchmark.runs import tables
@@ -194,6 +195,8 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
     # All processes look at the folder before the first of them writes to it.
     folder = RunFolder(path)
     resumed, free = folder.has_begun, folder.is_free
+    if resumed and (link := folder_outside(folder.path)):
+        raise InputError(f"{link}: is a link out of the run's folder; put the folder that it leads to in its place")
     processes.barrier("opened")
     # A folder without a configuration is another's, or was left by a start that was killed early.
     if not resumed and not free:

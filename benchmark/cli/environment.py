@@ -43,7 +43,7 @@ def machine(processes: ProcessGroup) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": platform.machine(),  # not platform.processor, which starts a program
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],

@@ -20,6 +20,7 @@ from benchmark.errors import InputError
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.task import Victim
+from benchmark.victims.weights import put_into
 
 
 def train(cfg: DictConfig, processes: ProcessGroup) -> None:
@@ -84,4 +85,4 @@ def _take_best(victim: Victim, path: Path) -> None:
             f"{str(error).rpartition('; ')[0]}, and the training is over; restore {path}, or train it again in another "
             "folder (the same settings, python -m benchmark train, run.dir=NEW) and copy its best.ckpt here"
         ) from error
-    victim.load_state_dict(weights)
+    put_into(victim, weights, str(path))

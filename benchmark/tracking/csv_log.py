@@ -11,8 +11,11 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 
 from benchmark.atomic_files import save_text
+from benchmark.errors import InputError
 from benchmark.regular_files import open_regular
 from benchmark.runs import layout
+
+_LARGEST = 2**28  # bytes
 
 
 class ContinuedCSVLogger(CSVLogger):
@@ -65,6 +68,8 @@ class WholeFileWriter(ExperimentWriter):
 
 def _lines(path: Path) -> list[dict[str, str]]:
     """The lines of an existing file, without empty cells; those without a step, such as half a line, are left out."""
+    if path.exists() and (size := path.stat().st_size) > _LARGEST:
+        raise InputError(f"{path}: has {size} bytes, at most {_LARGEST} are read; restore what the run wrote")
     try:
         with io.TextIOWrapper(open_regular(path, path.parent), encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))

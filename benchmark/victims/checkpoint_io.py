@@ -19,7 +19,9 @@ from benchmark.runs.archives import check_archive, check_contents
 from benchmark.runs.limited_text import check_plain
 from benchmark.victims.task import HYPER_PARAMETERS
 
-_LARGEST = 2**34  # bytes
+LARGEST = 2**34
+"""Bytes of a checkpoint, at most."""
+
 _MOST_VALUES = 10_000  # in the hyper-parameters
 
 
@@ -83,8 +85,8 @@ def _load(path: Path) -> dict[str, Any]:
                 if start.startswith(b"\x80"):  # pickles of protocol 2 and later
                     raise InputError(_refusal(path, ""))
                 raise InputError(f"{path} is not a PyTorch checkpoint; give a .ckpt that `train` wrote")
-            if (size := file.seek(0, os.SEEK_END)) > _LARGEST:
-                raise ValueError(f"{size} bytes; at most {_LARGEST} are read")
+            if (size := file.seek(0, os.SEEK_END)) > LARGEST:
+                raise ValueError(f"{size} bytes; at most {LARGEST} are read")
             check_archive(file)
             check_contents(file)  # torch would load damaged weights without a word
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)

@@ -10,12 +10,15 @@ from torch import Tensor, nn
 
 from benchmark.errors import InputError
 from benchmark.regular_files import file_sha256
+from benchmark.victims.checkpoint_io import LARGEST
 from benchmark.victims.task import Victim
 
 
 def checkpoint_sha256(path: str | Path) -> str:
     """SHA-256 of the file, in hexadecimal. Raises InputError if it cannot be read."""
     try:
+        if (size := Path(path).stat().st_size) > LARGEST:  # a file without contents may say any size
+            raise InputError(f"cannot read checkpoint {path}: it has {size} bytes, at most {LARGEST} are read")
         return file_sha256(Path(path))
     except OSError as error:
         raise InputError(f"cannot read checkpoint {path}: {error.strerror}; check victim.ckpt") from error

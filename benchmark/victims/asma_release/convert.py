@@ -16,6 +16,7 @@ from benchmark.victims.weights import put_into
 
 NETWORK = "SimpleUnet"  # the class's name in that repository; its module's is whatever it was saved from
 INPUT_SIZE = 572
+_LARGEST = 2**30  # bytes; the released network has an eighth
 
 
 def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
@@ -38,6 +39,8 @@ def convert(path: str | Path, out: str | Path) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"no file at {path}; give the released checkpoint")
+    if (size := path.stat().st_size) > _LARGEST:
+        raise InputError(f"{path} has {size} bytes, at most {_LARGEST} are read; give the released checkpoint")
     try:
         return read_module(path, NETWORK)
     except RefusedError as error:
