@@ -39,7 +39,7 @@ def test_lines_go_through_the_points(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"success8": False}, {"success_clean": True}, {"norm": None, "targeted": None}, {"family": "$x_1$"}, {"l2": 0.0}],
+    [{"success8": False}, {"success_clean": True}, {"norm": None, "eps": None}, {"family": "$x_1$"}, {"l2": 0.0}],
     ids=str,
 )
 def test_draws_unusual_rows(tmp_path: Path, changes: dict[str, Any]) -> None:
