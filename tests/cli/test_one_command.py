@@ -1,6 +1,5 @@
 """A run is gone on with by the command that began it; another one is refused before it has written anything."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -16,9 +15,8 @@ def begun_by(trained: Path, tmp_path: Path):
 
     def copy(command: str | None) -> Path:
         folder = Path(shutil.copytree(trained, tmp_path / "run"))
-        environment = json.loads((folder / "environment.json").read_text())
-        assert environment["command"] == "run"
-        (folder / "environment.json").write_text(json.dumps(environment | {"command": command}))
+        assert RunFolder(folder).environment()["command"] == "run"
+        RunFolder(folder).update_environment(command=command)
         return folder
 
     return copy
@@ -55,7 +53,7 @@ def test_a_folder_that_does_not_say_its_command(command, begun_by, begun: object
     assert outcome.status == 2
     (line,) = outcome.err.splitlines()
     assert "environment.json: " in line
-    assert "restore" in line
+    assert "it makes the file again" in line
 
 
 def test_the_command_is_read_with_the_environment(begun_by) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.__main__ import main
-from tests.cli.hostile_folders import ESCAPES, PLANTS, SECRET, edit_config
+from tests.cli.hostile.configurations import CONFIGURATIONS
+from tests.cli.hostile.files import FILES
+from tests.cli.hostile.planting import ESCAPES, SECRET, edit_config
 from tests.fixtures.audit_watch import watched
 
 COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
@@ -30,7 +32,7 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
     ],
     "dashboard": lambda run, out: ["dashboard", str(run), "--dry-run", "--out", str(out / "dashboard.json")],
 }  # fmt: skip
-QUICK = ("verify", "report", "export", "dashboard")
+PLANTS = CONFIGURATIONS | FILES
 _SECONDS = 20  # for one command on a busy machine
 _VALUE = "the-value-of-a-planted-variable"
 
