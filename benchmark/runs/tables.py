@@ -8,7 +8,8 @@ import itertools
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,19 +86,12 @@ class Table:
             FileNotFoundError: there is no such file.
         """
         cure = self.cure.format(run=run)
-        try:
+        with _refused(path, cure):
             table = read_parquet(path, run)
             if missing := sorted(set(self.schema.names) - set(table.column_names)):
                 raise InputError(f"{path}: has no column {missing[0]}; {cure}")
             as_written = altered or _is_as_written(table)
             table = _with_columns(table, self.schema_with(table.column_names))
-        except (FileNotFoundError, InputError):
-            raise
-        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-            if failure := machine_error(error, path, reading=True):  # the table may be whole
-                raise failure from error
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read as a table of rows ({reason}); {cure}") from error
         if not as_written:
             raise InputError(f"{path}: its values have changed since they were written; {cure}")
         if any(table[column].null_count for column in self.key):
@@ -124,8 +118,17 @@ class Table:
         return sorted(repeated, key=str)
 
     def altered(self, run: Path) -> list[Path]:
-        """The files whose values have another digest than the one that was written with them."""
-        return [path for path in self.files(run) if not _is_as_written(read_parquet(path, run))]
+        """The files whose values have another digest than the one that was written with them.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        found = []
+        for path in self.files(run):
+            with _refused(path, self.cure.format(run=run)):
+                if not _is_as_written(read_parquet(path, run)):
+                    found.append(path)
+        return found
 
     def keys_of(self, table: pa.Table) -> list[tuple[Any, ...]]:
         """The key of each row."""
@@ -156,6 +159,20 @@ class Table:
         if (run / self.name).is_dir() and not any((run / self.name).iterdir()):
             (run / self.name).rmdir()
         return path
+
+
+@contextmanager
+def _refused(path: Path, cure: str) -> Iterator[None]:
+    """Turn what goes wrong with reading `path` into one line; a FileNotFoundError stays what it is."""
+    try:
+        yield
+    except (FileNotFoundError, InputError):
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        if failure := machine_error(error, path, reading=True):  # the table may be whole
+            raise failure from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as a table of rows ({reason}); {cure}") from error
 
 
 _RESUME = "go on with the run (run.resume={run}), which attacks its images again"

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ def _opened(capfd: pytest.CaptureFixture[str], run: Path, out: Path, command: st
     """Run a command on the folder, and look at what it has done."""
     before, began = set(sys.modules), time.monotonic()
     capfd.readouterr()
-    with watched(run, out) as watch:
+    with watched(run, out, out.with_name("temporary")) as watch:
         status = main(COMMANDS[command](run, out))
     shown = "".join(capfd.readouterr())
     assert time.monotonic() - began < _SECONDS
@@ -92,8 +93,16 @@ def _opened(capfd: pytest.CaptureFixture[str], run: Path, out: Path, command: st
 @pytest.mark.slow
 @pytest.mark.parallel
 def test_every_command_on_every_folder(
-    capfd: pytest.CaptureFixture[str], handed_over: Path, tmp_path: Path, secret: None, plant: str, command: str
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    handed_over: Path,
+    tmp_path: Path,
+    secret: None,
+    plant: str,
+    command: str,
 ) -> None:
     PLANTS[plant](handed_over)
     (tmp_path / "out").mkdir()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))  # where programs may write
     _opened(capfd, handed_over, tmp_path / "out", command)
