@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +79,10 @@ def _text(file: Path, recorded: str, again: str) -> Iterator[Mismatch]:
     """The first line that differs, without markup."""
     if recorded == again:
         return
-    lines, others = recorded.splitlines(), again.splitlines()
-    pairs = list(zip(lines, others, strict=False)) + [("", "")] * (len(lines) != len(others))
-    number, (line, other) = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1] or pair == ("", ""))
-    start = next((i for i, (a, b) in enumerate(zip(line, other, strict=False)) if a != b), 0)
+    pairs = zip_longest(recorded.splitlines(), again.splitlines(), fillvalue="")
+    differing = ((n, line, other) for n, (line, other) in enumerate(pairs, 1) if line != other)
+    number, line, other = next(differing, (0, "", ""))  # texts may differ in their ends of lines alone
+    start = next((i for i, (a, b) in enumerate(zip(line, other, strict=False)) if a != b), min(len(line), len(other)))
     what = f"line {number} says {_part(line, start)!r}, the rows give {_part(other, start)!r}"
     yield Mismatch(file.name, what, _CURE)
 
