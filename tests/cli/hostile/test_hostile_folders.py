@@ -1,11 +1,9 @@
 """A folder made to attack its reader: no process, no connection, no file outside, no variable, and one line."""
 
-import os
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,50 +11,17 @@ import pytest
 from benchmark.__main__ import main
 from tests.cli.hostile.configurations import CONFIGURATIONS
 from tests.cli.hostile.files import FILES
-from tests.cli.hostile.planting import ESCAPES, SECRET, edit_config
+from tests.cli.hostile.opened import COMMANDS, SECRET_VALUE, copy_of
+from tests.cli.hostile.planting import ESCAPES, SECRET
 from tests.fixtures.audit_watch import watched
 
-COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
-    "resume": lambda run, out: ["run", f"run.resume={run}"],
-    "verify": lambda run, out: ["verify", str(run)],
-    "report": lambda run, out: [
-        "report", str(run), *map(str, run.glob("card.json")), "--out", str(out / "page.html")
-    ],
-    "transfer": lambda run, out: [
-        "transfer", str(run), "--victims", str(run / "checkpoints" / "best.ckpt"), "--out", str(out / "transfer")
-    ],
-    "export": lambda run, out: ["export", str(run), "--attack", "asma", "--card", str(out / "card.json")],
-    "victims import": lambda run, out: ["victims", "import", str(run / "hub"), "--out", str(out / "imported.ckpt")],
-    "convert": lambda run, out: [
-        "convert", str(run / ("released.pt" if os.path.lexists(run / "released.pt") else "checkpoints/best.ckpt")),
-        "--out", str(out / "converted.ckpt"),
-    ],
-    "dashboard": lambda run, out: ["dashboard", str(run), "--dry-run", "--out", str(out / "dashboard.json")],
-}  # fmt: skip
 PLANTS = CONFIGURATIONS | FILES
-_SECONDS = 20  # for one command on a busy machine
-_VALUE = "the-value-of-a-planted-variable"
-
-
-@pytest.fixture
-def handed_over(small_run: Path, tmp_path: Path) -> Path:
-    """A copy of a finished run that has logged to Weights & Biases, as somebody hands it over."""
-
-    def copy(source: str, target: str) -> None:
-        # What is planted replaces a checkpoint and does not write into it.
-        (os.link if source.endswith(".ckpt") else shutil.copy)(source, target)
-
-    run = Path(
-        shutil.copytree(small_run, tmp_path / "run", copy_function=copy, ignore=shutil.ignore_patterns("report.html"))
-    )
-    edit_config(run, lambda config: config.update(loggers={"wandb": {"project": "theirs"}}))
-    (run / "wandb").mkdir()
-    return run
+_SECONDS = 60  # for one command on a busy machine; the folders hold what would take for ever
 
 
 @pytest.fixture
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SECRET, _VALUE)
+    monkeypatch.setenv(SECRET, SECRET_VALUE)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -75,8 +40,8 @@ def _opened(capfd: pytest.CaptureFixture[str], run: Path, out: Path, command: st
     assert time.monotonic() - began < _SECONDS
     assert watch.deeds == []
     assert SECRET not in watch.variables
-    assert _VALUE not in shown
-    assert not any(_VALUE.encode() in path.read_bytes() for path in [*_files(out), *_files(run)])
+    assert SECRET_VALUE not in shown
+    assert not any(SECRET_VALUE.encode() in path.read_bytes() for path in [*_files(out), *_files(run)])
     new = [sys.modules[name] for name in set(sys.modules) - before]
     assert not [one for one in new if str(getattr(one, "__file__", "") or "").startswith(str(run))]
     assert not list(run.parent.rglob("owned*"))
@@ -95,14 +60,15 @@ def _opened(capfd: pytest.CaptureFixture[str], run: Path, out: Path, command: st
 def test_every_command_on_every_folder(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    handed_over: Path,
+    small_run: Path,
     tmp_path: Path,
     secret: None,
     plant: str,
     command: str,
 ) -> None:
-    PLANTS[plant](handed_over)
+    run = copy_of(small_run, tmp_path / "run")
+    PLANTS[plant](run)
     (tmp_path / "out").mkdir()
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))  # where programs may write
-    _opened(capfd, handed_over, tmp_path / "out", command)
+    _opened(capfd, run, tmp_path / "out", command)
