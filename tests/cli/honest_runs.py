@@ -1,12 +1,11 @@
 """Small runs of many kinds, all of them honest: `verify` must not find a difference in any."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
+from tests.grey_images import write_grey_images
 from tests.miniatures import OPTIONS, WRITERS
 
 SHORT = ("trainer=cpu", "data.size=32", "run.montage=0", "engine.max_passes=12")
@@ -59,21 +58,9 @@ def random_network(outputs: int = 2, channels: int = 3) -> str:
     return f"victim=python victim.factory=tests.cli.honest_networks:network {options}"
 
 
-def grey(bits: int) -> Callable[[Path], None]:
+def grey(bits: int) -> Callable[[Path], object]:
     """Writes eight grey images of so many bits, and masks."""
-
-    def write(root: Path) -> None:
-        rng = np.random.default_rng(bits)
-        for part in ("images", "masks"):
-            (root / part).mkdir(parents=True)
-        for i in range(8):
-            mask = np.zeros((40, 36), np.uint8)
-            mask[6 + i : 24 + i, 8:22] = 255
-            levels = rng.integers(0, 2**bits // 4, mask.shape) + (mask > 0) * (2**bits // 2)
-            Image.fromarray(levels.astype(np.uint8 if bits == 8 else np.uint16)).save(root / "images" / f"case{i}.png")
-            Image.fromarray(mask).save(root / "masks" / f"case{i}.png")
-
-    return write
+    return partial(write_grey_images, bits=bits)
 
 
 ON_DRAWN_IMAGES = {

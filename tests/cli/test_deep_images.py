@@ -17,32 +17,19 @@ from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS
 from benchmark.victims.loading import load_victim
+from tests.grey_images import write_grey_images
 
 SHORT = (
     *("trainer=cpu", "trainer.max_epochs=1", "data.size=32", "data.batch_size=2", "data.fractions=[0.5,0.25,0.25]"),
     "attacks.asma.max_steps=3",
 )
+
 VICTIM = ("victim=unet", "victim.encoder=resnet18")
-
-
-def grey(root: Path, bits: int) -> Path:
-    """Eight grey images of so many bits, whose levels do not fit 8, as 16-bit files, and their masks."""
-    rng = np.random.default_rng(bits)
-    for part in ("images", "masks"):
-        (root / part).mkdir(parents=True)
-    for i in range(8):
-        mask = np.zeros((40, 36), np.uint8)
-        mask[6 + i : 24 + i, 8:22] = 255
-        levels = rng.integers(0, 2**bits // 4, mask.shape) + (mask > 0) * (2**bits // 2)
-        kind = np.uint8 if bits == 8 else np.uint16
-        Image.fromarray(levels.astype(kind)).save(root / "images" / f"case{i}.png")
-        Image.fromarray(mask).save(root / "masks" / f"case{i}.png")
-    return root
 
 
 @pytest.mark.parametrize("bits", [8, 12])
 def test_a_run_keeps_to_the_images_own_depth(command, tmp_path: Path, bits: int) -> None:
-    root, folder = grey(tmp_path / "data", bits), tmp_path / "run"
+    root, folder = write_grey_images(tmp_path / "data", bits), tmp_path / "run"
     data = ("data=folder", f"data.root={root}", "data.channels=1", f"data.bits={bits}")
     outcome = command("run", *data, *SHORT, *VICTIM, "run.montage=1", "engine.precision=64", f"run.dir={folder}")
     assert outcome.status == 0, outcome.err
@@ -98,7 +85,7 @@ def test_a_run_keeps_to_the_images_own_depth(command, tmp_path: Path, bits: int)
     ],
 )
 def test_what_does_not_fit_is_one_line(refused, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
-    root = grey(tmp_path / "data", 12)
+    root = write_grey_images(tmp_path / "data", 12)
     # Levels that tests can name.
     for path in (root / "images").iterdir():
         levels = np.array(Image.open(path))
