@@ -63,7 +63,7 @@ def _check_yaml(text: str) -> None:
 
 def _resolve(node: Any, config: Mapping[Any, Any], stamp: str) -> Any:
     if isinstance(node, dict):
-        return {str(key): _resolve(value, config, stamp) for key, value in node.items()}
+        return {key: _resolve(value, config, stamp) for key, value in node.items()}
     if isinstance(node, list):
         return [_resolve(value, config, stamp) for value in node]
     if not isinstance(node, str) or "${" not in node:

@@ -15,7 +15,7 @@ ONE_LOGIT = "victim=python victim.factory=tests.cli.honest_networks:one_logit vi
 UNTARGETED = "attack=[sea_js,pgd] attacks.pgd.rule.targeted=false"
 TINY = "victim=unet victim.encoder=mobilenet_v2 victim.options={decoder_channels:[8,8,8,4,4]}"
 VALID = "victim=unet_valid victim.input_size=44 victim.options.widths=[4,6]"
-GREY = "data=folder data.fractions=[.5,.25,.25] data.channels=1"
+GREY = "data=folder data.fractions=[.5,.25,.25] data.channels=1 data.encoding={0:0,255:1}"
 
 
 class HonestRun(NamedTuple):
