@@ -146,10 +146,12 @@ def _attacked_again(past_run: "PastRun", code: "RecordedCode", victim: "Victim",
 
 
 def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: int) -> str:
+    from benchmark.runs import layout
     from benchmark.runs.row_schema import CLAIMED
 
     checks, planned = verification.checks, rows + len(verification.missing)
-    unfinished = "" if verification.complete else f"not finished, {rows} of {planned} rows: "
+    left = f"no {layout.SUMMARY}" if rows == planned else f"{rows} of {planned} rows"
+    unfinished = "" if verification.complete else f"not finished, {left}: "
     outcome = "as recorded" if not mismatches else f"{mismatches} difference{'s' * (mismatches != 1)}"
     claimed = [name for name in CLAIMED if name not in checks.recomputed]
     unchecked = [name for name in checks.unchecked if name not in CLAIMED]
