@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.acceleration.accelerated import AcceleratedModel
+from benchmark.engine.model_errors import as_model_error
 from benchmark.engine.precision import (
     AUTOCAST,
     Precision,
@@ -83,11 +84,16 @@ class AttackedModel:
 
         A one-logit head z is read as (−z/2, +z/2), which has the same prediction and the same probabilities.
         """
-        logits = self._exact(points) if exact else self._fast_pass(points)
+        with as_model_error(points):
+            logits = self._exact(points) if exact else self._fast_pass(points)
         if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(points):
             returned = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise InputError(
                 f"the model returned {returned} for images {tuple(points.shape)}; logits (B,K,H,W) are needed"
+            )
+        if not logits.is_floating_point():
+            raise InputError(
+                f"the model returned {logits.dtype} for images {tuple(points.shape)}; return logits, not classes"
             )
         logits = logits.to(self.dtype, memory_format=torch.contiguous_format)
         return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.engine.model import AttackedModel
+from benchmark.engine.model_errors import as_model_error
 from benchmark.engine.precision import frozen
 from benchmark.errors import InputError
-from benchmark.evaluation.victim_findings import Finding, Observations, findings
+from benchmark.evaluation.victim_findings import VictimFinding, Observations, findings
 from benchmark.images.output_window import window_of
 
 _PATIENCE = 60.0  # seconds until a pass that has not returned is named
@@ -35,7 +36,7 @@ class VictimCheck:
         passes: forward and backward passes, each of a whole batch or of one image.
     """
 
-    findings: Sequence[Finding]
+    findings: Sequence[VictimFinding]
     class_iou: Sequence[float | None]
     iou: float
     images: int
@@ -98,10 +99,10 @@ def check_victim(
     class_iou, iou = _clean_scores(model, seen.preds[: len(items)], items, classes, background)
     if validation_iou is not None and iou < validation_iou / 2:
         found.append(
-            Finding(
+            VictimFinding(
                 name="low_clean_iou",
                 refused=False,
-                what=f"clean IoU is {iou:.3f} on {len(items)} images, validation had {validation_iou:.3f} (limit: half of it)",
+                what=f"clean IoU is {iou:.3f} on {len(items)} images, in validation {validation_iou:.3f} (limit half)",
                 cure="check that data, normalisation and class order are those of the training",
             )
         )
@@ -139,19 +140,9 @@ def _observe(network: AttackedModel, batch: Tensor, classes: int) -> Observation
 def _outputs(network: AttackedModel, images: Tensor, copied: bool = True) -> Tensor:
     """The model's own outputs, with one line for whatever it raises. Raises InputError."""
     shape = tuple(images.shape)
-    with torch.autocast(network.device.type, enabled=False), _named_when_slow(shape):
-        try:
-            outputs = network.model(images.clone() if copied else images)
-        except torch.OutOfMemoryError:
-            raise
-        except InputError:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = " ".join(str(error).split()) or "no reason given"
-            raise InputError(
-                f"the victim fails on images {shape} with {type(error).__name__} ({reason}); give data of a size, number "
-                "of channels and batch size that it takes, or wrap it: docs/own_models.md"
-            ) from error
+    exact = torch.autocast(network.device.type, enabled=False)
+    with exact, as_model_error(images, "the victim fails"), _named_when_slow(shape):
+        outputs = network.model(images.clone() if copied else images)
     if not isinstance(outputs, Tensor) or outputs.ndim != 4 or len(outputs) != len(images):
         returned = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise InputError(f"the victim returns {returned} for images {shape}; logits (B,K,H,W) are needed")
@@ -166,12 +157,8 @@ def _gradient(outputs: Tensor, leaf: Tensor) -> Tensor | None:
         return None
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(outputs.shape, generator=generator).to(outputs)
-    try:
+    with as_model_error(leaf, "the victim's backward pass fails"):
         return torch.autograd.grad((outputs * weights).sum(), leaf, allow_unused=True)[0]
-    except RuntimeError as error:
-        raise InputError(
-            f"the victim's backward pass fails ({' '.join(str(error).split())}); see docs/own_models.md"
-        ) from error
 
 
 def _clean_scores(

@@ -14,7 +14,7 @@ _ZEROS = 0.5  # share of the values of a gradient that may be zero
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class VictimFinding:
     """One thing that is wrong or doubtful.
 
     Attributes:
@@ -65,7 +65,7 @@ class Observations:
     classes: int
 
 
-def findings(seen: Observations) -> list[Finding]:
+def findings(seen: Observations) -> list[VictimFinding]:
     """All findings about a victim, those that refuse it first."""
     found = [
         *_probabilities(seen.raw),
@@ -78,7 +78,7 @@ def findings(seen: Observations) -> list[Finding]:
     return sorted(found, key=lambda finding: not finding.refused)
 
 
-def _probabilities(raw: Tensor) -> Iterator[Finding]:
+def _probabilities(raw: Tensor) -> Iterator[VictimFinding]:
     """Outputs ≥ 0 with a constant sum, in any unit; and outputs of independent sigmoids, all within [0, 1]."""
     if not bool(raw.isfinite().all()) or float(raw.min()) < 0:
         return
@@ -90,18 +90,18 @@ def _probabilities(raw: Tensor) -> Iterator[Finding]:
         what = f"all outputs lie from {float(raw.min()):.3g} to {highest:.3g}"
     else:
         return
-    yield Finding(
+    yield VictimFinding(
         name="probabilities",
         refused=True,
         what=f"the victim returns probabilities: {what}; logits have no bounds",
-        cure="return what goes into the last softmax or sigmoid, or their logarithm (of one output p: log p − log(1 − p))",
+        cure="return what goes into the last softmax or sigmoid, or its logarithm (of one p: log p − log(1 − p))",
     )
 
 
-def _randomness(seen: Observations) -> Iterator[Finding]:
+def _randomness(seen: Observations) -> Iterator[VictimFinding]:
     distance, labels = _difference(seen.raw, seen.again)
     if distance > _ROUNDING:
-        yield Finding(
+        yield VictimFinding(
             name="randomness",
             refused=False,
             what=f"the victim is random or keeps a state: the same images again give other logits (relative difference "
@@ -110,13 +110,13 @@ def _randomness(seen: Observations) -> Iterator[Finding]:
         )
 
 
-def _batch_dependence(seen: Observations) -> Iterator[Finding]:
+def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
     if _difference(seen.raw, seen.again)[0] > _ROUNDING:
         return  # it would be mistaken for one
     pairs = [(seen.first, seen.raw[:1]), (seen.last, seen.raw[-1:])]
     distance, labels = map(max, zip(*(_difference(alone, beside) for alone, beside in pairs), strict=True))
     if distance > _ROUNDING:
-        yield Finding(
+        yield VictimFinding(
             name="batch_dependence",
             refused=True,
             what=f"the victim's prediction of an image depends on the others in the batch (relative difference "
@@ -125,48 +125,48 @@ def _batch_dependence(seen: Observations) -> Iterator[Finding]:
         )
 
 
-def _gradient(gradient: Tensor | None) -> Iterator[Finding]:
+def _gradient(gradient: Tensor | None) -> Iterator[VictimFinding]:
     cure = "leave out .detach(), torch.no_grad(), rounding and argmax in forward"
     if gradient is None:
-        yield Finding(name="no_gradient", refused=True, what="the victim's outputs have no gradient", cure=cure)
+        yield VictimFinding(name="no_gradient", refused=True, what="the victim's outputs have no gradient", cure=cure)
         return
     finite = gradient.isfinite()
     if not bool(finite.all()):
         images = int((~finite).flatten(1).any(1).sum())
-        yield Finding(
+        yield VictimFinding(
             name="nonfinite_gradient",
             refused=False,
-            what=f"the gradient is not finite in {images} of {len(gradient)} images ({float((~finite).double().mean()):.1%} of "
-            "the values; limit 0)",
+            what=f"the gradient is not finite in {images} of {len(gradient)} images "
+            f"({float((~finite).double().mean()):.1%} of the values; limit 0)",
             cure="look for a division by zero, a square root or logarithm of zero, or an overflow in forward",
         )
     zero = gradient == 0
     if bool(zero.all()):
         what = f"the victim's gradient is zero in all {len(gradient)} images that were tried"
-        yield Finding(name="no_gradient", refused=True, what=what, cure=cure)
+        yield VictimFinding(name="no_gradient", refused=True, what=what, cure=cure)
         return
     share, images = float(zero.double().mean()), int(zero.flatten(1).all(1).sum())
     if share > _ZEROS or images:
-        yield Finding(
+        yield VictimFinding(
             name="zero_gradient",
             refused=False,
-            what=f"the gradient is zero in {share:.1%} of the values (limit {_ZEROS:.0%}) and in all values of {images} of "
-            f"{len(gradient)} images",
+            what=f"the gradient is zero in {share:.1%} of the values (limit {_ZEROS:.0%}) and all of {images} "
+            f"of {len(gradient)} images",
             cure="the victim may hide its gradient: attacks without gradients, or through a smooth copy, say more",
         )
 
 
-def _state(seen: Observations) -> Iterator[Finding]:
+def _state(seen: Observations) -> Iterator[VictimFinding]:
     if seen.changed:
         some = ", ".join(seen.changed[:3]) + (" and others" if len(seen.changed) > 3 else "")
-        yield Finding(
+        yield VictimFinding(
             name="changing_state",
             refused=False,
             what=f"a pass changes {len(seen.changed)} parameters or buffers of the victim ({some}; limit 0)",
             cure="call .eval(), and keep batch norms from tracking in forward",
         )
     if seen.overwrites:
-        yield Finding(
+        yield VictimFinding(
             name="overwritten_images",
             refused=False,
             what="the victim changes the images that it is given; it is given copies",
@@ -174,27 +174,27 @@ def _state(seen: Observations) -> Iterator[Finding]:
         )
 
 
-def _values(seen: Observations) -> Iterator[Finding]:
+def _values(seen: Observations) -> Iterator[VictimFinding]:
     finite = seen.raw.isfinite()
     if not bool(finite.all()):
-        yield Finding(
+        yield VictimFinding(
             name="nonfinite_logits",
             refused=False,
             what=f"{float((~finite).double().mean()):.1%} of the logits are not finite (limit 0)",
             cure="look for an overflow or a division by zero in forward",
         )
     elif (highest := float(seen.raw.abs().max())) > _LARGEST_LOGIT:
-        yield Finding(
+        yield VictimFinding(
             name="large_logits",
             refused=False,
-            what=f"logits reach {highest:.3g} (limit {_LARGEST_LOGIT:g}), where float32 cannot tell small changes apart",
+            what=f"logits reach {highest:.3g} (limit {_LARGEST_LOGIT:g}); float32 cannot resolve small changes",
             cure="return logits before they are scaled",
         )
     if int(seen.preds.min()) == int(seen.preds.max()):
-        yield Finding(
+        yield VictimFinding(
             name="constant_prediction",
             refused=False,
-            what=f"the victim predicts class {int(seen.preds.min())} at every pixel of the {len(seen.preds)} images that were tried",
+            what=f"the victim predicts class {int(seen.preds.min())} at every pixel of {len(seen.preds)} images",
             cure="check its weights and its normalisation",
         )
 
@@ -204,8 +204,6 @@ def _difference(logits: Tensor, others: Tensor) -> tuple[float, float]:
     logits, others = logits.double().nan_to_num(), others.double().nan_to_num()
     scale = float(torch.maximum(logits.abs().max(), others.abs().max())) or 1.0
     distance = float((logits - others).abs().max()) / scale
-    if logits.shape[1] == 1:
-        differing = (logits > 0) != (others > 0)
-    else:
-        differing = logits.argmax(1) != others.argmax(1)
+    preds, other_preds = (t[:, 0] > 0 if t.shape[1] == 1 else t.argmax(1) for t in (logits, others))
+    differing = preds != other_preds
     return distance, float(differing.double().mean())
