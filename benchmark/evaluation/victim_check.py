@@ -15,7 +15,7 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.model_errors import as_model_error
 from benchmark.engine.precision import frozen
 from benchmark.errors import InputError
-from benchmark.evaluation.victim_findings import VictimFinding, Observations, findings
+from benchmark.evaluation.victim_findings import Observations, VictimFinding, findings
 from benchmark.images.output_window import window_of
 
 _PATIENCE = 60.0  # seconds until a pass that has not returned is named
