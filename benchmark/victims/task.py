@@ -18,6 +18,7 @@ from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation
 from benchmark.victims.losses import VOID, SegmentationLoss
+from benchmark.victims.network_outputs import Choice, ChosenOutput, as_logits, chosen_output
 from benchmark.victims.padding import Padding, pad
 from benchmark.victims.smp_networks import build_network, network_stride
 
@@ -37,6 +38,7 @@ class Victim(pl.LightningModule):
             0 and 1 for adapters, whose modules are taken as they are.
         stride: images are padded to multiples of it. None: what the network declares (smp's do), else 1.
         input_size: smaller images are first padded to that many pixels, evenly on all sides. None: not.
+        output: which of several outputs of the network is the prediction; see `network_outputs.chosen_output`.
         options: further keyword arguments of the architecture.
         learning_rate, weight_decay: AdamW's; the rate is the highest of the schedule.
         schedule: "one_cycle", "cosine" or "none", over the optimizer's steps.
@@ -65,6 +67,7 @@ class Victim(pl.LightningModule):
         std: Sequence[float] | None = None,
         stride: int | None = None,
         input_size: int | None = None,
+        output: Choice | None = None,
         options: Mapping[str, Any] | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
@@ -86,6 +89,11 @@ class Victim(pl.LightningModule):
         self.outputs = classes if head == "softmax" else 1
         self.deployment = around
         self.configure_models(network)
+        # An adapter that knows which output is the prediction is overruled.
+        of_adapter = isinstance(self.network, ChosenOutput)
+        self._output = None if of_adapter else output
+        if of_adapter and output is not None:
+            self.network.choice = output
         self.configure_losses()
         self.configure_metrics()
         self.padding = Padding(stride or network_stride(self.network), input_size or 0)
@@ -158,17 +166,9 @@ class Victim(pl.LightningModule):
             )
         size = images.shape[-2:]
         frame = self.frame(*size)
-        logits = self.network((pad(images, frame) - self.mean) / self.std)
-        if isinstance(logits, Mapping):  # as torchvision's segmentation networks return them
-            logits = logits.get("out")
+        returned = self.network((pad(images, frame) - self.mean) / self.std)
         expected = (images.shape[0], self.outputs, frame.output.height, frame.output.width)
-        if not isinstance(logits, Tensor) or logits.shape != expected:
-            returned = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise InputError(
-                f"the victim's network returned {returned}, expected logits of shape {expected}; "
-                "set data.classes, victim.head and victim.stride to match it or wrap it so that it does"
-            )
-        return frame.cut(logits, *size)
+        return frame.cut(as_logits(chosen_output(returned, self._output), expected), *size)
 
     def _windowed(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """The parts (B, h, w) of mask and valid that the logits are of."""

@@ -17,6 +17,7 @@ from benchmark.errors import InputError, first_line
 from benchmark.regular_files import open_regular
 from benchmark.runs.archives import check_archive
 from benchmark.runs.limited_text import parse_json
+from benchmark.victims.network_outputs import joined
 
 
 def network(program: str) -> nn.Module:
@@ -58,8 +59,8 @@ class Exported(nn.Module):
         self.training = mode
         return self
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of the images (B, C, H, W), in batches of the size the program was exported for."""
+    def forward(self, images: Tensor) -> Any:
+        """What the program returns for the images (B, C, H, W), in batches of the size it was exported for."""
         size = list(images.shape[-2:])
         height, width = (side if fixed is None else fixed for side, fixed in zip(size, self._size, strict=True))
         if size != [height, width]:
@@ -68,11 +69,10 @@ class Exported(nn.Module):
                 f"{size[0]} x {size[1]}; give 'victim.resize=[{height},{width}]', or export it with dynamic_shapes"
             )
         if self._batch is None:
-            logits: Tensor = self.program(images)
-            return logits
+            return self.program(images)
         missing = -len(images) % self._batch
         filled = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)]) if missing else images
-        return torch.cat([self.program(part) for part in filled.split(self._batch)])[: len(images)]
+        return joined([self.program(part) for part in filled.split(self._batch)], len(images))
 
 
 def refuse_pickles(path: Path) -> None:

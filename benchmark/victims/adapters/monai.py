@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.errors import InputError, first_line, nearest_of
 from benchmark.victims.adapters import import_extra
+from benchmark.victims.network_outputs import ChosenOutput
 from benchmark.victims.weights import put_into, read_tensors
 
 
@@ -42,18 +43,5 @@ def network(
         ) from error
     if weights is not None:
         put_into(model, read_tensors(weights, "victim.weights"), f"victim.weights={weights}")
-    return FirstOutput(model)
-
-
-class FirstOutput(nn.Module):
-    """The first output, which has full size, of a network that may return logits of several sizes."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, K, H, W) of images (B, C, H, W)."""
-        output = self.network(images)
-        logits: Tensor = output[0] if isinstance(output, list | tuple) else output
-        return logits
+    # Its deep supervision returns the four heads of the nested decoder, the deepest one, its prediction, last.
+    return ChosenOutput(model, -1 if type(model).__name__ == "BasicUNetPlusPlus" else None)
