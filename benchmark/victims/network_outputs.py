@@ -17,15 +17,19 @@ _SHOWN = 8  # outputs in a message
 
 
 class ChosenOutput(nn.Module):
-    """A network of which one output is returned, as `chosen_output` finds it with `choice`."""
+    """A network of which one output is returned, as `chosen_output` finds it."""
 
     def __init__(self, network: nn.Module, choice: Choice | None = None) -> None:
         super().__init__()
-        self.network, self.choice = network, choice
+        self.network, self._choice = network, choice
+
+    def choose(self, choice: Choice) -> None:
+        """Replace the choice."""
+        self._choice = choice
 
     def forward(self, images: Tensor) -> Tensor:
         """The output for images (B, C, H, W). Raises InputError as `chosen_output`."""
-        return chosen_output(self.network(images), self.choice)
+        return chosen_output(self.network(images), self._choice)
 
 
 def chosen_output(returned: Any, choice: Choice | None = None) -> Tensor:

@@ -90,10 +90,10 @@ class Victim(pl.LightningModule):
         self.deployment = around
         self.configure_models(network)
         # An adapter that knows which output is the prediction is overruled.
-        of_adapter = isinstance(self.network, ChosenOutput)
-        self._output = None if of_adapter else output
-        if of_adapter and output is not None:
-            self.network.choice = output
+        self._output = output
+        if isinstance(self.network, ChosenOutput) and output is not None:
+            self.network.choose(output)
+            self._output = None
         self.configure_losses()
         self.configure_metrics()
         self.padding = Padding(stride or network_stride(self.network), input_size or 0)
