@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
@@ -12,7 +13,13 @@ from benchmark.victims.weights import put_into, read_tensors
 
 
 def network(
-    network_class: str, channels: int, outputs: int, weights: str | None = None, options: Mapping | None = None
+    network_class: str,
+    channels: int,
+    outputs: int,
+    *,
+    weights: str | None = None,
+    entry: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """A two-dimensional network.
 
@@ -20,6 +27,7 @@ def network(
         network_class: such as "UNet", "BasicUNet", "SegResNet", "AttentionUnet", "DynUNet", "SwinUNETR".
         channels, outputs: its in_channels and out_channels.
         weights: a .safetensors or PyTorch file of tensors; None: random weights.
+        entry: the place of the weights in that file; see `weights.read_tensors`.
         options: further arguments of the class.
 
     Raises:
@@ -42,6 +50,6 @@ def network(
             "check victim.options"
         ) from error
     if weights is not None:
-        put_into(model, read_tensors(weights, "victim.weights"), f"victim.weights={weights}")
+        put_into(model, read_tensors(weights, "victim.weights", entry), f"victim.weights={weights}")
     # Its deep supervision returns the four heads of the nested decoder, the deepest one, its prediction, last.
     return ChosenOutput(model, -1 if type(model).__name__ == "BasicUNetPlusPlus" else None)

@@ -58,7 +58,7 @@ def network(
     _check_data(dataset, channels, outputs, path)
     model = _build(plan["architecture"], channels, outputs, path)
     file = path / f"fold_{fold}" / checkpoint
-    put_into(model, read_tensors(file, "victim.folder"), str(file))
+    put_into(model, read_tensors(file, "victim.folder", "network_weights"), str(file))
     if any(plan["use_mask_for_norm"]):
         raise InputError(f"{path}: normalises within a mask of each image (use_mask_for_norm), which is not supported")
     schemes = enumerate(plan["normalization_schemes"])

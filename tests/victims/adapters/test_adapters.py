@@ -62,7 +62,7 @@ def test_weights_are_read_without_executing_code(tmp_path: Path) -> None:
             read_tensors(tmp_path / name, "victim.weights")
     assert not trace.exists()
     torch.save({"epoch": 3, "model": {"module.w": torch.ones(2)}}, tmp_path / "nested.pth")
-    assert read_tensors(tmp_path / "nested.pth", "victim.weights")["w"].tolist() == [1, 1]
+    assert read_tensors(tmp_path / "nested.pth", "victim.weights")["module.w"].tolist() == [1, 1]
     torch.save({"epoch": 3}, tmp_path / "empty.pth")
     with pytest.raises(InputError, match="holds no names and tensors"):
         read_tensors(tmp_path / "empty.pth", "victim.weights")
