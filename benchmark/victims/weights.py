@@ -71,7 +71,7 @@ def put_into(network: nn.Module, tensors: Mapping[str, Tensor], where: str) -> N
 def weight_sets(contents: Any) -> dict[str, dict[str, Tensor]]:
     """Place -> names and tensors of all sets of weights in what a file holds; the place of the file itself is "".
 
-    Weights are mappings of tensors alone, at least one of which has an axis; what optimisers and metrics keep is left out.
+    Weights are mappings of tensors alone, one of which has an axis; what optimisers and metrics keep is left out.
     """
     found: dict[str, dict[str, Tensor]] = {}
 
