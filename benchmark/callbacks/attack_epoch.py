@@ -1,6 +1,7 @@
 """The attack epoch: every image of the test loop is attacked and becomes one row per attack."""
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
 from benchmark.evaluation.case import items_of, split_of
+from benchmark.evaluation.check_before_attack import check_allowed, check_before_attack
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.progress import AttackProgress
 from benchmark.evaluation.row_writer import Row, RowWriter, RunInfo
 from benchmark.evaluation.session import Session
+from benchmark.results.victim_doubts import doubt_lines
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS
 
@@ -37,13 +40,17 @@ class AttackEpoch(pl.Callback):
         processes: those that share the epoch; None: only this one.
         done: images that are not attacked again.
         identity: the columns weights_sha256 and data_fingerprint of the rows; None: they are null.
+        check: whether the victim is checked first; what is doubtful about it becomes warnings.
+        allow: findings of the check that do not refuse the victim, such as "batch_dependence".
 
     Attributes:
+        victim_check: set at the start of the epoch, what `check_before_attack` returns; None: not checked.
         shares: set at the end of the epoch, one entry per process: "rank", "images" (rows), "image_steps", "seconds"
             and "idle_seconds", the time it waited for the others.
 
     Raises:
-        InputError: the trainer has other processes, or a precision that rounds the images.
+        InputError: the trainer has other processes, or a precision that rounds the images; the check refuses the
+            victim.
         RuntimeError: the epoch has ended, and some images have no row.
     """
 
@@ -58,12 +65,17 @@ class AttackEpoch(pl.Callback):
         processes: ProcessGroup | None = None,
         done: Done | None = None,
         identity: Mapping[str, str | None] | None = None,
+        check: bool = True,
+        allow: Sequence[str] = (),
     ) -> None:
         self._plan, self._run, self._victim, self._show_progress = plan, run, victim, progress
         self._identity = identity or {}
         self._folder = RunFolder(folder)
         self._processes, self._done = processes or ProcessGroup(), done or {}
         self._session: Session | None = None
+        check_allowed(allow)
+        self._check, self._allow = check, allow
+        self.victim_check: dict[str, Any] | None = None
         self.shares: list[dict[str, Any]] = []
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -74,6 +86,12 @@ class AttackEpoch(pl.Callback):
                 "give AttackEpoch(processes=...) those of the trainer"
             )
         data = trainer.datamodule  # type: ignore[attr-defined]
+        if self._check:
+            self.victim_check = check_before_attack(
+                self._plan, pl_module, data, allowed=self._allow, processes=self._processes
+            )
+            for line in doubt_lines(self.victim_check) if self._processes.first else ():
+                warnings.warn(f"victim: {line}", stacklevel=2)
         ids = data.test_ids()
         self._expected = {(name, image_id) for name in self._plan.attacks for image_id in ids}
         self._progress = AttackProgress(

@@ -20,7 +20,8 @@ class ValidationAttack(pl.Callback):
     """Attacks the first images of the validation split every few epochs and logs a summary; writes no rows.
 
     The logged keys are `val_attack/<attack>/success8_rate` and, as means, `.../steps`, `.../l2` and
-    `.../adv8_<score>`. They are computed as in the summary of a run.
+    `.../adv8_<score>`. They are computed as in the summary of a run. The victim is not checked each time; a run checks
+    it when it has been trained.
 
     Args:
         plan: attacks, targets and judge.

@@ -1,5 +1,6 @@
 """The command `attack`: attack the test images of a trained victim."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -8,6 +9,7 @@ from omegaconf import DictConfig
 from benchmark.callbacks.attack_epoch import AttackEpoch
 from benchmark.callbacks.progress import TrainingProgress
 from benchmark.cli import publish, train
+from benchmark.cli.checked_victim import checked_victim, kept_checkpoint, warn_of_doubts
 from benchmark.cli.chosen_victim import chosen_victim
 from benchmark.cli.context import Context, open_context
 from benchmark.cli.parsers import say
@@ -35,20 +37,26 @@ def attack(cfg: DictConfig, processes: ProcessGroup) -> None:
 def run_attacks(context: Context, *, trains: bool) -> None:
     """Check everything, train the chosen victim if it has to be trained, attack it, and show the result."""
     victim = chosen_victim(context.cfg, context.data, HydraConfig.get().overrides.task)
-    rehearse(context, victim, fits=trains, attacks=True)
+    device = rehearse(context, victim, fits=trains, attacks=True)
+    check = {} if trains else checked_victim(context, victim, device, context.checkpoint)
     with context.begin() as loggers:
-        checkpoint = train.train_victim(context, victim, loggers) if trains else context.checkpoint
-        attack_images(context, victim, loggers)
+        checkpoint = context.checkpoint
+        if trains:
+            checkpoint = train.train_victim(context, victim, loggers)
+            with kept_checkpoint(checkpoint):
+                check = checked_victim(context, victim, device, checkpoint)
+        warn_of_doubts(check)
+        attack_images(context, victim, loggers, check)
         publish.show(context, loggers, checkpoint)
 
 
-def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]) -> None:
+def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger], check: Mapping[str, Any]) -> None:
     """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder."""
     checkpoint = context.checkpoint or context.folder.best_checkpoint
     weights = victim_sha256(victim)
     check_victim(context.folder, weights)
     of_file = checkpoint_sha256(checkpoint) if checkpoint.exists() else None
-    context.record(checkpoint_sha256=of_file, weights_sha256=weights)
+    context.record(checkpoint_sha256=of_file, weights_sha256=weights, victim_check=check)
     data, attacks, name = context.data, context.plan.attacks, context.victim_name(victim)
     identity: dict[str, Any] = {"weights_sha256": weights, "data_fingerprint": context.data.fingerprint()}
     done = context.attacked(RunInfo(plan=context.plan, data=data, split=data.test_split, **identity))
@@ -62,6 +70,7 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
         processes=context.processes,
         done=done,
         identity=identity,
+        check=False,
     )
     # The precision of training is not that of attacks: the loop passes images on unchanged, the engine casts them.
     options: dict[str, Any] = {"inference_mode": False, "precision": "32-true", "enable_checkpointing": False}

@@ -34,7 +34,7 @@ def bench(overrides: Sequence[str], *, memory: Sequence[int] | None, steps: int,
 
     cfg = compose(overrides)
     if memory:
-        data, _ = _data_and_victim(cfg)  # finds what is wrong with the input before other processes start
+        data, _ = data_and_victim(cfg)  # finds what is wrong with the input before other processes start
         if (most := max(memory)) > (available := len(data.test_ids())):
             remedy = "ask for less or give other data"
             raise InputError(f"--memory {most}: data={data.name} has {available} test images; {remedy}")
@@ -52,7 +52,7 @@ def _speed(
     from benchmark.config.build import build_plan
     from benchmark.speed.comparison import Bench, machine
 
-    (data, victim), plan = _data_and_victim(cfg), build_plan(cfg)
+    (data, victim), plan = data_and_victim(cfg), build_plan(cfg)
     dataset: Any = data.test_dataloader().dataset
     available, slots = len(dataset), max(1, plan.engine["slots"])
     count = available if until and images is None else image_count(images, slots, available)
@@ -87,7 +87,7 @@ def peak_of(overrides: Sequence[str], count: int, steps: int, folders: Sequence[
     for folder in folders:
         add_folder(folder)
     cfg = compose(overrides)
-    data, victim = _data_and_victim(cfg)
+    data, victim = data_and_victim(cfg)
     dataset: Any = data.test_dataloader().dataset
     items = (dataset[place] for place in range(count))
     for _ in epoch.attacked(epoch.steady(build_plan(cfg), steps), victim, data, items):
@@ -95,7 +95,7 @@ def peak_of(overrides: Sequence[str], count: int, steps: int, folders: Sequence[
     return peak_mib(model_device(victim))
 
 
-def _data_and_victim(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
+def data_and_victim(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     """Data, set up for attacking, and the victim, trained or not, in eval mode on the device."""
     import torch
 

@@ -1,6 +1,7 @@
 """Checks that find, before anything is computed or written, what would stop a run later."""
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import Dataset
 
 from benchmark.callbacks.attack_epoch import check_precision
@@ -13,11 +14,11 @@ from benchmark.images.quantisation import Quantizer
 from benchmark.victims.task import Victim
 
 
-def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> None:
+def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> torch.device:
     """Read the images, draw the targets, build trainer and engines, and predict one image.
 
-    `fits` says whether the victim will be trained, `attacks` whether the test images will be attacked. Raises
-    InputError for whatever would stop the run.
+    `fits` says whether the victim will be trained, `attacks` whether the test images will be attacked. Returns the
+    device that this process will work on. Raises InputError for whatever would stop the run.
     """
     trainer = build_trainer(context.cfg, context.folder.path, [], [], context.processes)
     check_precision(trainer)
@@ -29,6 +30,7 @@ def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> 
     if attacks:
         context.data.setup("test")
         _rehearse_attack(context, victim, "test")
+    return trainer.strategy.root_device
 
 
 def _rehearse_training(context: Context, trainer: pl.Trainer) -> None:

@@ -1,37 +1,51 @@
-"""Export trained victims as files that hold no code, and import such files.
+"""Check a victim before it is attacked; export trained victims as files that hold no code, and import such files.
+
+`check` predicts a few test images alone, beside others and once more, and takes a gradient, with the slots and the
+precision of an attack. It says what is wrong or doubtful, each with its value, the limit and the cure, and shows the
+clean IoU of each class. `attack` and `run` make the same check. Exit status of `check`: 0 nothing found, 3 doubts,
+2 a victim that `attack` refuses (victim.allow=[NAME] attacks it as it is).
 
 An export holds weights, hyper-parameters (architecture, classes, head, normalisation, what is around the network) and
 what the run's folder knows (data and their fingerprint, validation and test IoU), as safetensors with a model card.
 `import` reads such a file, or a folder of save_pretrained of segmentation-models-pytorch.
 
 examples
+  python -m benchmark victims check victim=python victim.factory=my_module:net data=folder data.root=PATH
   python -m benchmark victims export runs/demo/.../checkpoints/best.ckpt unet_skin --licence cc-by-4.0
   python -m benchmark victims import unet_skin --out unet_skin.ckpt
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.atomic_files import save_text
-from benchmark.cli.parsers import Command, Parser, say
+from benchmark.cli.parsers import Command, Parser, path_argument, say
 from benchmark.errors import InputError, did_you_mean, writing
 
-ACTIONS = ("export", "import")
+ACTIONS = ("check", "export", "import")
 
 
-def victims(action: str, path: Path, target: Path | None, out: Path | None, licence: str | None) -> int:
-    """Export the checkpoint `path` as safetensors with a model card, or import `path` as the checkpoint `out`.
+def victims(action: str, given: Sequence[str], out: Path | None, licence: str | None) -> int:
+    """Check a victim, export a checkpoint as safetensors with a model card, or import a file as the checkpoint `out`.
 
-    Raises InputError for a file that cannot be read or written, and for one that holds no victim.
+    Raises InputError for a file that cannot be read or written, for one that holds no victim, and for a victim that
+    fails.
     """
+    if action == "check":
+        from benchmark.cli.victim_report import check
+
+        if out is not None or licence is not None:
+            raise InputError("victims check: takes KEY=VALUE only, as attack does")
+        return check(given)
     if action == "export":
-        if target is None or out is not None:
+        if len(given) != 2 or out is not None:
             raise InputError("victims export: needs a checkpoint and where to: CKPT FOLDER or CKPT FILE.safetensors")
-        return _export(path, target, licence)
+        return _export(path_argument(given[0]), path_argument(given[1]), licence)
     if action == "import":
-        if out is None or target is not None or licence is not None:
+        if out is None or len(given) != 1 or licence is not None:
             raise InputError("victims import: needs what to read and where to write: FILE --out CKPT")
-        return _import(path, out)
-    raise InputError(f"victims {action}: unknown{did_you_mean(action, ACTIONS)}; write victims {' or '.join(ACTIONS)}")
+        return _import(path_argument(given[0]), out)
+    raise InputError(f"victims {action}: unknown{did_you_mean(action, ACTIONS)}; write victims check, export or import")
 
 
 def _export(checkpoint: Path, target: Path, licence: str | None) -> int:
@@ -85,14 +99,13 @@ def _import(path: Path, out: Path) -> int:
 
 
 def _add_arguments(parser: Parser) -> None:
-    parser.usage = "%(prog)s export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT"
-    parser.add_argument("action", metavar="export|import", help="to safetensors, or from them")
-    parser.add_argument("path", type=Path, metavar="PATH", help="what to export or import, see below")
-    parser.add_argument(
-        "target", nargs="?", type=Path, metavar="TARGET", help="of export: a folder, or FILE.safetensors"
-    )
+    parser.usage = "%(prog)s check KEY=VALUE ... | export CKPT FOLDER [--licence TEXT] | import FILE --out CKPT"
+    parser.add_argument("action", metavar="check|export|import", help="see below")
+    what = "of check: the configuration, as for attack; else what to export and where to, or what to import"
+    parser.add_argument("given", nargs="*", metavar="KEY=VALUE|PATH", help=what)
     parser.add_argument("--out", type=Path, metavar="CKPT", help="of import: the checkpoint to write")
     parser.add_argument("--licence", metavar="TEXT", help="of export: the licence of the weights, for the card")
+    parser.add_config_dir()
 
 
 COMMAND = Command(text=__doc__, run=victims, add_arguments=_add_arguments)

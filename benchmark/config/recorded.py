@@ -44,7 +44,7 @@ def _mapping(config: Mapping[str, Any], section: str) -> Mapping[str, Any]:
 
 
 def _check_victim(section: Mapping[str, Any]) -> None:
-    others = split_keys(section).adapter.keys() - {"ckpt"}
+    others = set(split_keys(section).adapter)
     architecture = section.get("architecture")
     if isinstance(architecture, str) and architecture in adapters.names():
         others -= inspect.signature(adapters.maker(architecture)).parameters.keys()

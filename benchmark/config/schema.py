@@ -17,6 +17,7 @@ from benchmark.distributed.sharding import Share
 from benchmark.engine import Engine
 from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
+from benchmark.evaluation.check_before_attack import check_allowed
 from benchmark.evaluation.plan import Attack, Plan
 from benchmark.runs.config_text import SECTIONS
 
@@ -53,6 +54,7 @@ def check_config(config: Mapping[str, Any]) -> None:
         if missing := [key for key in keys if key not in config[section]]:
             raise InputError(f"{section}.{missing[0]} is missing; do not remove it")
     check_arguments(_victim_file, {"ckpt": config["victim"].get("ckpt")}, "victim")
+    check_allowed(config["victim"].get("allow", []))
     check_arguments(TrainingAttack, config["adversarial_training"], "adversarial_training")
     for name, node in config["attacks"].items():
         _need_section(node, f"attacks.{name}")

@@ -21,7 +21,7 @@ def make_victim(section: Mapping[str, Any], data: SegmentationData) -> Victim:
     """
     if section.get("ckpt") is None:
         return victim_from_config(section, data)
-    keys = split_keys({key: value for key, value in section.items() if key != "ckpt"})
+    keys = split_keys(section)
     return load_victim(
         section["ckpt"], classes=data.classes, channels=data.channels, deployment=keys.deployment, **keys.adapter
     )
@@ -29,7 +29,6 @@ def make_victim(section: Mapping[str, Any], data: SegmentationData) -> Victim:
 
 def victim_from_config(section: Mapping[str, Any], data: SegmentationData) -> Victim:
     """An untrained victim that fits the data; the section's `ckpt` is left out. Raises InputError as `make_victim`."""
-    section = {key: value for key, value in section.items() if key != "ckpt"}
     keys = split_keys(section)
     if keys.victim.get("architecture") in adapters.names():
         check_arguments(Victim, keys.victim, "victim")

@@ -86,7 +86,8 @@ def check_victim(
         InputError: the model fails, or does not return logits.
     """
     first = items[0]["image"].shape
-    items = [item for item in items if item["image"].shape == first][:_DISTINCT]
+    most = min(_DISTINCT, max(2, batch_size))
+    items = [item for item in items if item["image"].shape == first][:most]
     images = torch.stack([item["image"] for item in items])
     network = AttackedModel(model, precision, channels_last=False, fold=False)
     # A lone image stands beside its mirror image.

@@ -12,6 +12,9 @@ _SUMS = 1e-3  # relative spread of what the outputs of a pixel add up to, for ou
 _LARGEST_LOGIT = 1e4  # from there on float32 values lie 1e-3 and more apart
 _ZEROS = 0.5  # share of the values of a gradient that may be zero
 
+REFUSING = ("probabilities", "batch_dependence", "no_gradient")
+"""The findings that refuse a victim, unless `victim.allow` names them; all others are doubts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VictimFinding:

@@ -8,7 +8,7 @@ from typing import Any
 FREE = (
     *("run", "loggers", "sharding", "engine.slots", "engine.sync_every", "engine.background_writer"),
     *("data.root", "data.num_workers", "data.cache_mb"),
-    *("victim.ckpt", "victim.program", "victim.folder", "victim.weights"),
+    *("victim.ckpt", "victim.allow", "victim.program", "victim.folder", "victim.weights"),
     *("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.log_every_n_steps"),
 )
 """Keys and sections that rows do not depend on: where and how fast rows are computed, names, and loggers. Data and

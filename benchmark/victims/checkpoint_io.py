@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,20 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(saved, dict) or not isinstance(weights, dict) or not saved.keys() <= HYPER_PARAMETERS:
         raise InputError(f"{path} is a checkpoint of something else than a victim; give one that `train` wrote")
     return saved, weights
+
+
+def validation_iou(path: str | Path) -> float | None:
+    """The IoU that validation measured of a checkpoint's weights, as it remembers; None if it does not.
+
+    Raises InputError as `read_checkpoint`.
+    """
+    callbacks = _load(Path(path)).get("callbacks")
+    for state in callbacks.values() if isinstance(callbacks, dict) else ():
+        if isinstance(state, dict) and state.get("monitor") == "val/iou":
+            with suppress(ValueError, TypeError):  # what a stranger wrote in its place
+                check_tensors({"current_score": (score := state.get("current_score", "unknown"))})
+                return value if 0 <= (value := float(score)) <= 1 else None
+    return None
 
 
 def save_checkpoint(hyper_parameters: Mapping[str, Any], weights: Mapping[str, Tensor], path: Path) -> None:

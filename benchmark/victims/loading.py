@@ -15,6 +15,7 @@ from benchmark.victims.deployment import Deployment
 from benchmark.victims.task import HYPER_PARAMETERS, Victim
 from benchmark.victims.weights import put_into
 
+_OF_COMMANDS = ("ckpt", "allow")  # keys of the section `victim` that no network takes
 _MISSING = 10**8  # numbers; of smaller networks the first name that is missing is said instead
 
 
@@ -27,7 +28,7 @@ class OwnNetworkError(InputError):
 
 
 class SectionKeys(NamedTuple):
-    """The keys of a configuration's section `victim`, without `ckpt`, for each of their users."""
+    """The keys of a configuration's section `victim`, without `ckpt` and `allow`, for each of their users."""
 
     victim: dict[str, Any]
     deployment: dict[str, Any]
@@ -39,6 +40,7 @@ def split_keys(section: Mapping[str, Any]) -> SectionKeys:
 
     An adapter gets `options` too, which is a key of `Victim` for all other architectures.
     """
+    section = {key: value for key, value in section.items() if key not in _OF_COMMANDS}
     of_deployment = {field.name for field in fields(Deployment)}
     of_victim = HYPER_PARAMETERS - {"deployment"}
     if section.get("architecture") in adapters.names():
@@ -52,7 +54,7 @@ def split_keys(section: Mapping[str, Any]) -> SectionKeys:
 
 
 def build_victim(*, classes: int, background: int | None, channels: int, **section: Any) -> Victim:
-    """Build an untrained victim, or wrap the network that an adapter makes, from the keys of conf/victim but `ckpt`.
+    """Build an untrained victim, or wrap the network that an adapter makes, from the keys of conf/victim.
 
     `classes`, `background` and `channels` are those of the data. Raises InputError for a value that cannot be used, and
     for weights that are not finite.

@@ -1,0 +1,74 @@
+"""What `victims check` prints of a victim."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from benchmark.cli.parsers import say
+
+if TYPE_CHECKING:
+    from benchmark.data.datamodule import SegmentationData
+    from benchmark.evaluation.victim_check import VictimCheck
+    from benchmark.report.tables.table import TextTable
+    from benchmark.victims.task import Victim
+
+_NOTHING, _REFUSED, _DOUBTS = 0, 2, 3  # exit statuses
+
+
+def check(overrides: Sequence[str]) -> int:
+    """Check the victim that the overrides choose, as `attack` would, print what was found, and return the exit status.
+
+    Raises InputError for bad input and for a victim that fails.
+    """
+    from benchmark.cli.bench import data_and_victim
+    from benchmark.config.build import build_plan
+    from benchmark.config.compose import compose
+    from benchmark.config.victim import victim_name
+    from benchmark.evaluation.check_before_attack import run_check
+    from benchmark.report.tables.table import print_tables
+    from benchmark.victims import adapters
+    from benchmark.victims.checkpoint_io import validation_iou
+
+    cfg = compose(overrides)
+    plan = build_plan(cfg)
+    data, victim = data_and_victim(cfg)
+    remembered = None if cfg.victim.ckpt is None else validation_iou(cfg.victim.ckpt)
+    found, seconds = run_check(plan, victim, data, validation_iou=remembered)
+    print_tables([_scores(found, victim, data, remembered, victim_name(cfg.victim, victim))])
+    say(f"{found.passes} passes of up to {found.batch} images, {seconds:.1f} s")
+    if cfg.victim.ckpt is None and victim.hparams["architecture"] not in adapters.names():
+        say("The victim is untrained, so its scores say nothing; victim.ckpt=PATH takes a trained one.")
+    allowed = list(cfg.victim.allow)
+    for finding in found.findings:
+        kind = "doubt" if not finding.refused else "allowed" if finding.name in allowed else "refused"
+        say(f"{kind:8} {finding.name}: {finding.what}", f"         {finding.cure}")
+        if kind == "refused":
+            say(f"         victim.allow=[{finding.name}] attacks it as it is")
+    if not found.findings:
+        say("nothing is wrong with the victim")
+    refused = any(finding.refused and finding.name not in allowed for finding in found.findings)
+    return _REFUSED if refused else _DOUBTS if found.findings else _NOTHING
+
+
+def _scores(
+    found: "VictimCheck", victim: "Victim", data: "SegmentationData", remembered: float | None, name: str
+) -> "TextTable":
+    """Clean IoU of each class, beside the names that the data and, where it has any, the network give to it."""
+    from benchmark.report.tables.table import TextTable, number
+
+    names = _network_names(victim)
+    header = ["class", "in the data", *(["in the network"] if names else []), "clean IoU"]
+    rows: list[Sequence[str]] = []
+    for index, (in_data, iou) in enumerate(zip(data.class_names, found.class_iou, strict=True)):
+        of_network = [names.get(index, "-")] if names else []
+        rows.append([str(index), str(in_data), *of_network, number(iou, 1, 3)])
+    title = f"{name} · {data.name} · {found.images} {data.test_split} image{'s' * (found.images != 1)}"
+    mean = f"Mean over foreground classes: {found.iou:.3f}."
+    mean += "" if remembered is None else f" In validation, by the checkpoint: {remembered:.3f}."
+    return TextTable(title, header, rows, [mean])
+
+
+def _network_names(victim: "Victim") -> dict[int, str]:
+    """Class -> name, as a Hugging Face network's configuration holds them; empty for others."""
+    configs: list[Any] = [getattr(module, "config", None) for module in victim.modules()]
+    names: Any = next((config.id2label for config in configs if hasattr(config, "id2label")), {})
+    return {int(index): str(name) for index, name in dict(names).items() if str(index).isdigit()}

@@ -1,0 +1,130 @@
+"""The check of a victim on the images that are going to be attacked, made once for all processes."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmark.distributed.process_group import ProcessGroup
+from benchmark.engine.precision import model_device
+from benchmark.errors import InputError, did_you_mean
+from benchmark.evaluation.plan import Plan
+from benchmark.evaluation.victim_check import VictimCheck, check_victim
+from benchmark.evaluation.victim_findings import REFUSING
+
+_IMAGES = 4  # that are tried, from all over the split
+_QUIET = 5.0  # seconds until it is said that the victim is being checked
+
+
+def check_before_attack(
+    plan: Plan,
+    victim: nn.Module,
+    data: Any,
+    *,
+    device: torch.device | None = None,
+    validation_iou: float | None = None,
+    allowed: Sequence[str] = (),
+    processes: ProcessGroup | None = None,
+) -> dict[str, Any]:
+    """Check the victim as it will be attacked: its deployment, as many images at once, the same precision.
+
+    Of several processes the first one checks; all of them return what it found, or raise what it raises.
+
+    Args:
+        plan: its engine's slots and precision are those of the passes.
+        victim: stays where it is.
+        data: a `SegmentationData`, or one with the same test loader, classes and background; set up for testing.
+        device: where the passes are made; None: where the victim is.
+        validation_iou: what the victim's training has measured; None: unknown.
+        allowed: findings that do not refuse the victim.
+        processes: those of the run; None: only this one.
+
+    Returns:
+        What environment.json holds of it.
+
+    Raises:
+        InputError: the victim fails, or a finding refuses it that is not allowed.
+    """
+    check_allowed(allowed)
+    outcome: dict[str, Any] = {}
+    if processes is None or processes.first:
+        try:
+            check, seconds = run_check(plan, victim, data, device=device, validation_iou=validation_iou)
+            check.refuse(allowed)
+            outcome = {"check": check.plain() | {"seconds": seconds, "allowed": list(allowed)}}
+        except InputError as error:
+            if processes is None or processes.size == 1:
+                raise
+            outcome = {"error": str(error)}
+    if processes is not None:
+        outcome = processes.gather("victim check", outcome)[0]
+    if "error" in outcome:
+        raise InputError(outcome["error"])
+    return dict(outcome["check"])
+
+
+def run_check(
+    plan: Plan, victim: nn.Module, data: Any, *, device: torch.device | None = None, validation_iou: float | None = None
+) -> tuple[VictimCheck, float]:
+    """The check and its seconds, whatever it found. Raises InputError if the victim fails."""
+    dataset: Any = data.test_dataloader().dataset
+    count = min(_IMAGES, len(dataset))
+    items = [dataset[place * len(dataset) // count] for place in range(count)]
+    start, before = time.monotonic(), model_device(victim)
+    with _said_when_slow(count):
+        try:
+            if device is not None:
+                victim.to(device)
+            check = _with_memory(
+                victim,
+                items,
+                slots=max(1, int(plan.engine.get("slots", 1))),
+                classes=data.classes,
+                background=data.background,
+                validation_iou=validation_iou,
+                precision=plan.engine.get("precision"),
+            )
+        finally:
+            if device is not None:
+                victim.to(before)
+    return check, time.monotonic() - start
+
+
+def check_allowed(names: object) -> None:
+    """Raise InputError unless these are names of findings that can refuse a victim."""
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InputError(f"victim.allow={names}: must be a list, such as victim.allow=[{REFUSING[0]}]")
+    for name in names:
+        if name not in REFUSING:
+            near = did_you_mean(str(name), REFUSING)
+            raise InputError(f"victim.allow: no finding {name!r} refuses a victim{near}; give {', '.join(REFUSING)}")
+
+
+def _with_memory(victim: nn.Module, items: Sequence[Any], *, slots: int, **options: Any) -> VictimCheck:
+    """With half of the images at once whenever memory runs out, as the engine does."""
+    while True:
+        try:
+            return check_victim(victim, items, batch_size=slots, **options)
+        except torch.OutOfMemoryError as error:
+            if slots <= 2:
+                raise InputError(
+                    "the check of the victim runs out of memory with 2 images; give smaller images (data.size)"
+                ) from error
+            slots //= 2
+
+
+@contextmanager
+def _said_when_slow(images: int) -> Iterator[None]:
+    text = f"checking the victim on {images} images ..."
+    timer = threading.Timer(_QUIET, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
