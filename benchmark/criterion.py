@@ -1,14 +1,15 @@
 """The judge: what counts as success, the same for every rule of a table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.errors import InputError
+from benchmark.errors import InputError, did_you_mean
+from benchmark.label_subsets import are_subsets, label_count
 
 Metric = Literal["iou", "dice", "apsr", "area"]
 Reference = Literal["target", "truth"]
@@ -32,12 +33,17 @@ class Criterion:
         reference: "target" or "truth", the map it is measured against.
         op: ">=" (higher is better) or "<=" (lower is better).
         value: the threshold.
+        classes: "mean", over foreground classes or over labels that overlap, or the number or name of the one class or
+            label that is judged, all else being its background. A name needs `for_names`.
     """
 
     metric: Metric = "iou"
     reference: Reference = "target"
     op: Op = ">="
     value: float = 0.95
+    _: KW_ONLY
+    classes: str | int = "mean"
+    _index: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, allowed in (("metric", Metric), ("reference", Reference), ("op", Op)):
@@ -45,11 +51,32 @@ class Criterion:
                 raise InputError(f"judge: {name}={getattr(self, name)!r} is not one of {', '.join(get_args(allowed))}")
         if not 0 <= self.value <= (float("inf") if self.metric == "area" else 1):
             raise InputError(f"judge: value={self.value:g}: {self.metric} lies between 0 and 1 and never reaches it")
+        if isinstance(self.classes, bool) or (isinstance(self.classes, int) and self.classes < 0):
+            raise InputError(f"judge: classes={self.classes!r} is neither mean nor a class")
+        if isinstance(self.classes, int):
+            object.__setattr__(self, "_index", self.classes)
         if self.metric == "area" and self.reference != "truth":
             raise InputError("judge: metric=area is measured against the truth; set judge.reference=truth")
 
     def __str__(self) -> str:
-        return f"{self.metric} to {self.reference} {self.op} {self.value:g}"
+        one = "" if self.classes == "mean" else f" of {'class ' * isinstance(self.classes, int)}{self.classes}"
+        return f"{self.metric}{one} to {self.reference} {self.op} {self.value:g}"
+
+    def for_names(self, names: Sequence[str]) -> Self:
+        """The same judge for classes or labels of these names. Raises InputError if it judges none of them."""
+        if self.classes == "mean":
+            return self
+        numbers = {name: index for index, name in enumerate(names)}
+        index = self.classes if isinstance(self.classes, int) else numbers.get(self.classes)
+        if index is None or index >= len(names):
+            near = did_you_mean(str(self.classes), names)
+            raise InputError(
+                f"judge.classes={self.classes}: is no class of the data{near}; give mean, one of {', '.join(names)}, "
+                f"or a number up to {len(names) - 1}"
+            )
+        named = replace(self)
+        object.__setattr__(named, "_index", index)
+        return named
 
     def score(
         self, preds: Tensor, references: Mapping[str, Tensor], valid: Tensor, classes: int, background: int | None
@@ -61,12 +88,19 @@ class Criterion:
             references: "target" and/or "truth", (B, h, w) int64; without the truth no target counts as erased.
             valid: (B, h, w) bool.
             classes: K.
-            background: the class that is not foreground, if any.
+            background: the class that is not foreground, if any; `NO_LABEL` where classes are subsets of labels.
 
         Returns:
             (B,) float64.
+
+        Raises:
+            InputError: `classes` of the judge is a name that `for_names` has not been told, or no class of the maps.
         """
         counts = metrics.confusion(preds, references[self.reference], valid, classes)
+        index = self._judged(classes, background)
+        if index is not None:
+            counts = metrics.of_class(counts, index, background)
+            subsets, background = are_subsets(background), 0
         if self.metric == "area":
             return metrics.area(counts, background)
         if self.metric == "apsr":
@@ -77,9 +111,23 @@ class Criterion:
             return overlap
         predicted, aimed = (counts.sum(side) for side in (-2, -1))
         left = predicted.sum(-1) - predicted[:, background]
-        shown = ((references["truth"] != background) & valid).flatten(1).sum(1).clamp(min=1)
+        truth = references["truth"]
+        if index is not None:
+            truth = truth >> index & 1 if subsets else truth == index
+        shown = ((truth != background) & valid).flatten(1).sum(1).clamp(min=1)
         erased = aimed.sum(-1) == aimed[:, background]
         return torch.where(erased, self.value + (RESIDUAL - left.double() / shown), overlap)
+
+    def _judged(self, classes: int, background: int | None) -> int | None:
+        """The number of the class or label that is judged; None: the mean is."""
+        if self.classes == "mean":
+            return None
+        if self._index is None:
+            raise InputError(f"judge: classes={self.classes!r} is a name; give its number, or names by for_names")
+        count = label_count(classes) if are_subsets(background) else classes
+        if self._index >= count:
+            raise InputError(f"judge: classes={self.classes} is none of the {count} classes or labels, from 0")
+        return self._index
 
     def holds(self, score: Tensor) -> Tensor:
         """Whether each score is a success; (B,) -> (B,) bool."""

@@ -5,13 +5,30 @@ recomputed from the counts stored in the same row.
 """
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.label_subsets import are_subsets, membership
+
 # float32 holds every integer up to here exactly, so counts by matrix product are exact below it.
 _EXACT_FLOAT32_COUNT = 2**24
+
+
+def subset_logits(outputs: Tensor) -> Tensor:
+    """Logits of all subsets of labels, (B, 2^K, H, W), from one logit per label, (B, K, H, W).
+
+    The logit of a subset is Σ ±z_k / 2, + for the labels in it. Its softmax is the product of the labels' sigmoids, its
+    cross-entropy the sum of their binary cross-entropies, and its largest logit that of {k: z_k > 0}, where a label
+    with z_k = 0 is not predicted. For one label that is (−z/2, +z/2).
+    """
+    halves = (outputs / 2).split(1, dim=1)
+    logits = torch.cat([-halves[0], halves[0]], dim=1)
+    for half in halves[1:]:
+        logits = torch.cat([logits - half, logits + half], dim=1)
+    return logits
 
 
 def predicted(logits: Tensor) -> Tensor:
@@ -51,9 +68,27 @@ def confusion(preds: Tensor, labels: Tensor, valid: Tensor | None, classes: int)
 
 def _foreground(counts: Tensor, background: int | None) -> Tensor:
     keep = torch.ones(counts.shape[-1], dtype=torch.bool, device=counts.device)
-    if background is not None:
+    if background is not None and not are_subsets(background):
         keep[background] = False
     return keep
+
+
+@lru_cache(maxsize=8)
+def _membership(classes: int, device: torch.device) -> Tensor:
+    """(2^K, K) float64, 1 where a subset has a label."""
+    with torch.inference_mode(False):
+        return torch.tensor(membership(classes), dtype=torch.float64, device=device)
+
+
+def _sizes(counts: Tensor, background: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels in both maps, labelled, and predicted, each (..., N) float64: of N classes or N labels."""
+    counts = counts.double()
+    labelled, predicted = counts.sum(-1), counts.sum(-2)
+    if not are_subsets(background):
+        return counts.diagonal(dim1=-2, dim2=-1), labelled, predicted
+    members = _membership(counts.shape[-1], counts.device)
+    both = (members.T @ counts @ members).diagonal(dim1=-2, dim2=-1)
+    return both, labelled @ members, predicted @ members
 
 
 def _mean_over_present(overlap: Tensor, size: Tensor, background: int | None) -> Tensor:
@@ -71,22 +106,38 @@ def iou(counts: Tensor, background: int | None = 0) -> Tensor:
 
     Args:
         counts: (..., K, K) from `confusion`.
-        background: the class that is not foreground; None: every class is foreground (macro IoU).
+        background: the class that is not foreground; None: every class is foreground (macro IoU); `NO_LABEL`: classes
+            are subsets of labels that overlap, and the mean is over labels.
 
     Returns:
         (...) float64 in [0, 1].
     """
-    counts = counts.double()
-    intersection = counts.diagonal(dim1=-2, dim2=-1)
-    union = counts.sum(-1) + counts.sum(-2) - intersection
-    return _mean_over_present(intersection, union, background)
+    intersection, labelled, predicted = _sizes(counts, background)
+    return _mean_over_present(intersection, labelled + predicted - intersection, background)
 
 
 def dice(counts: Tensor, background: int | None = 0) -> Tensor:
     """Dice coefficient 2·|A∩B| / (|A|+|B|), averaged over classes as in `iou`; (..., K, K) -> (...) in [0, 1]."""
-    counts = counts.double()
-    intersection = counts.diagonal(dim1=-2, dim2=-1)
-    return _mean_over_present(2 * intersection, counts.sum(-1) + counts.sum(-2), background)
+    intersection, labelled, predicted = _sizes(counts, background)
+    return _mean_over_present(2 * intersection, labelled + predicted, background)
+
+
+def class_iou(counts: Tensor, background: int | None = 0) -> Tensor:
+    """IoU of each class, the background too, or of each label if classes are subsets; (..., K, K) -> (..., N).
+
+    NaN where a class or label is in neither map.
+    """
+    intersection, labelled, predicted = _sizes(counts, background)
+    return intersection / (labelled + predicted - intersection)
+
+
+def of_class(counts: Tensor, index: int, background: int | None = 0) -> Tensor:
+    """Counts of one class, or label if classes are subsets, against all else; (..., K, K) -> (..., 2, 2) int64."""
+    intersection, labelled, predicted = (size[..., index] for size in _sizes(counts, background))
+    total = counts.sum((-2, -1))
+    neither = total - labelled - predicted + intersection
+    table = torch.stack([neither, predicted - intersection, labelled - intersection, intersection], dim=-1)
+    return table.long().unflatten(-1, (2, 2))
 
 
 def pixel_accuracy(counts: Tensor) -> Tensor:
@@ -100,8 +151,14 @@ def pixel_accuracy(counts: Tensor) -> Tensor:
 def area(counts: Tensor, background: int | None = 0) -> Tensor:
     """Predicted foreground pixels relative to the reference's; (..., K, K) -> (...) in [0, ∞).
 
-    An empty reference counts as one pixel, so that the ratio stays finite.
+    An empty reference counts as one pixel, so that the ratio stays finite. If classes are subsets, it is the mean over
+    the labels in either map, 0 where there is none.
     """
+    if are_subsets(background):
+        _, labelled, predicted = _sizes(counts, background)
+        present = (labelled + predicted) > 0
+        ratio = predicted / labelled.clamp(min=1)
+        return (ratio * present).sum(-1) / present.sum(-1).clamp(min=1)
     foreground = _foreground(counts, background).double()
     counts = counts.double()
     return (counts.sum(-2) @ foreground) / (counts.sum(-1) @ foreground).clamp(min=1)

@@ -6,6 +6,7 @@ import torch
 
 from benchmark.criterion import Criterion
 from benchmark.errors import InputError
+from benchmark.label_subsets import NO_LABEL
 
 # Four pixels, the last one void: target, truth, and a prediction that is half way.
 REFERENCES = {"target": torch.tensor([[[1, 1, 0, 0]]]), "truth": torch.tensor([[[0, 1, 1, 0]]])}
@@ -139,3 +140,45 @@ def test_other_judges_take_an_erased_target_like_any(metric: Any, op: Any, expec
     judge = Criterion(metric, "target", op, 0.5)
     score = judge.score(preds, references, torch.ones_like(preds, dtype=torch.bool), 2, 0)
     assert score.item() == pytest.approx(expected)
+
+
+# Disc (bit 0) and cup (bit 1): in the target the cup is gone, in the truth it is half of the disc.
+TRUTH, ERASED_CUP = torch.tensor([[[1, 1, 3, 3, 0]]]), torch.tensor([[[1, 1, 1, 1, 0]]])
+EVERYWHERE = torch.ones(1, 1, 5, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("judge", "expected"),
+    [
+        (Criterion("iou", "truth"), (3 / 4 + 1 / 2) / 2),
+        (Criterion("iou", "truth", classes=0), 3 / 4),
+        (Criterion("dice", "truth", classes=1), 2 / 3),
+        (Criterion("apsr", "truth", classes=0), 1 / 5),
+        (Criterion("apsr", "truth"), 1 / 5),
+        (Criterion("area", "truth", "<=", classes=1), 1 / 2),
+        (Criterion("iou", "target", classes=0), 3 / 4),
+        (Criterion("iou", "target", classes=1), 0.95 + 0.01 - 1 / 2),  # erased: what is left of it
+    ],
+)
+def test_one_label_that_overlaps_others(judge: Criterion, expected: float) -> None:
+    preds = torch.tensor([[[1, 1, 3, 0, 0]]])
+    references = {"target": ERASED_CUP, "truth": TRUTH}
+    assert judge.score(preds, references, EVERYWHERE, 4, NO_LABEL).item() == pytest.approx(expected)
+
+
+def test_one_class_of_an_ordinary_head_by_name() -> None:
+    preds, truth = torch.tensor([[[0, 1, 2, 2]]]), torch.tensor([[[1, 1, 2, 0]]])
+    judge = Criterion("iou", "truth", "<=", 0.1, classes="cup")
+    assert str(judge) == "iou of cup to truth <= 0.1"
+    assert str(Criterion(classes=2)) == "iou of class 2 to target >= 0.95"
+    named = judge.for_names(["background", "disc", "cup"])
+    assert named == judge
+    assert named.score(preds, {"truth": truth}, torch.ones_like(truth).bool(), 3, 0).item() == 1 / 2
+    with pytest.raises(InputError, match="judge: classes='cup' is a name"):
+        judge.score(preds, {"truth": truth}, torch.ones_like(truth).bool(), 3, 0)
+    with pytest.raises(InputError, match=r"judge\.classes=cup: is no class of the data, did you mean cups\?"):
+        judge.for_names(["skin", "cups"])
+    with pytest.raises(InputError, match="judge: classes=3 is none of the 3 classes or labels"):
+        Criterion("iou", "truth", classes=3).score(preds, {"truth": truth}, torch.ones_like(truth).bool(), 3, 0)
+    with pytest.raises(InputError, match="judge: classes=-1 is neither mean nor a class"):
+        Criterion(classes=-1)

@@ -67,14 +67,16 @@ def attack(
     Args:
         model: images (B, C, H, W) in [0, 1] -> logits (B, K, h, w), K ≥ 1; K = 1 is a sigmoid head.
         images: (N, C, H, W) float in [0, 1].
-        labels: (N, h, w) int: the target maps for a targeted rule, else the truth.
+        labels: (N, h, w) int: the target maps for a targeted rule, else the truth. With `multilabel=True` bit k of a
+            value says that label k is there.
         rule: any update rule.
         valid: (N, h, w) bool, pixels that count; None: all.
         truth: (N, h, w) int, for a targeted rule that is judged against the truth.
         eps: (N,) budgets, image by image, in place of the rule's own.
         ids: N names that seed random starts; None: "0", "1", ...
         quantizer: rounds images for `success8` as their files will be.
-        **options: of `Engine`: judge, max_steps, max_passes, slots, stop, keep, confirm, precision, background, ...
+        **options: of `Engine`: judge, max_steps, max_passes, slots, stop, keep, confirm, precision, background,
+            multilabel (one logit for each of K labels that may overlap), ...
 
     Raises:
         InputError: for images outside [0, 1] or not finite, labels out of range, shapes that do not fit.

@@ -31,6 +31,7 @@ from benchmark.engine.slots import Slots
 from benchmark.engine.telemetry import Measurements, Telemetry
 from benchmark.errors import InputError
 from benchmark.images.quantisation import Quantizer
+from benchmark.label_subsets import NO_LABEL
 
 
 class Engine:
@@ -52,12 +53,12 @@ class Engine:
             score whatever its norm, for which `stop` must be False; nothing is confirmed on the way.
         confirm: a success must also hold on the image rounded to 8 bits, else the image goes on (one more forward
             pass each time); False: a success in float is enough.
-        background: the class that is not foreground, if any.
+        background: the class that is not foreground, if any; of no effect for a multilabel model.
         class_pixels: how often each class occurs in the training set, for rules that weigh classes by it.
         seed, name: seed random starts, together with the image's id.
         sync_every: steps after which the host looks at the device; None: 1 on a CPU, else 4.
         watch: called with the measurements of every step.
-        **passes: options of `AttackedModel`: precision, channels_last, fold, compiled; not with one that is shared.
+        **passes: options of `AttackedModel`, such as precision, fold, multilabel; not with one that is shared.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Engine:
             judge=self.judge,
             selector=self._selector,
             limits=self._limits,
-            background=background,
+            background=NO_LABEL if self.network.multilabel else background,
             class_pixels=None if class_pixels is None else tuple(float(count) for count in class_pixels),
             seed=seed,
             name=name or type(rule).__name__,

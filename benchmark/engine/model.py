@@ -18,6 +18,7 @@ from benchmark.engine.precision import (
     normalise_precision,
 )
 from benchmark.errors import InputError
+from benchmark.label_subsets import MOST_LABELS
 
 
 class AttackedModel:
@@ -32,9 +33,12 @@ class AttackedModel:
         channels_last: lay images and weights out channels-last.
         fold: fold batch norms into their convolutions and replace layers by faster equivalents.
         compiled: run the passes through `torch.compile`, on a GPU with CUDA graphs.
+        multilabel: outputs are one logit for each of K labels that may overlap, and the classes are the subsets of
+            labels; None: as the model's attribute `multilabel` says, else False.
 
     Attributes:
         model: as given.
+        multilabel: whether classes are subsets of labels.
         reduced: whether the passes run in less than float32.
         dtype, device: of images and logits.
         overwrites: whether a pass writes its results where the last one wrote them, as CUDA graphs do.
@@ -52,6 +56,7 @@ class AttackedModel:
         channels_last: bool = True,
         fold: bool = True,
         compiled: bool = False,
+        multilabel: bool | None = None,
     ) -> None:
         dtype = model_dtype(model)
         if dtype not in (torch.float32, torch.float64):
@@ -64,6 +69,7 @@ class AttackedModel:
             precision = 64 if dtype == torch.float64 else 32
         precision = normalise_precision(precision)
         self.model = model
+        self.multilabel = getattr(model, "multilabel", None) is True if multilabel is None else multilabel
         self.reduced = precision not in (64, 32)
         self.dtype = torch.float64 if precision == 64 else torch.float32
         self.device = model_device(model)
@@ -82,7 +88,7 @@ class AttackedModel:
     def __call__(self, points: Tensor, exact: bool = False) -> Tensor:
         """Logits (B, K, h, w), K ≥ 2, for points (B, C, H, W) in [0, 1]; `exact`: as the model itself computes them.
 
-        A one-logit head z is read as (−z/2, +z/2), which has the same prediction and the same probabilities.
+        K is 2^labels for a multilabel head; see `class_logits`.
         """
         with as_model_error(points):
             logits = self._exact(points) if exact else self._fast_pass(points)
@@ -95,8 +101,21 @@ class AttackedModel:
             raise InputError(
                 f"the model returned {logits.dtype} for images {tuple(points.shape)}; return logits, not classes"
             )
-        logits = logits.to(self.dtype, memory_format=torch.contiguous_format)
-        return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits
+        return self.class_logits(logits.to(self.dtype, memory_format=torch.contiguous_format))
+
+    def class_logits(self, outputs: Tensor) -> Tensor:
+        """Logits (B, K, h, w), K ≥ 2, of classes from what the model returns.
+
+        One logit z is read as (−z/2, +z/2) and several of a multilabel head as logits of all subsets of labels, which
+        have the same prediction and the same probabilities; see `metrics.subset_logits`.
+        """
+        if outputs.shape[1] > 1 and not self.multilabel:
+            return outputs
+        if outputs.shape[1] > MOST_LABELS:
+            raise InputError(
+                f"the model has {outputs.shape[1]} outputs; at most {MOST_LABELS} labels that overlap can be attacked"
+            )
+        return metrics.subset_logits(outputs)
 
     def logits(self, image: Tensor) -> Tensor:
         """(K, h, w) on the CPU of one image (C, H, W) in [0, 1], in full precision: what rows are scored from."""

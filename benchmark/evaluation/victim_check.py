@@ -1,5 +1,6 @@
 """Whether a victim is what it claims to be, found from a few images before it is attacked."""
 
+import math
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +124,6 @@ def _observe(network: AttackedModel, batch: Tensor, classes: int) -> Observation
     with torch.no_grad():
         last = _outputs(network, batch[-1:])
     after = _state(network.model)
-    both = torch.cat([-raw / 2, raw / 2], 1) if raw.shape[1] == 1 else raw
     return Observations(
         images=batch.cpu(),
         raw=raw.cpu(),
@@ -133,7 +133,7 @@ def _observe(network: AttackedModel, batch: Tensor, classes: int) -> Observation
         gradient=None if gradient is None else gradient.cpu(),
         changed=[name for name, value in after.items() if name not in before or not _equal(before[name], value)],
         overwrites=overwrites,
-        preds=network.classes(both).cpu(),
+        preds=network.classes(network.class_logits(raw)).cpu(),
         classes=classes,
     )
 
@@ -171,9 +171,7 @@ def _clean_scores(
         window = window_of(model, *item["mask"].shape)
         truth, valid = window.crop(item["mask"]), window.crop(item["valid"])
         counts += metrics.confusion(pred[None], truth[None], valid[None], classes)[0]
-    both = counts.diagonal()
-    union = counts.sum(0) + counts.sum(1) - both
-    per_class = [float(b / u) if u else None for b, u in zip(both, union, strict=True)]
+    per_class = [None if math.isnan(value) else value for value in metrics.class_iou(counts, background).tolist()]
     return per_class, float(metrics.iou(counts[None], background)[0])
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import label_count
 
-HEADS = ("softmax", "sigmoid")
+HEADS = ("softmax", "sigmoid", "multilabel")
 SCHEDULES = ("one_cycle", "cosine", "none")
 
 _MOST_CLASSES = 255  # label maps have 8 bits, and one value means that a pixel does not count
@@ -54,8 +55,20 @@ def check_outputs(classes: int, head: str, background: int | None) -> None:
         raise InputError(f"victim.head={head!r} is unknown; use one of {', '.join(HEADS)}")
     if head == "sigmoid" and classes != 2:
         raise InputError(f"victim.head=sigmoid tells 2 classes apart, the data have {classes}; use victim.head=softmax")
+    if head == "multilabel":
+        try:
+            label_count(classes)
+        except ValueError as error:
+            raise InputError(f"victim.head=multilabel: {error}; use data whose labels overlap") from error
+        if background != 0:
+            raise InputError(f"victim.head=multilabel: background={background}: class 0 is the subset without labels")
     if background is not None and not 0 <= background < classes:
         raise InputError(f"background={background} is not one of {classes} classes; use 0 to {classes - 1} or null")
+
+
+def output_count(classes: int, head: str) -> int:
+    """How many logits per pixel a network of this head has: one per class, or per label of a multilabel head, or 1."""
+    return {"softmax": classes, "sigmoid": 1, "multilabel": classes.bit_length() - 1}[head]
 
 
 def check_padding(stride: int | None, input_size: int | None) -> None:

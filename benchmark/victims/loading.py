@@ -12,10 +12,12 @@ from benchmark.errors import InputError, first_line
 from benchmark.victims import adapters
 from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.deployment import Deployment
+from benchmark.victims.hyper_parameters import check_outputs, output_count
 from benchmark.victims.task import HYPER_PARAMETERS, Victim
 from benchmark.victims.weights import put_into
 
 _OF_COMMANDS = ("ckpt", "allow")  # keys of the section `victim` that no network takes
+_OUTPUT_KEYS = {"classes": 0, "head": "softmax", "background": 0}
 _MISSING = 10**8  # numbers; of smaller networks the first name that is missing is said instead
 
 
@@ -171,5 +173,6 @@ def _adapter_network(hyper_parameters: Mapping[str, Any], keys: Mapping[str, Any
     """The network that an adapter makes from its `keys`; None for an architecture that needs no adapter."""
     if not needs_adapter(hyper_parameters):
         return None
-    outputs = 1 if hyper_parameters.get("head") == "sigmoid" else hyper_parameters["classes"]
+    check_outputs(*(hyper_parameters.get(key, default) for key, default in _OUTPUT_KEYS.items()))
+    outputs = output_count(hyper_parameters["classes"], hyper_parameters.get("head", "softmax"))
     return adapters.make(hyper_parameters["architecture"], keys, hyper_parameters["channels"], outputs)

@@ -14,9 +14,10 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from benchmark import metrics
 from benchmark.errors import InputError
 from benchmark.images.output_window import InputFrame, OutputWindow
+from benchmark.label_subsets import NO_LABEL
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
-from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation
+from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation, output_count
 from benchmark.victims.losses import VOID, SegmentationLoss
 from benchmark.victims.network_outputs import Choice, ChosenOutput, as_logits, chosen_output
 from benchmark.victims.padding import Padding, pad
@@ -31,7 +32,8 @@ class Victim(pl.LightningModule):
         encoder: name of an smp encoder; unused for adapters.
         encoder_weights: None or the name of pretrained weights, such as "imagenet".
         classes: number of classes of the data, at least 2.
-        head: "softmax", one logit per class, or "sigmoid", one logit, positive for class 1 (two classes only).
+        head: "softmax", one logit per class; "sigmoid", one logit, positive for class 1 (two classes only); or
+            "multilabel", one logit for each of K labels that may overlap, whose subsets are the 2^K classes.
         channels: of the images.
         background: the class that is not foreground in validation IoU and Dice; None: all are foreground.
         mean, std: per channel, on the [0, 1] scale. None: ImageNet's for three channels, .5 for other numbers;
@@ -81,12 +83,14 @@ class Victim(pl.LightningModule):
         around = Deployment.of(deployment or {})
         around.check_against(classes, background)
         deployment = around.plain()
+        if head == "multilabel" and background is not None:
+            background = int(background)  # `NO_LABEL` is no plain value
         check_outputs(classes, head, background)
         check_padding(stride, input_size)
         check_training(learning_rate, weight_decay, schedule)
         # Lightning reads the local variables, so it saves the resolved, plain values.
         self.save_hyperparameters(ignore=["network"], logger=False)
-        self.outputs = classes if head == "softmax" else 1
+        self.outputs = output_count(classes, head)
         self.deployment = around
         self.configure_models(network)
         # An adapter that knows which output is the prediction is overruled.
@@ -99,6 +103,16 @@ class Victim(pl.LightningModule):
         self.padding = Padding(stride or network_stride(self.network), input_size or 0)
         for name, values in (("mean", mean), ("std", std)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether the outputs are one logit per label, and classes the subsets of labels; for `AttackedModel`."""
+        return bool(self.hparams["head"] == "multilabel")
+
+    @property
+    def background(self) -> int | None:
+        """The class that is not foreground; `NO_LABEL` for a multilabel head."""
+        return NO_LABEL if self.multilabel else self.hparams["background"]
 
     @property
     def label(self) -> str:
@@ -122,7 +136,7 @@ class Victim(pl.LightningModule):
 
     def configure_losses(self) -> None:
         """Set `loss`, of logits, labels and valid pixels."""
-        self.loss = SegmentationLoss(self.outputs)
+        self.loss = SegmentationLoss(self.outputs, self.multilabel)
 
     def configure_metrics(self) -> None:
         """Set the metrics of validation: a confusion matrix, from which all scores are computed, and the mean loss."""
@@ -135,7 +149,7 @@ class Victim(pl.LightningModule):
 
     def postprocess(self, preds: Tensor) -> Tensor:
         """Predicted maps (B, H, W) after the deployment's post-processing."""
-        return self.deployment.predictions(preds, self.hparams["classes"], self.hparams["background"])
+        return self.deployment.predictions(preds, self.hparams["classes"], self.background)
 
     def frame(self, height: int, width: int) -> InputFrame:
         """Where an image H × W lies in the network's padded input, and what the output shows; see `Padding.frame`."""
@@ -150,7 +164,8 @@ class Victim(pl.LightningModule):
         return pad(images, self.frame(*images.shape[-2:]))
 
     def network_logits(self, images: Tensor) -> Tensor:
-        """The network's logits (B, K, h, w) of images (B, C, H, W) in [0, 1]; K = 1 for a sigmoid head.
+        """The network's logits (B, K, h, w) of images (B, C, H, W) in [0, 1]; K = 1 for a sigmoid head, and of a
+        multilabel head the number of labels.
 
         Images are padded and normalised first; logits of the padding are cut off. (h, w) is (H, W), unless the output
         of the network is smaller than its input; see `window`.
@@ -192,16 +207,17 @@ class Victim(pl.LightningModule):
         logits, (mask, valid) = self(batch["image"]), self._windowed(batch)
         # Weighted by the number of images, because several processes have shares of different sizes.
         self.val_loss.update(self.loss(logits, mask, valid), len(batch["image"]))
-        preds = (logits > 0)[:, 0].long() if self.outputs == 1 else metrics.predicted(logits)
+        if self.outputs == 1 or self.multilabel:
+            logits = metrics.subset_logits(logits)
+        preds = metrics.predicted(logits)
         self.confusion.update(self.postprocess(preds), mask.masked_fill(~valid, VOID))
 
     def on_validation_epoch_end(self) -> None:
-        """Log IoU and Dice of the foreground and pixel accuracy over all validation pixels."""
+        """Log pixel accuracy, and IoU and Dice of the foreground or of the labels, over all validation pixels."""
         self.log("val/loss", self.val_loss.compute())
         counts = self.confusion.compute()
-        background = self.hparams["background"]
-        self.log("val/iou", metrics.iou(counts, background).float(), prog_bar=True)
-        self.log("val/dice", metrics.dice(counts, background).float())
+        self.log("val/iou", metrics.iou(counts, self.background).float(), prog_bar=True)
+        self.log("val/dice", metrics.dice(counts, self.background).float())
         self.log("val/accuracy", metrics.pixel_accuracy(counts).float())
 
     def test_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
