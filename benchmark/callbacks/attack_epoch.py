@@ -99,7 +99,7 @@ class AttackEpoch(pl.Callback):
         )
         self._start, self._images, self._image_steps = time.monotonic(), 0, 0
         names = {"run": self._run, "victim": self._victim, **self._identity}
-        info = RunInfo(plan=self._plan, data=data, split=data.test_split, **names)  # type: ignore[arg-type]
+        info = RunInfo(plan=self._plan, data=data, **names)  # type: ignore[arg-type]
         session = Session(
             self._plan,
             pl_module,

@@ -40,7 +40,7 @@ class ValidationAttack(pl.Callback):
         check_precision(trainer)
         data = trainer.datamodule  # type: ignore[attr-defined]
         dataset = data.val_dataloader().dataset
-        info = RunInfo(plan=self._plan, data=data, split="val")
+        info = RunInfo(plan=self._plan, data=data)
         rows: list[Row] = []
         split, counts = split_of(data, "val"), data.class_pixels
         with Session(self._plan, pl_module, split, quantizer=info.quantizer, class_pixels=counts) as session:

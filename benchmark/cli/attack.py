@@ -59,7 +59,7 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     context.record(checkpoint_sha256=of_file, weights_sha256=weights, victim_check=check)
     data, attacks, name = context.data, context.plan.attacks, context.victim_name(victim)
     identity: dict[str, Any] = {"weights_sha256": weights, "data_fingerprint": context.data.fingerprint()}
-    done = context.attacked(RunInfo(plan=context.plan, data=data, split=data.test_split, **identity))
+    done = context.attacked(RunInfo(plan=context.plan, data=data, **identity))
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
     data.test_share = Share(left, context.processes, context.cfg.sharding)
     epoch = AttackEpoch(

@@ -57,8 +57,8 @@ def _speed(
     available, slots = len(dataset), max(1, plan.engine["slots"])
     count = available if until and images is None else image_count(images, slots, available)
     comparison = Bench(plan, victim, data, items=[dataset[n] for n in range(count)], repeats=repeats, clock=clock)
-    setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, "size": data.size, **plan.engine}
-    setting |= {"images": count, "steps": steps, "repeats": repeats, "clock": clock}
+    setting = {"victim": str(victim.hparams["architecture"]), "data": data.name, **plan.engine}
+    setting |= {"size": data.size, "images": count, "steps": steps, "repeats": repeats, "clock": clock}
     report = {"machine": machine(comparison.device), "setting": setting}
     if not until:
         return report | comparison.steps(steps) | {"slots": comparison.slots()}

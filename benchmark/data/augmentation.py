@@ -12,23 +12,25 @@ if TYPE_CHECKING:
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else its import asks the network for a newer version
 
 
-def resize(image: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image (H,W,3) uint8 or uint16 and mask (H,W) uint8, at size x size; the aspect ratio is not kept.
+def resize(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Image (H,W,3) uint8 or uint16 and mask (H,W) uint8, at size = (height, width); the aspect ratio is not kept.
 
     The image is averaged over areas if both sides shrink, else interpolated linearly, and keeps its type. The mask
     takes the class of the nearest pixel.
     """
-    if image.shape[:2] == (size, size):
+    if image.shape[:2] == size:
         return image, mask
     import cv2
 
-    interpolation = cv2.INTER_AREA if min(image.shape[:2]) >= size else cv2.INTER_LINEAR
-    resized = cv2.resize(image, (size, size), interpolation=interpolation)
-    return resized, cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+    height, width = size
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=interpolation)
+    return resized, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def training_pipeline() -> "A.Compose":
-    """Mild augmentation of square images: flips and quarter turns, a small affine map, light and colour.
+def training_pipeline(square: bool = True) -> "A.Compose":
+    """Mild augmentation: flips and, of `square` images, quarter turns; a small affine map, light and colour.
 
     The affine map mirrors image and mask at their borders, so that every pixel has a class.
     """
@@ -37,7 +39,7 @@ def training_pipeline() -> "A.Compose":
 
     return A.Compose(
         [
-            A.SquareSymmetry(p=1.0),
+            *([A.SquareSymmetry(p=1.0)] if square else [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]),
             A.Affine(
                 scale=(0.9, 1.1),
                 translate_percent=(-0.06, 0.06),

@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from benchmark.data.attacked_images import places_of
 from benchmark.data.augmentation import resize
 from benchmark.data.dataset import DecodedSplit, EpochSampler, SegmentationDataset, single_threaded_worker
+from benchmark.data.loading_options import EVERY, as_given, check_loading, image_size
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
-
-LARGEST_SIDE = 8192  # pixels of a side of an image
-MOST_WORKERS = 256  # processes of a loader
 
 
 class SegmentationData(pl.LightningDataModule):
@@ -28,11 +27,11 @@ class SegmentationData(pl.LightningDataModule):
 
     Args:
         source: the data set.
-        size: height and width, in pixels, to which images are resized; the aspect ratio is not kept.
+        size: pixels to which images are resized, (height, width) or one number for both; the aspect ratio is not kept.
         batch_size, num_workers: images per batch and worker processes, of each loader.
         augment: whether training images are augmented.
         seed: of the augmentation and of the order of the training images.
-        test_split: the split that is attacked, "test" or "val"; "val" allows tuning without the test images.
+        test_split: the split that is attacked, "train", "val" or "test", or "all" for the images of all three.
         cache_mb: images are decoded once if all of them, at that size, take at most this number of MiB.
         channels: 3, or 1 for grey images.
 
@@ -40,14 +39,14 @@ class SegmentationData(pl.LightningDataModule):
         test_share: which test images `test_dataloader` yields in this process; None: all.
 
     Raises:
-        InputError: a value that cannot be used, or a split without images.
+        InputError: a value that cannot be used. Methods raise it for a split without images that they need.
     """
 
     def __init__(
         self,
         source: Source,
         *,
-        size: int,
+        size: int | Sequence[int],
         batch_size: int = 8,
         num_workers: int = 0,
         augment: bool = True,
@@ -57,39 +56,26 @@ class SegmentationData(pl.LightningDataModule):
         channels: int = 3,
     ) -> None:
         super().__init__()
-        for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise InputError(f"data.{key}={value!r}: must be a whole number")
-            if value < least:
-                raise InputError(f"data.{key}={value}: must be at least {least}")
-        if size > LARGEST_SIDE:
-            raise InputError(f"data.size={size}: must be at most {LARGEST_SIDE}")
-        if num_workers > MOST_WORKERS:
-            raise InputError(f"data.num_workers={num_workers}: must be at most {MOST_WORKERS}")
-        if test_split not in ("test", "val"):
-            raise InputError(f"data.test_split={test_split!r}: must be 'test' or 'val'")
-        if channels not in (1, 3):
-            raise InputError(f"data.channels={channels!r}: must be 3, or 1 for grey images")
-        if source.bits > 8 and channels != 1:
-            raise InputError(f"data.bits={source.bits}: such images have one channel; give data.channels=1")
+        self.size, self._shape = size, image_size(size)
+        check_loading(
+            batch_size=batch_size, num_workers=num_workers, test_split=test_split, channels=channels, bits=source.bits
+        )
         self.channels, self.bits = channels, source.bits
-        self.source, self.size, self.batch_size, self.num_workers = source, size, batch_size, num_workers
+        self.source, self.batch_size, self.num_workers = source, batch_size, num_workers
         self.augment, self.seed, self.test_split = augment, seed, test_split
         self.name = source.name
         self.classes, self.background, self.class_names = source.classes, source.background, source.class_names
-        self._ids = source.splits()
-        for split in SPLITS:
-            if not self._ids[split]:
-                raise InputError(f"data set {self.name}: split {split!r} has no images; every split needs at least one")
+        self._ids, self._attacked = source.splits(), places_of(source, test_split)
         images = sum(map(len, self._ids.values()))
-        self._cache = images * size * size * (4 if self.bits == 8 else 7) <= cache_mb * 2**20
+        self._cache = images * self._shape[0] * self._shape[1] * (4 if self.bits == 8 else 7) <= cache_mb * 2**20
         self._decoded: dict[str, DecodedSplit] = {}
         self.test_share: Sampler[int] | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Decode and check the splits that the stage uses, unless they are decoded already."""
+        present = tuple(split for split in SPLITS if self._ids[split])
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-        for split in splits.get(stage or "", SPLITS):
+        for split in splits.get(stage or "", present):
             self._split(split)
 
     def splits(self) -> dict[str, list[str]]:
@@ -98,12 +84,16 @@ class SegmentationData(pl.LightningDataModule):
 
     def test_ids(self) -> list[str]:
         """The ids `test_dataloader` yields, in its order."""
-        return list(self._ids[self.test_split])
+        return list(self._attacked)
+
+    def own_split(self, test_id: str) -> str | None:
+        """The split of the source that an image of `test_ids` is of; None if there is no such image."""
+        return self._attacked[test_id][0] if test_id in self._attacked else None
 
     def fingerprint(self) -> str:
         """SHA-256 of all that the pixels of the val and test items depend on: source, size and channels."""
         suffix = "" if self.channels == 3 else f" {self.channels}"
-        return hashlib.sha256(f"{self.source.fingerprint()} {self.size}{suffix}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.source.fingerprint()} {as_given(self._shape)}{suffix}".encode()).hexdigest()
 
     def mask(self, id: str, split: str = "test") -> Tensor:
         """The mask (H, W) int64 of an image, without augmentation; `VOID` where it is not valid.
@@ -125,11 +115,14 @@ class SegmentationData(pl.LightningDataModule):
         if decoded is not None:
             return decoded[decoded.position[id]].image
         sample = self.source.read(split, id)
-        return resize(sample.image, sample.mask, self.size)[0]
+        return resize(sample.image, sample.mask, self._shape)[0]
 
     def class_pixels(self) -> tuple[float, ...]:
-        """The number of pixels of each class in the training masks; void pixels do not count."""
-        train = self._split("train")
+        """The number of pixels of each class in the training masks; void pixels do not count.
+
+        Without training images those of the attacked images are counted.
+        """
+        train = self._split("train" if self._ids["train"] else "test")
         masks = (train[index].mask for index in range(len(train)))
         counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)
         return tuple(map(float, np.asarray(counts)))
@@ -172,14 +165,28 @@ class SegmentationData(pl.LightningDataModule):
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _split(self, split: str) -> DecodedSplit:
-        if split not in SPLITS:
+        """The images of a split of the source; "test" stands for those that are attacked."""
+        if split not in (*SPLITS, EVERY):
             raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
         split = self.test_split if split == "test" else split
         if split not in self._decoded:
-            ids, channels = self._ids[split], self.channels
-            decoded = DecodedSplit(self.source, split, ids, size=self.size, cache=self._cache, channels=channels)
-            self._decoded[split] = decoded
+            places = places_of(self.source, split)
+            if not places:
+                raise InputError(self._without_images(split))
+            self._decoded[split] = DecodedSplit(
+                self.source, split, places, size=self._shape, cache=self._cache, channels=self.channels
+            )
         return self._decoded[split]
+
+    def _without_images(self, split: str) -> str:
+        reason = getattr(self.source, "why_empty", {}).get(split, "has no images")
+        cure = f"give some, or attack another split, data.test_split={self._others(split)}"
+        if split != self.test_split:
+            cure = "training needs train and val images; `attack` needs the split data.test_split alone"
+        return f"data set {self.name}: the split {split!r} {reason}; {cure}"
+
+    def _others(self, split: str) -> str:
+        return " or ".join(other for other in SPLITS if other != split and self._ids[other]) or EVERY
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader:
         options = {"batch_size": self.batch_size, "num_workers": self.num_workers} | options

@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from tqdm import tqdm
 
+from benchmark.data.attacked_images import Places
 from benchmark.data.augmentation import augment, resize, training_pipeline
+from benchmark.data.loading_options import as_given
 from benchmark.data.source import VOID, Sample, Source
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
@@ -20,26 +22,31 @@ QUIET = 200  # the largest number of images that are decoded without a progress 
 
 
 class DecodedSplit:
-    """The images of one split, resized to size x size.
+    """The images of one split, or of all, resized to size = (height, width).
 
     With `cache` all images are decoded at once and kept; otherwise each is decoded whenever it is accessed.
+
+    Args:
+        source, channels: of the data set.
+        split: what messages call it.
+        places: of its images.
 
     Raises:
         InputError: no mask of the split shows any foreground, or `channels` is 1 and an image has colours.
     """
 
     def __init__(
-        self, source: Source, split: str, ids: list[str], *, size: int, cache: bool, channels: int = 3
+        self, source: Source, split: str, places: Places, *, size: tuple[int, int], cache: bool, channels: int = 3
     ) -> None:
-        self.source, self.split, self.ids, self.size = source, split, ids, size
-        self.channels, self.highest = channels, 2**source.bits - 1
-        self.position = {id: index for index, id in enumerate(ids)}
+        self.source, self.split, self.places, self.size = source, split, places, size
+        self.ids, self.channels, self.highest = list(places), channels, 2**source.bits - 1
+        self.position = {id: index for index, id in enumerate(self.ids)}
         self._cached: list[Sample] | None = self._decode_all() if cache else None
-        if not any(_shows_foreground(self[index].mask, source) for index in range(len(ids))):
-            in_files = any(_shows_foreground(source.read(split, id).mask, source) for id in ids)
-            cure = f"the masks show some in full size: give a larger data.size than {size}"
+        if not any(_shows_foreground(self[index].mask, source) for index in range(len(self))):
+            in_files = any(_shows_foreground(source.read(*place).mask, source) for place in places.values())
+            cure = f"the masks show some in full size: give a larger data.size than {as_given(size)}"
             raise InputError(
-                f"data set {source.name}: no mask of the split {split!r} ({len(ids)} images) shows any foreground; "
+                f"data set {source.name}: no mask of the split {split!r} ({len(self)} images) shows any foreground; "
                 f"{cure if in_files else 'look at the mask files and at what their values mean'}"
             )
 
@@ -51,11 +58,11 @@ class DecodedSplit:
 
     def _decode(self, id: str) -> Sample:
         check_stop()
-        sample = self.source.read(self.split, id)
+        sample = self.source.read(*self.places[id])
         if self.channels == 1 and np.any(sample.image != sample.image[:, :, :1]):
             raise InputError(f"{self.source.name} {self.split} {id}: has colours; data.channels=1 is for grey images")
         image, mask = resize(sample.image, sample.mask, self.size)
-        return sample._replace(image=image, mask=mask)
+        return sample._replace(image=image, mask=mask, id=id)
 
     def _decode_all(self) -> list[Sample]:
         # Pillow and OpenCV release the interpreter lock, so threads decode in parallel.
@@ -70,7 +77,8 @@ def _shows_foreground(mask: np.ndarray, source: Source) -> bool:
 
 
 class SegmentationDataset(Dataset):
-    """Items of a split: {"image": (C,H,W) float32 k/255, "mask": (H,W) int64, "valid": (H,W) bool, "id", "group"}.
+    """Items of a split: {"image": (C,H,W) float32 k/255, "mask": (H,W) int64, "valid": (H,W) bool, "id", "group",
+    "split"}; the last is the split of the source that the image is of.
 
     C is 3, or 1 for grey images; of other than 8 bits it is k/(2^bits - 1).
     The mask is 0 where `valid` is False. With `augmented`, items are keyed (epoch, index) as `EpochSampler` yields
@@ -80,7 +88,7 @@ class SegmentationDataset(Dataset):
     def __init__(self, split: DecodedSplit, augmented: bool = False, seed: int = 0) -> None:
         self.split = split
         self.seed = seed
-        self.pipeline = training_pipeline() if augmented else None
+        self.pipeline = training_pipeline(split.size[0] == split.size[1]) if augmented else None
 
     def __len__(self) -> int:
         return len(self.split)
@@ -95,7 +103,8 @@ class SegmentationDataset(Dataset):
         labels, valid = labels_and_valid(mask)
         planes = image[:, :, : self.split.channels].transpose(2, 0, 1).astype(np.float32)
         pixels = torch.from_numpy(planes) / self.split.highest
-        return {"image": pixels, "mask": labels, "valid": valid, "id": id, "group": group}
+        named = {"id": id, "group": group, "split": self.split.places[id][0]}
+        return {"image": pixels, "mask": labels, "valid": valid, **named}
 
 
 class EpochSampler(Sampler):

@@ -1,14 +1,14 @@
 """Folder: your own images and masks, paired by file name, with optional split files.
 
 Source: images of your own, under a licence that you know. Layout, the first of these that fits:
-1. `train/`, `val/` and `test/`, each holding `images/` and `masks/`;
+1. `train/`, `val/` and `test/`, or only some of them, each holding `images/` and `masks/`;
 2. `images/` and `masks/`, and a folder `splits` with `train.txt`, `val.txt`, `test.txt` (one file stem per line);
 3. `images/` and `masks/` alone: split at the fractions, in the order of a hash of each id.
+An attack needs images in the split that it attacks; training needs train and val.
 Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
 """
 
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from benchmark.data.encodings import check_classes, check_encoding
 from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, pair_files
 from benchmark.data.images import SUFFIXES
 from benchmark.data.source import SPLITS, VOID
+from benchmark.data.split_lists import split_by_lists
 from benchmark.data.splitting import split_by_hash
-from benchmark.errors import InputError, did_you_mean
-from benchmark.regular_files import read_text
+from benchmark.errors import InputError
 
 BINARY = {0: 0, 255: 1}
+FRACTIONS = (0.7, 0.15, 0.15)
+"""Of train, val and test."""
 
 
 class Folder(PairedFiles):
@@ -29,7 +31,11 @@ class Folder(PairedFiles):
     encoding: file value -> class (None: {0: 0, 255: 1}). ignore: file value of pixels that do not count.
     classes: by default the largest class of the encoding plus one. background: its index, None if every class counts.
     splits: folder of the split files, relative to `root` or absolute; None: `splits`, if there is one.
-    fractions: of train, val and test otherwise. bits: of the images, 8, or up to 16 for 16-bit grey files.
+    fractions: of train, val and test otherwise (None: `FRACTIONS`). bits: of the images, 8, or up to 16 for 16-bit
+    grey files.
+
+    Attributes:
+        why_empty: for splits without images, what is missing.
     """
 
     encoding_key = "data.encoding"
@@ -46,7 +52,7 @@ class Folder(PairedFiles):
         background: int | None = 0,
         ignore: int | None = None,
         splits: str | None = None,
-        fractions: Sequence[float] = (0.7, 0.15, 0.15),
+        fractions: Sequence[float] | None = None,
         split_seed: int = 0,
         bits: int = 8,
     ) -> None:
@@ -60,7 +66,7 @@ class Folder(PairedFiles):
         if ignore is not None:
             declared[ignore] = VOID
         folder = Path(root).expanduser()
-        pairs = _find(folder, images, masks, splits=splits, fractions=fractions, split_seed=split_seed)
+        pairs, self.why_empty = _find(folder, images, masks, splits=splits, fractions=fractions, split_seed=split_seed)
         super().__init__(
             Path(os.path.abspath(folder)).name,
             class_names,
@@ -72,57 +78,37 @@ class Folder(PairedFiles):
 
 
 def _find(
-    root: Path, images: str, masks: str, *, splits: str | None, fractions: Sequence[float], split_seed: int
-) -> dict[str, Pairs]:
+    root: Path, images: str, masks: str, *, splits: str | None, fractions: Sequence[float] | None, split_seed: int
+) -> tuple[dict[str, Pairs], dict[str, str]]:
+    """The files of each split, and why a split has none."""
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "no such folder"
         raise InputError(f"{root}: {what}; set data.root to one that holds {images}/ and {masks}/")
     present = [split for split in SPLITS if (root / split).is_dir()]
     if splits is None and present:
-        if len(present) < len(SPLITS):
-            raise InputError(f"{root}: has {'/, '.join(present)}/ but not all of train/, val/, test/; add the others")
-        return {split: _pairs(root / split, images, masks) for split in SPLITS}
+        _check_alone(fractions, root, ", ".join(f"{split}/" for split in present))
+        empty = {split: f"has no images: there is no folder {root / split}" for split in SPLITS if split not in present}
+        return {split: _pairs(root / split, images, masks) if split in present else {} for split in SPLITS}, empty
     pairs = _pairs(root, images, masks)
     if splits is None and (root / "splits").is_dir():
         splits = "splits"
-    if splits is None:
-        return split_by_hash(pairs, fractions, split_seed, root)
-    return _split_by_files(pairs, root / splits, root / images)
+    if splits is not None:
+        _check_alone(fractions, root, f"the lists of {root / splits}")
+        return split_by_lists(pairs, root / splits, root / images)
+    fractions = FRACTIONS if fractions is None else fractions
+    reason = f"has no images, by data.fractions={list(fractions)}"
+    return split_by_hash(pairs, fractions, split_seed, root), dict.fromkeys(SPLITS, reason)
+
+
+def _check_alone(fractions: Sequence[float] | None, root: Path, others: str) -> None:
+    """Raise InputError if fractions are given where the folder says what is in which split."""
+    if fractions is not None:
+        raise InputError(
+            f"data.fractions={list(fractions)}: {root} is split already, by {others}; leave data.fractions out, "
+            "or move those elsewhere to draw splits anew"
+        )
 
 
 def _pairs(root: Path, images: str, masks: str) -> Pairs:
     cure = "create it or set data.images/data.masks"
     return pair_files(*(find_images(find_folder(root, name, cure=cure), *SUFFIXES) for name in (images, masks)))
-
-
-def _split_by_files(pairs: Pairs, folder: Path, images_dir: Path) -> dict[str, Pairs]:
-    """The ids listed in train.txt, val.txt and test.txt, in their order; images listed nowhere are left out."""
-    seen: dict[str, Path] = {}
-    result: dict[str, Pairs] = {}
-    for split in SPLITS:
-        path = folder / f"{split}.txt"
-        if not path.exists():
-            raise InputError(f"{path}: split file is missing; write one file stem per line, or set data.splits=null")
-        lines = read_text(path, "split file").splitlines()
-        ids = [_as_in_files(line.strip(), pairs) for line in lines if line.strip()]
-        if not ids:
-            raise InputError(f"{path}: lists no images; write one file stem per line")
-        for id in ids:
-            if id not in pairs:
-                cure = f"write {Path(id).stem}" if Path(id).stem in pairs else f"correct the list{_nearest(id, pairs)}"
-                raise InputError(f"{path}: lists {id!r} but {images_dir} has no image of that stem; {cure}")
-            if id in seen:
-                raise InputError(f"{path}: lists {id!r}, which {seen[id].name} lists already; keep it in one split")
-            seen[id] = path
-        result[split] = {id: pairs[id] for id in ids}
-    return result
-
-
-def _as_in_files(id: str, pairs: Pairs) -> str:
-    """The id in the form that file names have: an accent is one character in some lists, and two in others."""
-    forms = (unicodedata.normalize(form, id) for form in ("NFC", "NFD"))
-    return next((form for form in (id, *forms) if form in pairs), id)
-
-
-def _nearest(id: str, pairs: Pairs) -> str:
-    return did_you_mean(id, list(pairs)[:2000]).replace("?", "")

@@ -18,18 +18,23 @@ def split_by_hash(
     """Draw train, val and test: order the groups by a hash of seed and group, then cut that order at the fractions.
 
     Images of one group stay together; an image without a group forms one by itself. Every split gets at least one
-    group. The sizes come as close to the fractions as whole groups in that order allow.
+    group, unless its fraction is 0: it is empty then. The sizes come as close to the fractions as whole groups in that
+    order allow.
 
     Raises:
-        InputError: the fractions are not three positive numbers that sum to 1, or there are fewer than three groups.
+        InputError: the fractions are not three numbers from 0 that sum to 1, or there are fewer groups than splits.
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise InputError(f"data.fractions={list(fractions)}: three positive numbers that sum to 1 are needed")
-    n_val, n_test = (max(1, round(len(pairs) * fraction)) for fraction in fractions[1:])
-    n_train = max(1, len(pairs) - n_val - n_test)
-    ends = (n_train, n_train + n_val)
-    parts = _cut(pairs, ends, seed=seed, root=root, parts="train, val and test", groups=groups)
-    return dict(zip(SPLITS, parts, strict=True))
+    plain = [fraction for fraction in fractions if isinstance(fraction, int | float) and 0 <= fraction <= 1]
+    if len(fractions) != 3 or len(plain) != 3 or abs(sum(plain) - 1) > 1e-6:
+        raise InputError(f"data.fractions={list(fractions)}: three numbers from 0 that sum to 1 are needed")
+    filled = [split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction]
+    if len(filled) == 1:
+        return {split: dict(pairs) if split in filled else {} for split in SPLITS}
+    sizes = [max(1, round(len(pairs) * fraction)) for fraction in fractions if fraction]
+    sizes[0] = max(1, len(pairs) - sum(sizes[1:]))
+    ends = np.cumsum(sizes[:-1]).tolist()
+    parts = _cut(pairs, ends, seed=seed, root=root, parts=f"{', '.join(filled[:-1])} and {filled[-1]}", groups=groups)
+    return {split: {} for split in SPLITS} | dict(zip(filled, parts, strict=True))
 
 
 def hold_out(

@@ -19,7 +19,7 @@ class Case:
     """One image to attack; all tensors on the CPU.
 
     Attributes:
-        id, group: of the image; group is "" if it has none.
+        id, group, split: of the image; group is "" if it has none.
         image: (C, H, W) float in [0, 1].
         truth, target: (H, W) int64, the true map and the map to reach; any class where not valid.
         valid: (H, W) bool, the pixels that count for the truth: it is known there, and the model predicts them.
@@ -30,6 +30,7 @@ class Case:
 
     id: str
     group: str
+    split: str
     image: Tensor
     truth: Tensor
     target: Tensor
@@ -50,6 +51,7 @@ class Case:
         return {
             "id": self.id,
             "group": self.group or None,
+            "split": self.split,
             "target": self.target_name,
             "height": self.image.shape[1],
             "width": self.image.shape[2],
@@ -107,6 +109,7 @@ def make_case(
     return Case(
         id=image_id,
         group=item["group"],
+        split=item["split"],
         image=item["image"].cpu(),
         truth=truth,
         target=chosen.mask.masked_fill(~has_target, 0),

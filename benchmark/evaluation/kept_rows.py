@@ -69,6 +69,8 @@ def _difference(row: Mapping[str, Any], info: RunInfo, ids: Collection[str]) -> 
         return f"this one has no attack {row['attack']}"
     if row["id"] not in ids:
         return f"this one has no image {row['id']}"
+    if (split := info.data.own_split(row["id"])) != row["split"]:
+        return f"split of {row['id']} is {row['split']}, here {split}"
     expected = {name: value for name, value in info.columns().items() if name not in _NAMES}
     for name, value in (expected | attack.columns(row["attack"])).items():
         if row[name] != value:

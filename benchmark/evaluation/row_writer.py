@@ -48,14 +48,13 @@ class RunInfo:
     """What the rows of a run have in common.
 
     Attributes:
-        plan, data, split: of the run.
+        plan, data: of the run.
         run, victim: their names.
         weights_sha256, data_fingerprint: identify victim and data; None: unknown.
     """
 
     plan: Plan
     data: SegmentationData
-    split: str
     run: str = ""
     victim: str = ""
     weights_sha256: str | None = None
@@ -72,7 +71,6 @@ class RunInfo:
             "run": self.run,
             "victim": self.victim,
             "data": str(self.data.name),
-            "split": self.split,
             "seed": self.plan.seed,
             "judge": str(self.plan.judge),
             "classes": self.data.classes,

@@ -114,7 +114,6 @@ class PastRun:
     def expected_columns(self, case: Case) -> dict[str, Any]:
         """The columns of a row that follow from the image, its target and the judge alone."""
         return {
-            "split": self.data.test_split,
             "judge": str(self.judge),
             "classes": self.data.classes,
             "background": self.data.background,

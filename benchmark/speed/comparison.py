@@ -133,7 +133,7 @@ class Bench:
     def _tensors(self) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) and targets (N, h, w) of the items, on the device."""
         target = self.plan.target
-        target.prepare(split_of(self.data, self.data.test_split))
+        target.prepare(split_of(self.data, "test"))
         with frozen(self.model, torch.float32), torch.no_grad():
             shown = [self.model(item["image"][None].to(self.device))[0].argmax(0).cpu() for item in self.items]
         cases = [make_case(item, target, prediction=seen) for item, seen in zip(self.items, shown, strict=True)]

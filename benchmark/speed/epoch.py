@@ -34,8 +34,8 @@ def attacked(
     plan: Plan, model: nn.Module, data: SegmentationData, items: Sequence[Item] | Iterator[Item]
 ) -> Iterator[tuple[str, Finished, Case]]:
     """Attack the items as an attack epoch does, telemetry and rows included, in a folder that does not stay."""
-    info = RunInfo(plan=plan, data=data, split=data.test_split, run="bench", victim="victim")
-    split, counts, quantizer = split_of(data, info.split), data.class_pixels, info.quantizer
+    info = RunInfo(plan=plan, data=data, run="bench", victim="victim")
+    split, counts, quantizer = split_of(data, "test"), data.class_pixels, info.quantizer
     with (
         TemporaryDirectory() as folder,
         Session(plan, model, split, quantizer=quantizer, watch=_watch, class_pixels=counts) as session,

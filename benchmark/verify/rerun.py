@@ -61,7 +61,7 @@ class Rerun:
         """The columns of rows that come out otherwise; `advance` is called after each row."""
         past_run = self._past_run
         plan = self._plan(past_run, self._attacks)
-        info = RunInfo(plan=plan, data=past_run.data, split=past_run.data.test_split)
+        info = RunInfo(plan=plan, data=past_run.data)
         past_run.read_data()
         session = Session(
             plan,

@@ -15,7 +15,7 @@ def test_area_resize_averages_and_mask_takes_the_nearest():
     image = np.zeros((4, 8, 3), np.uint8)
     image[:2, :4] = [[[10], [20], [30], [40]]]
     mask = np.repeat(np.array([[3, 5], [7, 9]], np.uint8), 2, axis=0).repeat(4, axis=1)
-    small, classes = resize(image, mask, 2)
+    small, classes = resize(image, mask, (2, 2))
     assert small.dtype == np.uint8
     assert small[:, :, 0].tolist() == [[25, 0], [0, 0]]  # not square: each 2 x 4 block becomes one pixel
     assert classes.tolist() == [[3, 5], [7, 9]]
@@ -23,14 +23,14 @@ def test_area_resize_averages_and_mask_takes_the_nearest():
 
 def test_enlarging_invents_no_classes():
     mask = np.array([[0, 2], [255, 0]], np.uint8)
-    image, classes = resize(np.full((2, 2, 3), 9, np.uint8), mask, 5)
+    image, classes = resize(np.full((2, 2, 3), 9, np.uint8), mask, (5, 5))
     assert image.shape == (5, 5, 3)
     assert set(np.unique(classes)) == {0, 2, 255}
 
 
 def test_right_size_is_left_alone():
     image, mask = np.zeros((6, 6, 3), np.uint8), np.zeros((6, 6), np.uint8)
-    assert resize(image, mask, 6)[0] is image
+    assert resize(image, mask, (6, 6))[0] is image
 
 
 def test_image_and_mask_move_together(pipeline):

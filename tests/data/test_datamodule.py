@@ -118,7 +118,14 @@ def test_nothing_is_printed_or_written(folder, capfd):
     [
         ({"batch_size": 0}, r"data\.batch_size=0: must be at least 1"),
         ({"num_workers": -1}, r"data\.num_workers=-1"),
-        ({"test_split": "train"}, r"data\.test_split='train': must be 'test' or 'val'"),
+        ({"test_split": "tets"}, r"data\.test_split='tets': must be train, val, test or all, did you mean test\?"),
+        ({"test_split": None}, r"data\.test_split=None: must be train, val, test or all"),
+        *(
+            ({"size": size}, r"data\.size=.*: must be a whole number of pixels, or \[height,width\]")
+            for size in ("64x32", [64, 32, 3], [], [64.0, 32], True, 64.5, {"height": 64})
+        ),
+        *(({"size": size}, r"data\.size=.*: must be at least 8") for size in (0, [64, 7], [-8, 64])),
+        ({"size": [64, 9000]}, r"data\.size=.*: must be at most 8192"),
     ],
 )
 def test_impossible_options(options, message):

@@ -31,10 +31,14 @@ class Counting:
         return "none"
 
 
+def decoded(source, split, ids, cache):
+    return DecodedSplit(source, split, {id: (split, id) for id in ids}, size=(8, 8), cache=cache)
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_items(cache):
-    item = SegmentationDataset(DecodedSplit(Counting(), "train", ["a", "b"], size=8, cache=cache))[1]
-    assert (item["id"], item["group"]) == ("b", "patient b")
+    item = SegmentationDataset(decoded(Counting(), "train", ["a", "b"], cache=cache))[1]
+    assert (item["id"], item["group"], item["split"]) == ("b", "patient b", "train")
     assert item["image"].shape == (3, 8, 8)
     assert item["image"].dtype == torch.float32
     assert torch.equal(item["image"], torch.full((3, 8, 8), ord("b")) / 255)
@@ -47,7 +51,7 @@ def test_items(cache):
 
 def test_cached_images_are_decoded_once():
     source = Counting()
-    dataset = SegmentationDataset(DecodedSplit(source, "train", ["a", "b"], size=8, cache=True))
+    dataset = SegmentationDataset(decoded(source, "train", ["a", "b"], cache=True))
     for _ in range(3):
         assert [dataset[i]["id"] for i in (0, 1)] == ["a", "b"]
     assert sorted(source.reads) == ["a", "b"]
@@ -55,7 +59,7 @@ def test_cached_images_are_decoded_once():
 
 def test_images_that_are_not_cached_are_decoded_when_asked():
     source = Counting()
-    split = DecodedSplit(source, "train", ["a", "b"], size=8, cache=False)
+    split = decoded(source, "train", ["a", "b"], cache=False)
     source.reads.clear()
     assert [split[i].id for i in (1, 1, 0)] == ["b", "b", "a"]
     assert source.reads == ["b", "b", "a"]
@@ -65,13 +69,13 @@ def test_images_that_are_not_cached_are_decoded_when_asked():
 @pytest.mark.parametrize("value", [0, 255], ids=["background", "void"])
 def test_split_without_foreground_is_an_error(cache, value):
     with pytest.raises(InputError, match=r"counting: no mask of the split 'val' \(1 images\) shows any foreground"):
-        DecodedSplit(Counting(value), "val", ["a"], size=8, cache=cache)
+        decoded(Counting(value), "val", ["a"], cache=cache)
 
 
 def test_every_class_counts_where_there_is_no_background():
     source = Counting(0)
     source.background = None
-    assert len(DecodedSplit(source, "val", ["a"], size=8, cache=True)) == 1
+    assert len(decoded(source, "val", ["a"], cache=True)) == 1
 
 
 def test_void_is_class_0_and_not_valid():
@@ -81,7 +85,7 @@ def test_void_is_class_0_and_not_valid():
 
 
 def test_augmentation_changes_with_the_epoch_and_only_if_asked():
-    split = DecodedSplit(Counting(), "train", ["a", "b"], size=8, cache=True)
+    split = decoded(Counting(), "train", ["a", "b"], cache=True)
     plain, augmented = SegmentationDataset(split), SegmentationDataset(split, augmented=True)
     assert len({augmented[epoch, 0]["mask"].numpy().tobytes() for epoch in range(20)}) > 3
     assert torch.equal(plain[5, 0]["mask"], plain[0]["mask"])

@@ -38,7 +38,7 @@ def test_a_root_that_is_not_there(tmp_path: Path, name: str) -> None:
         ("rim_one_r3", {"annotator": "me"}, "data.annotator='me': must be one of average, expert1, expert2"),
         ("rim_one_dl", {"partition": "mine"}, "data.partition='mine': must be one of by_hospital, randomly"),
         ("isic2016", {"val_fraction": 1.0}, "data.val_fraction=1.0: must be between 0 and 1"),
-        ("ph2", {"fractions": (0.5, 0.5)}, "data.fractions=[0.5, 0.5]: three positive numbers"),
+        ("ph2", {"fractions": (0.5, 0.5)}, "data.fractions=[0.5, 0.5]: three numbers from 0"),
         ("medsegbench", {"resolution": 64}, "data.resolution=64: must be one of 128, 256, 512"),
         ("medsegbench", {"category": "C9"}, "has no array train_label_C9, only"),
         ("medsegbench", {"encoding": {0: 0, 1: 1}}, ": 2 are not in the declared encoding {0: 0, 1: 1}; declare them"),

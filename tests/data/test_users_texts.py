@@ -38,6 +38,14 @@ def test_the_marks_of_the_other_byte_order_too(root: Path, encoding: str) -> Non
     assert Folder(root).splits()["train"] == IDS[:4]
 
 
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf\n \r\n", b""])
+def test_an_empty_list_is_a_split_without_images(root: Path, content: bytes) -> None:
+    (root / "splits" / "train.txt").write_bytes(content)
+    source = Folder(root)
+    assert source.splits()["train"] == []
+    assert "train.txt: lists no images; write one file stem per line" in source.why_empty["train"]
+
+
 def test_an_accent_may_be_one_character_or_two(root: Path) -> None:
     (root / "splits" / "train.txt").write_text("a0\ne\u03012\n", encoding="utf-8")
     assert Folder(root).splits()["train"] == ["a0", "é2"]
@@ -49,8 +57,6 @@ def test_an_accent_may_be_one_character_or_two(root: Path) -> None:
         ("a0\né2".encode("latin-1"), r"train\.txt: the split file is not UTF-8 \(byte 3, line 2\); save it as UTF-8"),
         ("a0\na1".encode("utf-16-le"), r"train\.txt: .* holds NUL characters, as UTF-16 without .*; save it as UTF-8"),
         (b"\xff\xfea\0\0", r"train\.txt: the split file is not UTF-16 \(byte \d, line 1\); save it as UTF-8"),
-        (b"\xef\xbb\xbf\n \r\n", r"train\.txt: lists no images; write one file stem per line"),
-        (b"", r"train\.txt: lists no images"),
         (b"a0.png\n", r"lists 'a0\.png' but .*images has no image of that stem; write a0"),
         (b"a9\n", r"lists 'a9' but .* correct the list"),
     ],
@@ -61,13 +67,10 @@ def test_what_is_wrong_with_a_list_is_one_line_with_its_cure(root: Path, content
         Folder(root)
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"), [(os.mkfifo, "Not a regular file"), (os.mkdir, "Is a folder"), (None, "split file is missing")]
-)
+@pytest.mark.parametrize(("make", "reason"), [(os.mkfifo, "Not a regular file"), (os.mkdir, "Is a folder")])
 def test_what_is_no_file_is_named(root: Path, make, reason: str) -> None:
     path = root / "splits" / "train.txt"
     path.unlink()
-    if make is not None:
-        make(path)
+    make(path)
     with pytest.raises(InputError, match=rf"train\.txt: .*{reason}"):
         Folder(root)

@@ -20,6 +20,7 @@ def make_case(image: Tensor, truth: Tensor, valid: Tensor | None = None, **field
     made = {
         "id": "a",
         "group": "",
+        "split": "test",
         "target": 1 - truth,
         "valid": valid,
         "target_valid": valid,

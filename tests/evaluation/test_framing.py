@@ -60,9 +60,7 @@ def _written(folder: Path, plan: Plan, victim: Victim, images) -> list[dict]:
     dataset = images.test_dataloader().dataset
     with _session(plan, victim, images) as session:
         session.check(dataset[i] for i in range(3))
-        writer = RowWriter(
-            RunFolder(folder), RunInfo(plan=plan, data=images, split="test", run="run", victim="v"), session.network
-        )
+        writer = RowWriter(RunFolder(folder), RunInfo(plan=plan, data=images, run="run", victim="v"), session.network)
         for i in range(3):
             session.submit(dataset[i])
         return [row for name, finished, case in session.run(drain=True) for row in writer.write(name, finished, case)]

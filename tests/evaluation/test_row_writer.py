@@ -90,9 +90,7 @@ def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:
     )
     data: Any = SimpleNamespace(name="d", classes=2, background=0, bits=8)
     return RowWriter(
-        RunFolder(folder),
-        RunInfo(plan=plan, data=data, split="test", run="r", victim="v"),
-        AttackedModel(_Threshold(), 64),
+        RunFolder(folder), RunInfo(plan=plan, data=data, run="r", victim="v"), AttackedModel(_Threshold(), 64)
     )
 
 
