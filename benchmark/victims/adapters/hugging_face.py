@@ -1,5 +1,6 @@
 """A segmentation model in a local folder, as transformers' save_pretrained writes it (safetensors, no code)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,29 +8,115 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.errors import InputError, first_line
+from benchmark.errors import InputError, first_line, printable
 from benchmark.victims.adapters import import_extra, read_json
+from benchmark.victims.image_processor.folder_files import image_processor
+from benchmark.victims.image_processor.folder_processor import FolderProcessor
+from benchmark.victims.image_processor.keys import AS_IT_IS
 
 HARMLESS = ("preprocess",)
 
 
-def network(folder: str, preprocess: bool = True) -> nn.Module:
+def network(folder: str, preprocess: bool = True, channels: int = 3, outputs: int | None = None) -> nn.Module:
     """The model of `folder`, with logits per pixel (SegFormer, UPerNet, BEiT, DPT, ...) or masks with classes
-    (MaskFormer, Mask2Former), from which logits per pixel are computed.
+    (MaskFormer, Mask2Former, EoMT), from which logits per pixel are computed.
 
     Args:
         folder: holds config.json and model.safetensors. Nothing is downloaded; no code of the folder runs.
-        preprocess: whether to normalise as preprocessor_config.json says, and to resize if it has height and width.
+        preprocess: whether the model gets what the folder's own image processor makes of the images, instead of the
+            images in [0, 1].
+        channels: of the images.
+        outputs: classes that the model has to tell apart; None: any number.
 
     Raises:
-        InputError: no such folder, transformers is not installed, or the model cannot be made.
+        InputError: no such folder, transformers is not installed, the model cannot be made, it has other classes, or
+            its image processor cannot be followed exactly.
     """
     path = Path(folder).expanduser()
     if not (path / "config.json").is_file():
         raise InputError(f"victim.folder={folder}: has no config.json; give a folder that save_pretrained wrote")
     transformers = import_extra("transformers", "hugging_face")
-    classes = map(str, read_json(path / "config.json", "restore it").get("architectures") or [])
-    by_masks = any("MaskFormer" in name or "Mask2Former" in name for name in classes)
+    model = _model(transformers, path, folder)
+    names = _class_names(model.config)
+    if outputs is not None and len(names) != outputs:
+        raise InputError(_other_classes(path, folder, names, outputs))
+    processor = None
+    if preprocess:
+        processor = FolderProcessor(*image_processor(path, model.config))
+        processor.check(channels)
+    return HuggingFace(model, processor, names, folder)
+
+
+class HuggingFace(nn.Module):
+    """Images in [0, 1] -> logits of their size, by a model of transformers and its image processor.
+
+    `class_names` are the model's names of its classes, in the order of the logits.
+    """
+
+    def __init__(
+        self, model: nn.Module, processor: FolderProcessor | None, class_names: Sequence[str], folder: str
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.class_names = tuple(class_names)
+        self._processor, self._folder = processor, folder
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, K, H, W), interpolated bilinearly from those the model gives."""
+        size = images.shape[-2:]
+        if self._processor is None:
+            return F.interpolate(self._logits(images, {}), size, mode="bilinear")
+        inputs, steps = self._processor(images)
+        logits = self._logits(inputs, {"pixel_mask": steps.pixel_mask(inputs)} if steps.masked else {})
+        if steps.padded:
+            logits = steps.box.crop(F.interpolate(logits, steps.canvas, mode="bilinear"))
+        return F.interpolate(logits, size, mode="bilinear")
+
+    def _logits(self, inputs: Tensor, more: dict[str, Tensor]) -> Tensor:
+        try:
+            output = self.model(pixel_values=inputs, **more)
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:
+            made_for, size = _fixed_size(getattr(self.model, "config", None)), list(inputs.shape[-2:])
+            if made_for is None or made_for == size:
+                raise
+            cure = f"'victim.resize=[{made_for[0]},{made_for[1]}]'"
+            if self._processor is not None:
+                cure = f"that size in its image processor, or victim.preprocess=false {cure}"
+            raise InputError(
+                f"victim.folder={self._folder}: its model was made for images of {made_for[0]} x {made_for[1]} "
+                f"(height x width) and fails on {size[0]} x {size[1]} ({first_line(error)}); give {cure}"
+            ) from error
+        if hasattr(output, "masks_queries_logits"):
+            return _per_pixel(output.class_queries_logits, output.masks_queries_logits)
+        if hasattr(output, "pred_masks"):
+            return _per_pixel(output.logits, output.pred_masks)
+        logits: Tensor = output.logits
+        return logits
+
+
+def _per_pixel(classes: Tensor, masks: Tensor) -> Tensor:
+    """Logarithm of each class's score in each pixel, as in transformers' post_process_semantic_segmentation.
+
+    Args:
+        classes: (B, Q, K + 1), logits of the queries' classes; the last is "no object".
+        masks: (B, Q, h, w), logits of the queries' masks.
+    """
+    scores = torch.einsum("bqc,bqhw->bchw", classes.softmax(-1)[..., :-1], masks.sigmoid())
+    return scores.clamp(min=torch.finfo(scores.dtype).tiny).log()
+
+
+def _model(transformers: Any, path: Path, folder: str) -> Any:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
+
+    model_type = read_json(path / "config.json", "restore it").get("model_type")
+    if model_type in ("oneformer", "videomt"):
+        raise InputError(
+            f"victim.folder={folder}: a model of type {model_type} takes more than one image; wrap it in a function "
+            "for victim=python, see docs/own_models.md"
+        )
+    by_masks = model_type in MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
     kind = getattr(transformers, f"AutoModelFor{'Universal' if by_masks else 'Semantic'}Segmentation")
     try:
         transformers.utils.logging.disable_progress_bar()
@@ -50,53 +137,27 @@ def network(folder: str, preprocess: bool = True) -> nn.Module:
             f"victim.folder={folder}: holds no weights for {len(absent)} tensors of the model, such as {absent[0]}; "
             "give a model that was trained for segmentation"
         )
-    return HuggingFace(model, _preprocessing(path) if preprocess else {})
+    return model
 
 
-class HuggingFace(nn.Module):
-    """Images in [0, 1] -> logits of their size, by a model of transformers and its preprocessing."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: nn.Module, preprocessing: dict[str, Any]) -> None:
-        super().__init__()
-        self.model = model
-        self._size = preprocessing.get("size")
-        for name, default in (("mean", 0.0), ("std", 1.0)):
-            values = torch.tensor(preprocessing.get(name, [default]), dtype=torch.float32).view(-1, 1, 1)
-            self.register_buffer(name, values, persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, K, H, W), interpolated bilinearly from those the model gives."""
-        inputs = (images - self.mean) / self.std
-        if self._size is not None:
-            inputs = F.interpolate(inputs, self._size, mode="bilinear", antialias=True)
-        output = self.model(pixel_values=inputs)
-        logits = _per_pixel(output) if hasattr(output, "masks_queries_logits") else output.logits
-        return F.interpolate(logits, images.shape[-2:], mode="bilinear")
+def _class_names(config: Any) -> list[str]:
+    return [printable(config.id2label.get(index, f"class {index}")) for index in range(config.num_labels)]
 
 
-def _per_pixel(output: Any) -> Tensor:
-    """Logarithm of each class's score in each pixel, as in transformers' post_process_semantic_segmentation."""
-    classes = output.class_queries_logits.softmax(-1)[..., :-1]
-    scores = torch.einsum("bqc,bqhw->bchw", classes, output.masks_queries_logits.sigmoid())
-    return scores.clamp(min=torch.finfo(scores.dtype).tiny).log()
-
-
-def _preprocessing(path: Path) -> dict[str, Any]:
-    """`mean` and `std` for images in [0, 1] and `size` (height, width), if the folder has them."""
+def _other_classes(path: Path, folder: str, names: Sequence[str], outputs: int) -> str:
+    shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+    message = f"victim.folder={folder}: its model tells {len(names)} classes apart ({shown}), {outputs} are needed; "
+    message += "give data with the model's classes, or a model trained for these data"
     file = path / "preprocessor_config.json"
-    if not file.is_file():
-        return {}
-    config = read_json(file, "restore it")
-    # transformers multiplies images of 0 to 255 by this factor and then normalises them.
-    factor = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
-    mean, std = [0.0], [1.0]
-    if config.get("do_normalize", True) and "image_mean" in config:
-        mean, std = config["image_mean"], config["image_std"]
-    result: dict[str, Any] = {"mean": [v / (255 * factor) for v in mean], "std": [v / (255 * factor) for v in std]}
-    size = config.get("size")
-    if config.get("do_resize", True) and isinstance(size, dict) and {"height", "width"} <= size.keys():
-        result["size"] = (int(size["height"]), int(size["width"]))
-    return result
+    said = read_json(file, f"restore it, or {AS_IT_IS}") if file.is_file() else {}
+    if said.get("do_reduce_labels") or said.get("reduce_labels"):
+        message += " (by do_reduce_labels its first class is label 1 of the masks it was trained with)"
+    return message
+
+
+def _fixed_size(config: Any) -> list[int] | None:
+    """Height and width of a configuration of transformers; None if it has none."""
+    size = getattr(config, "image_size", None)
+    if isinstance(size, int):
+        return [size, size]
+    return list(size) if isinstance(size, list | tuple) and len(size) == 2 else None

@@ -4,24 +4,35 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from benchmark.errors import InputError
 from benchmark.victims import adapters
 from tests.victims.adapters.own_networks import OUTPUTS, WRITERS
 
 
-def test_hugging_face_preprocesses_as_its_folder_says(tmp_path: Path) -> None:
-    import torch.nn.functional as F
+def test_hugging_face_predicts_as_transformers_does(tmp_path: Path) -> None:
+    from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
     keys = WRITERS["hugging_face"](tmp_path)
     made = adapters.make("hugging_face", keys, 3, OUTPUTS).eval()
-    plain = adapters.make("hugging_face", keys | {"preprocess": False}, 3, OUTPUTS).eval()
+    levels = torch.randint(0, 256, (2, 3, 40, 32), dtype=torch.uint8)
+    processor = AutoImageProcessor.from_pretrained(keys["folder"])
+    model = AutoModelForSemanticSegmentation.from_pretrained(keys["folder"]).eval()
+    pictures = [Image.fromarray(one.permute(1, 2, 0).numpy()) for one in levels]
+    output = model(**processor(images=pictures, return_tensors="pt"))
+    maps = processor.post_process_semantic_segmentation(output, [(40, 32)] * 2, return_segmentation_scores=True)
+    expected = torch.stack([one.segmentation_scores for one in maps])
+    torch.testing.assert_close(made(levels / 255), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_without_preprocessing_the_network_gets_the_images(tmp_path: Path) -> None:
+    import torch.nn.functional as F
+
+    plain = adapters.make("hugging_face", WRITERS["hugging_face"](tmp_path) | {"preprocess": False}, 3, OUTPUTS).eval()
     images = torch.rand(2, 3, 40, 32)
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ([0.4, 0.5, 0.6], [0.2, 0.2, 0.25]))
-    inputs = F.interpolate((images - mean) / std, (64, 48), mode="bilinear", antialias=True)
-    expected = F.interpolate(plain.model(pixel_values=inputs).logits, (40, 32), mode="bilinear")
-    torch.testing.assert_close(made(images), expected)
-    assert plain(images).shape == made(images).shape == (2, OUTPUTS, 40, 32)
+    expected = F.interpolate(plain.model(pixel_values=images).logits, (40, 32), mode="bilinear")
+    torch.testing.assert_close(plain(images), expected)
 
 
 def test_a_hugging_face_backbone_without_a_trained_head_is_refused(tmp_path: Path) -> None:
@@ -36,11 +47,8 @@ def test_a_hugging_face_backbone_without_a_trained_head_is_refused(tmp_path: Pat
 
 
 def test_masks_with_classes_become_logits_as_transformers_does(tmp_path: Path) -> None:
-    from types import SimpleNamespace
-
     from benchmark.victims.adapters.hugging_face import _per_pixel
 
     queries, masks = torch.randn(1, 5, OUTPUTS + 1), torch.randn(1, 5, 6, 4)
-    output = SimpleNamespace(class_queries_logits=queries, masks_queries_logits=masks)
     score = sum(queries[0, q].softmax(0)[:-1].view(-1, 1, 1) * masks[0, q].sigmoid() for q in range(5))
-    torch.testing.assert_close(_per_pixel(output)[0], score.log())
+    torch.testing.assert_close(_per_pixel(queries, masks)[0], score.log())
