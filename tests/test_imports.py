@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("label_subsets",),
-    ("errors", "metrics", "atomic_files", "regular_files", "acceleration"),
+    ("errors", "model_errors", "metrics", "atomic_files", "regular_files", "acceleration"),
     ("images", "transforms", "runs", "criterion", "attacks", "distributed"),
     ("engine", "data", "victims", "results"),
     ("targets", "report"),

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.acceleration.accelerated import AcceleratedModel
-from benchmark.engine.model_errors import as_model_error
 from benchmark.engine.precision import (
     AUTOCAST,
     Precision,
@@ -17,8 +16,10 @@ from benchmark.engine.precision import (
     model_dtype,
     normalise_precision,
 )
+from benchmark.engine.slow_passes import PATIENCE, SLOW_PASSES
 from benchmark.errors import InputError
 from benchmark.label_subsets import MOST_LABELS
+from benchmark.model_errors import as_model_error, checked_logits
 
 
 class AttackedModel:
@@ -35,6 +36,7 @@ class AttackedModel:
         compiled: run the passes through `torch.compile`, on a GPU with CUDA graphs.
         multilabel: outputs are one logit for each of K labels that may overlap, and the classes are the subsets of
             labels; None: as the model's attribute `multilabel` says, else False.
+        patience: seconds after which a pass that has not returned is named on stderr.
 
     Attributes:
         model: as given.
@@ -57,6 +59,7 @@ class AttackedModel:
         fold: bool = True,
         compiled: bool = False,
         multilabel: bool | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         dtype = model_dtype(model)
         if dtype not in (torch.float32, torch.float64):
@@ -68,7 +71,7 @@ class AttackedModel:
         if precision is None:
             precision = 64 if dtype == torch.float64 else 32
         precision = normalise_precision(precision)
-        self.model = model
+        self.model, self._patience = model, patience
         self.multilabel = getattr(model, "multilabel", None) is True if multilabel is None else multilabel
         self.reduced = precision not in (64, 32)
         self.dtype = torch.float64 if precision == 64 else torch.float32
@@ -90,17 +93,9 @@ class AttackedModel:
 
         K is 2^labels for a multilabel head; see `class_logits`.
         """
-        with as_model_error(points):
+        with as_model_error(self.model, points), SLOW_PASSES.watching(self.model, points, self._patience):
             logits = self._exact(points) if exact else self._fast_pass(points)
-        if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(points):
-            returned = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise InputError(
-                f"the model returned {returned} for images {tuple(points.shape)}; logits (B,K,H,W) are needed"
-            )
-        if not logits.is_floating_point():
-            raise InputError(
-                f"the model returned {logits.dtype} for images {tuple(points.shape)}; return logits, not classes"
-            )
+        logits = checked_logits(logits, self.model, points)
         return self.class_logits(logits.to(self.dtype, memory_format=torch.contiguous_format))
 
     def class_logits(self, outputs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from benchmark import metrics
 from benchmark.attacks.base import Batch, Loss
 from benchmark.distributed.termination import check_stop
 from benchmark.engine.model import AttackedModel
-from benchmark.engine.model_errors import as_model_error
+from benchmark.model_errors import as_model_error
 
 PASSES = "attack: passes"
 """The name of a rule's passes in a profile."""
@@ -60,7 +60,7 @@ class EngineQuery:
                 raise ValueError(
                     f"a loss has shape {tuple(losses.shape)} for {len(leaf)} images; give one loss per image"
                 )
-            with as_model_error(leaf, "the model's backward pass fails"):
+            with as_model_error(self._network.model, leaf, act="fails in its backward pass"):
                 (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         gradient, logits = gradient.contiguous(), logits.detach()
         if self._network.overwrites:
