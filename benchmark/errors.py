@@ -155,10 +155,13 @@ class Stopped(SystemExit):
 
     Attributes:
         kept: what is left of the work, for the message; may be set on the way up.
+        replaces_interrupts: whether Ctrl-C leads to this error at present, so that a KeyboardInterrupt has another
+            origin.
     """
 
     INTERRUPTED = 130
     TERMINATED = 143
+    replaces_interrupts = False
 
     def __init__(self, status: int, reported: bool = False) -> None:
         super().__init__(status)

@@ -1,7 +1,6 @@
 """Whatever a network raises or returns in place of logits becomes one line."""
 
 import re
-import signal
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -61,7 +60,8 @@ def as_model_error(model: nn.Module, images: Tensor, *, act: str = "fails", cure
     except (InputError, Stopped, GeneratorExit, torch.OutOfMemoryError):
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and _from_keyboard():
+        # Commands turn Ctrl-C into a request to stop, so that there an interrupt is the network's own.
+        if isinstance(error, KeyboardInterrupt) and not Stopped.replaces_interrupts:
             raise
         said = _said(error)
         raise InputError(
@@ -75,7 +75,7 @@ def checked_logits(outputs: Any, model: nn.Module, images: Tensor) -> Tensor:
 
     Raises InputError for another type, shape or device, and for numbers that are not real floating-point numbers.
     """
-    where = f"victim {model_name(model)} returns"
+    where = f"victim {model_name(model)} returned"
     given = f"for images {tuple(images.shape)}"
     if not isinstance(outputs, Tensor):
         raise InputError(f"{where} {_described(outputs)} {given}; return the logits (B,K,H,W) alone")
@@ -89,11 +89,6 @@ def checked_logits(outputs: Any, model: nn.Module, images: Tensor) -> Tensor:
             "keep it where the images are: make no tensor on a device of its own"
         )
     return outputs
-
-
-def _from_keyboard() -> bool:
-    """Whether Ctrl-C raises KeyboardInterrupt: commands handle it themselves, so that there it is the network's."""
-    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _described(outputs: Any) -> str:

@@ -65,7 +65,8 @@ def stoppable(*, watch_parent: bool = False) -> Iterator[None]:
         install_handlers()
         yield
         return
-    _requested, _installed = None, True
+    _requested = None
+    _installed = Stopped.replaces_interrupts = True
     _noticed.clear()
     before = {number: signal.getsignal(number) for number in _STATUS}
     reader, writer = os.pipe()
@@ -88,7 +89,8 @@ def stoppable(*, watch_parent: bool = False) -> Iterator[None]:
         thread.join()
         for number, handler in before.items():
             signal.signal(number, handler)
-        _requested, _installed, _supervises = None, False, False
+        _requested = None
+        _installed = _supervises = Stopped.replaces_interrupts = False
 
 
 @contextmanager

@@ -190,8 +190,8 @@ def test_a_model_that_writes_into_its_input_harms_nobody() -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda images: (images, images), "returned tuple for images"),
-        (lambda images: {"out": images}, "returned dict for images"),
+        (lambda images: (images, images), "victim Model returned a tuple of 2 values for images"),
+        (lambda images: {"out": images}, "returned a dict of out for images"),
         (lambda images: images.flatten(1), r"returned \(3, 192\) for images \(3, 3, 8, 8\)"),
         (lambda images: images[:1], r"returned \(1, 3, 8, 8\) for images"),
     ],
