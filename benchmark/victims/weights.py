@@ -29,26 +29,35 @@ def read_tensors(path: str | Path, key: str, entry: str | None = None) -> dict[s
         InputError: no such file, one that holds other things than tensors and plain values, no weights at `entry`, or
             several sets of weights of which none is chosen.
     """
+    return tensors_of(read_contents(path, key), f"{key}={path}", entry)
+
+
+def read_contents(path: str | Path, key: str) -> Any:
+    """What a .safetensors file, or a PyTorch file of tensors and plain values, holds. Raises as `read_tensors` does."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{key}={path}: no such file")
     try:
-        contents = _read(path)
+        return _read(path)
     except Exception as error:  # a file of any bytes raises errors of many types
         raise InputError(
             f"{key}={path}: cannot be read as weights without executing code ({first_line(error)}); "
             "save the state_dict alone, best as .safetensors"
         ) from error
+
+
+def tensors_of(contents: Any, where: str, entry: str | None = None) -> dict[str, Tensor]:
+    """The names and tensors among the contents of a file; `where` begins messages. All else is as in `read_tensors`."""
     sets = weight_sets(contents)
     if not sets:
         held = f"; it has {', '.join(map(str, list(contents)[:8]))}" if isinstance(contents, Mapping) else ""
-        raise InputError(f"{key}={path}: holds no names and tensors{held}; save the network's state_dict")
+        raise InputError(f"{where}: holds no names and tensors{held}; save the network's state_dict")
     if entry is not None:
-        return _at(sets, entry, f"{key}={path}")
+        return _at(sets, entry, where)
     if len(sets) > 1:
         names = list(sets)
         raise InputError(
-            f"{key}={path}: holds several sets of weights: {_counted(sets)}; choose with victim.entry={names[0]} or "
+            f"{where}: holds several sets of weights: {_counted(sets)}; choose with victim.entry={names[0]} or "
             f"victim.entry={names[1]}"
         )
     return next(iter(sets.values()))

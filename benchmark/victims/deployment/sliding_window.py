@@ -19,7 +19,7 @@ def slide(
     images: Tensor,
     size: tuple[int, int],
     overlap: float = 0.5,
-    weighting: Weighting = "gaussian",
+    weighting: Weighting | Tensor = "gaussian",
 ) -> Tensor:
     """Weighted mean of the logits of windows that cover the images; differentiable.
 
@@ -32,14 +32,14 @@ def slide(
         images: (B, C, H, W).
         size: h, w.
         overlap: of neighbouring windows, at least this share of their side; at least 0 and below 1.
-        weighting: "gaussian", so that a window's centre counts more than its border, or "constant".
+        weighting: "gaussian", so that a window's centre counts more than its border, "constant", or weights (h, w).
 
     Returns:
         (B, K, H, W).
     """
     height, width = images.shape[-2:]
     images = F.pad(images, (0, max(0, size[1] - width), 0, max(0, size[0] - height)), mode="replicate")
-    weights = _weights(size, weighting).to(images)
+    weights = (weighting if isinstance(weighting, Tensor) else _weights(size, weighting)).to(images)
     total = images.new_zeros(())
     counts = images.new_zeros(images.shape[-2:])
     for top in starts(images.shape[-2], size[0], overlap):
