@@ -65,7 +65,7 @@ def network(
     contents = read_contents(file, "victim.folder")
     put_into(model, tensors_of(contents, f"victim.folder={file}", "network_weights"), str(file))
     normalisers = [_normaliser(scheme, plan, channel, path) for channel, scheme in enumerate(plan.schemes)]
-    made = NNUNet(model, normalisers, plan.patch, intensity, mirror, plan)
+    made = NNUNet(model, normalisers, plan.patch, intensity, mirror, plan=plan)
     axes = contents.get("inference_allowed_mirroring_axes", (0, 1))
     made.allow_mirroring(axes if axes is not None else ())
     return made
@@ -81,6 +81,7 @@ class NNUNet(nn.Module):
         patch: tuple[int, int],
         intensity: float,
         mirror: bool,
+        *,
         plan: NNUNetPlan | None = None,
     ) -> None:
         super().__init__()
