@@ -22,7 +22,7 @@ from benchmark.errors import InputError
 from benchmark.evaluation.row_writer import RunInfo
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims import adapters
-from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
+from benchmark.victims.fingerprints import checkpoint_sha256, program_sha256, victim_sha256
 from benchmark.victims.task import Victim
 
 
@@ -56,7 +56,9 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     weights = victim_sha256(victim)
     check_victim(context.folder, weights)
     of_file = checkpoint_sha256(checkpoint) if checkpoint.exists() else None
-    context.record(checkpoint_sha256=of_file, weights_sha256=weights, victim_check=check)
+    program = program_sha256(victim)
+    of_program = {} if program is None else {"program_sha256": program}
+    context.record(checkpoint_sha256=of_file, weights_sha256=weights, victim_check=check, **of_program)
     data, attacks, name = context.data, context.plan.attacks, context.victim_name(victim)
     identity: dict[str, Any] = {"weights_sha256": weights, "data_fingerprint": context.data.fingerprint()}
     done = context.attacked(RunInfo(plan=context.plan, data=data, **identity))

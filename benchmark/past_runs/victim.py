@@ -16,7 +16,7 @@ from benchmark.past_runs.past_run import PastRun
 from benchmark.runs import layout
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
-from benchmark.victims.fingerprints import checkpoint_sha256, victim_sha256
+from benchmark.victims.fingerprints import checkpoint_sha256, program_sha256, victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim, split_keys
 from benchmark.victims.task import Victim
 
@@ -138,6 +138,11 @@ def _load(past_run: PastRun, checkpoint: Path | None, section: dict[str, Any] | 
         what += "" if section is None else _otherwise(past_run, section)
         place = "network" if checkpoint is None else "checkpoint"
         mismatches.append(Mismatch(place, what, _CURE, "weights_sha256"))
+    program, recorded = program_sha256(victim), past_run.environment.get("program_sha256")
+    if program != recorded:
+        file = origin if section is None else origin_of(section | {"ckpt": None})
+        what = f"{layout.ENVIRONMENT} says {recorded}, that of {file} is {program}"
+        mismatches.append(Mismatch("network", what, _CURE, "program_sha256"))
     return FoundVictim(victim, victim_name(past_run.config["victim"], victim), origin, weights, mismatches)
 
 

@@ -26,7 +26,17 @@ _DESCRIBED = (
 )
 _CURVES = ("l1", "l2", "linf", "success_passes")
 _PROVENANCE = (
-    *("seed", "data", "data_fingerprint", "weights_sha256", "checkpoint_sha256", "python", "packages", "platform"),
+    *(
+        "seed",
+        "data",
+        "data_fingerprint",
+        "weights_sha256",
+        "checkpoint_sha256",
+        "program_sha256",
+        "python",
+        "packages",
+        "platform",
+    ),
     *("processor", "cpus", "gpus", "processes", "machines", "benchmark"),
 )
 

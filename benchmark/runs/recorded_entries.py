@@ -54,7 +54,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **{name: ("a count", _or_null(_is_count)) for name in ("cpus", "threads", "processes", "machines")},
     **{
         name: ("a hash", _or_null(_is_text))
-        for name in ("data_fingerprint", "config_sha256", "checkpoint_sha256", "weights_sha256")
+        for name in ("data_fingerprint", "config_sha256", "checkpoint_sha256", "program_sha256", "weights_sha256")
     },
 }
 """Entry -> its kind, in words and as a test."""

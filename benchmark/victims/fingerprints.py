@@ -38,9 +38,21 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def program_sha256(victim: Victim) -> str | None:
+    """SHA-256 of the file that the network's program was read from; None for other networks."""
+    sha256: str | None = getattr(victim.network, "program_sha256", None)
+    return sha256
+
+
 def victim_sha256(victim: Victim) -> str:
-    """A hash of the weights and of the deployment; that of the weights alone where the deployment is empty."""
-    weights, deployment = weights_sha256(victim), victim.hparams["deployment"]
-    if not deployment:
-        return weights
-    return hashlib.sha256(f"{weights} {json.dumps(deployment, sort_keys=True)}".encode()).hexdigest()
+    """A hash of the weights, of the deployment and of the program; that of the weights alone where there is no more.
+
+    A program's tensors do not say what it computes with them: two files with the same ones may be two networks.
+    """
+    weights, deployment, program = weights_sha256(victim), victim.hparams["deployment"], program_sha256(victim)
+    parts = [
+        weights,
+        *([json.dumps(deployment, sort_keys=True)] if deployment else []),
+        *([program] if program else []),
+    ]
+    return weights if len(parts) == 1 else hashlib.sha256(" ".join(parts).encode()).hexdigest()

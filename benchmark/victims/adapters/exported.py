@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.errors import InputError, first_line
-from benchmark.regular_files import open_regular
+from benchmark.regular_files import file_sha256, open_regular
 from benchmark.runs.archives import check_archive
 from benchmark.runs.limited_text import parse_json
-from benchmark.victims.network_outputs import joined
+from benchmark.victims.program import Program, Shape
 
 
 def network(program: str) -> nn.Module:
@@ -38,41 +38,17 @@ def network(program: str) -> nn.Module:
             f"victim.program={program}: is no program that this torch can read ({first_line(error)}); give what "
             f"torch.export.save of torch {torch.__version__.partition('+')[0]} or a little older wrote"
         ) from error
-    return Exported(exported, program)
+    return Program(exported.module(), program, file_sha256(path), _input_shape(exported, program), fixed_mode=True)
 
 
-class Exported(nn.Module):
-    """An exported program called with any number of images, whatever batch it was exported for."""
-
-    def __init__(self, exported: torch.export.ExportedProgram, name: str) -> None:
-        super().__init__()
-        inputs = [node for node in exported.graph.nodes if node.name in exported.graph_signature.user_inputs]
-        shape = inputs[0].meta["val"].shape if len(inputs) == 1 else ()
-        if len(shape) != 4:
-            raise InputError(f"victim.program={name}: takes something else than one batch of images (B, C, H, W)")
-        batch, _, *size = (side if isinstance(side, int) else None for side in shape)
-        self._batch, self._size, self._name = batch, size, name
-        self.program = exported.module()
-
-    def train(self, mode: bool = True) -> "Exported":
-        """The program is what it was exported as; it cannot be switched."""
-        self.training = mode
-        return self
-
-    def forward(self, images: Tensor) -> Any:
-        """What the program returns for the images (B, C, H, W), in batches of the size it was exported for."""
-        size = list(images.shape[-2:])
-        height, width = (side if fixed is None else fixed for side, fixed in zip(size, self._size, strict=True))
-        if size != [height, width]:
-            raise InputError(
-                f"victim.program={self._name}: was exported for images of {height} x {width} (height x width), found "
-                f"{size[0]} x {size[1]}; give 'victim.resize=[{height},{width}]', or export it with dynamic_shapes"
-            )
-        if self._batch is None:
-            return self.program(images)
-        missing = -len(images) % self._batch
-        filled = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)]) if missing else images
-        return joined([self.program(part) for part in filled.split(self._batch)], len(images))
+def _input_shape(exported: torch.export.ExportedProgram, name: str) -> Shape:
+    """The shape of the only input, a batch of images."""
+    inputs = [node for node in exported.graph.nodes if node.name in exported.graph_signature.user_inputs]
+    shape = inputs[0].meta["val"].shape if len(inputs) == 1 else ()
+    if len(shape) != 4:
+        raise InputError(f"victim.program={name}: takes something else than one batch of images (B, C, H, W)")
+    batch, channels, height, width = (side if isinstance(side, int) else None for side in shape)
+    return batch, channels, height, width
 
 
 def refuse_pickles(path: Path) -> None:

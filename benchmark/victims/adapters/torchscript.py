@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from benchmark.errors import InputError, first_line
+from benchmark.regular_files import file_sha256
+from benchmark.victims.program import Program
 
 
 def network(program: str) -> nn.Module:
@@ -18,12 +20,13 @@ def network(program: str) -> nn.Module:
     if not Path(program).is_file():
         raise InputError(f"victim.program={program}: no such file")
     try:
+        sha256 = file_sha256(Path(program))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # that torch.export is preferred
             module: nn.Module = torch.jit.load(program, map_location="cpu")
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         raise InputError(
             f"victim.program={program}: is no TorchScript file ({first_line(error)}); give what torch.jit.save wrote, "
             "or victim=exported for what torch.export.save wrote"
         ) from error
-    return module
+    return Program(module, program, sha256)

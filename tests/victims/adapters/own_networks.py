@@ -1,6 +1,7 @@
 """A tiny network of every adapter, as its user would have it; what one needs that is not installed is imitated."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,22 @@ def exported(folder: Path) -> dict[str, Any]:
     program = torch.export.export(Small(), (torch.rand(2, CHANNELS, 16, 24),), dynamic_shapes=shapes)
     torch.export.save(program, folder / "small.pt2")
     return {"program": str(folder / "small.pt2")}
+
+
+def onnx(folder: Path) -> dict[str, Any]:
+    return {"program": str(to_onnx(Small(), folder / "small.onnx"))}
+
+
+def to_onnx(network: nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Write the network for any number of images of any size, by the exporter of torch that takes no seconds."""
+    axes = {"images": {0: "batch", 2: "height", 3: "width"}}
+    images = torch.rand(2, CHANNELS, 32, 32, dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the other exporter is newer
+        torch.onnx.export(
+            network.eval(), (images,), path, dynamo=False, input_names=["images"], dynamic_axes=axes, verbose=False
+        )
+    return path
 
 
 def hugging_face(folder: Path) -> dict[str, Any]:
@@ -120,7 +137,7 @@ def nnunet(folder: Path) -> dict[str, Any]:
 
 
 WRITERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    **{"python": python, "torchscript": torchscript, "exported": exported},
+    **{"python": python, "torchscript": torchscript, "exported": exported, "onnx": onnx},
     **{"hugging_face": hugging_face, "monai": monai, "nnunet": nnunet},
 }
 """Adapter -> writes what it reads into a folder, which Python's path has too, and returns the keys of its YAML."""

@@ -32,7 +32,12 @@ def test_keys_that_are_missing_or_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("name", "module", "keys"),
-    [("hugging_face", "transformers", {}), ("monai", "monai", {}), ("nnunet", "dynamic_network_architectures", {})],
+    [
+        ("hugging_face", "transformers", {}),
+        ("monai", "monai", {}),
+        ("nnunet", "dynamic_network_architectures", {}),
+        *(("onnx", module, {}) for module in ("onnx", "onnxruntime", "onnx2pytorch")),
+    ],
 )
 def test_an_extra_that_is_missing_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str, keys: dict[str, Any]
@@ -47,7 +52,7 @@ def test_an_extra_that_is_missing_is_one_line(
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "plans.json").write_text(json.dumps(PLANS))
     (tmp_path / "dataset.json").write_text(json.dumps(DATASET))
-    given = {"network_class": "UNet"} if name == "monai" else {"folder": str(tmp_path)}
+    given = {"monai": {"network_class": "UNet"}, "onnx": {"program": "x.onnx"}}.get(name, {"folder": str(tmp_path)})
     monkeypatch.setattr(adapters.importlib, "import_module", without)
     with pytest.raises(InputError, match=rf'victim={name} needs {module} .*pip install "segmentation-.*\[{name}\]"'):
         adapters.make(name, given, 3, 3)

@@ -13,12 +13,13 @@ from torch import nn
 from benchmark.errors import InputError
 from benchmark.victims import adapters
 from benchmark.victims.adapters.exported import network as exported_network
+from benchmark.victims.adapters.onnx import network as onnx_network
 from benchmark.victims.adapters.torchscript import network as torchscript_network
 from tests.pickled_call import PickledCall
 from tests.victims.adapters.own_networks import OUTPUTS, WRITERS, Small, exported
 
 
-@pytest.mark.parametrize("name", ["torchscript", "exported"])
+@pytest.mark.parametrize("name", ["torchscript", "exported", "onnx"])
 def test_a_program_gives_the_logits_of_what_was_saved(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     original = Small()
@@ -30,7 +31,10 @@ def test_a_program_gives_the_logits_of_what_was_saved(tmp_path: Path, name: str)
     assert made.train() is made
 
 
-@pytest.mark.parametrize(("make", "kind"), [(torchscript_network, "TorchScript"), (exported_network, "no program")])
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(torchscript_network, "TorchScript"), (exported_network, "no program"), (onnx_network, "no ONNX file")],
+)
 def test_a_file_that_is_no_program(tmp_path: Path, make: Callable[..., nn.Module], kind: str) -> None:
     (tmp_path / "text").write_text("hello")
     with pytest.raises(InputError, match=rf"victim\.program=.*text: .*{kind}"):
