@@ -44,3 +44,10 @@ def subset_names(labels: Sequence[str]) -> tuple[str, ...]:
     subsets = membership(1 << len(labels))
     named = (" + ".join(label for label, has in zip(labels, row, strict=True) if has) for row in subsets)
     return tuple(name or "no label" for name in named)
+
+
+def scored_names(class_names: Sequence[str], background: int | None) -> tuple[str, ...]:
+    """The names of what scores are of: the labels if classes are subsets of them, else the classes."""
+    if not are_subsets(background):
+        return tuple(class_names)
+    return tuple(class_names[1 << label] for label in range(label_count(len(class_names))))

@@ -90,7 +90,7 @@ def peak_of(overrides: Sequence[str], count: int, steps: int, folders: Sequence[
     data, victim = data_and_victim(cfg)
     dataset: Any = data.test_dataloader().dataset
     items = (dataset[place] for place in range(count))
-    for _ in epoch.attacked(epoch.steady(build_plan(cfg), steps), victim, data, items):
+    for _ in epoch.attacked(epoch.steady(build_plan(cfg).for_data(data), steps), victim, data, items):
         pass
     return peak_mib(model_device(victim))
 

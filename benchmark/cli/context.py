@@ -206,6 +206,7 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
     run, training, plan = RunSettings(**config["run"]), TrainingSettings(**config["training"]), build_plan(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg.data)
+    plan = plan.for_data(data)
     if resumed:
         environment_of_run = check_same(folder, command, config, data.fingerprint())
         # The data of a folder are called what the folder was called when the run began.

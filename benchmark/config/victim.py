@@ -7,6 +7,7 @@ from typing import Any
 from benchmark.config.validation import check_arguments
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import as_input_error
+from benchmark.label_subsets import are_subsets
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.loading import build_victim, load_victim, split_keys
@@ -23,7 +24,12 @@ def make_victim(section: Mapping[str, Any], data: SegmentationData) -> Victim:
         return victim_from_config(section, data)
     keys = split_keys(section)
     return load_victim(
-        section["ckpt"], classes=data.classes, channels=data.channels, deployment=keys.deployment, **keys.adapter
+        section["ckpt"],
+        classes=data.classes,
+        channels=data.channels,
+        overlapping=are_subsets(data.background),
+        deployment=keys.deployment,
+        **keys.adapter,
     )
 
 

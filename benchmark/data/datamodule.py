@@ -15,8 +15,10 @@ from benchmark.data.attacked_images import places_of
 from benchmark.data.augmentation import resize
 from benchmark.data.dataset import DecodedSplit, EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.loading_options import EVERY, as_given, check_loading, image_size
+from benchmark.data.nested import NestedLabels
 from benchmark.data.source import SPLITS, VOID, Source
 from benchmark.errors import InputError
+from benchmark.label_subsets import are_subsets, scored_names
 
 
 class SegmentationData(pl.LightningDataModule):
@@ -34,6 +36,7 @@ class SegmentationData(pl.LightningDataModule):
         test_split: the split that is attacked, "train", "val" or "test", or "all" for the images of all three.
         cache_mb: images are decoded once if all of them, at that size, take at most this number of MiB.
         channels: 3, or 1 for grey images.
+        overlapping: classes lie one within the other and are read as labels that overlap, see `NestedLabels`.
 
     Attributes:
         test_share: which test images `test_dataloader` yields in this process; None: all.
@@ -54,8 +57,11 @@ class SegmentationData(pl.LightningDataModule):
         test_split: str = "test",
         cache_mb: int = 2048,
         channels: int = 3,
+        overlapping: bool = False,
     ) -> None:
         super().__init__()
+        if overlapping and not are_subsets(source.background):
+            source = NestedLabels(source)
         self.size, self._shape = size, image_size(size)
         check_loading(
             batch_size=batch_size, num_workers=num_workers, test_split=test_split, channels=channels, bits=source.bits
@@ -81,6 +87,11 @@ class SegmentationData(pl.LightningDataModule):
     def splits(self) -> dict[str, list[str]]:
         """The ids of the source's train, val and test split, in file order."""
         return {split: list(ids) for split, ids in self._ids.items()}
+
+    @property
+    def scored_names(self) -> tuple[str, ...]:
+        """The names of what scores are of: the classes, or the labels that overlap."""
+        return scored_names(self.class_names, self.background)
 
     def test_ids(self) -> list[str]:
         """The ids `test_dataloader` yields, in its order."""

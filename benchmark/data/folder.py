@@ -6,6 +6,7 @@ Source: images of your own, under a licence that you know. Layout, the first of 
 3. `images/` and `masks/` alone: split at the fractions, in the order of a hash of each id.
 An attack needs images in the split that it attacks; training needs train and val.
 Encoding: declared, file value -> class; by default 0 is background and 255 foreground. Palette masks hold indices.
+Labels that overlap: file value -> list of labels, such as {0: [], 128: [disc], 255: [disc, cup]}.
 """
 
 import os
@@ -15,10 +16,12 @@ from pathlib import Path
 from benchmark.data.encodings import check_classes, check_encoding
 from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, pair_files
 from benchmark.data.images import SUFFIXES
+from benchmark.data.nested import names_labels, subset_encoding
 from benchmark.data.source import SPLITS, VOID
 from benchmark.data.split_lists import split_by_lists
 from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
+from benchmark.label_subsets import NO_LABEL
 
 BINARY = {0: 0, 255: 1}
 FRACTIONS = (0.7, 0.15, 0.15)
@@ -28,8 +31,9 @@ FRACTIONS = (0.7, 0.15, 0.15)
 class Folder(PairedFiles):
     """Images and masks under `root`, split as the module's docstring says.
 
-    encoding: file value -> class (None: {0: 0, 255: 1}). ignore: file value of pixels that do not count.
-    classes: by default the largest class of the encoding plus one. background: its index, None if every class counts.
+    encoding: file value -> class (None: {0: 0, 255: 1}), or -> labels that overlap; class_names are then theirs.
+    ignore: file value of pixels that do not count. classes: by default the largest class of the encoding plus one.
+    background: its index, None if every class counts.
     splits: folder of the split files, relative to `root` or absolute; None: `splits`, if there is one.
     fractions: of train, val and test otherwise (None: `FRACTIONS`). bits: of the images, 8, or up to 16 for 16-bit
     grey files.
@@ -58,6 +62,10 @@ class Folder(PairedFiles):
     ) -> None:
         if type(bits) is not int or not 8 <= bits <= 16:
             raise InputError(f"data.bits={bits!r}: must be 8 to 16")
+        overlapping = names_labels(encoding)
+        if overlapping:
+            encoding, class_names = subset_encoding(encoding or {}, class_names)
+            classes, background = len(class_names), NO_LABEL
         declared = check_encoding(BINARY if encoding is None else encoding, VOID)
         of = "data.encoding" if classes is None else f"data.classes={classes}"
         if classes is None:

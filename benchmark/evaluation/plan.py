@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from torch import Tensor
 
 from benchmark.attacks.base import Rule
 from benchmark.criterion import Criterion
+from benchmark.data.datamodule import SegmentationData
 from benchmark.engine.keep_and_stop import Keep
 from benchmark.errors import InputError, did_you_mean
 from benchmark.targets import Target
@@ -90,6 +91,10 @@ class Plan:
             raise InputError(f"seed={self.seed}: must be {limit}")
         if self.perturb not in get_args(Perturb):
             raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
+
+    def for_data(self, data: SegmentationData) -> Self:
+        """The same plan with a judge that knows the names of classes. Raises InputError if it judges none of them."""
+        return replace(self, judge=self.judge.for_names(data.scored_names))
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:

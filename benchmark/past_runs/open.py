@@ -58,6 +58,11 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
         if "root" not in config["data"]:
             raise InputError(f"--data-root {data_root}: the data of {folder} have no root; leave it out")
         config["data"]["root"] = data_root
+    made = {section: make_past(run.config_file, OmegaConf.create(config[section]), section) for section in _MADE}
+    try:
+        made["judge"] = made["judge"].for_names(made["data"].scored_names)
+    except InputError as error:
+        raise InputError(f"{run.config_file}: {error}; restore what the run wrote") from error
     return PastRun(
         run=run,
         name=str(rows[0]["run"]),
@@ -66,7 +71,7 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
         environment=run.environment(),
         splits=run.splits(),
         moved=data_root is not None,
-        **{section: make_past(run.config_file, OmegaConf.create(config[section]), section) for section in _MADE},
+        **made,
     )
 
 

@@ -10,6 +10,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 
 from benchmark.config.victim import make_victim, victim_name
 from benchmark.errors import InputError
+from benchmark.label_subsets import are_subsets
 from benchmark.past_runs.given_network import OPTION, GivenNetwork, again
 from benchmark.past_runs.mismatch import Mismatch
 from benchmark.past_runs.past_run import PastRun
@@ -171,7 +172,10 @@ def _build(past_run: PastRun, checkpoint: Path | None, section: dict[str, Any] |
     if checkpoint is None:
         raise _no_checkpoint(past_run)
     deployment = split_keys(past_run.config["victim"]).deployment
-    return load_victim(checkpoint, classes=data.classes, channels=data.channels, deployment=deployment)
+    overlapping = are_subsets(data.background)
+    return load_victim(
+        checkpoint, classes=data.classes, channels=data.channels, overlapping=overlapping, deployment=deployment
+    )
 
 
 def _seed(past_run: PastRun) -> int:

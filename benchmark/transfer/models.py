@@ -9,6 +9,7 @@ from benchmark.config.overrides import assignment
 from benchmark.config.victim import make_victim, victim_name
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
+from benchmark.label_subsets import are_subsets
 from benchmark.past_runs.given_network import OPTION, GivenNetwork
 from benchmark.past_runs.past_run import PastRun
 from benchmark.past_runs.victim import find_victim, origin_of
@@ -54,11 +55,11 @@ def load_models(
     Raises:
         InputError: a model that cannot be loaded or does not fit the data of the runs.
     """
-    kinds = {(past_run.data.classes, past_run.data.channels): past_run for past_run in past_runs}
+    kinds = {_kind(past_run.data): past_run for past_run in past_runs}
     if len(kinds) > 1:
-        one, other = list(kinds.values())[:2]
+        (one, run), (other, other_run) = list(kinds.items())[:2]
         raise InputError(
-            f"{one.folder} has {one.data.classes} classes and {other.folder} has {other.data.classes}, "
+            f"{run.folder} has {one} and {other_run.folder} has {other}, "
             "which no model can have both; evaluate them one after the other"
         )
     models: dict[str, Model] = {}
@@ -75,6 +76,12 @@ def load_models(
         else:
             missing.append(f"{past_run.folder}: no white box ({found})")
     return list(models.values()), missing
+
+
+def _kind(data: SegmentationData) -> str:
+    overlapping = are_subsets(data.background)
+    what = f"{len(data.scored_names)} labels that overlap" if overlapping else f"{data.classes} classes"
+    return what if data.channels == 3 else f"{what} in {data.channels} channels"
 
 
 def labels(models: Sequence[Model], past_runs: Sequence[PastRun]) -> tuple[dict[str, str], dict[str, str]]:
@@ -103,7 +110,8 @@ def _of_checkpoint(path: Path, data: SegmentationData) -> Model:
     if not path.is_file():
         raise InputError(f"--victims {path}: no such checkpoint; give a .ckpt that `train` wrote")
     try:
-        victim = load_victim(path, classes=data.classes, channels=data.channels)
+        overlapping = are_subsets(data.background)
+        victim = load_victim(path, classes=data.classes, channels=data.channels, overlapping=overlapping)
     except OwnNetworkError as error:
         overrides = f"{error.overrides} {assignment('victim.ckpt', path)}"
         raise OwnNetworkError(f"--victims {path}", overrides, option=f"{OPTION} ") from error

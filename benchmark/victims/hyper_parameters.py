@@ -66,6 +66,18 @@ def check_outputs(classes: int, head: str, background: int | None) -> None:
         raise InputError(f"background={background} is not one of {classes} classes; use 0 to {classes - 1} or null")
 
 
+def check_head(head: object, overlapping: bool, place: str) -> None:
+    """Raise InputError, naming `place`, unless the head is made for such data: with labels that overlap, or not."""
+    if (head == "multilabel") == overlapping:
+        return
+    if overlapping:
+        raise InputError(f"{place}: {head} tells classes apart, the labels of the data overlap; use a multilabel head")
+    raise InputError(
+        f"{place}: multilabel predicts labels that overlap, the data have classes; set data.overlapping=true, or lists "
+        "in data.encoding"
+    )
+
+
 def output_count(classes: int, head: str) -> int:
     """How many logits per pixel a network of this head has: one per class, or per label of a multilabel head, or 1."""
     return {"softmax": classes, "sigmoid": 1, "multilabel": classes.bit_length() - 1}[head]

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from benchmark.errors import InputError, first_line
+from benchmark.label_subsets import are_subsets
 from benchmark.victims import adapters
 from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.deployment import Deployment
-from benchmark.victims.hyper_parameters import check_outputs, output_count
+from benchmark.victims.hyper_parameters import check_head, check_outputs, output_count
 from benchmark.victims.task import HYPER_PARAMETERS, Victim
 from benchmark.victims.weights import put_into
 
@@ -62,6 +63,7 @@ def build_victim(*, classes: int, background: int | None, channels: int, **secti
     for weights that are not finite.
     """
     keys = split_keys(section)
+    check_head(keys.victim.get("head", "softmax"), are_subsets(background), "victim.head")
     hyper_parameters = keys.victim | {"classes": classes, "background": background, "channels": channels}
     network, where = _adapter_network(hyper_parameters, keys.adapter), "the new victim"
     architecture = hyper_parameters.get("architecture")
@@ -81,6 +83,7 @@ def load_victim(
     *,
     classes: int | None = None,
     channels: int | None = None,
+    overlapping: bool | None = None,
     deployment: Mapping[str, Any] | None = None,
     **adapter_keys: Any,
 ) -> Victim:
@@ -89,6 +92,7 @@ def load_victim(
     Args:
         path: a checkpoint that Lightning wrote for a `Victim`.
         classes, channels: of the data; None: those of the checkpoint.
+        overlapping: whether the classes of the data are subsets of labels; None: as those of the checkpoint.
         deployment: keywords of `Deployment` that replace those of the checkpoint; None keeps the checkpoint's value.
         adapter_keys: the keys of an adapter; ignored for other networks. They come from the caller's configuration,
             because a checkpoint must not choose code to run.
@@ -98,6 +102,8 @@ def load_victim(
         OwnNetworkError: only an adapter can build the network, and its keys are not given.
     """
     saved, weights = read_checkpoint(path)
+    if overlapping is not None:
+        check_head(saved.get("head"), overlapping, str(path))
     for name, needed in (("classes", classes), ("channels", channels)):
         if needed is not None and saved.get(name) != needed:
             raise InputError(

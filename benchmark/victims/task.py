@@ -81,7 +81,7 @@ class Victim(pl.LightningModule):
         mean, std = normalisation(mean, std, channels, adapted=architecture in adapters.names())
         options = dict(options or {})
         around = Deployment.of(deployment or {})
-        around.check_against(classes, background)
+        around.check_against(classes, NO_LABEL if head == "multilabel" else background)
         deployment = around.plain()
         if head == "multilabel" and background is not None:
             background = int(background)  # `NO_LABEL` is no plain value
@@ -145,7 +145,7 @@ class Victim(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1], as deployed; raises InputError as `network_logits`."""
-        return self.deployment.logits(self.network_logits, images)
+        return self.deployment.logits(self.network_logits, images, sigmoids=self.multilabel)
 
     def postprocess(self, preds: Tensor) -> Tensor:
         """Predicted maps (B, H, W) after the deployment's post-processing."""

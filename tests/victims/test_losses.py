@@ -58,3 +58,12 @@ def test_batch_without_valid_pixels_is_zero_with_zero_gradient(outputs: int) -> 
     assert value.item() == 0
     assert logits.grad is not None
     assert logits.grad.eq(0).all()
+
+
+def test_labels_that_overlap_have_the_mean_of_their_own_losses() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 2, 6, 5, generator=generator)
+    labels, valid = torch.randint(0, 4, (2, 6, 5), generator=generator), torch.rand(2, 6, 5, generator=generator) < 0.8
+    single = [SegmentationLoss(1)(logits[:, [label]], labels >> label & 1, valid) for label in range(2)]
+    both = SegmentationLoss(2, multilabel=True)(logits, labels.masked_fill(~valid, 99), valid)
+    assert both.item() == pytest.approx(sum(one.item() for one in single) / 2)

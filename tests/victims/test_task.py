@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import NO_LABEL
 from benchmark.victims.task import Victim
 
 SMALL: dict[str, Any] = {"architecture": "unet", "options": {"encoder_depth": 2, "decoder_channels": [8, 4]}}
@@ -195,3 +196,31 @@ def test_schedule_without_an_end_is_refused() -> None:
 def test_testing_logs_nothing() -> None:
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
     assert trainer.test(Victim(**SMALL), DataLoader(samples(), 4), verbose=False) == [{}]
+
+
+def test_validation_of_labels_that_overlap() -> None:
+    victim = identity(classes=8, head="multilabel", background=NO_LABEL)
+    assert (victim.outputs, victim.multilabel, victim.hparams["background"]) == (3, True, 0)
+    assert type(victim.hparams["background"]) is int
+    batch = {"image": torch.zeros(1, 3, 1, 2), "mask": torch.tensor([[[3, 4]]]), "valid": torch.ones(1, 1, 2).bool()}
+    batch["image"] -= torch.tensor([-1.0, 1, 1]).view(3, 1, 1)  # label 0 everywhere, no other one
+    logged: dict[str, float] = {}
+    victim.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore[method-assign]
+    victim.on_validation_epoch_start()
+    victim.validation_step(batch, 0)
+    victim.on_validation_epoch_end()
+    assert logged["val/iou"] == pytest.approx((1 / 2 + 0 + 0) / 3)
+    assert logged["val/dice"] == pytest.approx((2 / 3 + 0 + 0) / 3)
+
+
+@pytest.mark.parametrize(
+    ("classes", "background", "message"),
+    [
+        (6, 0, "victim.head=multilabel: 6 classes are not the subsets of 1 to 6 labels"),
+        (128, 0, "victim.head=multilabel: 128 classes are not the subsets of 1 to 6 labels"),
+        (4, None, "victim.head=multilabel: background=None: class 0 is the subset without labels"),
+    ],
+)
+def test_classes_of_a_multilabel_head(classes: int, background: int | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Victim(**SMALL, head="multilabel", classes=classes, background=background)

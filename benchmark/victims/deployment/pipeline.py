@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import are_subsets
 from benchmark.transforms import InputTransform, input_transforms
 from benchmark.victims.deployment.input_transforms import in_front
 from benchmark.victims.deployment.named_steps import chosen
@@ -100,15 +101,16 @@ class Deployment:
 
     def check_against(self, classes: int, background: int | None) -> None:
         """Raise InputError if data of these classes cannot be predicted in this way."""
-        if self.threshold is not None and classes != 2:
+        if self.threshold is not None and classes != 2 and not are_subsets(background):
             raise InputError(f"victim.threshold={self.threshold}: tells 2 classes apart, the data have {classes}")
         if self._steps and background is None:
             raise InputError("victim.postprocess: the data have no background to put in place of what is removed")
 
-    def logits(self, network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    def logits(self, network: Callable[[Tensor], Tensor], images: Tensor, sigmoids: bool = False) -> Tensor:
         """Logits (B, K, H, W) of images (B, C, H, W) in [0, 1]; `network` gives logits of the size of its images.
 
-        Without `resize` and `window` they may be of a part of them, as `network` has it.
+        Without `resize` and `window` they may be of a part of them, as `network` has it. `sigmoids`: every logit is of
+        a label alone, and the threshold is for each.
         """
         size = (images.shape[-2], images.shape[-1])
         images = in_front(images, self._transforms)
@@ -121,7 +123,7 @@ class Deployment:
             logits = slide(network, images, self._window_size, overlap, self.weighting or "gaussian")
         if self._working_size is not None:
             logits = _interpolated(logits, size)
-        return logits if self.threshold is None else _shifted(logits, self.threshold)
+        return logits if self.threshold is None else _shifted(logits, self.threshold, sigmoids)
 
     def predictions(self, preds: Tensor, classes: int, background: int | None) -> Tensor:
         """Predicted maps (B, H, W) after post-processing."""
@@ -146,9 +148,9 @@ def _interpolated(images: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
-def _shifted(logits: Tensor, threshold: float) -> Tensor:
-    """Logits whose sign, or maximum, says whether class 1 has a probability above the threshold."""
+def _shifted(logits: Tensor, threshold: float, sigmoids: bool) -> Tensor:
+    """Logits whose sign, or maximum, says whether class 1, or a label, has a probability above the threshold."""
     shift = log(threshold / (1 - threshold))
-    if logits.shape[1] == 1:
+    if sigmoids or logits.shape[1] == 1:
         return logits - shift
     return logits - torch.tensor([0.0, shift], device=logits.device, dtype=logits.dtype).view(1, 2, 1, 1)

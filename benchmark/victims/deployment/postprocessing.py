@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import are_subsets, label_count
 
 Labels = NDArray[np.int64]
 
@@ -74,7 +75,13 @@ def steps() -> dict[str, type[Step]]:
 
 
 def postprocess(preds: Tensor, chosen: list[Step], classes: int, background: int) -> Tensor:
-    """The maps (B, H, W) of classes after the chosen steps, each for one class after the other; int64."""
+    """The maps (B, H, W) of classes after the chosen steps, each for one class after the other; int64.
+
+    Classes that are subsets of labels are taken apart, and each label is changed as if there were no other.
+    """
+    if are_subsets(background):
+        labels_of = ((preds >> label & 1, label) for label in range(label_count(classes)))
+        return sum((postprocess(one, chosen, 2, 0) << label for one, label in labels_of), torch.zeros_like(preds))
     maps = preds.cpu().numpy().copy()
     for labels in maps:
         for step in chosen:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import NO_LABEL
 from benchmark.victims.deployment.postprocessing import (
     FillHoles,
     LargestComponent,
@@ -41,6 +42,14 @@ def test_what_a_step_leaves(case: str) -> None:
     assert found.tolist() == expected.tolist()
     assert found.dtype == torch.int64
     assert torch.equal(maps, drawn(*before)), "the maps given stay"
+
+
+def test_each_label_that_overlaps_is_changed_as_if_it_were_alone() -> None:
+    # Label 0 is one component; label 1, which lies in it (value 3) and beside it (value 2), is two.
+    found = postprocess(drawn("1111000", "1331002", "1111000"), [LargestComponent()], classes=4, background=NO_LABEL)
+    assert found.tolist() == drawn("1111000", "1331000", "1111000").tolist()
+    filled = postprocess(drawn("222", "212", "222"), [FillHoles()], classes=4, background=NO_LABEL)
+    assert filled.tolist() == drawn("222", "232", "222").tolist()
 
 
 def test_steps_follow_each_other_image_by_image() -> None:
