@@ -17,13 +17,14 @@ _SURE = 0.25  # a sigmoid's outputs go nearer than this to 0 and to 1; what is i
 _LARGEST_LOGIT = 1e4  # from there on float32 values lie 1e-3 and more apart
 _LEVELS = 64  # numbers of which nearly all logits are one; a network that sees single pixels of 8 bits has 256
 _NEARLY_ALL = 0.99
+_AT_ENDS = 0.2  # share of logits that are exactly the largest or the smallest; without saturation there is one each
 
 _LOGITS = "return what goes into the last softmax or sigmoid, or its logarithm (of one p: log p − log(1 − p))"
 
 
 def output_findings(seen: Observations, classes: int) -> Iterator[VictimFinding]:
     """All findings about the numbers that the victim returns for data of so many classes."""
-    raw = seen.raw
+    raw, images = seen.raw[: seen.given], seen.images[: seen.given]
     yield from _class_count(seen.outputs, classes)
     if raw.dtype != seen.dtype:
         yield doubt(
@@ -43,7 +44,7 @@ def output_findings(seen: Observations, classes: int) -> Iterator[VictimFinding]
     yield from probabilities
     if not any(finding.refused for finding in probabilities):
         yield from _large(raw)
-        yield from _coarse(raw, seen.images)
+        yield from _coarse(raw, images)
 
 
 def _class_count(outputs: int, classes: int) -> Iterator[VictimFinding]:
@@ -60,7 +61,9 @@ def _probabilities(raw: Tensor) -> Iterator[VictimFinding]:
     low, high = float(raw.min()), float(raw.max())
     if low < 0 or high == low:
         return
-    axis = next((name for name, axes in _AXES.items() if _sums_are_constant(raw, axes)), None)
+    # Further away from 0 they are shifted logits, which antisymmetric ones may be.
+    near = low < _SURE * high or high <= 1
+    axis = next((name for name, axes in _AXES.items() if near and _sums_are_constant(raw, axes)), None)
     unit = next((unit for unit in _UNITS if high <= unit), None)
     if axis is not None:
         what = f"the outputs {axis} are at least 0 and have a constant sum of {float(raw.sum(_AXES[axis]).mean()):.4g}"
@@ -125,12 +128,16 @@ def _coarse(raw: Tensor, images: Tensor) -> Iterator[VictimFinding]:
             break
     else:
         levels, others = _levels(raw), _levels(images)
-        if levels >= _LEVELS or others < 4 * levels:
+        at_ends, flat = _at_ends(raw), _commonest(images)
+        if levels < _LEVELS and others >= 4 * levels:
+            what = (
+                f"{_NEARLY_ALL:.0%} of the logits are one of {levels} numbers (limit {_LEVELS}), the images' values "
+                f"one of {others}"
+            )
+        elif at_ends > _AT_ENDS and flat < at_ends / 2:
+            what = f"{at_ends:.1%} of the logits are the largest or the smallest of all (limit {_AT_ENDS:.0%})"
+        else:
             return
-        what = (
-            f"{_NEARLY_ALL:.0%} of the logits are one of {levels} numbers (limit {_LEVELS}), the images' values one of "
-            f"{others}"
-        )
     yield doubt(
         "coarse_logits",
         f"the victim's outputs are rounded or saturated: {what}",
@@ -142,6 +149,24 @@ def _levels(values: Tensor) -> int:
     """How many different numbers make up nearly all of the values (n, ., h, w), in the channel that has most."""
     most = 0
     for channel in values.unbind(1):
-        counts = channel.flatten().unique(return_counts=True)[1].sort(descending=True).values
+        counts = _counts(channel).sort(descending=True).values
         most = max(most, int((counts.cumsum(0) < _NEARLY_ALL * channel.numel()).sum()) + 1)
     return most
+
+
+def _commonest(values: Tensor) -> float:
+    """The share of the commonest value among all of a channel, in the channel where it is largest."""
+    return max(float(_counts(channel).max()) / channel.numel() for channel in values.unbind(1))
+
+
+def _at_ends(values: Tensor) -> float:
+    """The share of values that are the largest or the smallest of their channel; 0 for a constant channel."""
+    low, high = values.amin((0, 2, 3), keepdim=True), values.amax((0, 2, 3), keepdim=True)
+    return float((((values == low) | (values == high)) & (low < high)).double().mean())
+
+
+def _counts(channel: Tensor) -> Tensor:
+    """How often each value occurs; those that rounding alone tells apart are one."""
+    low, high = channel.min(), channel.max()
+    scaled = (channel - low).double() / float(high - low or 1) * 2**20
+    return scaled.round().unique(return_counts=True)[1]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import metrics
-from benchmark.errors import InputError, printable
+from benchmark.errors import printable
 from benchmark.evaluation.victim_findings import VictimFinding, doubt
 from benchmark.images.output_window import window_of
 
@@ -36,7 +36,7 @@ class CleanScores:
 def clean_scores(
     model: nn.Module, preds: Tensor, items: Sequence[Mapping[str, Any]], *, classes: int, background: int | None
 ) -> CleanScores:
-    """Scores of the predictions (n, h, w) of n items. Raises InputError if these are not of the masks' size."""
+    """Scores of the predictions (n, h, w) of n items."""
     if not all(isinstance(item.get("mask"), Tensor) for item in items):
         return CleanScores()
     size = max(classes, int(preds.max()) + 1)  # a victim may know further classes
@@ -44,11 +44,6 @@ def clean_scores(
     for pred, item in zip(preds, items, strict=True):
         window = window_of(model, *item["mask"].shape)
         truth, valid = window.crop(item["mask"]), item.get("valid")
-        if pred.shape != truth.shape:
-            raise InputError(
-                f"the victim predicts {tuple(pred.shape)} pixels of an image of {tuple(truth.shape)}; "
-                "let it return logits of the image's size, or give it a method window that says which part they show"
-            )
         counted = (truth >= 0) & (truth < classes)
         counted &= counted if valid is None else window.crop(valid)
         counts += metrics.confusion(pred[None], truth[None], counted[None], size)[0]

@@ -16,6 +16,7 @@ from benchmark.evaluation.score_findings import clean_scores, score_findings
 from benchmark.evaluation.victim_findings import VictimFinding, function_findings
 from benchmark.evaluation.victim_items import few_items
 from benchmark.evaluation.victim_passes import Observations, Passes
+from benchmark.images.output_window import window_of
 from benchmark.label_subsets import NO_LABEL
 from benchmark.model_errors import model_name
 
@@ -111,19 +112,18 @@ def check_victim(
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}: must be at least 1")
     few = few_items(items, batch_size)
-    distinct = torch.stack([item["image"] for item in few])
-    if len(distinct) == 1 < batch_size:
-        distinct = torch.cat([distinct, distinct.flip(-1)])  # a lone image stands beside its mirror image
+    batch = _filled(torch.stack([item["image"] for item in few]), batch_size)
     network = AttackedModel(model, precision, channels_last=False, fold=False, multilabel=multilabel)
     with frozen(model, network.dtype), torch.inference_mode(False):
-        seen = _observed(Passes(network, patience), network, distinct[torch.arange(batch_size) % len(distinct)])
+        seen = _observed(Passes(network, patience), network, batch, len(few))
+        _check_size(model, seen)
         background = NO_LABEL if network.multilabel else background
         if seen.outputs < classes or (network.multilabel and seen.outputs > classes):
             raise InputError(
                 f"victim {model_name(model)} tells {seen.outputs} classes apart, the data have {classes}; "
                 "set data.classes, or take a victim of so many"
             )
-        preds = seen.preds[: min(len(few), len(seen.preds))]
+        preds = seen.preds[: seen.given]
         scores = clean_scores(model, preds, few[: len(preds)], classes=classes, background=background)
     found = [
         *function_findings(seen),
@@ -145,11 +145,19 @@ def check_victim(
     )
 
 
-def _observed(passes: Passes, network: AttackedModel, batch: Tensor) -> Observations:
+def _filled(images: Tensor, count: int) -> Tensor:
+    """(count, C, H, W): the images, then mirrored ones and darker ones of them, unlike those that they stand beside."""
+    others = [images]
+    while sum(map(len, others)) < count:
+        others.append(images.flip(-1) * 0.5 ** ((len(others) - 1) % 2))
+    return torch.cat(others)[:count]
+
+
+def _observed(passes: Passes, network: AttackedModel, batch: Tensor, given: int) -> Observations:
     """Observe the batch, or a half of it that fits into memory."""
     while True:
         try:
-            return passes.observe(batch.to(network.device, network.dtype))
+            return passes.observe(batch.to(network.device, network.dtype), given)
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
@@ -157,3 +165,19 @@ def _observed(passes: Passes, network: AttackedModel, batch: Tensor) -> Observat
         batch = batch[: len(batch) // 2]
         if network.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _check_size(model: nn.Module, seen: Observations) -> None:
+    """Raise InputError unless the logits are of the images' size, or of the part that the model says it shows."""
+    size, shape = tuple(seen.images.shape[2:]), tuple(seen.raw.shape)
+    window = window_of(model, *size)
+    if shape[2:] == (window.height, window.width):
+        return
+    cure = "return logits of the images' size, or give the model a method window that says which part they show"
+    if shape[1:3] == size:
+        cure = "its classes come last: return logits.permute(0, 3, 1, 2)"
+    elif shape[2:] == size[::-1]:
+        cure = "height and width are exchanged: return logits.mT"
+    elif all(side and whole % side == 0 for side, whole in zip(shape[2:], size, strict=True)):
+        cure = "enlarge them in forward, such as by torch.nn.functional.interpolate"
+    raise InputError(f"victim {model_name(model)} returned logits of {shape[2:]} pixels for images of {size}; {cure}")

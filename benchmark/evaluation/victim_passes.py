@@ -19,15 +19,16 @@ _ALONE = "one image alone it predicts: attack with engine.slots=1, or let it tak
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """What the passes of a check have given; n images, of which the first and the last were predicted alone, too.
+    """What the passes of a check have given; n images.
 
     Attributes:
         images: (n, C, H, W) in [0, 1].
+        given: how many of them are as they were given; the others stand beside them only.
         raw: (n, K, h, w), the model's own outputs, before a one-logit head becomes two.
         again: (n, K, h, w), of the same images once more.
         seeded: (n, K, h, w), of the same images with the random generators as they were for `raw`; None if `again`
             equals `raw`, so that nobody has to know.
-        first, last: (1, K, h, w), of these images alone; None for a batch of one.
+        first, last: (1, K, h, w), of the first image alone, and of the last in another batch; None for a batch of one.
         gradient: (n, C, H, W), of a fixed random combination of the outputs; None: the outputs have none.
         changed: names of parameters and buffers that a pass has changed.
         overwrites: whether a pass has changed the images it was given.
@@ -38,6 +39,7 @@ class Observations:
     """
 
     images: Tensor
+    given: int
     raw: Tensor
     again: Tensor
     seeded: Tensor | None
@@ -63,19 +65,19 @@ class Passes:
     def __init__(self, network: AttackedModel, patience: float) -> None:
         self._network, self._patience, self.count = network, patience, 0
 
-    def observe(self, batch: Tensor) -> Observations:
-        """Predict the first image alone, all, all once more with a gradient, and the last alone.
+    def observe(self, batch: Tensor, given: int) -> Observations:
+        """Predict the first image alone, all, all once more with a gradient, and the last beside another.
 
         The random generators of torch, numpy and Python are left as they were. Raises InputError if the model fails.
         """
         with _generators_kept(batch.device):
-            return self._observe(batch)
+            return self._observe(batch, given)
 
-    def _observe(self, batch: Tensor) -> Observations:
+    def _observe(self, batch: Tensor, count: int) -> Observations:
         several, self.count = len(batch) > 1, 0
         before = self._state()
         with torch.no_grad():
-            first = self._forward(batch[:1]) if several else None
+            first = self._forward(batch[:1].clone()) if several else None
             given, state = batch.clone(), _generators(batch.device)
             raw = self._forward(given, cure=_ALONE if several else None)
             overwrites = not torch.equal(given, batch)
@@ -83,15 +85,16 @@ class Passes:
         again = self._forward(leaf.clone())
         gradient = self._backward(again, leaf)
         with torch.no_grad():
-            last = self._forward(batch[-1:]) if several else None
+            last = self._forward(torch.cat([batch[-1:], _unlike(batch[-1:])]))[:1] if several else None
             seeded = None
             if not equal(raw, again):
                 _restore(state, batch.device)
-                seeded = self._forward(batch)
+                seeded = self._forward(batch.clone())
         logits = self._network.class_logits(raw)
         changed = [name for name, value in self._state().items() if not equal(before.get(name), value)]
         return Observations(
             images=batch.cpu(),
+            given=min(count, len(batch)),
             raw=raw.cpu(),
             again=again.detach().cpu(),
             seeded=None if seeded is None else seeded.cpu(),
@@ -129,6 +132,14 @@ class Passes:
         model = self._network.model
         tensors = [*model.named_parameters(), *model.named_buffers()]
         return {name: tensor.detach().clone() for name, tensor in tensors}
+
+
+def _unlike(image: Tensor) -> Tensor:
+    """Its negative in black and white, beside which the mean, the spread and the largest value of a batch are others.
+
+    The images of a data set resemble each other so much that some dependence on them does not show.
+    """
+    return (image < image.mean()).to(image)
 
 
 def equal(one: Tensor | None, other: Tensor) -> bool:
