@@ -17,9 +17,9 @@ from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.progress import AttackProgress
 from benchmark.evaluation.row_writer import Row, RowWriter, RunInfo
 from benchmark.evaluation.session import Session
-from benchmark.results.victim_doubts import doubt_lines
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS
+from benchmark.runs.victim_doubts import doubt_lines
 
 Done = Mapping[tuple[str, str], Mapping[str, Any]]
 """(attack, id) -> row of an image that has been attacked before."""

@@ -11,7 +11,7 @@ from benchmark.cli.context import Context
 from benchmark.cli.parsers import say
 from benchmark.errors import InputError
 from benchmark.evaluation.check_before_attack import check_before_attack
-from benchmark.results.victim_doubts import doubt_lines
+from benchmark.runs.victim_doubts import doubt_lines
 from benchmark.victims.checkpoint_io import validation_iou
 from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.task import Victim

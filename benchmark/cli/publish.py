@@ -21,6 +21,7 @@ from benchmark.report.tables.table import markdown
 from benchmark.results.loaded_runs import read_results
 from benchmark.results.summary import write_summary
 from benchmark.runs import tables
+from benchmark.runs.victim_doubts import doubt_lines
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.tracking.wandb.media import Media
@@ -34,12 +35,13 @@ def show(context: Context, loggers: list[GuardedLogger], checkpoint: Path | None
     files = {"rows": tables.RECORDS.merge(path), "traces": tables.TRACES.merge(path), "summary": folder.summary_file}
     rows, traces = tables.read(path), tables.TRACES.read(path)
     summary = write_summary(rows, folder)
-    print_summary(summary)
+    check = folder.environment().get("victim_check")
+    print_summary(summary, check=check)
     pictures = partial(saved_pictures, folder)
     montages: dict[str, Path] = {}
     if len(summary.attacks) > 1:
         with _warning_of_failure("comparison"):
-            save_text(folder.comparison_file, markdown(comparison(*summary)))
+            save_text(folder.comparison_file, markdown(comparison(*summary, check)))
             files["table"] = folder.comparison_file
         with _warning_of_failure("curves"):
             files["curves"] = draw_curves(read_results([path]), folder.curves_file)
@@ -55,6 +57,7 @@ def show(context: Context, loggers: list[GuardedLogger], checkpoint: Path | None
         montages=montages,
         files=list(files.values()),
         checkpoint=checkpoint,
+        doubts=doubt_lines(check),
     )
     for logger in loggers:
         logger.log_attack_epoch(epoch)

@@ -14,7 +14,7 @@ class Entry:
     """One attack of one run with its rows, sorted by id; or one card, which has no run and no rows.
 
     `summary` has the keys of summary.json. `settings` are key -> value of the configuration; the keys of the attack
-    itself begin with "attack.".
+    itself begin with "attack.". `check` is what the check of the victim has found, see `victim_doubts`.
     """
 
     label: str
@@ -22,6 +22,7 @@ class Entry:
     run: Run | None = None
     rows: Sequence[Mapping[str, Any]] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    check: object = None
 
     @property
     def source(self) -> str:
@@ -47,9 +48,11 @@ def entries(results: Results) -> list[Entry]:
         for summary in run.summary.attacks:
             rows = sorted(by_attack[summary["attack"]], key=lambda row: str(row["id"]))
             settings = settings_of(run.config, summary["attack"], summary["family"])
-            listed.append(Entry(label=run.label, summary=summary, run=run, rows=rows, settings=settings))
+            entry = Entry(label=run.label, summary=summary, run=run, rows=rows, settings=settings, check=run.check)
+            listed.append(entry)
     for card in results.cards:
-        listed.append(Entry(label=card.label, summary=card.summary, settings=card.provenance.get("settings") or {}))
+        settings, check = card.provenance.get("settings") or {}, card.provenance.get("victim_check")
+        listed.append(Entry(label=card.label, summary=card.summary, settings=settings, check=check))
     return listed
 
 

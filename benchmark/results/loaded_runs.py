@@ -42,6 +42,11 @@ class Run:
         """The name that the run gave itself."""
         return str(self.rows[0]["run"])
 
+    @property
+    def check(self) -> object:
+        """What the check of the victim has found, see `victim_doubts`; None: it was not checked."""
+        return self.environment.get("victim_check")
+
 
 @dataclass(frozen=True)
 class Results:

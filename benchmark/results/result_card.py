@@ -14,6 +14,7 @@ from benchmark.results.run_settings import settings_of
 from benchmark.results.success_curves import curve
 from benchmark.runs.limited_text import read_json
 from benchmark.runs.tables import RECORDS
+from benchmark.runs.victim_check_entry import is_victim_check
 
 if TYPE_CHECKING:
     from benchmark.results.loaded_runs import Run
@@ -26,18 +27,8 @@ _DESCRIBED = (
 )
 _CURVES = ("l1", "l2", "linf", "success_passes")
 _PROVENANCE = (
-    *(
-        "seed",
-        "data",
-        "data_fingerprint",
-        "weights_sha256",
-        "checkpoint_sha256",
-        "program_sha256",
-        "python",
-        "packages",
-        "platform",
-    ),
-    *("processor", "cpus", "gpus", "processes", "machines", "benchmark"),
+    *("seed", "data", "data_fingerprint", "weights_sha256", "checkpoint_sha256", "program_sha256", "victim_check"),
+    *("python", "packages", "platform", "processor", "cpus", "gpus", "processes", "machines", "benchmark"),
 )
 
 KIND = "segmentation-attack-benchmark/card"
@@ -74,6 +65,8 @@ def read_card(path: Path) -> Card:
     claim, curves, provenance = (document.get(part) for part in ("claim", "curves", "provenance"))
     if not (isinstance(claim, dict) and isinstance(curves, dict) and isinstance(provenance, dict)):
         raise InputError(f"{path}: lacks its claim, curves or provenance; give the card as `export` wrote it")
+    if "victim_check" in provenance and not is_victim_check(provenance["victim_check"]):
+        raise InputError(f"{path}: its victim_check is not what a check finds; give the card as `export` wrote it")
     if wrong := _wrong_value(claim, curves):
         raise InputError(f"{path}: {wrong}; give the card as `export` wrote it")
     return Card(f"{claim['victim']} ({path.stem})", claim, curves, provenance)

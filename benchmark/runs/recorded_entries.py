@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from benchmark.runs.victim_check_entry import is_victim_check
+
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # loggers name files after it
 
 
@@ -48,6 +50,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "packages": ("a list of versions", _names_of(_or_null(_is_text))),
     "trained": ("a list of numbers", _names_of(_or_null(_is_number))),
     "shares": ("a list of numbers for each process", _list_of(_names_of(_is_number))),
+    "victim_check": ("what a check finds", is_victim_check),
     "resumed": ("a list of starts", _list_of(lambda value: isinstance(value, dict))),
     **{name: ("a list of texts", _list_of(_is_text)) for name in ("command_line", "overrides", "gpus")},
     **dict.fromkeys(("benchmark", "python", "platform", "processor", "data"), ("a text", _is_text)),

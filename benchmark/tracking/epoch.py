@@ -19,6 +19,7 @@ class FinishedEpoch:
         summaries: one for each attack, from `benchmark.results.summary.summarise`.
         media: returns the pictures of a row; None if the run has saved none.
         montages: attack -> the file of its montage, where one was drawn.
+        doubts: about the victim, a sentence each.
         files, checkpoint: what is uploaded: tables, summary and so on, and the weights of a victim that was trained.
     """
 
@@ -29,6 +30,7 @@ class FinishedEpoch:
     montages: Mapping[str, Path] = field(default_factory=dict)
     files: Sequence[Path] = ()
     checkpoint: Path | None = None
+    doubts: Sequence[str] = ()
 
 
 @runtime_checkable

@@ -27,6 +27,9 @@ IMAGE_COLUMNS = (
 )
 """The columns of a row that are drawn over the index of the image."""
 
+VICTIM_CHECK = "victim_check"
+"""The key of the doubts about the victim, a text that is the same for all attacks."""
+
 TABLE, LINES, MONTAGE = "images", "iou_by_image", "montage"
 
 
@@ -70,6 +73,11 @@ class AttackLog:
             keys |= {points.axis, *points.keys} if points.points else set()
         keys |= {self.key(LINES)} if self.lines else set()
         return keys | ({self.key(MONTAGE)} if self.montage else set())
+
+
+def victim_doubts(epoch: FinishedEpoch) -> str:
+    """What is logged under `VICTIM_CHECK`."""
+    return "; ".join(epoch.doubts) or "no doubts"
 
 
 def attack_logs(epoch: FinishedEpoch) -> list[AttackLog]:

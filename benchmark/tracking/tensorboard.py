@@ -15,7 +15,7 @@ from benchmark.images.image_files import open_picture
 from benchmark.runs import layout
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.points import MONTAGE, attack_logs
+from benchmark.tracking.points import MONTAGE, VICTIM_CHECK, attack_logs, victim_doubts
 from benchmark.tracking.wandb.logger import without_secrets
 
 _SUFFIX = ".attacks"  # of the event file of an attack epoch
@@ -58,6 +58,8 @@ class TensorBoardRun(TensorBoardLogger):
             previous.unlink()
         guard = Guard("TensorBoard")
         with SummaryWriter(str(folder), filename_suffix=_SUFFIX) as writer:
+            with guard("logging the doubts about the victim"):
+                writer.add_text(VICTIM_CHECK, victim_doubts(epoch), 0)
             for log in attack_logs(epoch):
                 axis = log.over_steps.axis
                 with guard("logging curves"):

@@ -52,9 +52,9 @@ def report_mismatches(run: RunFolder, montage: int) -> Iterator[Mismatch]:
 
 
 def _comparison(run: RunFolder, results: Results) -> Iterator[Mismatch]:
-    file, summary = run.comparison_file, results.runs[0].summary
+    file, summary, check = run.comparison_file, results.runs[0].summary, results.runs[0].check
     if file.is_file():
-        again = markdown(comparison(*summary)) if len(summary.attacks) > 1 else ""
+        again = markdown(comparison(*summary, check)) if len(summary.attacks) > 1 else ""
         yield from _text(file, _read(run, file), again)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from benchmark import __version__
 from benchmark.errors import InputError, printable
 from benchmark.runs.folder import RunFolder
+from benchmark.runs.victim_doubts import doubt_mark
 
 _NETWORK = ("architecture", "encoder", "options", "classes", "background", "head")
 _TRAINING = ("learning_rate", "weight_decay", "schedule")
@@ -31,6 +32,7 @@ def provenance(checkpoint: Path, weights_sha256: str) -> dict[str, Any]:
         for name, key in (("test_iou", "clean_iou_truth"), ("test_dice", "clean_dice_truth")):
             entries[name] = first[key].get("mean") if isinstance(first.get(key), dict) else None
         entries["test_images"] = first.get("images")
+        entries["doubts"] = doubt_mark(environment.get("victim_check")) or None
     return {name: value for name, value in entries.items() if isinstance(value, str | int | float)}
 
 

@@ -48,7 +48,7 @@ def publish_again(folder: Path) -> None:
 def _publish(run: RunFolder) -> None:
     folder = run.path
     summary = write_summary(tables.read(folder), run)
-    save_text(run.comparison_file, markdown(comparison(*summary)))
+    save_text(run.comparison_file, markdown(comparison(*summary, run.environment().get("victim_check"))))
     draw_curves(read_results([folder]), run.curves_file)
     write_page(read_results([folder]), run.report_file)
 

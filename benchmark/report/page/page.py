@@ -27,6 +27,7 @@ from benchmark.report.tables.transfer_table import transfer_grids
 from benchmark.results.entries import Entry, entries
 from benchmark.results.loaded_runs import Results
 from benchmark.runs.row_schema import CLAIMED, CLAIMED_NOTE
+from benchmark.runs.victim_doubts import doubt_lines, doubt_mark
 
 _SCRIPTS = ("start.js", "tables.js", "gallery.js", "detail.js", "scatter.js")
 """Scripts that run before Plotly is parsed, so that tables and pictures do not wait for it."""
@@ -60,7 +61,8 @@ def page_text(results: Results, path: Path, title: str | None = None) -> str:
         scripts=[Markup(script) for script in scripts],
         after=[Markup(script) for script in after],
         data=Markup(_json(data)),
-        tiles=[(entry, tiles(entry.summary)) for entry in compared] if len(compared) <= 4 else [],
+        tiles=[(e, doubt_mark(e.check), tiles(e.summary)) for e in compared] if len(compared) <= 4 else [],
+        doubts=_doubts(compared),
         columns=columns,
         lines=lines,
         figures=drawn,
@@ -82,12 +84,18 @@ def _title(compared: Sequence[Entry]) -> str:
     return f"{named} against {against} on {', '.join(data)}" if compared else "Transfer between victims"
 
 
+def _doubts(compared: Sequence[Entry]) -> dict[str, list[str]]:
+    """The label of a run or card -> what is doubtful about its victim, without those that nothing is wrong with."""
+    lines = {entry.label: doubt_lines(entry.check) for entry in compared}
+    return {label: listed for label, listed in lines.items() if listed}
+
+
 def _grids(results: Results) -> list[tuple[str, list[TextTable]]]:
     """(label, tables) of each run: the tables that the run has printed, except for a summary of one attack."""
     by_run = []
     for run in results.runs:
         attacks = run.summary.attacks
-        grids = strata_grids_of_one(attacks[0]) if len(attacks) == 1 else comparison(*run.summary)
+        grids = strata_grids_of_one(attacks[0]) if len(attacks) == 1 else comparison(*run.summary, run.check)
         by_run += [(run.label, grids)] if grids else []
     return by_run
 

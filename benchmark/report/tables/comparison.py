@@ -12,12 +12,16 @@ from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.ranking import Summaries, by_norm, ranked
 from benchmark.results.target_strata import target_note
 from benchmark.runs.row_schema import CLAIMED_NOTE
+from benchmark.runs.victim_doubts import doubt_mark, doubt_notes
 
 
-def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
-    """All tables of several attacks: attacks, strata, budgets, input transforms and worst cases."""
+def comparison(summaries: Summaries, worst_case: Summaries, check: object = None) -> list[TextTable]:
+    """All tables of several attacks: attacks, strata, budgets, input transforms and worst cases.
+
+    `check` is what the check of the victim has found, see `victim_doubts`.
+    """
     return [
-        *attack_grids(summaries),
+        *attack_grids(summaries, check),
         *strata_grids(summaries),
         *budget_grids(summaries),
         *transform_grids(summaries),
@@ -25,13 +29,13 @@ def comparison(summaries: Summaries, worst_case: Summaries) -> list[TextTable]:
     ]
 
 
-def attack_grids(summaries: Summaries) -> list[TextTable]:
+def attack_grids(summaries: Summaries, check: object = None) -> list[TextTable]:
     """A table for each norm, in the order of `ranking.ranked`, which shows a sweep at its largest budget."""
     among = by_norm(summaries)
-    return [_attack_grid(norm, shown, len(among[norm])) for norm, shown in ranked(summaries).items()]
+    return [_attack_grid(norm, shown, len(among[norm]), check) for norm, shown in ranked(summaries).items()]
 
 
-def _attack_grid(norm: str, shown: Summaries, among: int) -> TextTable:
+def _attack_grid(norm: str, shown: Summaries, among: int, check: object) -> TextTable:
     references = ["truth"] if _untargeted(shown) else ["target", "truth"]
     norm_column = NORM_COLUMNS[norm]
     other = "linf" if norm_column == "l2" else "l2"
@@ -53,7 +57,7 @@ def _attack_grid(norm: str, shown: Summaries, among: int) -> TextTable:
         ]
         for one in shown
     ]
-    return TextTable(_title(norm, shown), header, rows, _notes(norm, shown, among))
+    return TextTable(_title(norm, shown, check), header, rows, [*doubt_notes(check), *_notes(norm, shown, among)])
 
 
 def transform_grids(summaries: Summaries) -> list[TextTable]:
@@ -88,13 +92,14 @@ def _median(one: Mapping[str, Any], norm: str) -> str:
     return number(one[norm]["median_all8"], *NORM_UNITS[norm][1:], missing_median(one))
 
 
-def _title(norm: str, shown: Summaries) -> str:
+def _title(norm: str, shown: Summaries, check: object) -> str:
     images = sorted({one["images"] for one in shown})
     counted = f"{images[0]} to {images[-1]} images" if len(images) > 1 else f"{images[0]} image{'s' * (images[0] != 1)}"
     parts = [f"{len(shown)} attack{'s' * (len(shown) != 1)} by {NORM_NAMES[norm]}", counted]
     for name in ("victim", "data", "split", *([] if _untargeted(shown) else ["target"])):
         values = ", ".join(dict.fromkeys(one[name] for one in shown if one[name]))
-        parts += [f"{name} {values}"] if values else []
+        mark = doubt_mark(check) if name == "victim" else ""
+        parts += [f"{name} {values} {mark}".rstrip()] if values else []
     return " · ".join(parts)
 
 

@@ -9,6 +9,7 @@ from benchmark.report.tables.table import TextTable, interval, number, print_tab
 from benchmark.results.summary import Summary
 from benchmark.results.target_strata import target_note
 from benchmark.runs.row_schema import CLAIMED_NOTE
+from benchmark.runs.victim_doubts import doubt_mark, doubt_notes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,16 +45,21 @@ _SECTIONS: tuple[tuple[tuple[str, str, float, int], ...], ...] = (
 )
 
 
-def print_summary(summary: Summary, console: "Console | None" = None) -> None:
-    """Print one attack in detail, or compare several; `console` defaults to the standard output."""
+def print_summary(summary: Summary, console: "Console | None" = None, check: object = None) -> None:
+    """Print one attack in detail, or compare several.
+
+    `console` defaults to the standard output; `check` is what the check of the victim has found, see `victim_doubts`.
+    """
     attacks = summary.attacks
     if len(attacks) == 1:
-        print_tables([_detailed(attacks[0]), *strata_grids_of_one(attacks[0]), *transform_grids(attacks)], console)
+        print_tables(
+            [_detailed(attacks[0], check), *strata_grids_of_one(attacks[0]), *transform_grids(attacks)], console
+        )
     elif attacks:
-        print_tables(comparison(*summary), console)
+        print_tables(comparison(*summary, check), console)
 
 
-def _detailed(summary: Mapping[str, Any]) -> TextTable:
+def _detailed(summary: Mapping[str, Any], check: object) -> TextTable:
     """One attack: mean ± sample standard deviation, median and 95 % interval of the main columns.
 
     IoU and accuracy describe the float32 result unless the label says 8-bit. Norms are over successes.
@@ -64,8 +70,11 @@ def _detailed(summary: Mapping[str, Any]) -> TextTable:
         rows += [(name, *_cells(summary[key], factor, decimals)) for name, key, factor, decimals in section]
     images = summary["images"]
     parts = [summary["attack"], f"{images} image{'' if images == 1 else 's'}"]
-    parts += [f"{name} {summary[name]}" for name in ("victim", "data", "split", "target") if summary[name]]
-    return TextTable(" · ".join(parts), ("", "mean ± std", "median", "95 % interval"), rows, _notes(summary))
+    marks = {"victim": f" {doubt_mark(check)}".rstrip()}
+    named = [name for name in ("victim", "data", "split", "target") if summary[name]]
+    parts += [f"{name} {summary[name]}{marks.get(name, '')}" for name in named]
+    notes = [*doubt_notes(check), *_notes(summary)]
+    return TextTable(" · ".join(parts), ("", "mean ± std", "median", "95 % interval"), rows, notes)
 
 
 def _rate(label: str, summary: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from benchmark.report.tables.table import interval, label, missing_median, number
 from benchmark.results.entries import Entry, differing_settings
+from benchmark.runs.victim_doubts import doubt_names
 
 
 class Cell(NamedTuple):
@@ -65,6 +66,8 @@ COLUMNS = (
     Column("attack", "attack", "the attack and, after @, its budget; † copies another's norm",
            lambda entry: _of_text(label(entry.summary)), numeric=False),
     _text("victim", "victim", "architecture and encoder that was attacked"),
+    Column("doubts", "doubts about the victim", "what the check of the victim has found",
+           lambda entry: _of_text(", ".join(doubt_names(entry.check))), numeric=False),
     _text("data", "data", "data set"),
     _text("target", "target", "the target of the attack"),
     Column("attacked", "images", "attacked images, whose clean version does not satisfy the judge",
@@ -88,7 +91,7 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
     """Columns and lines, sorted by falling success, then by rising L2.
 
     With several runs, further columns show the run and the settings that differ. A column of texts is left out if all
-    lines have the same text.
+    lines have the same text, and that of the doubts if there are none.
     """
     columns = list(COLUMNS)
     if len({(entry.run is None, entry.source) for entry in compared}) > 1:
@@ -99,7 +102,10 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
     kept = [
         k
         for k, column in enumerate(columns)
-        if column.numeric or column.key in ("attack", "run") or len({line[k].text for line in lines}) > 1
+        if column.numeric
+        or column.key in ("attack", "run")
+        or len({line[k].text for line in lines}) > 1
+        or (column.key == "doubts" and any(line[k].text for line in lines))
     ]
     return [columns[k] for k in kept], [[line[k] for k in kept] for line in lines]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.images.image_files import open_picture
 from benchmark.tracking.epoch import FinishedEpoch
 from benchmark.tracking.guard import Guard
-from benchmark.tracking.points import LINES, MONTAGE, TABLE, AttackLog, Points, attack_logs
+from benchmark.tracking.points import LINES, MONTAGE, TABLE, VICTIM_CHECK, AttackLog, Points, attack_logs, victim_doubts
 from benchmark.tracking.wandb.media import Media, finite, row_table
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def log_attack_epoch(run: Any, epoch: FinishedEpoch, media_limit: int = 50) -> N
                     run.log({log.key(MONTAGE): wandb.Image(picture)})
         with guard("logging the summary"):
             run.summary.update(dict(log.summary))
+    with guard("logging the doubts about the victim"):
+        run.summary.update({VICTIM_CHECK: victim_doubts(epoch)})
     with guard("logging artifacts"):
         _log_artifact(run, "rows", "rows", epoch.files)
         _log_artifact(run, "checkpoint", "model", [] if epoch.checkpoint is None else [epoch.checkpoint])

@@ -21,6 +21,11 @@ def doubt_lines(check: object) -> list[str]:
     ]
 
 
+def doubt_notes(check: object) -> list[str]:
+    """The same as notes below a table."""
+    return [f"Doubtful victim: {line}." for line in doubt_lines(check)]
+
+
 def doubt_mark(check: object) -> str:
     """What stands beside the name of the victim; empty if there is no doubt."""
     names = doubt_names(check)

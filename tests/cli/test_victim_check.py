@@ -1,0 +1,140 @@
+"""The check of the victim in `attack`, `run` and `victims check`: what it refuses, allows and keeps."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.__main__ import main
+from benchmark.runs.folder import RunFolder
+from tests.fixtures.made_once import made_once
+
+DATA = ("trainer=cpu", "data.size=32", "data.n_train=4", "data.n_val=4", "data.n_test=4")
+SHORT = (*DATA, "attack=[pgd,noise]", "engine.max_passes=10", "run.montage=0")
+
+
+def victim(name: str) -> tuple[str, str]:
+    return "victim=python", f"victim.factory=tests.cli.wrong_victims:{name}"
+
+
+@pytest.fixture(scope="session")
+def doubted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished attack on a victim that is refused unless it is allowed."""
+
+    def make(folder: Path) -> None:
+        allowed = "victim.allow=[probabilities]"
+        assert main(["attack", *SHORT, *victim("probabilities"), allowed, f"run.dir={folder / 'run'}"]) == 0
+
+    return made_once(tmp_path_factory, "doubted", make) / "run"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("probabilities", "the victim returns probabilities: .*victim.allow=\\[probabilities\\] attacks it as it is"),
+        ("depends_on_batch", "depends on the others in the batch .*victim.allow=\\[batch_dependence\\]"),
+        ("detached", "no gradient.*victim.allow=\\[no_gradient\\]"),
+        ("fails", "RuntimeError: one image at a time \\(wrong_victims.py, line \\d+\\)"),
+    ],
+)
+def test_a_wrong_victim_is_refused_in_one_line_and_leaves_nothing(refused, name: str, said: str) -> None:
+    line = refused(*victim(name), name="attack", base=SHORT)
+    assert re.search(said, line), line
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("[probabilites]", "no finding 'probabilites' refuses a victim, did you mean probabilities?"),
+        ("[zero_gradient]", "no finding 'zero_gradient' refuses a victim"),
+        ("probabilities", "victim.allow=probabilities: must be a list, such as victim.allow=[probabilities]"),
+    ],
+)
+def test_only_findings_that_refuse_can_be_allowed(refused, value: str, said: str) -> None:
+    assert said in refused(*victim("honest"), f"victim.allow={value}", name="attack", base=SHORT)
+
+
+def test_an_allowed_finding_stands_wherever_numbers_stand(doubted: Path, command, tmp_path: Path) -> None:
+    sentence = "probabilities (allowed): the victim returns probabilities"
+    check = RunFolder(doubted).environment()["victim_check"]
+    assert check["allowed"] == ["probabilities"]
+    assert [(one["name"], one["refused"]) for one in check["findings"]] == [("probabilities", True)]
+    text = (doubted / "comparison.md").read_text()
+    assert text.count("[doubtful: probabilities]") == 1
+    assert sentence in text
+    page = (doubted / "report.html").read_text()
+    assert f"<li>{sentence}" in page.partition('id="numbers"')[0]
+    assert 'tests.cli.wrong_victims:probabilities <a class="bad" href="#victim-check">' in page
+    assert '<td data-value="probabilities">probabilities</td>' in page
+    card = tmp_path / "card.json"
+    assert command("export", doubted, "pgd", "--out", card).status in (0, 2)
+    outcome = command("verify", doubted, "--factory", "tests.cli.wrong_victims:probabilities")
+    assert outcome.status == 0, outcome
+
+
+def test_the_console_says_it_before_and_after(command, tmp_path: Path) -> None:
+    outcome = command(
+        "attack", *SHORT[:-3], "attack=pgd", *SHORT[-2:], *victim("saturated"), f"run.dir={tmp_path / 'run'}"
+    )
+    assert outcome.status == 0, outcome
+    assert "warning: victim: zero_gradient: the gradient is zero in" in outcome.err
+    shown = " ".join(outcome.out.split())  # lines are wrapped
+    assert "victim tests.cli.wrong_victims:saturated [doubtful: zero_gradient" in shown
+    assert "Doubtful victim: zero_gradient: the gradient is zero in" in shown
+
+
+def test_a_run_that_goes_on_keeps_its_check(doubted: Path, command, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(doubted, tmp_path / "run"))
+    before = RunFolder(folder).environment()["victim_check"]
+    outcome = command("attack", f"run.resume={folder}", *victim("probabilities"))
+    assert outcome.status == 0, outcome
+    assert RunFolder(folder).environment()["victim_check"] == before
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(3, [], {}, {"findings": [3]}, {"findings": [{"name": "<b>", "refused": True, "what": "", "cure": ""}]}),
+        *({"findings": [], "iou": "high"}, {"findings": [], "allowed": [1]}),
+    ],
+)
+def test_a_stranger_s_check_is_data(doubted: Path, command, tmp_path: Path, entry: Any) -> None:
+    folder = Path(shutil.copytree(doubted, tmp_path / "run"))
+    RunFolder(folder).write_environment(json.loads((folder / "environment.json").read_text()) | {"victim_check": entry})
+    outcome = command("report", folder)
+    assert outcome.status == 2
+    assert "its victim_check is not what a check finds); restore what the run wrote" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("honest", 0, "nothing is wrong with the victim"),
+        ("saturated", 3, "doubt    zero_gradient"),
+        ("probabilities", 2, "refused  probabilities"),
+        ("fails", 2, "error: the "),
+    ],
+)
+def test_the_check_by_itself(command: Callable[..., Any], name: str, status: int, said: str) -> None:
+    outcome = command("victims", "check", *DATA, *victim(name))
+    assert outcome.status == status, outcome
+    assert said in outcome.out + outcome.err
+
+
+def test_an_untrained_network_is_called_untrained(command) -> None:
+    outcome = command("victims", "check", *DATA)
+    assert outcome.status in (0, 3), outcome
+    assert "The victim is untrained" in outcome.out
+    assert "lesion" in outcome.out
+
+
+def test_the_validation_score_stands_beside_the_clean_iou(command, trained: Path) -> None:
+    checkpoint = trained / "checkpoints" / "best.ckpt"
+    outcome = command("victims", "check", *DATA, f"victim.ckpt={checkpoint}")
+    assert outcome.status in (0, 3), outcome
+    remembered = json.loads((trained / "environment.json").read_text())["trained"]["val_iou"]
+    assert f"In validation, by the checkpoint: {remembered:.3f}." in outcome.out
