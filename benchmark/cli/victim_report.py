@@ -1,15 +1,13 @@
 """What `victims check` prints of a victim."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.cli.parsers import say
 
 if TYPE_CHECKING:
-    from benchmark.data.datamodule import SegmentationData
     from benchmark.evaluation.victim_check import VictimCheck
     from benchmark.report.tables.table import TextTable
-    from benchmark.victims.task import Victim
 
 _NOTHING, _REFUSED, _DOUBTS = 0, 2, 3  # exit statuses
 
@@ -33,7 +31,7 @@ def check(overrides: Sequence[str]) -> int:
     data, victim = data_and_victim(cfg)
     remembered = None if cfg.victim.ckpt is None else validation_iou(cfg.victim.ckpt)
     found, seconds = run_check(plan, victim, data, validation_iou=remembered)
-    print_tables([_scores(found, victim, data, remembered, victim_name(cfg.victim, victim))])
+    print_tables([_scores(found, victim_name(cfg.victim, victim), str(data.name), str(data.test_split))])
     say(f"{found.passes} passes of up to {found.batch} images, {seconds:.1f} s")
     if cfg.victim.ckpt is None and victim.hparams["architecture"] not in adapters.names():
         say("The victim is untrained, so its scores say nothing; victim.ckpt=PATH takes a trained one.")
@@ -49,26 +47,21 @@ def check(overrides: Sequence[str]) -> int:
     return _REFUSED if refused else _DOUBTS if found.findings else _NOTHING
 
 
-def _scores(
-    found: "VictimCheck", victim: "Victim", data: "SegmentationData", remembered: float | None, name: str
-) -> "TextTable":
+def _scores(found: "VictimCheck", name: str, data: str, split: str) -> "TextTable":
     """Clean IoU of each class, beside the names that the data and, where it has any, the network give to it."""
     from benchmark.report.tables.table import TextTable, number
 
-    names = _network_names(victim)
-    header = ["class", "in the data", *(["in the network"] if names else []), "clean IoU"]
+    header = ["class", "in the data", *(["in the network"] if found.victim_classes else []), "clean IoU"]
     rows: list[Sequence[str]] = []
-    for index, (in_data, iou) in enumerate(zip(data.class_names, found.class_iou, strict=True)):
-        of_network = [names.get(index, "-")] if names else []
-        rows.append([str(index), str(in_data), *of_network, number(iou, 1, 3)])
-    title = f"{name} · {data.name} · {found.images} {data.test_split} image{'s' * (found.images != 1)}"
-    mean = f"Mean over foreground classes: {found.iou:.3f}."
-    mean += "" if remembered is None else f" In validation, by the checkpoint: {remembered:.3f}."
-    return TextTable(title, header, rows, [mean])
+    for index, iou in enumerate(found.class_iou):
+        named = [found.data_classes, *([found.victim_classes] if found.victim_classes else [])]
+        rows.append([str(index), *(_entry(names, index) for names in named), number(iou, 1, 3)])
+    title = f"{name} · {data} · {found.images} {split} image{'s' * (found.images != 1)}"
+    notes = [] if found.iou is None else [f"Mean over foreground classes: {found.iou:.3f}."]
+    if found.validation_iou is not None:
+        notes.append(f"In validation, by the checkpoint: {found.validation_iou:.3f}.")
+    return TextTable(title, header, rows, notes)
 
 
-def _network_names(victim: "Victim") -> dict[int, str]:
-    """Class -> name, as a Hugging Face network's configuration holds them; empty for others."""
-    configs: list[Any] = [getattr(module, "config", None) for module in victim.modules()]
-    names: Any = next((config.id2label for config in configs if hasattr(config, "id2label")), {})
-    return {int(index): str(name) for index, name in dict(names).items() if str(index).isdigit()}
+def _entry(names: Sequence[str], index: int) -> str:
+    return names[index] if index < len(names) else "-"

@@ -17,7 +17,7 @@ from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.victim_check import VictimCheck, check_victim
 from benchmark.evaluation.victim_findings import REFUSING
 
-_IMAGES = 4  # that are tried, from all over the split
+_IMAGES = 16  # that are tried at most, from all over the split
 _QUIET = 5.0  # seconds until it is said that the victim is being checked
 
 
@@ -73,26 +73,39 @@ def run_check(
 ) -> tuple[VictimCheck, float]:
     """The check and its seconds, whatever it found. Raises InputError if the victim fails."""
     dataset: Any = data.test_dataloader().dataset
-    count = min(_IMAGES, len(dataset))
+    slots = max(1, int(plan.engine.get("slots", 1)))
+    count = min(slots, _IMAGES, len(dataset))
     items = [dataset[place * len(dataset) // count] for place in range(count)]
     start, before = time.monotonic(), model_device(victim)
     with _said_when_slow(count):
         try:
             if device is not None:
                 victim.to(device)
-            check = _with_memory(
+            check = check_victim(
                 victim,
                 items,
-                slots=max(1, int(plan.engine.get("slots", 1))),
                 classes=data.classes,
                 background=data.background,
+                batch_size=slots,
                 validation_iou=validation_iou,
                 precision=plan.engine.get("precision"),
+                victim_classes=class_names(victim),
+                data_classes=[str(name) for name in getattr(data, "class_names", ())],
             )
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                "the check of the victim runs out of memory with one image; give smaller images (data.size)"
+            ) from error
         finally:
             if device is not None:
                 victim.to(before)
     return check, time.monotonic() - start
+
+
+def class_names(victim: nn.Module) -> list[str]:
+    """The names that the network itself, such as a Hugging Face model, gives its classes; empty if it has none."""
+    names = getattr(getattr(victim, "network", victim), "class_names", ())
+    return [str(name) for name in names] if isinstance(names, list | tuple) else []
 
 
 def check_allowed(names: object) -> None:
@@ -103,19 +116,6 @@ def check_allowed(names: object) -> None:
         if name not in REFUSING:
             near = did_you_mean(str(name), REFUSING)
             raise InputError(f"victim.allow: no finding {name!r} refuses a victim{near}; give {', '.join(REFUSING)}")
-
-
-def _with_memory(victim: nn.Module, items: Sequence[Any], *, slots: int, **options: Any) -> VictimCheck:
-    """With half of the images at once whenever memory runs out, as the engine does."""
-    while True:
-        try:
-            return check_victim(victim, items, batch_size=slots, **options)
-        except torch.OutOfMemoryError as error:
-            if slots <= 2:
-                raise InputError(
-                    "the check of the victim runs out of memory with 2 images; give smaller images (data.size)"
-                ) from error
-            slots //= 2
 
 
 @contextmanager

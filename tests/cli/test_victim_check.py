@@ -36,7 +36,7 @@ def doubted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "said"),
     [
         ("probabilities", "the victim returns probabilities: .*victim.allow=\\[probabilities\\] attacks it as it is"),
-        ("depends_on_batch", "depends on the others in the batch .*victim.allow=\\[batch_dependence\\]"),
+        ("depends_on_batch", "depends on the others in the batch.*victim.allow=\\[batch_dependence\\]"),
         ("detached", "no gradient.*victim.allow=\\[no_gradient\\]"),
         ("fails", "RuntimeError: one image at a time \\(wrong_victims.py, line \\d+\\)"),
     ],
@@ -81,10 +81,10 @@ def test_the_console_says_it_before_and_after(command, tmp_path: Path) -> None:
         "attack", *SHORT[:-3], "attack=pgd", *SHORT[-2:], *victim("saturated"), f"run.dir={tmp_path / 'run'}"
     )
     assert outcome.status == 0, outcome
-    assert "warning: victim: zero_gradient: the gradient is zero in" in outcome.err
+    assert "warning: victim: coarse_logits: the victim's outputs are rounded or saturated" in outcome.err
     shown = " ".join(outcome.out.split())  # lines are wrapped
-    assert "victim tests.cli.wrong_victims:saturated [doubtful: zero_gradient" in shown
-    assert "Doubtful victim: zero_gradient: the gradient is zero in" in shown
+    assert "victim tests.cli.wrong_victims:saturated [doubtful: coarse_logits" in shown
+    assert "Doubtful victim: coarse_logits: the victim's outputs are rounded or saturated" in shown
 
 
 def test_a_run_that_goes_on_keeps_its_check(doubted: Path, command, tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_a_stranger_s_check_is_data(doubted: Path, command, tmp_path: Path, entr
     ("name", "status", "said"),
     [
         ("honest", 0, "nothing is wrong with the victim"),
-        ("saturated", 3, "doubt    zero_gradient"),
+        ("saturated", 3, "doubt    coarse_logits"),
         ("probabilities", 2, "refused  probabilities"),
-        ("fails", 2, "error: the "),
+        ("fails", 2, "error: victim "),
     ],
 )
 def test_the_check_by_itself(command: Callable[..., Any], name: str, status: int, said: str) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class WrongThreshold(nn.Module):
-    """Foreground where the mean grey is high; `start` changes the images, `end` the logits."""
+    """Foreground where the mean grey is low, as lesions are; `start` changes the images, `end` the logits."""
 
     def __init__(self, start: Callable[[Tensor], Tensor] | None = None, end: Callable[[Tensor], Tensor] | None = None):
         super().__init__()
@@ -18,7 +18,7 @@ class WrongThreshold(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        z = self.scale * (self.start(images).mean(1, keepdim=True) - 0.45)
+        z = self.scale * (0.55 - self.start(images).mean(1, keepdim=True))
         return self.end(torch.cat([-z, z], 1))
 
 
@@ -31,7 +31,7 @@ def probabilities() -> nn.Module:
 
 
 def depends_on_batch() -> nn.Module:
-    return WrongThreshold(start=lambda x: x - x.mean((0, 2, 3), keepdim=True) + 0.45)
+    return WrongThreshold(start=lambda x: x - x.mean((0, 2, 3), keepdim=True) + 0.65)
 
 
 def detached() -> nn.Module:
@@ -39,7 +39,7 @@ def detached() -> nn.Module:
 
 
 def saturated() -> nn.Module:
-    """Only doubtful: its gradient is zero at most pixels."""
+    """Only doubtful: most logits are one of two numbers."""
     return WrongThreshold(end=lambda z: (10 * z).clamp(-1, 1))
 
 
