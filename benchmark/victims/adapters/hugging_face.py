@@ -1,6 +1,8 @@
 """A segmentation model in a local folder, as transformers' save_pretrained writes it (safetensors, no code)."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,8 @@ from torch import Tensor, nn
 
 from benchmark.errors import InputError, first_line, printable
 from benchmark.victims.adapters import import_extra, read_json
-from benchmark.victims.image_processor.folder_files import image_processor
+from benchmark.victims.image_processor.folder_files import image_processor, reduces_labels
 from benchmark.victims.image_processor.folder_processor import FolderProcessor
-from benchmark.victims.image_processor.keys import AS_IT_IS
 
 HARMLESS = ("preprocess",)
 
@@ -43,7 +44,13 @@ def network(folder: str, preprocess: bool = True, channels: int = 3, outputs: in
     processor = None
     if preprocess:
         processor = FolderProcessor(*image_processor(path, model.config))
-        processor.check(channels)
+        channels = processor.check(channels)
+    needed = _of_config(model.config, "num_channels")
+    if isinstance(needed, int) and needed != channels:
+        raise InputError(
+            f"victim.folder={folder}: its model takes images of {needed} channels and would get {channels}; "
+            f"give data.channels={needed}"
+        )
     return HuggingFace(model, processor, names, folder)
 
 
@@ -67,7 +74,8 @@ class HuggingFace(nn.Module):
         if self._processor is None:
             return F.interpolate(self._logits(images, {}), size, mode="bilinear")
         inputs, steps = self._processor(images)
-        logits = self._logits(inputs, {"pixel_mask": steps.pixel_mask(inputs)} if steps.masked else {})
+        masked = steps.masked and "pixel_mask" in inspect.signature(self.model.forward).parameters
+        logits = self._logits(inputs, {"pixel_mask": steps.pixel_mask(inputs)} if masked else {})
         if steps.padded:
             logits = steps.box.crop(F.interpolate(logits, steps.canvas, mode="bilinear"))
         return F.interpolate(logits, size, mode="bilinear")
@@ -120,14 +128,15 @@ def _model(transformers: Any, path: Path, folder: str) -> Any:
     kind = getattr(transformers, f"AutoModelFor{'Universal' if by_masks else 'Semantic'}Segmentation")
     try:
         transformers.utils.logging.disable_progress_bar()
-        model, report = kind.from_pretrained(
-            path,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        with _without_network():
+            model, report = kind.from_pretrained(
+                path,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
     except Exception as error:  # the library raises errors of many types
         raise InputError(
             f"victim.folder={folder}: transformers cannot make a segmentation model of it ({first_line(error)})"
@@ -148,16 +157,32 @@ def _other_classes(path: Path, folder: str, names: Sequence[str], outputs: int) 
     shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     message = f"victim.folder={folder}: its model tells {len(names)} classes apart ({shown}), {outputs} are needed; "
     message += "give data with the model's classes, or a model trained for these data"
-    file = path / "preprocessor_config.json"
-    said = read_json(file, f"restore it, or {AS_IT_IS}") if file.is_file() else {}
-    if said.get("do_reduce_labels") or said.get("reduce_labels"):
+    if reduces_labels(path):
         message += " (by do_reduce_labels its first class is label 1 of the masks it was trained with)"
     return message
 
 
 def _fixed_size(config: Any) -> list[int] | None:
     """Height and width of a configuration of transformers; None if it has none."""
-    size = getattr(config, "image_size", None)
+    size = _of_config(config, "image_size")
     if isinstance(size, int):
         return [size, size]
     return list(size) if isinstance(size, list | tuple) and len(size) == 2 else None
+
+
+def _of_config(config: Any, name: str) -> Any:
+    """A value of a model's configuration or of its backbone's; None if neither has it."""
+    value = getattr(config, name, None)
+    return getattr(getattr(config, "backbone_config", None), name, None) if value is None else value
+
+
+@contextmanager
+def _without_network() -> Iterator[None]:
+    """Let transformers and timm ask no server for a backbone that a folder names."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

@@ -59,6 +59,15 @@ def image_processor(folder: Path, config: Any) -> tuple[Any, str]:
         ) from error
 
 
+def reduces_labels(folder: Path) -> bool:
+    """Whether the folder's masks lose their class 0, so that class 0 of the model is class 1 of the masks."""
+    try:
+        keys, _ = _described(folder)
+    except InputError:
+        return False
+    return bool(keys.get("do_reduce_labels") or keys.get("reduce_labels"))
+
+
 def _described(folder: Path) -> tuple[dict[str, Any], str]:
     cure = f"restore it, or {AS_IT_IS}"
     if (folder / _NESTED).is_file():

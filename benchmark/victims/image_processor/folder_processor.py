@@ -13,7 +13,6 @@ from benchmark.errors import InputError, first_line
 from benchmark.images.output_window import OutputWindow
 from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.victims.image_processor.keys import AS_IT_IS
-from benchmark.victims.image_processor.resizing import resize
 from benchmark.victims.image_processor.steps import ChannelOrder, ProcessingSteps, colour_values
 
 _TOLERANCE = 1e-4
@@ -35,20 +34,21 @@ class FolderProcessor:
         self._processor, self._where = processor, where
         self._steps: dict[Key, ProcessingSteps] = {}
 
-    def check(self, channels: int) -> None:
-        """Compare with the library for images of some sizes.
+    def check(self, channels: int) -> int:
+        """Compare with the library for images of some sizes; the number of channels that the network gets.
 
         Raises:
             InputError: none of them is processed alike. What depends on the size is found when images of a size come.
         """
-        errors = []
+        found, errors = [], []
         for height, width in _TRIED:
             try:
-                self.steps(channels, height, width)
+                found.append(self.steps(channels, height, width))
             except InputError as error:
                 errors.append(error)
-        if len(errors) == len(_TRIED):
+        if not found:
             raise errors[0]
+        return found[0].channels
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ProcessingSteps]:
         """Images (B, C, H, W) in [0, 1] -> what the network gets, (B, C, h, w), and how it came about.
@@ -71,7 +71,7 @@ class FolderProcessor:
     def _found(self, *shape: int) -> ProcessingSteps:
         probes = _probes(shape)
         output = self._library(probes[:1])
-        wanted = output["pixel_values"].double()
+        wanted = output["pixel_values"].float()
         if not bool(wanted.isfinite().all()):
             raise self._refusal("its output is not finite", shape)
         limit = _TOLERANCE * max(1.0, float(wanted.abs().max()) / 100)  # float32 has 7 digits
@@ -80,7 +80,7 @@ class FolderProcessor:
         for steps in self._candidates(levels[2:], wanted, "pixel_mask" in output):
             picture, even = (_of_levels(one, steps) for one in probes[:2].split(1))
             found, found_even = steps.boxed(levels[:2]).split(1)
-            unrounded = resize(even, steps.resized_to, steps.resample) * 255
+            unrounded = steps.smoothly_resized(even) * 255
             if float((unrounded - found_even).abs().max()) > _LEVELS:
                 continue
             made = steps.coloured(steps.resized(picture, partial(_same, found)))
@@ -90,7 +90,11 @@ class FolderProcessor:
         if smallest < float("inf"):
             raise self._refusal(f"its output differs by {smallest:.2g}", shape)
         if self._processor.do_center_crop or getattr(self._processor, "crop_pct", None):
-            raise self._refusal("it cuts a part out, and there would be no logits for the pixels around it", shape)
+            raise self._refusal(
+                "it cuts out a part (do_center_crop, crop_size), so that other pixels would have no logits; "
+                "do_center_crop: false shows the network whole images",
+                shape,
+            )
         raise self._refusal("where it puts the image is not known here", shape)
 
     def _candidates(self, white: Tensor, wanted: Tensor, masked: bool) -> Iterator[ProcessingSteps]:
@@ -104,6 +108,7 @@ class FolderProcessor:
             canvas=(wanted.shape[-2], wanted.shape[-1]),
             box=OutputWindow(rows[0], columns[0], len(rows), len(columns)),
             resample=2 if resample is None else int(resample),
+            antialias=True,
             whole_levels=True,
             **colour_values(self._processor, normalised=bool(self._processor.do_normalize)),
             channel_order="kept",
@@ -113,8 +118,9 @@ class FolderProcessor:
         )
         orders: tuple[ChannelOrder, ...] = ("kept", "reversed first", "reversed last")
         plain = colour_values(self._processor, normalised=False)
-        for whole, order, last in product((True, False), orders, (True, False)):
-            steps = replace(first, whole_levels=whole, channel_order=order, padded_last=last)
+        likeliest = (True, False)
+        for antialias, whole, order, last in product(likeliest, likeliest, orders, likeliest):
+            steps = replace(first, antialias=antialias, whole_levels=whole, channel_order=order, padded_last=last)
             yield steps
             if self._processor.do_normalize:  # some classes do not, whatever it says
                 yield replace(steps, **plain)
@@ -157,7 +163,7 @@ def _probes(shape: tuple[int, ...]) -> Tensor:
 
 
 def _of_levels(levels: Tensor, steps: ProcessingSteps) -> Tensor:
-    return steps.widened(EIGHT_BIT.from_levels(levels, torch.float64))
+    return steps.widened(EIGHT_BIT.from_levels(levels, torch.float32))
 
 
 def _same(found: Tensor, _levels: Tensor) -> Tensor:

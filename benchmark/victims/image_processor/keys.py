@@ -9,7 +9,7 @@ from benchmark.errors import InputError, did_you_mean
 AS_IT_IS = "victim.preprocess=false gives the network images in [0, 1] as they are"
 """What else can be done with a folder whose image processor cannot be used."""
 
-_LARGEST_SIDE = 8192  # pixels
+_LARGEST_SIDE = 4096  # pixels
 _PIXELS = ("min_pixels", "max_pixels")  # of a size; areas, not sides
 
 _ABOUT_MASKS = {"do_reduce_labels", "reduce_labels", "ignore_index", "num_labels", "format", "do_convert_annotations"}

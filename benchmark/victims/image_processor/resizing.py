@@ -9,13 +9,14 @@ NEAREST, LANCZOS, BICUBIC = 0, 1, 3
 """Filters, by Pillow's numbers."""
 
 
-def resize(images: Tensor, size: tuple[int, int], resample: int) -> Tensor:
+def resize(images: Tensor, size: tuple[int, int], resample: int, antialias: bool = True) -> Tensor:
     """Images (B, C, H, W) at `size`, (B, C, h, w), in floating point: linear in the images.
 
     Args:
         images: of float32 or float64.
         size: h, w.
-        resample: the filter, by Pillow's number; shrinking is antialiased.
+        resample: the filter, by Pillow's number.
+        antialias: whether the filter is widened where images shrink.
     """
     if tuple(images.shape[-2:]) == size:
         return images
@@ -23,7 +24,7 @@ def resize(images: Tensor, size: tuple[int, int], resample: int) -> Tensor:
         return _nearest(images, size)
     if resample == LANCZOS and images.device.type != "cpu":
         resample = BICUBIC  # torchvision has Lanczos on the CPU only
-    return _library_resize(images, size, resample)
+    return _library_resize(images, size, resample, antialias)
 
 
 def _nearest(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -35,10 +36,10 @@ def _nearest(images: Tensor, size: tuple[int, int]) -> Tensor:
     return images[..., rows, :][..., columns]
 
 
-def _library_resize(images: Tensor, size: tuple[int, int], resample: int) -> Tensor:
+def _library_resize(images: Tensor, size: tuple[int, int], resample: int, antialias: bool = True) -> Tensor:
     from torchvision.transforms.v2 import functional
     from transformers.image_utils import pil_torch_interpolation_mapping
 
     filters: Any = pil_torch_interpolation_mapping
-    resized: Tensor = functional.resize(images, list(size), interpolation=filters[resample], antialias=True)
+    resized: Tensor = functional.resize(images, list(size), interpolation=filters[resample], antialias=antialias)
     return resized

@@ -22,6 +22,7 @@ class ProcessingSteps:
         canvas: height and width of its output.
         box: where in the output the resized image lies; around it is padding.
         resample: the filter, by Pillow's number.
+        antialias: whether it is widened where images shrink.
         whole_levels: resized images are rounded to the 256 levels of 8 bits.
         scale: what 1 in an image is before the mean is subtracted: 255 x rescale_factor.
         mean, std: one number, or one for each channel.
@@ -34,6 +35,7 @@ class ProcessingSteps:
     canvas: tuple[int, int]
     box: OutputWindow
     resample: int
+    antialias: bool
     whole_levels: bool
     scale: float
     mean: tuple[float, ...]
@@ -75,11 +77,15 @@ class ProcessingSteps:
         if tuple(images.shape[-2:]) == self.resized_to:
             return images
         if not self.whole_levels:
-            return resize(images, self.resized_to, self.resample)
+            return self.smoothly_resized(images)
         levels = EIGHT_BIT.to_levels(images.detach())
         exact = EIGHT_BIT.from_levels(resized_levels(levels.cpu()).to(images.device), images.dtype)
         rest = images - EIGHT_BIT.from_levels(levels, images.dtype)
-        return exact + resize(rest, self.resized_to, self.resample)
+        return exact + self.smoothly_resized(rest)
+
+    def smoothly_resized(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) -> (B, C, h, w) without rounding, linear in the images."""
+        return resize(images, self.resized_to, self.resample, self.antialias)
 
     def coloured(self, images: Tensor) -> Tensor:
         """Resized images (B, C, h, w) -> the processor's output (B, C, *canvas)."""
@@ -88,7 +94,8 @@ class ProcessingSteps:
         if self.channel_order == "reversed first":
             images = images.flip(1)
         mean, std = (self._per_channel(values, images) for values in (self.mean, self.std))
-        images = (images - mean) / std
+        # 8-bit values times 255 are whole numbers again, so that nothing is lost where images are not rescaled.
+        images = (images * self.scale - mean) / std
         if self.channel_order == "reversed last":
             images = images.flip(1)
         return self._on_canvas(images) if self.padded_last else images
@@ -102,8 +109,7 @@ class ProcessingSteps:
         return self.box.place(images, self.canvas, fill=0.0) if self.padded else images
 
     def _per_channel(self, values: tuple[float, ...], images: Tensor) -> Tensor:
-        scaled = torch.tensor([value / self.scale for value in values], dtype=torch.float64)
-        return scaled.to(images.device, images.dtype).view(1, -1, 1, 1)
+        return torch.tensor(values, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)
 
 
 def colour_values(processor: Any, *, normalised: bool) -> dict[str, Any]:
