@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from benchmark.criterion import Criterion
 from benchmark.data.datamodule import SegmentationData
+from benchmark.engine.precision import normalise_precision
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, make_case, split_of
 from benchmark.images.image_files import load_picture, open_picture
@@ -66,6 +67,11 @@ class PastRun:
     def weights_sha256(self) -> str | None:
         """The hash of the victim that the run attacked; None if it has recorded none."""
         return self.environment.get("weights_sha256")
+
+    @property
+    def exact(self) -> bool:
+        """Whether rows are scored in float64, as they are if the passes of the attack were; else in float32."""
+        return normalise_precision(self.config["engine"].get("precision")) == 64
 
     @property
     def quantizer(self) -> Quantizer:

@@ -54,10 +54,11 @@ class Evaluation:
         """
         by_id = group_rows(self.past_run.rows, "id")
         ids, at_once = sorted(by_id), self.past_run.config["engine"]["slots"]  # as the run attacked them
+        exact = self.past_run.exact
         with ExitStack() as stack:
             for model in self.models.values():
-                stack.enter_context(frozen(model.victim, torch.float32))
-            networks = {label: AttackedModel(model.victim, 32) for label, model in self.models.items()}
+                stack.enter_context(frozen(model.victim, torch.float64 if exact else torch.float32))
+            networks = {label: AttackedModel(model.victim, 64 if exact else 32) for label, model in self.models.items()}
             for start in range(0, len(ids), at_once):
                 cases = list(self.past_run.cases(ids[start : start + at_once]))
                 yield from self._batch(cases, [row for case in cases for row in by_id[case.id]], networks)

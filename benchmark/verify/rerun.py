@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import nn
 
-from benchmark.engine.precision import normalise_precision
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Attack, Plan
@@ -55,7 +54,6 @@ class Rerun:
         known = sorted({row["id"] for row in past_run.rows} & set(past_run.data.test_ids()))
         self.ids = random.Random(seed).sample(known, min(count, len(known)))
         self.rows = len(self.ids) * len(self._attacks)
-        self._exact = normalise_precision(past_run.config["engine"].get("precision")) == 64
 
     def mismatches(self, advance: Callable[[], object]) -> Iterator[Mismatch]:
         """The columns of rows that come out otherwise; `advance` is called after each row."""
@@ -101,17 +99,17 @@ class Rerun:
 
     def _agree(self, name: str, recorded: Any, again: Any) -> bool:
         if isinstance(again, list) and isinstance(recorded, list) and len(again) == len(recorded):
-            if self._exact:
+            if self._past_run.exact:
                 return recorded == again
             return _pixels_that_differ(recorded, again) <= _SCORE * max(1, sum(again))
         if not (_is_number(recorded) and _is_number(again)):
             # Whether a float32 result succeeds may hang on its last bit; its file does less.
-            loose = not self._exact and name in ("success", "nonfinite_gradient", "success_passes")
+            loose = not self._past_run.exact and name in ("success", "nonfinite_gradient", "success_passes")
             return recorded == again or loose
         if math.isclose(recorded, again, rel_tol=_EXACT, abs_tol=1e-9):
             return True
-        if self._exact or math.isnan(recorded) or math.isnan(again):
-            return self._exact is False and math.isnan(recorded) and math.isnan(again)
+        if self._past_run.exact or math.isnan(recorded) or math.isnan(again):
+            return self._past_run.exact is False and math.isnan(recorded) and math.isnan(again)
         if isinstance(again, int):
             return abs(recorded - again) <= max(_LEAST, _SHARE * abs(again))
         scored = "iou" in name or "acc" in name or "dice" in name or name == "ssim"

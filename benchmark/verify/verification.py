@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmark.engine.model import AttackedModel
-from benchmark.engine.precision import frozen, normalise_precision
+from benchmark.engine.precision import frozen
 from benchmark.errors import InputError
 from benchmark.past_runs.mismatch import RESUME, Mismatch, row_place
 from benchmark.past_runs.past_run import PastRun
@@ -42,11 +42,9 @@ class Verification:
         self, past_run: PastRun, code: RecordedCode, model: nn.Module | None, victim: str | None, *, report: bool = True
     ) -> None:
         self._past_run, self._stack, predictions = past_run, ExitStack(), None
-        # Rows are scored in float32, or in float64 if the passes of the attack were in float64.
-        exact = normalise_precision(past_run.config["engine"].get("precision")) == 64
         if model is not None:
-            self._stack.enter_context(frozen(model, torch.float64 if exact else torch.float32))
-            predictions = Predictions(AttackedModel(model, 64 if exact else 32), past_run, code.defences or {})
+            self._stack.enter_context(frozen(model, torch.float64 if past_run.exact else torch.float32))
+            predictions = Predictions(AttackedModel(model, 64 if past_run.exact else 32), past_run, code.defences or {})
         self.checks = RowChecks(past_run, code.attacks, predictions, victim)
         self._report = report
         self.ended = has_ended(past_run.run, past_run.environment)

@@ -113,4 +113,4 @@ def test_each_form_has_the_same_rows(command, forms, tmp_path: Path, kind: str) 
         scores.setdefault(row["victim"], {})[row["attack"], row["id"]] = row["adv8_iou_truth"]
     assert len(scores) >= len(networks) - (kind != "unet")  # python and its library's form have the same weights
     first = next(iter(scores.values()))
-    assert all(found == pytest.approx(first, abs=1e-3) for found in scores.values())
+    assert all(found == pytest.approx(first, rel=1e-9) for found in scores.values())

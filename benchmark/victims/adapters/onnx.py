@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -104,7 +105,16 @@ def _convert(model: Any, name: str) -> nn.Module:
             setattr(converted, place, FloatingCast(module.dtype))
         elif isinstance(module, LayerNorm):
             module.register_forward_pre_hook(_accumulate_exactly)
+    for module in converted.modules():
+        _widen_attributes(module)
     return converted
+
+
+def _widen_attributes(module: nn.Module) -> None:
+    """Give numbers that ONNX keeps in float32, such as the epsilon 1e-5, the value that they were written from."""
+    for name, value in list(vars(module).items()):
+        if isinstance(value, float) and float(np.float32(value)) == value:
+            setattr(module, name, float(str(np.float32(value))))
 
 
 def _accumulate_exactly(layer: Any, inputs: tuple[Tensor, ...]) -> None:
