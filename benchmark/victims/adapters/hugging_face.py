@@ -17,6 +17,8 @@ from benchmark.victims.image_processor.folder_processor import FolderProcessor
 
 HARMLESS = ("preprocess",)
 
+_LARGEST_COUNT, _MOST_LAYERS = 10**6, 1000  # of any number in config.json
+
 
 def network(folder: str, preprocess: bool = True, channels: int = 3, outputs: int | None = None) -> nn.Module:
     """The model of `folder`, with logits per pixel (SegFormer, UPerNet, BEiT, DPT, ...) or masks with classes
@@ -118,16 +120,19 @@ def _per_pixel(classes: Tensor, masks: Tensor) -> Tensor:
 def _model(transformers: Any, path: Path, folder: str) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
 
-    model_type = read_json(path / "config.json", "restore it").get("model_type")
+    config = read_json(path / "config.json", "restore it")
+    _check_counts(config, f"victim.folder={folder}: config.json")
+    model_type = config.get("model_type")
     if model_type in ("oneformer", "videomt"):
         raise InputError(
             f"victim.folder={folder}: a model of type {model_type} takes more than one image; wrap it in a function "
             "for victim=python, see docs/own_models.md"
         )
-    by_masks = model_type in MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
+    by_masks = str(model_type) in MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
     kind = getattr(transformers, f"AutoModelFor{'Universal' if by_masks else 'Semantic'}Segmentation")
     try:
         transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()  # what it warns of is refused below
         with _without_network():
             model, report = kind.from_pretrained(
                 path,
@@ -135,18 +140,32 @@ def _model(transformers: Any, path: Path, folder: str) -> Any:
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # they are named below
                 output_loading_info=True,
             )
     except Exception as error:  # the library raises errors of many types
         raise InputError(
-            f"victim.folder={folder}: transformers cannot make a segmentation model of it ({first_line(error)})"
+            f"victim.folder={folder}: transformers {transformers.__version__} cannot make a segmentation model of it "
+            f"({first_line(error)}); give a folder that save_pretrained wrote for one, with all that config.json names"
         ) from error
-    if absent := sorted([*report["missing_keys"], *map(str, report["mismatched_keys"])]):
+    mismatched = [str(name if isinstance(name, str) else name[0]) for name in report["mismatched_keys"]]
+    if absent := sorted([*report["missing_keys"], *mismatched]):
         raise InputError(
             f"victim.folder={folder}: holds no weights for {len(absent)} tensors of the model, such as {absent[0]}; "
             "give a model that was trained for segmentation"
         )
     return model
+
+
+def _check_counts(value: Any, where: str, key: str = "") -> None:
+    """Raise InputError for a number so large that the model would be built for hours, or fill the memory."""
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else ((key, part) for part in value)
+        for name, part in parts:
+            _check_counts(part, where, str(name))
+    largest = _MOST_LAYERS if any(word in key for word in ("layers", "depths", "blocks")) else _LARGEST_COUNT
+    if isinstance(value, int) and value > largest:
+        raise InputError(f"{where}: {key}={value}: is more than {largest}; give the configuration of the weights")
 
 
 def _class_names(config: Any) -> list[str]:

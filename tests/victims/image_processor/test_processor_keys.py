@@ -34,12 +34,7 @@ DONE: dict[str, dict[str, Any]] = {
     "one mean for all channels": {"image_mean": [0.4], "image_std": [0.3]},
     "mean is a number": {"image_mean": 0.4, "image_std": 0.3},
     "about masks": {"do_reduce_labels": True, "reduce_labels": True, "ignore_index": 255, "num_labels": 150},
-    "about the call": {
-        "device": "cpu",
-        "data_format": "channels_last",
-        "input_data_format": "none",
-        "use_fast": False,
-    },
+    "about the call": {"device": "cpu", "data_format": "channels_last", "input_data_format": "none", "use_fast": False},
     "about classes": {"processor_class": "SomethingProcessor", "_valid_processor_keys": ["images"], "auto_map": {}},
     "keys of other classes": {"keep_aspect_ratio": True, "crop_pct": 0.9, "do_flip_channel_order": True, "max_size": 9},
 }
