@@ -19,6 +19,7 @@ from benchmark.config.build import build_trainer
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError
+from benchmark.evaluation.predicted_labels import save_labels, take_saved_labels
 from benchmark.evaluation.row_writer import RunInfo
 from benchmark.tracking.guarded_logger import GuardedLogger
 from benchmark.victims import adapters
@@ -36,6 +37,8 @@ def attack(cfg: DictConfig, processes: ProcessGroup) -> None:
 
 def run_attacks(context: Context, *, trains: bool) -> None:
     """Check everything, train the chosen victim if it has to be trained, attack it, and show the result."""
+    if trains:
+        context.data.require_training()
     victim = chosen_victim(context.cfg, context.data, HydraConfig.get().overrides.task)
     device = rehearse(context, victim, fits=trains, attacks=True)
     check = {} if trains else checked_victim(context, victim, device, context.checkpoint)
@@ -50,6 +53,14 @@ def run_attacks(context: Context, *, trains: bool) -> None:
         publish.show(context, loggers, checkpoint)
 
 
+def _keep_labels(context: Context) -> None:
+    """Save the predicted labels in the run's folder, from where all processes take the same ones."""
+    if context.processes.first:
+        save_labels(context.data, context.folder)
+    context.processes.barrier("labels saved")
+    take_saved_labels(context.data, context.folder)
+
+
 def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger], check: Mapping[str, Any]) -> None:
     """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder."""
     checkpoint = context.checkpoint or context.folder.best_checkpoint
@@ -61,6 +72,8 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     context.record(checkpoint_sha256=of_file, weights_sha256=weights, victim_check=check, **of_program)
     data, attacks, name = context.data, context.plan.attacks, context.victim_name(victim)
     identity: dict[str, Any] = {"weights_sha256": weights, "data_fingerprint": context.data.fingerprint()}
+    if data.is_predicted:
+        _keep_labels(context)
     done = context.attacked(RunInfo(plan=context.plan, data=data, **identity))
     left = [i for i, name in enumerate(data.test_ids()) if any((attack, name) not in done for attack in attacks)]
     data.test_share = Share(left, context.processes, context.cfg.sharding)

@@ -101,6 +101,7 @@ def data_and_victim(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
 
     from benchmark.cli.chosen_victim import chosen_victim
     from benchmark.config.build import build_data
+    from benchmark.evaluation.predicted_labels import predict_labels
 
     data = build_data(cfg.data)
     data.setup("test")
@@ -108,7 +109,10 @@ def data_and_victim(cfg: "DictConfig") -> "tuple[SegmentationData, Victim]":
     victim = chosen_victim(cfg, data)
     accelerator = cfg.trainer.get("accelerator", "auto")
     on_gpu = torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda")
-    return data, victim.eval().to("cuda" if on_gpu else "cpu")
+    victim.eval().to("cuda" if on_gpu else "cpu")
+    if data.is_predicted:
+        predict_labels(data, victim, precision=cfg.engine.precision)
+    return data, victim
 
 
 def lines(report: Any, prefix: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.config.overrides import parse
-from benchmark.config.victim import make_victim
+from benchmark.config.victim import make_victim, victim_classes
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.results.run_settings import is_in
@@ -21,6 +21,8 @@ def chosen_victim(cfg: DictConfig, data: SegmentationData, overrides: Sequence[s
             victim than the `overrides` of the command line say.
     """
     section: dict[str, Any] = OmegaConf.to_container(cfg.victim, resolve=True)  # type: ignore[assignment]
+    if data.classes_open:
+        data.set_classes(victim_classes(section, data))
     victim = make_victim(section, data)
     checkpoint = section["ckpt"]
     for override in map(parse, overrides if checkpoint is not None else ()):

@@ -9,6 +9,7 @@ from benchmark.cli.context import Context
 from benchmark.config.build import build_adversarial_training, build_trainer
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
+from benchmark.evaluation.predicted_labels import predict_labels
 from benchmark.evaluation.session import Session
 from benchmark.images.quantisation import Quantizer
 from benchmark.victims.task import Victim
@@ -22,6 +23,7 @@ def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> 
     """
     trainer = build_trainer(context.cfg, context.folder.path, [], [], context.processes)
     check_precision(trainer)
+    device = trainer.strategy.root_device
     if fits:
         build_adversarial_training(context.cfg)
         _rehearse_training(context, trainer)
@@ -29,8 +31,11 @@ def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> 
             _rehearse_attack(context, victim, "val")
     if attacks:
         context.data.setup("test")
+        if context.data.is_predicted:
+            saved = context.folder if context.resumed else None
+            predict_labels(context.data, victim, precision=context.cfg.engine.precision, device=device, saved=saved)
         _rehearse_attack(context, victim, "test")
-    return trainer.strategy.root_device
+    return device
 
 
 def _rehearse_training(context: Context, trainer: pl.Trainer) -> None:

@@ -28,6 +28,7 @@ def train(cfg: DictConfig, processes: ProcessGroup) -> None:
     context = open_context("train", cfg, processes)
     if context.checkpoint is not None:
         raise InputError("victim.ckpt names a trained victim; leave it out to train, or use `attack`")
+    context.data.require_training()
     victim = chosen_victim(cfg, context.data)
     rehearse(context, victim, fits=True, attacks=False)
     with context.begin() as loggers:

@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader, Sampler
 
 from benchmark.data.attacked_images import places_of
 from benchmark.data.augmentation import resize
-from benchmark.data.dataset import DecodedSplit, EpochSampler, SegmentationDataset, single_threaded_worker
-from benchmark.data.loading_options import EVERY, as_given, check_loading, image_size
+from benchmark.data.dataset import EpochSampler, SegmentationDataset, single_threaded_worker
+from benchmark.data.decoded_splits import DecodedSplits
+from benchmark.data.encodings import check_classes
+from benchmark.data.loading_options import as_given, check_loading, image_size
 from benchmark.data.nested import NestedLabels
-from benchmark.data.source import SPLITS, VOID, Source
+from benchmark.data.source import FILES, PREDICTED, SPLITS, VOID, Source
 from benchmark.errors import InputError
 from benchmark.label_subsets import are_subsets, scored_names
 
@@ -34,11 +36,14 @@ class SegmentationData(pl.LightningDataModule):
         augment: whether training images are augmented.
         seed: of the augmentation and of the order of the training images.
         test_split: the split that is attacked, "train", "val" or "test", or "all" for the images of all three.
+        labels: "predicted": the masks of the attacked images are what `label` is given, a victim's predictions; the
+            other splits have none.
         cache_mb: images are decoded once if all of them, at that size, take at most this number of MiB.
         channels: 3, or 1 for grey images.
         overlapping: classes lie one within the other and are read as labels that overlap, see `NestedLabels`.
 
     Attributes:
+        classes_open: whether the number of classes is the victim's, see `set_classes`.
         test_share: which test images `test_dataloader` yields in this process; None: all.
 
     Raises:
@@ -55,6 +60,7 @@ class SegmentationData(pl.LightningDataModule):
         augment: bool = True,
         seed: int = 0,
         test_split: str = "test",
+        labels: str = FILES,
         cache_mb: int = 2048,
         channels: int = 3,
         overlapping: bool = False,
@@ -64,17 +70,25 @@ class SegmentationData(pl.LightningDataModule):
             source = NestedLabels(source)
         self.size, self._shape = size, image_size(size)
         check_loading(
-            batch_size=batch_size, num_workers=num_workers, test_split=test_split, channels=channels, bits=source.bits
+            batch_size=batch_size,
+            num_workers=num_workers,
+            test_split=test_split,
+            labels=labels,
+            channels=channels,
+            bits=source.bits,
         )
         self.channels, self.bits = channels, source.bits
         self.source, self.batch_size, self.num_workers = source, batch_size, num_workers
-        self.augment, self.seed, self.test_split = augment, seed, test_split
+        self.augment, self.seed, self.test_split, self.labels = augment, seed, test_split, labels
         self.name = source.name
         self.classes, self.background, self.class_names = source.classes, source.background, source.class_names
         self._ids, self._attacked = source.splits(), places_of(source, test_split)
+        self.classes_open = bool(getattr(source, "classes_open", False))
         images = sum(map(len, self._ids.values()))
-        self._cache = images * self._shape[0] * self._shape[1] * (4 if self.bits == 8 else 7) <= cache_mb * 2**20
-        self._decoded: dict[str, DecodedSplit] = {}
+        cache = images * self._shape[0] * self._shape[1] * (4 if self.bits == 8 else 7) <= cache_mb * 2**20
+        self._splits = DecodedSplits(
+            source, test_split=test_split, size=self._shape, cache=cache, channels=channels, labels=labels
+        )
         self.test_share: Sampler[int] | None = None
 
     def setup(self, stage: str | None = None) -> None:
@@ -82,7 +96,7 @@ class SegmentationData(pl.LightningDataModule):
         present = tuple(split for split in SPLITS if self._ids[split])
         splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
         for split in splits.get(stage or "", present):
-            self._split(split)
+            self._splits(split)
 
     def splits(self) -> dict[str, list[str]]:
         """The ids of the source's train, val and test split, in file order."""
@@ -102,9 +116,41 @@ class SegmentationData(pl.LightningDataModule):
         return self._attacked[test_id][0] if test_id in self._attacked else None
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that the pixels of the val and test items depend on: source, size and channels."""
-        suffix = "" if self.channels == 3 else f" {self.channels}"
+        """SHA-256 of all that the pixels of the val and test items depend on: source, size and channels.
+
+        Predicted labels depend on the weights, too; the fingerprint says only that they are predicted.
+        """
+        suffix = ("" if self.channels == 3 else f" {self.channels}") + (" predicted" if self.is_predicted else "")
         return hashlib.sha256(f"{self.source.fingerprint()} {as_given(self._shape)}{suffix}".encode()).hexdigest()
+
+    def require_training(self) -> None:
+        """Raise InputError unless there are train and val images, and their masks are files."""
+        for split in ("train", "val"):
+            self._splits.require(split)
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether the masks are a victim's predictions."""
+        return self.labels == PREDICTED
+
+    def unlabelled(self) -> Iterator[tuple[str, Tensor]]:
+        """(id, image (C, H, W) in [0, 1]) of the attacked images in their order, which need no labels for that."""
+        attacked = self._splits("test")
+        return ((id, attacked.pixels(attacked.unlabelled(index).image)) for index, id in enumerate(attacked.ids))
+
+    def label(self, masks: Mapping[str, np.ndarray]) -> None:
+        """Set the masks (H, W) of the attacked images by id; `VOID` where no class is known.
+
+        Raises InputError if none of them shows any foreground.
+        """
+        self._splits("test").label(masks)
+
+    def set_classes(self, classes: int) -> None:
+        """Say how many classes the victim tells apart, where the data do not (`classes_open`)."""
+        names = check_classes(classes, self.background, None, "the victim")
+        self.classes = self.source.classes = classes
+        self.class_names = self.source.class_names = names
+        self.classes_open = False
 
     def mask(self, id: str, split: str = "test") -> Tensor:
         """The mask (H, W) int64 of an image, without augmentation; `VOID` where it is not valid.
@@ -112,7 +158,7 @@ class SegmentationData(pl.LightningDataModule):
         The split "test" is the one that `test_dataloader` yields: with `test_split="val"` it is "val". Raises
         InputError if the split has no image of that id.
         """
-        decoded = self._split(split)
+        decoded = self._splits(split)
         if id not in decoded.position:
             raise InputError(f"data set {self.name}: no image {id!r} in the split {decoded.split!r}")
         return torch.from_numpy(decoded[decoded.position[id]].mask).long()
@@ -122,18 +168,18 @@ class SegmentationData(pl.LightningDataModule):
 
         Raises InputError if it cannot be read.
         """
-        decoded = self._decoded.get(split)
+        decoded = self._splits.known(split)
         if decoded is not None:
-            return decoded[decoded.position[id]].image
+            return decoded.unlabelled(decoded.position[id]).image
         sample = self.source.read(split, id)
         return resize(sample.image, sample.mask, self._shape)[0]
 
     def class_pixels(self) -> tuple[float, ...]:
         """The number of pixels of each class in the training masks; void pixels do not count.
 
-        Without training images those of the attacked images are counted.
+        Without training masks those of the attacked images are counted.
         """
-        train = self._split("train" if self._ids["train"] else "test")
+        train = self._splits("train" if self._ids["train"] and not self.is_predicted else "test")
         masks = (train[index].mask for index in range(len(train)))
         counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)
         return tuple(map(float, np.asarray(counts)))
@@ -145,7 +191,7 @@ class SegmentationData(pl.LightningDataModule):
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def train_dataloader(self) -> DataLoader:
-        train = self._split("train")
+        train = self._splits("train")
         sampler = EpochSampler(len(train), self.seed, *self._place())
         if len(sampler) < 2:
             raise InputError(
@@ -158,14 +204,14 @@ class SegmentationData(pl.LightningDataModule):
         return self._loader(dataset, sampler=sampler, drop_last=drop_last)
 
     def val_dataloader(self) -> DataLoader:
-        val = self._split("val")
+        val = self._splits("val")
         rank, size = self._place()
         # Every process needs a validation image, because all take part in the exchanges during validation.
         share = range(rank, len(val), size) if len(val) >= size else range(len(val))
         return self._loader(SegmentationDataset(val), sampler=list(share))
 
     def test_dataloader(self) -> DataLoader:
-        dataset, share = SegmentationDataset(self._split("test")), self.test_share
+        dataset, share = SegmentationDataset(self._splits("test")), self.test_share
         if getattr(share, "one_at_a_time", False):
             # An image that is loaded ahead could be taken by another process.
             return self._loader(dataset, sampler=share, batch_size=1, num_workers=0)
@@ -174,30 +220,6 @@ class SegmentationData(pl.LightningDataModule):
     def _place(self) -> tuple[int, int]:
         """Rank and number of the processes that train together."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-
-    def _split(self, split: str) -> DecodedSplit:
-        """The images of a split of the source; "test" stands for those that are attacked."""
-        if split not in (*SPLITS, EVERY):
-            raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
-        split = self.test_split if split == "test" else split
-        if split not in self._decoded:
-            places = places_of(self.source, split)
-            if not places:
-                raise InputError(self._without_images(split))
-            self._decoded[split] = DecodedSplit(
-                self.source, split, places, size=self._shape, cache=self._cache, channels=self.channels
-            )
-        return self._decoded[split]
-
-    def _without_images(self, split: str) -> str:
-        reason = getattr(self.source, "why_empty", {}).get(split, "has no images")
-        cure = f"give some, or attack another split, data.test_split={self._others(split)}"
-        if split != self.test_split:
-            cure = "training needs train and val images; `attack` needs the split data.test_split alone"
-        return f"data set {self.name}: the split {split!r} {reason}; {cure}"
-
-    def _others(self, split: str) -> str:
-        return " or ".join(other for other in SPLITS if other != split and self._ids[other]) or EVERY
 
     def _loader(self, dataset: SegmentationDataset, **options: Any) -> DataLoader:
         options = {"batch_size": self.batch_size, "num_workers": self.num_workers} | options

@@ -1,7 +1,8 @@
 """A split as a torch Dataset, and the sampler that shuffles it and passes on the epoch."""
 
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,19 +31,29 @@ class DecodedSplit:
         source, channels: of the data set.
         split: what messages call it.
         places: of its images.
+        labelled: False: the masks of the source are not used; `label` gives others.
 
     Raises:
         InputError: no mask of the split shows any foreground, or `channels` is 1 and an image has colours.
     """
 
     def __init__(
-        self, source: Source, split: str, places: Places, *, size: tuple[int, int], cache: bool, channels: int = 3
+        self,
+        source: Source,
+        split: str,
+        places: Places,
+        *,
+        size: tuple[int, int],
+        cache: bool,
+        channels: int = 3,
+        labelled: bool = True,
     ) -> None:
         self.source, self.split, self.places, self.size = source, split, places, size
         self.ids, self.channels, self.highest = list(places), channels, 2**source.bits - 1
         self.position = {id: index for index, id in enumerate(self.ids)}
+        self._labels: dict[str, bytes] | None = None if labelled else {}
         self._cached: list[Sample] | None = self._decode_all() if cache else None
-        if not any(_shows_foreground(self[index].mask, source) for index in range(len(self))):
+        if labelled and not self._shows_foreground():
             in_files = any(_shows_foreground(source.read(*place).mask, source) for place in places.values())
             cure = f"the masks show some in full size: give a larger data.size than {as_given(size)}"
             raise InputError(
@@ -50,11 +61,43 @@ class DecodedSplit:
                 f"{cure if in_files else 'look at the mask files and at what their values mean'}"
             )
 
+    def label(self, masks: Mapping[str, np.ndarray]) -> None:
+        """Set the masks (H, W) of all images, of the size of the resized ones; `VOID` where no class is known.
+
+        Raises InputError if none of them shows any foreground.
+        """
+        self._labels = {id: zlib.compress(masks[id].astype(np.uint8).tobytes(), 1) for id in self.ids}
+        if not self._shows_foreground():
+            raise InputError(
+                f"data set {self.source.name}: the victim predicts no foreground in any of {len(self)} images, so that "
+                "data.labels=predicted leaves nothing to attack; look at the victim's normalisation and data.background"
+            )
+
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Sample:
+        sample = self.unlabelled(index)
+        if self._labels is None:
+            return sample
+        if sample.id not in self._labels:
+            raise InputError(
+                f"data set {self.source.name}: with data.labels=predicted there is no mask of {sample.id} before a "
+                "victim has predicted it; give data.labels=files and masks, or use `attack`"
+            )
+        mask = np.frombuffer(zlib.decompress(self._labels[sample.id]), np.uint8).reshape(self.size).copy()
+        return sample._replace(mask=mask)
+
+    def unlabelled(self, index: int) -> Sample:
+        """A sample with the mask of the source, whether or not that is used."""
         return self._decode(self.ids[index]) if self._cached is None else self._cached[index]
+
+    def pixels(self, image: np.ndarray) -> Tensor:
+        """Levels (H, W, 3) as an image (C, H, W) float32 in [0, 1]."""
+        return torch.from_numpy(image[:, :, : self.channels].transpose(2, 0, 1).astype(np.float32)) / self.highest
+
+    def _shows_foreground(self) -> bool:
+        return any(_shows_foreground(self[index].mask, self.source) for index in range(len(self)))
 
     def _decode(self, id: str) -> Sample:
         check_stop()
@@ -101,10 +144,8 @@ class SegmentationDataset(Dataset):
             draw = {"seed": self.seed, "epoch": epoch, "index": index}
             image, mask = augment(self.pipeline, image, mask, **draw, highest=self.split.highest)
         labels, valid = labels_and_valid(mask)
-        planes = image[:, :, : self.split.channels].transpose(2, 0, 1).astype(np.float32)
-        pixels = torch.from_numpy(planes) / self.split.highest
         named = {"id": id, "group": group, "split": self.split.places[id][0]}
-        return {"image": pixels, "mask": labels, "valid": valid, **named}
+        return {"image": self.split.pixels(image), "mask": labels, "valid": valid, **named}
 
 
 class EpochSampler(Sampler):

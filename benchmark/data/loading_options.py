@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.data.source import SPLITS
+from benchmark.data.source import FILES, PREDICTED, SPLITS
 from benchmark.errors import InputError, did_you_mean
 
 LARGEST_SIDE = 8192  # pixels of a side of an image
@@ -30,7 +30,7 @@ def as_given(size: tuple[int, int]) -> str:
     return str(height) if height == width else f"[{height},{width}]"
 
 
-def check_loading(*, batch_size: Any, num_workers: Any, test_split: Any, channels: Any, bits: int) -> None:
+def check_loading(*, batch_size: Any, num_workers: Any, test_split: Any, labels: Any, channels: Any, bits: int) -> None:
     """Raise InputError for a value that cannot be used."""
     for key, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
         if isinstance(value, bool) or not isinstance(value, int):
@@ -40,6 +40,7 @@ def check_loading(*, batch_size: Any, num_workers: Any, test_split: Any, channel
     if num_workers > MOST_WORKERS:
         raise InputError(f"data.num_workers={num_workers}: must be at most {MOST_WORKERS}")
     check_choice("test_split", test_split, (*SPLITS, EVERY))
+    check_choice("labels", labels, (FILES, PREDICTED))
     if channels not in (1, 3):
         raise InputError(f"data.channels={channels!r}: must be 3, or 1 for grey images")
     if bits > 8 and channels != 1:

@@ -8,6 +8,9 @@ from benchmark.images.label_maps import VOID as VOID
 
 SPLITS = ("train", "val", "test")
 
+FILES, PREDICTED = "files", "predicted"
+"""What `data.labels` may be: the masks are files, or the victim's predictions of the clean images."""
+
 
 class Sample(NamedTuple):
     """One image and its mask, in the size of the files.

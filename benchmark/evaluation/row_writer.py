@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from benchmark.data.datamodule import SegmentationData
+from benchmark.data.source import FILES
 from benchmark.engine.jobs import Finished
 from benchmark.engine.model import AttackedModel
 from benchmark.evaluation.background_writer import OrderedWorker
@@ -71,6 +72,7 @@ class RunInfo:
             "run": self.run,
             "victim": self.victim,
             "data": str(self.data.name),
+            "labels": getattr(self.data, "labels", FILES),
             "seed": self.plan.seed,
             "judge": str(self.plan.judge),
             "classes": self.data.classes,

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from benchmark.config.recorded import check_recorded
+from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.past_runs.allowed_code import make_past
 from benchmark.past_runs.past_run import PastRun
@@ -59,6 +60,7 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
             raise InputError(f"--data-root {data_root}: the data of {folder} have no root; leave it out")
         config["data"]["root"] = data_root
     made = {section: make_past(run.config_file, OmegaConf.create(config[section]), section) for section in _MADE}
+    _set_classes(made["data"], rows[0]["classes"], run)
     try:
         made["judge"] = made["judge"].for_names(made["data"].scored_names)
     except InputError as error:
@@ -73,6 +75,14 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
         moved=data_root is not None,
         **made,
     )
+
+
+def _set_classes(data: SegmentationData, classes: Any, run: RunFolder) -> None:
+    """Of data whose victim has said how many classes there are: those of the rows."""
+    if data.classes_open:
+        if not isinstance(classes, int):
+            raise InputError(f"{run.path}: its rows do not say how many classes there are; restore what the run wrote")
+        data.set_classes(classes)
 
 
 def _wrong(config: dict[str, Any]) -> str | None:

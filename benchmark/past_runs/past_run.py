@@ -14,6 +14,7 @@ from benchmark.data.datamodule import SegmentationData
 from benchmark.engine.precision import normalise_precision
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, make_case, split_of
+from benchmark.evaluation.predicted_labels import read_labels, take_saved_labels
 from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.images.quantisation import Quantizer
@@ -86,6 +87,7 @@ class PastRun:
     def _mismatches(self) -> Iterator[Mismatch]:
         yield from self.altered_tables()
         yield from self.data_mismatches()
+        yield from self.label_mismatches()
         by_id = group_rows(self.rows, "id")
         for case in self.cases(sorted(by_id)):
             expected = self.expected_columns(case)
@@ -117,9 +119,16 @@ class PastRun:
             if row["id"] not in known:
                 yield Mismatch(row_place(row), f"data set {name} does not have this image", _RESTORE_DATA, "id")
 
+    def label_mismatches(self) -> Iterator[Mismatch]:
+        """The files of predicted labels that cannot be used."""
+        if self.data.is_predicted:
+            for image_id, what in read_labels(self.data, self.run)[1].items():
+                yield Mismatch(self.run.label(image_id).relative_to(self.folder).as_posix(), what, RESUME)
+
     def expected_columns(self, case: Case) -> dict[str, Any]:
         """The columns of a row that follow from the image, its target and the judge alone."""
         return {
+            "labels": self.data.labels,
             "judge": str(self.judge),
             "classes": self.data.classes,
             "background": self.data.background,
@@ -180,6 +189,8 @@ class PastRun:
     @cached_property
     def _items(self) -> tuple[Dataset, dict[str, int]]:
         self.data.setup("test")
+        if self.data.is_predicted:
+            take_saved_labels(self.data, self.run)
         ids = self.data.test_ids()
         self.target.prepare(split_of(self.data, "test"))
         return self.data.test_dataloader().dataset, {image_id: index for index, image_id in enumerate(ids)}

@@ -68,6 +68,10 @@ class RunFolder:
         """`predictions/<attack>/<id>.png`, the prediction of the adversarial image."""
         return self.path / layout.PREDICTION_MAPS / file_name(attack) / f"{file_name(image_id)}.png"
 
+    def label(self, image_id: str) -> Path:
+        """`labels/<id>.png`, what was predicted of the clean image and taken as its mask, by data.labels=predicted."""
+        return self.path / layout.PREDICTED_LABELS / f"{file_name(image_id)}.png"
+
     def montage_files(self, attacks: Sequence[str]) -> dict[str, Path]:
         """Attack -> its montage: `montage.png` if there is one attack, else `montage_<attack>.png` for each."""
         if len(attacks) == 1:

@@ -32,6 +32,7 @@ PART = "part-{writer}-{number:08d}.parquet"
 PICTURES = "pictures"
 ADVERSARIAL_IMAGES = "adversarial"
 PREDICTION_MAPS = "predictions"
+PREDICTED_LABELS = "labels"
 SET_ASIDE = "set_aside"
 WANDB = "wandb"
 TENSORBOARD = "tensorboard"
@@ -42,7 +43,7 @@ BEFORE_THE_RUN = re.compile(rf"{re.escape(LOCK)}|\.{re.escape(LOCK)}\..*")
 WRITTEN_FIRST = (CONFIG, SPLITS, ENVIRONMENT, METRICS)
 """What a run writes before it has computed anything."""
 
-UNFINISHED = (CHECKPOINTS, PICTURES, ADVERSARIAL_IMAGES, PREDICTION_MAPS, TRACES, RECORDS)
+UNFINISHED = (CHECKPOINTS, PICTURES, PREDICTED_LABELS, ADVERSARIAL_IMAGES, PREDICTION_MAPS, TRACES, RECORDS)
 """Folders that mean nothing without a row or a best checkpoint."""
 
 Picture = Literal["clean", "truth", "target", "prediction"]

@@ -17,7 +17,20 @@ def _columns(kind: pa.DataType, *names: str) -> list[pa.Field]:
 
 SCHEMA = pa.schema(
     [
-        *_columns(pa.string(), "run", "attack", "family", "victim", "data", "split", "id", "group", "target", "judge"),
+        *_columns(
+            pa.string(),
+            "run",
+            "attack",
+            "family",
+            "victim",
+            "data",
+            "split",
+            "labels",
+            "id",
+            "group",
+            "target",
+            "judge",
+        ),
         *_columns(pa.string(), "norm", "equal_norm"),
         *_columns(pa.float64(), "eps"),
         *_columns(pa.bool_(), "targeted"),
@@ -40,6 +53,9 @@ SCHEMA = pa.schema(
 `target_draws` that were made until one was neither too close to the truth nor to the clean prediction; where none was
 (`target_too_close`), it is the least similar of them. `target_pixels` are its foreground pixels (0: erased),
 `iou_target_truth` is its IoU to the truth, `clean_iou_target` to the clean prediction.
+
+`split` is the image's own. `labels` says what the truth is: "files", masks of the data set, or "predicted", the
+victim's prediction of the clean image, with which `clean_iou_truth` is 1 by definition.
 
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,

@@ -14,6 +14,7 @@ from benchmark.past_runs.mismatch import RESUME, Mismatch, row_place
 from benchmark.past_runs.past_run import PastRun
 from benchmark.runs import layout, tables
 from benchmark.runs.tables import group_rows
+from benchmark.verify.labels import unlike_predictions
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.recorded import RecordedCode
 from benchmark.verify.report_files import report_mismatches
@@ -42,9 +43,11 @@ class Verification:
         self, past_run: PastRun, code: RecordedCode, model: nn.Module | None, victim: str | None, *, report: bool = True
     ) -> None:
         self._past_run, self._stack, predictions = past_run, ExitStack(), None
+        self._network: AttackedModel | None = None
         if model is not None:
             self._stack.enter_context(frozen(model, torch.float64 if past_run.exact else torch.float32))
-            predictions = Predictions(AttackedModel(model, 64 if past_run.exact else 32), past_run, code.defences or {})
+            self._network = AttackedModel(model, 64 if past_run.exact else 32)
+            predictions = Predictions(self._network, past_run, code.defences or {})
         self.checks = RowChecks(past_run, code.attacks, predictions, victim)
         self._report = report
         self.ended = has_ended(past_run.run, past_run.environment)
@@ -75,6 +78,9 @@ class Verification:
                     raise
                 yield Mismatch("data", f"cannot be read: {error}")
             else:
+                yield from past_run.label_mismatches()
+                if self._network is not None:
+                    yield from unlike_predictions(past_run, self._network)
                 yield from self._row_mismatches(advance)
             if past_run.run.summary_file.exists():
                 yield from summary_mismatches(past_run.run, tables.read(folder, altered=True))

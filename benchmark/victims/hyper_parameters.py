@@ -83,6 +83,11 @@ def output_count(classes: int, head: str) -> int:
     return {"softmax": classes, "sigmoid": 1, "multilabel": classes.bit_length() - 1}[head]
 
 
+def class_count(outputs: int, head: str) -> int:
+    """How many classes a network of this head with so many logits per pixel tells apart."""
+    return {"softmax": outputs, "sigmoid": 2, "multilabel": 2**outputs}[head]
+
+
 def check_padding(stride: int | None, input_size: int | None) -> None:
     """Raise InputError for a number of pixels that no image can be padded to."""
     for name, value in (("stride", stride), ("input_size", input_size)):

@@ -16,6 +16,14 @@ _LOGITS = ("out", "logits")  # torchvision's and transformers' names of the pred
 _SHOWN = 8  # outputs in a message
 
 
+class OutputShapeError(InputError):
+    """Logits of another number of classes than expected: `outputs`."""
+
+    def __init__(self, message: str, outputs: int) -> None:
+        super().__init__(message)
+        self.outputs = outputs
+
+
 class ChosenOutput(nn.Module):
     """A network of which one output is returned, as `chosen_output` finds it."""
 
@@ -89,7 +97,10 @@ def as_logits(output: Tensor, expected: Sequence[int]) -> Tensor:
         cure = "its classes come last: return logits.permute(0, 3, 1, 2) in place of logits"
     elif output.ndim == 5:
         cure = "one of its axes is too many, such as the heads of deep supervision: wrap it so that it returns one head"
-    raise InputError(f"the victim's network returned {shape}, expected logits of shape {tuple(expected)}; {cure}")
+    message = f"the victim's network returned {shape}, expected logits of shape {tuple(expected)}; {cure}"
+    if output.ndim == 4 and (shape[0], *shape[2:]) == (batch, height, width):
+        raise OutputShapeError(message, shape[1])
+    raise InputError(message)
 
 
 def joined(parts: Sequence[Any], length: int) -> Any:

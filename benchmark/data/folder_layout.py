@@ -1,0 +1,95 @@
+"""The files of a folder of one's own, by split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmark.data.files import FileIndex, Pairs, find_folder, find_images, pair_files, require_images
+from benchmark.data.images import SUFFIXES
+from benchmark.data.source import SPLITS
+from benchmark.data.split_lists import split_by_lists
+from benchmark.data.splitting import split_by_hash
+from benchmark.errors import InputError
+
+IMAGES = "images"
+FRACTIONS = (0.7, 0.15, 0.15)
+"""Of train, val and test."""
+
+
+class FoundSplits(NamedTuple):
+    """The files of each split, why a split has none, and what was assumed of the folder, a sentence each."""
+
+    pairs: dict[str, Pairs]
+    why_empty: dict[str, str]
+    notes: list[str]
+
+
+def find_splits(
+    root: Path,
+    images: str,
+    masks: str,
+    *,
+    predicted: bool = False,
+    splits: str | None,
+    fractions: Sequence[float] | None,
+    split_seed: int,
+) -> FoundSplits:
+    """The images and masks below `root`, split as the folder says, else at the fractions.
+
+    Args:
+        root: the folder.
+        images, masks: folders in it or in its train/, val/ and test/.
+        predicted: whether masks are not looked for, because labels are predicted.
+        splits: folder of split files; None: `splits`, if there is one.
+        fractions: of train, val and test; None: `FRACTIONS`, or all images are test images if labels are predicted.
+        split_seed: of the splits that are drawn.
+    """
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "no such folder"
+        wanted = images + ("/" if predicted else f"/ and {masks}/")
+        raise InputError(f"{root}: {what}; set data.root to one that holds {wanted}")
+    notes: list[str] = []
+    present = [split for split in SPLITS if (root / split).is_dir()]
+    if splits is None and present:
+        _check_alone(fractions, root, ", ".join(f"{split}/" for split in present))
+        empty = {split: f"has no images: there is no folder {root / split}" for split in SPLITS if split not in present}
+        found = {split: _pairs(root / split, images, masks, predicted) if split in present else {} for split in SPLITS}
+        return FoundSplits(found, empty, notes)
+    pairs = _pairs(root, images, masks, predicted)
+    if splits is None and (root / "splits").is_dir():
+        splits = "splits"
+    if splits is not None:
+        _check_alone(fractions, root, f"the lists of {root / splits}")
+        return FoundSplits(*split_by_lists(pairs, root / splits, root / images), notes)
+    if predicted and fractions is None:
+        notes.append(f"{root} is not split, and nothing can be trained on it: all {len(pairs)} images are test images")
+        fractions = (0, 0, 1)
+    fractions = FRACTIONS if fractions is None else fractions
+    reason = f"has no images, by data.fractions={list(fractions)}"
+    return FoundSplits(split_by_hash(pairs, fractions, split_seed, root), dict.fromkeys(SPLITS, reason), notes)
+
+
+def _check_alone(fractions: Sequence[float] | None, root: Path, others: str) -> None:
+    """Raise InputError if fractions are given where the folder says what is in which split."""
+    if fractions is not None:
+        raise InputError(
+            f"data.fractions={list(fractions)}: {root} is split already, by {others}; leave data.fractions out, "
+            "or move those elsewhere to draw splits anew"
+        )
+
+
+def _pairs(root: Path, images: str, masks: str, predicted: bool) -> Pairs:
+    cure = "create it or set data.images/data.masks"
+    if predicted:
+        found = _pictures(root, images, cure.rpartition("/")[0])
+        require_images(found)
+        return {id: (path,) for id, path in found.files.items()}
+    cure += "; images without masks can be attacked, data.labels=predicted"
+    return pair_files(*(find_images(find_folder(root, name, cure=cure), *SUFFIXES) for name in (images, masks)))
+
+
+def _pictures(root: Path, images: str, cure: str) -> FileIndex:
+    """The pictures of the folder `images` or, if there is none and no other is named, those of `root` itself."""
+    if images == IMAGES and not (root / images).is_dir() and (own := find_images(root, *SUFFIXES)).files:
+        return own
+    return find_images(find_folder(root, images, cure=cure), *SUFFIXES)
