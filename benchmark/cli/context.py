@@ -21,6 +21,7 @@ from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.config.victim import victim_name
 from benchmark.data.datamodule import SegmentationData
+from benchmark.data.notes import data_set_notes
 from benchmark.data_check.split_overlap import split_overlap
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import requested_stop
@@ -136,6 +137,9 @@ class Context:
         """What a run records when it begins, with a warning if its splits share images."""
         data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
         data |= {"name": self._new_name(), "settings_sha256": settings_sha256(config)}
+        data["data_notes"] = data_set_notes(self.data)
+        for note in data["data_notes"]:
+            say(f"note: {note}", error=True)
         if self.cfg.data.get("root") is not None:  # images that are drawn differ
             data["split_overlap"] = split_overlap(self.data)
             if line := overlap_line(data["split_overlap"]):

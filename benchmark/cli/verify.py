@@ -97,6 +97,7 @@ def _verify(
         code.notes.append(f"was made with other versions: {'; '.join(changed)}")
     if line := overlap_line(past_run.environment.get("split_overlap")):
         code.notes.append(line)
+    code.notes.extend(past_run.environment.get("data_notes", []))
     for note in code.notes:
         say(f"note: {folder}: {note}", error=True)
     if attacked.victim is not None:

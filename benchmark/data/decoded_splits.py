@@ -44,13 +44,13 @@ class DecodedSplits:
 
     def require(self, split: str) -> None:
         """Raise InputError for a split of the source without images, or without masks that training needs."""
-        if not places_of(self._source, split):
-            raise InputError(self._without_images(split))
         if self._predicted and split != self._test_split:
             raise InputError(
                 f"data set {self._source.name}: data.labels=predicted gives masks to the attacked images only, and "
                 "training needs some; give masks and data.labels=files to train"
             )
+        if not places_of(self._source, split):
+            raise InputError(self._without_images(split))
 
     def known(self, split: str) -> DecodedSplit | None:
         """The split of the source, if it has been decoded."""

@@ -32,6 +32,12 @@ def shared(rows: Rows, name: str) -> Any:
     return values.pop() if len(values) == 1 else None
 
 
+def joined(rows: Rows, name: str) -> Any:
+    """The value of a column, or its different values in a text: images of one run may be of several splits."""
+    values = list(dict.fromkeys(row[name] for row in rows))
+    return values[0] if len(values) == 1 else ", ".join(map(str, values))
+
+
 def groups_of(rows: Rows) -> list[object]:
     """The group of each row, which a bootstrap resamples as a whole: its patient or sequence, else the image alone."""
     return [("group", row["group"]) if row["group"] else ("id", row["id"]) for row in rows]

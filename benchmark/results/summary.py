@@ -19,7 +19,7 @@ from benchmark.runs.folder import RunFolder
 from benchmark.runs.row_schema import PREDICTIONS, SCHEMA
 from benchmark.runs.tables import group_rows
 
-LABELS = ("run", "victim", "data", "split", "target", "judge")
+LABELS = ("run", "victim", "data", "split", "labels", "target", "judge")
 """Columns that name what was measured; a summary has their value, or their values joined by ", "."""
 
 FACTS = ("family", "norm", "eps", "targeted", "equal_norm")
@@ -104,6 +104,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
         **{name: ", ".join(dict.fromkeys(_label(row, name) for row in rows if row[name])) for name in LABELS},
         **{name: shared(rows, name) for name in FACTS},
         "images": len(rows),
+        "training_images": sum(row["split"] == "train" for row in rows),
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),
         **target_counts(rows),

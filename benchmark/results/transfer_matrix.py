@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmark.results.column_arrays import flag, groups_of
+from benchmark.results.column_arrays import flag, groups_of, joined
 from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
@@ -21,7 +21,8 @@ _IOUS = SCORES[:2]
 _NORMS = ("l2", "linf", "noise8_l2", "noise8_linf")
 _STRINGS = (
     *("run", "source_run", "source_victim", "source_weights_sha256", "victim", "weights_sha256"),
-    *("attack", "family", "norm", "equal_norm", "data", "data_fingerprint", "split", "id", "group", "target", "judge"),
+    *("attack", "family", "norm", "equal_norm", "data", "data_fingerprint", "split", "labels", "id", "group"),
+    *("target", "judge"),
 )
 _FLAGS = (
     *("targeted", "white_box", "success8", "success_clean", "noise8_success"),
@@ -47,7 +48,7 @@ are the file's, `noise8_l2` and `noise8_linf` those of the noise control, equal 
 
 TRANSFER = Table(layout.TRANSFER, TRANSFER_SCHEMA, ("source_run", "attack", "id", "victim"), further=r"(?!)")
 
-_TABLE = ("data", "data_fingerprint", "split", "attack", "norm", "eps", "equal_norm", "targeted", "judge")
+_TABLE = ("data", "data_fingerprint", "split", "labels", "attack", "norm", "eps", "equal_norm", "targeted", "judge")
 _AGREEMENT = 0.01  # the change of an IoU that float32 rounding in other batches may cause
 
 
@@ -61,10 +62,12 @@ def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
     """
     listed = rows.to_pylist()
     varying = _entries_with_varying_eps(listed)
+    splits = {run: joined(members, "split") for run, members in group_rows(listed, "source_run").items()}
     tables: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in listed:
         per_image = (row["source_run"], row["attack"]) in varying
-        key = tuple(None if name == "eps" and per_image else row[name] for name in _TABLE)
+        named = row | {"split": splits[row["source_run"]]} | ({"eps": None} if per_image else {})
+        key = tuple(named[name] for name in _TABLE)
         tables.setdefault(key, []).append(row)
     matrices = [
         dict(zip(_TABLE, key, strict=True)) | {"clean": _baselines(members), "matrix": _matrix(members)}

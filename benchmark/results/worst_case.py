@@ -15,14 +15,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmark.results.budget_sweeps import same_eps
-from benchmark.results.column_arrays import Rows, column, flag, groups_of, shared
+from benchmark.results.column_arrays import Rows, column, flag, groups_of, joined, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
 from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs.tables import group_rows
 
 _GAIN = 1e-12  # a swap must lower the mean IoU by more than rounding can
 
-_SHARED = ("targeted", "victim", "data", "split", "norm")
+_SHARED = ("targeted", "victim", "data", "labels", "norm")
 _LOWEST = ("adv8_pixel_acc_truth", "adv8_iou_truth")
 
 Counts = NDArray[np.int64]
@@ -48,7 +48,8 @@ def worst_cases(rows: pa.Table) -> list[dict[str, Any]]:
         sets.setdefault(key, []).append(attack)
     cases = []
     for key, attacks in sets.items():
-        named = dict(zip((*_SHARED, "eps"), key, strict=True)) | {"attacks": attacks}
+        named = dict(zip((*_SHARED, "eps"), key, strict=True))
+        named |= {"split": joined(listed, "split"), "attacks": attacks}
         finished = set.intersection(*({row["id"] for row in by_attack[attack]} for attack in attacks))
         if len(attacks) >= 2 and finished:
             common = [[row for row in by_attack[attack] if row["id"] in finished] for attack in attacks]
@@ -67,6 +68,7 @@ def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, 
     succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
     return {
         "images": len(first),
+        "training_images": sum(row["split"] == "train" for row in first),
         "attacked": int(attacked.sum()),
         **rate("success8_rate", np.asarray(succeeded.any(axis=0))),
         **(_to_target if first[0]["targeted"] else _to_truth)(by_attack, attacks),

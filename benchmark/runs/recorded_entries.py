@@ -52,7 +52,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "shares": ("a list of numbers for each process", _list_of(_names_of(_is_number))),
     "victim_check": ("what a check finds", is_victim_check),
     "resumed": ("a list of starts", _list_of(lambda value: isinstance(value, dict))),
-    **{name: ("a list of texts", _list_of(_is_text)) for name in ("command_line", "overrides", "gpus")},
+    **{name: ("a list of texts", _list_of(_is_text)) for name in ("command_line", "overrides", "gpus", "data_notes")},
     **dict.fromkeys(("benchmark", "python", "platform", "processor", "data"), ("a text", _is_text)),
     **{name: ("a count", _or_null(_is_count)) for name in ("cpus", "threads", "processes", "machines")},
     **{

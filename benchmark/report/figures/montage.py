@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.atomic_files import atomic_path
 from benchmark.images.label_maps import colour_of
+from benchmark.results.truth_name import truth_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +44,7 @@ class MontageItem:
     psnr: float | None
     steps: int
     success: bool
+    truth_name: str = "truth"  # what the truth is called
     satisfied: bool = False  # whether the clean image satisfies the judge, so that it was not attacked
 
     @classmethod
@@ -50,7 +52,8 @@ class MontageItem:
         """An item whose caption has the scores of the row's 8-bit file; `arrays` are the pictures and label maps."""
         success, satisfied = bool(row["success8"]), bool(row["success_clean"])
         scores = {"iou_target": row["adv8_iou_target"], "psnr": row["adv8_psnr"], "steps": row["steps"]}
-        return cls(**arrays, **scores, id=row["id"], success=success, satisfied=satisfied)
+        scores |= {"id": row["id"], "truth_name": truth_name([row])}
+        return cls(**arrays, **scores, success=success, satisfied=satisfied)
 
 
 def montage(path: Path, items: Sequence[MontageItem], title: str = "", dpi: int = 150) -> Path:

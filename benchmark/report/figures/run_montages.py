@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from benchmark.report.figures.montage import MontageItem, montage
 from benchmark.report.figures.saved_images import montage_paths
+from benchmark.results.column_arrays import joined
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import group_rows
 
@@ -34,4 +35,5 @@ def run_montages(
     for attack, path in montage_paths(run, rows).items():
         attacked = sorted(by_attack[attack], key=lambda row: row["id"])
         if items := [item for row in attacked[:count] if (item := pictures(row)) is not None]:
-            yield RunMontage(attack, path, items, "{attack} against {victim} on {data} ({split})".format(**attacked[0]))
+            named = {**attacked[0], "split": joined(attacked, "split")}
+            yield RunMontage(attack, path, items, "{attack} against {victim} on {data} ({split})".format(**named))

@@ -11,6 +11,7 @@ from benchmark.report.tables.table import TextTable
 from benchmark.results.column_arrays import column
 from benchmark.results.loaded_runs import Results
 from benchmark.results.traces import mean_curve, of_attack, per_image
+from benchmark.results.truth_name import truth_name
 
 
 def iou_over_steps(results: Results) -> list[Figure]:
@@ -18,6 +19,7 @@ def iou_over_steps(results: Results) -> list[Figure]:
     drawn = families_of(results.runs)
     lines = [line for one in drawn if (line := _over_steps(one)) is not None]
     title = "IoU over steps"
+    truth = truth_name(row for run in results.runs for row in run.rows)
     rows = [
         [line.look.label, *(f"{line.y[k]:.3f}" for k in (0, len(line.y) // 4, len(line.y) // 2, -1)), f"{line.x[-1]}"]
         for line in lines
@@ -25,7 +27,7 @@ def iou_over_steps(results: Results) -> list[Figure]:
     figure = Figure(
         key="steps",
         title=title,
-        caption="Mean over images of the IoU to the map the attack was given (target, or truth if untargeted), in "
+        caption=f"Mean over images of the IoU to the map the attack was given (target, or {truth} if untargeted), in "
         "float; an image that has ended keeps its last value.",
         note=note_of_sweeps(drawn),
         x=Axis(title="step"),
@@ -52,7 +54,7 @@ def iou_by_image(results: Results) -> list[Figure]:
     drawn = families_of(results.runs)
     for one in drawn:
         attacked = list(one.family.attacks.values())[-1]
-        references.add("target" if attacked[0]["targeted"] else "truth")
+        references.add("target" if attacked[0]["targeted"] else truth_name(attacked))
         values = column(attacked, "adv8_iou_target" if attacked[0]["targeted"] else "adv8_iou_truth")
         boxes.append(Box(one.look, values.tolist(), [str(row["id"]) for row in attacked]))
     title = f"IoU to {' or '.join(sorted(references))}, image by image"

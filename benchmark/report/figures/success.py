@@ -12,6 +12,7 @@ from benchmark.report.tables.table import NORM_UNITS, TextTable
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.loaded_runs import Results
 from benchmark.results.success_curves import Curve, by_budget, success_by_norm, success_by_passes
+from benchmark.results.truth_name import truth_name
 
 UNIT = (-0.03, 1.03)
 """Limits of an axis of shares or scores: lines at 0 and at 1 are not cut."""
@@ -89,7 +90,7 @@ def _over_budgets(drawn: Sequence[FamilyOfRun], norm: str, what: str) -> Figure:
         lines.append(Line(look=one.look, x=x, y=[math.nan if v is None else v for v in values], marked=True))
         rows.append([one.look.label, *("-" if value is None else f"{value:.3f}" for value in values)])
         ticks |= set(x)
-        references.add("target" if points[0].targeted else "truth")
+        references.add("target" if points[0].targeted else truth_name(one.run.rows))
     if what == "success_rate":
         title, y = f"Success by {budget}", Axis(title="success, float", limits=UNIT, percent=True)
     else:

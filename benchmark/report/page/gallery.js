@@ -48,7 +48,8 @@ page.sources = (entry, k, name, full) => {
 page.panels = (entry, k, full) => page.PANELS.filter(([, , room]) => full || !room).map(([caption, names]) => {
   const layers = names.map((name) => ({ sources: page.sources(entry, k, name, full), map: page.MAPS.includes(name) }));
   const scale = entry.pictures[k] && entry.pictures[k].scale;
-  const text = caption === "perturbation" && scale ? `perturbation ×${scale}` : caption;
+  const named = caption === "truth" ? entry.truth : caption;
+  const text = caption === "perturbation" && scale ? `perturbation ×${scale}` : named;
   return page.make("figure", {}, page.stack(layers), page.make("figcaption", { textContent: text }));
 });
 
@@ -82,7 +83,7 @@ if (document.getElementById("cards")) {
   const make = (entry, k) => {
     const [kind, outcome] = page.outcome(entry, k);
     const score = entry.targeted ? "adv8_iou_target" : "adv8_iou_truth";
-    const numbers = `IoU to ${entry.targeted ? "target" : "truth"} ${page.text(page.value(entry, score, k))} · ` +
+    const numbers = `IoU to ${entry.targeted ? "target" : entry.truth} ${page.text(page.value(entry, score, k))} · ` +
       `L2 ${page.text(page.value(entry, "l2", k))} · ${page.text(page.value(entry, "steps", k))} steps`;
     const link = page.make("a", { href: page.address(entry, k) }, page.make("strong", { textContent: entry.ids[k] }));
     const line = page.make("p", {}, page.make("span", { className: kind, textContent: outcome }), ` · ${numbers}`);

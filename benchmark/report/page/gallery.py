@@ -16,6 +16,7 @@ from benchmark.report.page.thumbnails import Thumbnails
 from benchmark.results.entries import Entry
 from benchmark.results.loaded_runs import Run
 from benchmark.results.traces import of_attack, per_image
+from benchmark.results.truth_name import truth_name
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
 from benchmark.runs.tables import RECORDS
@@ -32,8 +33,8 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
     """The rows of all entries as JSON data for a page at the path `page`, from which addresses of files are relative.
 
     Returns:
-        {"entries": [{"name", "attack", "run", "targeted", "ids", "columns": {name: value of all or list}, "traces",
-        "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id, or null.
+        {"entries": [{"name", "attack", "run", "targeted", "truth", "ids", "columns": {name: value of all or list},
+        "traces", "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id, or null.
     """
     shown = [(entry, entry.run) for entry in compared if entry.run is not None]
     each = max(1, MOST_PICTURES // max(1, len(shown)))
@@ -48,6 +49,7 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
             "attack": entry.attack,
             "run": str(run.folder.path),
             "targeted": bool(entry.rows[0]["targeted"]),
+            "truth": truth_name([entry.summary]),
             "ids": [str(row["id"]) for row in entry.rows],
             "columns": _columns(entry.rows),
             "traces": _traces(run, entry),

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from benchmark.report.tables.table import interval, missing_median, number
+from benchmark.results.column_arrays import joined
 from benchmark.results.loaded_runs import Run
 from benchmark.results.split_overlap_line import overlap_line
+from benchmark.results.truth_name import BY_DEFINITION, data_notes, is_predicted, truth_name
 
 
 class Tile(NamedTuple):
@@ -24,10 +26,14 @@ def tiles(summary: Mapping[str, Any]) -> list[Tile]:
     hits = "-" if rate is None else f"{round(rate * attacked)} of {attacked}"
     bounds = interval(summary.get("success8_rate_ci95"), 100, 0)
     passes = number(summary.get("success_passes", {}).get("median_all"), 1, 0, missing_median(summary))
+    truth = truth_name([summary])
+    clean = _mean(summary, "clean_iou_truth", "IoU to truth, clean")
+    if is_predicted(summary):
+        clean = Tile("clean_iou_truth", f"IoU to {truth}, clean", BY_DEFINITION, "says nothing about quality")
     return [
         Tile("success8_rate", "success on the 8-bit file", f"{number(rate, 100, 1)} %", f"{hits}; 95 %: {bounds}"),
-        _mean(summary, "clean_iou_truth", "IoU to truth, clean"),
-        _mean(summary, f"adv8_iou_{reference}", f"IoU to {reference}, 8-bit"),
+        clean,
+        _mean(summary, f"adv8_iou_{reference}", f"IoU to {reference.replace('truth', truth)}, 8-bit"),
         _median(summary, "l2", "L2", 1, 3),
         _median(summary, "linf", "L∞ · 255", 255, 2),
         Tile("psnr.median", "PSNR, dB", number(summary.get("psnr", {}).get("median"), 1, 1), "median over successes"),
@@ -39,12 +45,17 @@ def facts(run: Run) -> list[tuple[str, str]]:
     """(name, text) of the facts that the run has recorded of its command, data, victim and machine."""
     recorded, first = run.environment, run.rows[0]
     command, versions, shares = recorded.get("command_line"), recorded.get("packages"), recorded.get("shares") or []
+    noted = recorded.get("data_notes", [])
     known = [
         ("folder", str(run.folder.path)),
         ("state", "finished" if run.finished else f"not finished: {len(run.rows)} rows so far"),
         ("command", " ".join(map(str, command)) if isinstance(command, list) else ""),
         ("victim", str(first["victim"])),
-        ("data", f"{first['data']}, split {first['split']}"),
+        ("data", f"{first['data']}, split {joined(run.rows, 'split')}"),
+        (
+            "data notes",
+            " ".join([*(f"{note}." for note in recorded.get("data_notes", [])), *data_notes(run.summary.attacks)]),
+        ),
         ("warning", overlap_line(recorded.get("split_overlap")) or ""),
         ("judge", str(first["judge"])),
         ("seed", str(recorded.get("seed", ""))),

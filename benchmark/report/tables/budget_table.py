@@ -3,12 +3,13 @@
 They describe the float32 result, which is within the budget. The 8-bit file may exceed it by 0.5/255.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.report.tables.table import TextTable, number
 from benchmark.results.budget_sweeps import NORM_NAMES, Sweep, sweeps
 from benchmark.results.ranking import Summaries
+from benchmark.results.truth_name import data_notes, truth_name
 
 
 def budget_grids(summaries: Summaries) -> list[TextTable]:
@@ -29,7 +30,9 @@ def budget_grids(summaries: Summaries) -> list[TextTable]:
             aimed = [n for n in order if bool(by_attack[next(iter(chosen[n].budgets))]["targeted"]) == targeted]
             scores = {name: _by_budget(chosen[name], by_attack, f"adv_iou_{reference}") for name in aimed}
             if scores:
-                grids.append(_grid(f"Mean IoU to {reference}", norm, scores))
+                shown = [by_attack[attack] for n in aimed for attack in chosen[n].budgets]
+                name = "target" if targeted else truth_name(shown)
+                grids.append(_grid(f"Mean IoU to {name}", norm, scores, [] if targeted else data_notes(shown)))
     return grids
 
 
@@ -44,7 +47,9 @@ def _by_budget(sweep: Sweep, by_attack: Mapping[str, Mapping[str, Any]], name: s
     return values
 
 
-def _grid(measure: str, norm: str, families: Mapping[str, Mapping[float, float]]) -> TextTable:
+def _grid(
+    measure: str, norm: str, families: Mapping[str, Mapping[float, float]], notes: Sequence[str] = ()
+) -> TextTable:
     success = measure == "Success"
     factor, decimals = (100, 1) if success else (1, 3)
     scale, in255 = (255, " · 255") if norm == "inf" else (1, "")
@@ -55,4 +60,4 @@ def _grid(measure: str, norm: str, families: Mapping[str, Mapping[float, float]]
     title = f"{measure}{' in %' if success else ''}, by budget {NORM_NAMES[norm]}{in255}"
     note = "in float, within the budget; the 8-bit file may exceed it by half a gray level."
     header = ["attack", *(f"{eps * scale:.5g}" for eps in budgets)]
-    return TextTable(title, header, rows, [f"{'Success' if success else 'IoU'} {note}"])
+    return TextTable(title, header, rows, [f"{'Success' if success else 'IoU'} {note}", *notes])

@@ -11,6 +11,7 @@ from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.ranking import Summaries, by_norm, ranked
 from benchmark.results.target_strata import target_note
+from benchmark.results.truth_name import data_notes, truth_name
 from benchmark.runs.row_schema import CLAIMED_NOTE
 from benchmark.runs.victim_doubts import doubt_mark, doubt_notes
 
@@ -37,12 +38,13 @@ def attack_grids(summaries: Summaries, check: object = None) -> list[TextTable]:
 
 def _attack_grid(norm: str, shown: Summaries, among: int, check: object) -> TextTable:
     references = ["truth"] if _untargeted(shown) else ["target", "truth"]
+    named = {"target": "target", "truth": truth_name(shown)}
     norm_column = NORM_COLUMNS[norm]
     other = "linf" if norm_column == "l2" else "l2"
     header = [
         *("attack", "success\n%", "95 %\ninterval", f"{NORM_UNITS[norm_column][0]}\nmedian", "95 %\ninterval"),
         *(f"{NORM_UNITS[other][0]}\nmedian", "passes to\nsuccess", "passes\nspent"),
-        *(f"IoU to\n{reference}" for reference in references),
+        *(f"IoU to\n{named[reference]}" for reference in references),
     ]
     rows = [
         [
@@ -72,9 +74,11 @@ def transform_grids(summaries: Summaries) -> list[TextTable]:
             rows = [[label(one), *_after(one, names, f"adv8_{score}", score)] for one in shown]
             if not targeted:
                 rows.insert(0, ["clean images", *_after(shown[0], names, f"clean_{score}", f"clean_{score}")])
+                reference = truth_name(shown)
             note = "The attacks did not know of the transforms. An attack that adapts to a transform may do better."
+            notes = [note, *([] if targeted else data_notes(shown))]
             grids.append(
-                TextTable(f"Mean IoU to {reference} after input transforms", ("attack", "none", *names), rows, [note])
+                TextTable(f"Mean IoU to {reference} after input transforms", ("attack", "none", *names), rows, notes)
             )
     return grids
 
@@ -113,6 +117,7 @@ def _notes(norm: str, shown: Summaries, among: int) -> list[str]:
         "Passes spent cannot be compared between attacks that stop at their first success and attacks that go on.",
         "Norms and IoU are of the 8-bit file; IoU is the mean over all images.",
         CLAIMED_NOTE,
+        *data_notes(shown),
     ]
     notes += dict.fromkeys(note for one in shown if (note := target_note(one)))
     if len(shown) < among:

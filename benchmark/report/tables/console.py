@@ -8,6 +8,7 @@ from benchmark.report.tables.strata_table import strata_grids_of_one
 from benchmark.report.tables.table import TextTable, interval, number, print_tables
 from benchmark.results.summary import Summary
 from benchmark.results.target_strata import target_note
+from benchmark.results.truth_name import BY_DEFINITION, data_notes, is_predicted, truth_name
 from benchmark.runs.row_schema import CLAIMED_NOTE
 from benchmark.runs.victim_doubts import doubt_mark, doubt_notes
 
@@ -65,9 +66,13 @@ def _detailed(summary: Mapping[str, Any], check: object) -> TextTable:
     IoU and accuracy describe the float32 result unless the label says 8-bit. Norms are over successes.
     """
     rows = [_rate("success", summary, "success_rate"), _rate("success, 8-bit", summary, "success8_rate")]
+    truth = truth_name([summary])
     for section in _SECTIONS:
         rows.append(())
-        rows += [(name, *_cells(summary[key], factor, decimals)) for name, key, factor, decimals in section]
+        for name, key, factor, decimals in section:
+            given = key == "clean_iou_truth" and is_predicted(summary)
+            cells = (BY_DEFINITION, "", "") if given else _cells(summary[key], factor, decimals)
+            rows.append((name.replace("truth", truth), *cells))
     images = summary["images"]
     parts = [summary["attack"], f"{images} image{'' if images == 1 else 's'}"]
     marks = {"victim": f" {doubt_mark(check)}".rstrip()}
@@ -103,7 +108,7 @@ def _notes(summary: Mapping[str, Any]) -> list[str]:
         notes.append(f"Stopped early because a gradient was not finite: {summary['nonfinite_gradient']}.")
     if note := target_note(summary):
         notes.append(note)
-    notes.append(CLAIMED_NOTE)
+    notes += [CLAIMED_NOTE, *data_notes([summary])]
     return [*notes, f"* over the {summary['l2']['count']} successes in float"]
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from benchmark.report.tables.table import interval, label, missing_median, number
 from benchmark.results.entries import Entry, differing_settings
+from benchmark.results.truth_name import BY_DEFINITION, is_predicted, truth_name
 from benchmark.runs.victim_doubts import doubt_names
 
 
@@ -50,6 +51,12 @@ def _number(value: float | None, factor: float, decimals: int, missing: str = "-
     return Cell(number(value, factor, decimals, missing), None if value is None else value * factor)
 
 
+def _clean_iou(entry: Entry) -> Cell:
+    if is_predicted(entry.summary):
+        return Cell(BY_DEFINITION, None)
+    return _number(entry.summary.get("clean_iou_truth", {}).get("mean"), 1, 3)
+
+
 def _rate(entry: Entry) -> Cell:
     rate, bounds = entry.summary.get("success8_rate"), entry.summary.get("success8_rate_ci95")
     if rate is None:
@@ -73,7 +80,7 @@ COLUMNS = (
     Column("attacked", "images", "attacked images, whose clean version does not satisfy the judge",
            lambda entry: _number(entry.summary.get("attacked", entry.summary["images"]), 1, 0)),
     Column("success8_rate", "success, %", "of the 8-bit file, with its 95 % interval", _rate),
-    _mean("clean_iou_truth", "IoU to truth, clean", "mean over images"),
+    Column("clean_iou_truth", "IoU to truth, clean", "mean over images", _clean_iou),
     _mean("adv8_iou_truth", "IoU to truth", "mean over images, of the 8-bit file"),
     _mean("adv8_iou_target", "IoU to target", "mean over images, of the 8-bit file"),
     _mean("adv8_pixel_acc_target", "accuracy to target", "pixel accuracy, mean over images, of the 8-bit file"),
@@ -93,7 +100,8 @@ def leaderboard(compared: Sequence[Entry]) -> tuple[list[Column], list[list[Cell
     With several runs, further columns show the run and the settings that differ. A column of texts is left out if all
     lines have the same text, and that of the doubts if there are none.
     """
-    columns = list(COLUMNS)
+    truth = truth_name(entry.summary for entry in compared)
+    columns = [column._replace(label=column.label.replace("truth", truth)) for column in COLUMNS]
     if len({(entry.run is None, entry.source) for entry in compared}) > 1:
         columns.insert(0, Column("run", "run", "the run, or the card", lambda entry: _of_text(entry.source), False))
         for key in differing_settings(compared):

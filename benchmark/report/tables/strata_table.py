@@ -10,6 +10,7 @@ from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.results.ranking import Summaries, ranked
 from benchmark.results.structure_size import LARGE, SIZES, SMALL
 from benchmark.results.target_strata import TARGETS
+from benchmark.results.truth_name import data_notes, truth_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,10 @@ def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
         )
         for stratum, one in strata.items()
     ]
-    scores = (f"{name}\nmedian", "IoU to\ntarget", "IoU to\ntruth")
+    scores = (f"{name}\nmedian", "IoU to\ntarget", f"IoU to\n{truth_name([summary])}")
     header = [division.head, "attacked", "success\n%", "95 %\ninterval", *scores]
-    return TextTable(f"{division.title}, 8-bit", header, rows, ["Failures count as infinite in medians."])
+    notes = ["Failures count as infinite in medians.", *data_notes([summary])]
+    return TextTable(f"{division.title}, 8-bit", header, rows, notes)
 
 
 def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
@@ -95,6 +97,7 @@ def _side_by_side(division: Division, norm: str, shown: Summaries) -> TextTable:
     notes = [
         f"Success of the 8-bit file in % (of images attacked), and median {NORM_NAMES[norm]} with failures infinite.",
         *([f"{division.of}: {', '.join(bounds)}."] if bounds else []),
+        *data_notes(shown),
     ]
     return TextTable(f"{division.title} · {NORM_NAMES[norm]}", header, rows, notes)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmark.report.tables.table import TextTable
 from benchmark.results.budget_sweeps import NORM_NAMES
+from benchmark.results.truth_name import is_predicted, truth_name
 
 _NOTE = (
     "Rows: the attacked model; columns: the evaluated model (*: the same model, white box). Noise is a file with the "
@@ -23,6 +24,7 @@ def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[TextTable]:
     for table in tables:
         victims = sorted({victim for cells in table["matrix"].values() for victim in cells})
         for measure, name in _MEASURES.items():
+            name = name.replace("truth", truth_name([table]))
             rows = [
                 [text.format(source), *(_cell(cells.get(victim), prefix, measure) for victim in victims)]
                 for prefix, text in (("adv8", "{}"), ("noise8", "noise like {}"))
@@ -31,9 +33,14 @@ def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[TextTable]:
             if measure != "success":
                 means = (table["clean"][victim][f"clean_{measure}"]["mean"] for victim in victims)
                 rows.append(["clean", *(f"{mean:.3f}" for mean in means)])
-            notes = [_NOTE.format(**table)] if measure == "iou_truth" else []
+            notes = [_NOTE.format(**table), *_truth_notes(table)] if measure == "iou_truth" else []
             grids.append(TextTable(f"{_title(table)} · {name}", ["", *victims], rows, notes))
     return grids
+
+
+def _truth_notes(table: Mapping[str, Any]) -> list[str]:
+    name = "The truth is the attacked model's own prediction of the clean image (data.labels=predicted)."
+    return [name] if is_predicted(table) else []
 
 
 def _cell(cell: Mapping[str, Any] | None, prefix: str, measure: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from benchmark.report.tables.table import TextTable, interval, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.ranking import Summaries
+from benchmark.results.truth_name import data_notes, truth_name
 
 _SUCCESS = ("budget", "set\nof", "success\n%", "95 %\ninterval")
 _TABLES = {
@@ -30,6 +31,8 @@ def worst_case_grids(worst_case: Summaries) -> list[TextTable]:
             notes.append("Budgets in L∞ are in 1/255.")
         rows = [(_budget(one), str(len(one["attacks"])), *success(one), *_scores(one)) for one in sets]
         if rows:
+            reference = reference.replace("truth", truth_name(sets))
+            notes += data_notes(sets)
             grids.append(TextTable(f"Worst case over {reference}", (*_SUCCESS, *header), rows, notes))
     return grids
 

@@ -39,7 +39,7 @@ def finite(value: Any) -> Any:
 
 
 def _pictures(item: MontageItem, classes: int) -> tuple["wandb.Image", "wandb.Image"]:
-    masks = {"truth": item.truth, "target": item.target}
+    masks = {item.truth_name: item.truth, "target": item.target}
     clean = _picture(item.image, masks | {"prediction": item.clean_pred}, classes)
     return clean, _picture(item.adv, masks | {"prediction": item.adv_pred}, classes)
 
