@@ -18,7 +18,7 @@ from benchmark.data.decoded_splits import DecodedSplits
 from benchmark.data.encodings import check_classes
 from benchmark.data.loading_options import as_given, check_loading, image_size
 from benchmark.data.nested import NestedLabels
-from benchmark.data.source import FILES, PREDICTED, SPLITS, VOID, Source
+from benchmark.data.source import FILES, PREDICTED, SPLITS, Source
 from benchmark.errors import InputError
 from benchmark.label_subsets import are_subsets, scored_names
 
@@ -93,9 +93,8 @@ class SegmentationData(pl.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Decode and check the splits that the stage uses, unless they are decoded already."""
-        present = tuple(split for split in SPLITS if self._ids[split])
-        splits = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
-        for split in splits.get(stage or "", present):
+        splits = {"fit": ["train", "val"], "validate": ["val"], "test": ["test"]}
+        for split in splits.get(stage or "", [split for split in SPLITS if self._ids[split]]):
             self._splits(split)
 
     def splits(self) -> dict[str, list[str]]:
@@ -139,10 +138,7 @@ class SegmentationData(pl.LightningDataModule):
         return ((id, attacked.pixels(attacked.unlabelled(index).image)) for index, id in enumerate(attacked.ids))
 
     def label(self, masks: Mapping[str, np.ndarray]) -> None:
-        """Set the masks (H, W) of the attacked images by id; `VOID` where no class is known.
-
-        Raises InputError if none of them shows any foreground.
-        """
+        """Set the masks (H, W) of the attacked images by id, as `DecodedSplit.label` does."""
         self._splits("test").label(masks)
 
     def set_classes(self, classes: int) -> None:
@@ -179,10 +175,8 @@ class SegmentationData(pl.LightningDataModule):
 
         Without training masks those of the attacked images are counted.
         """
-        train = self._splits("train" if self._ids["train"] and not self.is_predicted else "test")
-        masks = (train[index].mask for index in range(len(train)))
-        counts = sum(np.bincount(mask[mask != VOID], minlength=self.classes) for mask in masks)
-        return tuple(map(float, np.asarray(counts)))
+        counted = self._splits("train" if self._ids["train"] and not self.is_predicted else "test")
+        return tuple(map(float, counted.class_pixels(self.classes)))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Test batches stay on the host, where their images wait for a slot of the attack."""

@@ -96,6 +96,11 @@ class DecodedSplit:
         """Levels (H, W, 3) as an image (C, H, W) float32 in [0, 1]."""
         return torch.from_numpy(image[:, :, : self.channels].transpose(2, 0, 1).astype(np.float32)) / self.highest
 
+    def class_pixels(self, classes: int) -> np.ndarray:
+        """(classes,) int64, the number of pixels of each class in the masks; void pixels do not count."""
+        masks = (self[index].mask for index in range(len(self)))
+        return np.asarray(sum(np.bincount(mask[mask != VOID], minlength=classes) for mask in masks))
+
     def _shows_foreground(self) -> bool:
         return any(_shows_foreground(self[index].mask, self.source) for index in range(len(self)))
 

@@ -52,10 +52,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("command", " ".join(map(str, command)) if isinstance(command, list) else ""),
         ("victim", str(first["victim"])),
         ("data", f"{first['data']}, split {joined(run.rows, 'split')}"),
-        (
-            "data notes",
-            " ".join([*(f"{note}." for note in recorded.get("data_notes", [])), *data_notes(run.summary.attacks)]),
-        ),
+        ("data notes", " ".join([*(f"{note}." for note in noted), *data_notes(run.summary.attacks)])),
         ("warning", overlap_line(recorded.get("split_overlap")) or ""),
         ("judge", str(first["judge"])),
         ("seed", str(recorded.get("seed", ""))),
