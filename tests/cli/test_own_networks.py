@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from benchmark.config.overrides import assignment
+from benchmark.regular_files import file_sha256
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
+from benchmark.runs.folder import RunFolder
 from tests.victims.adapters.own_networks import WRITERS
 
 DATA = ("data=synthetic", "data.classes=3", "data.n_test=2", "data.size=32", "trainer=cpu")
@@ -80,3 +84,38 @@ def test_another_network_is_named(command, own, tmp_path: Path, adapter: str) ->
     outcome = command("transfer", run, "--network", *other, "--out", tmp_path / "out")
     assert outcome.status == 0, outcome
     assert f"note: {run}: no white box (network: weights_sha256: environment.json says " in outcome.err
+
+
+class Shifted(nn.Module):
+    """A network without weights, whose shift is no tensor of its TorchScript file but a part of the code."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, images: Tensor) -> Tensor:
+        moved = images.sum(1, keepdim=True) - self.shift
+        return torch.cat([moved, -moved, moved * 0.5], 1)
+
+
+def test_the_same_tensors_in_another_program(command, tmp_path: Path) -> None:
+    for name, shift in (("one", 1.4), ("other", 1.6)):
+        torch.jit.script(Shifted(shift)).save(str(tmp_path / f"{name}.ts"))
+    shutil.copy(tmp_path / "one.ts", tmp_path / "copy.ts")
+    run, program = tmp_path / "run", f"victim.program={tmp_path}/"
+    outcome = command("attack", *DATA, *ATTACK, "victim=torchscript", f"{program}one.ts", f"run.dir={run}")
+    assert outcome.status == 0, outcome
+    outcome = command("verify", run, "--network", f"{program}copy.ts")
+    assert outcome.status == 0, outcome
+    outcome = command("verify", run, "--network", f"{program}other.ts")
+    assert outcome.status == 1, outcome
+    lines = outcome.out.splitlines()[:2]
+    assert [line.split(": ")[1] for line in lines] == ["weights_sha256", "program_sha256"]
+    assert f"that of {tmp_path}/other.ts is {file_sha256(tmp_path / 'other.ts')}" in lines[1]
+    network = ("--network", "victim=torchscript", f"{program}other.ts")
+    outcome = command("transfer", run, *network, "--out", tmp_path / "out")
+    assert outcome.status == 0, outcome
+    assert not any(row["white_box"] for row in TRANSFER.read(tmp_path / "out").to_pylist())
+    RunFolder(run).update_environment(program_sha256="0" * 64)
+    outcome = command("verify", run, "--network", f"{program}one.ts")
+    assert outcome.out.startswith("network: program_sha256: environment.json says 000"), outcome

@@ -44,6 +44,7 @@ CONFIGURATIONS: dict[str, Plant] = {
     "config: a run's folder outside": configured("run.dir", "../../owned"),
     "config: a checkpoint outside": configured("victim.ckpt", "/etc/passwd"),
     "config: a factory": configured("victim.factory", "evil:make"),
+    "config: an ONNX file": configured("victim", {"architecture": "onnx", "encoder": None, "program": "/etc/passwd"}),
     "config: a look-alike": configured("v\u0456ctim", {"factory": "evil:make"}),
     "config: very many images": configured(
         "data", {"_target_": "benchmark.data.synthetic.Synthetic", "n_test": 10**9, "size": 64}
@@ -72,6 +73,7 @@ CONFIGURATIONS: dict[str, Plant] = {
     "environment: a folder for Hydra": commanded("hydra.run.dir=/tmp/owned"),
     "environment: a launcher": commanded("hydra/launcher=slurm"),
     "environment: a configuration of logs": commanded("hydra.job_logging.handlers.file.filename=/tmp/owned"),
+    "environment: an ONNX file": commanded("victim=onnx", "victim.program=/etc/passwd"),
     "environment: a group of elsewhere": commanded("+attack@attacks.x=/tmp/x"),
     "environment: a target": commanded("judge._target_=os.system"),
     "environment: a target in braces": commanded("judge={_target_:os.system,_args_:['touch owned']}"),
