@@ -85,6 +85,6 @@ def victim_name(section: Mapping[str, Any], victim: Victim) -> str:
     architecture = victim.hparams["architecture"]
     if architecture not in adapters.names():
         return victim.label
-    network = str(section.get(adapters.needed(architecture)[0]))
+    network = str(section.get(adapters.needed(architecture, section)[0]))
     name = network if architecture == "python" else f"{architecture}_{Path(network).stem}"
     return name + victim.deployment.label()

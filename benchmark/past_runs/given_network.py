@@ -63,7 +63,10 @@ class GivenNetwork:
 def again(section: Mapping[str, Any]) -> str:
     """The overrides that give the network of a run's section `victim` again, with the values that the run had."""
     kind = str(section["architecture"])
-    named = [*adapters.needed(kind), *(key for key in ("checkpoint", "weights", "options") if section.get(key))]
+    named = [
+        *adapters.needed(kind, section),
+        *(key for key in ("checkpoint", "weights", "options") if section.get(key)),
+    ]
     overrides = [
         f"victim.{key}=..." if isinstance(section.get(key), Mapping) else assignment(f"victim.{key}", section.get(key))
         for key in dict.fromkeys(named)

@@ -151,7 +151,7 @@ def origin_of(section: Mapping[str, Any]) -> Path:
     """What names the victim of a section: its checkpoint, or else the program, folder or factory of its network."""
     if section.get("ckpt") is not None:
         return Path(section["ckpt"])
-    return Path(str(section.get(adapters.needed(str(section["architecture"]))[0])))
+    return Path(str(section.get(adapters.needed(str(section["architecture"]), section)[0])))
 
 
 def _otherwise(past_run: PastRun, section: dict[str, Any]) -> str:

@@ -46,9 +46,22 @@ def parse_config(text: str, stamp: str) -> dict[str, Any]:
         raise ValueError(" ".join(str(error).split())) from error
 
 
+def parse_yaml(text: str) -> Any:
+    """What YAML says, as plain values. Raises ValueError as `parse_config` does; nothing is interpolated."""
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        _check_yaml(text)
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    check_plain(document)
+    return document
+
+
 def _check_yaml(text: str) -> None:
     """Raise ValueError for aliases, which may expand to any size, sections nested too deeply, and too many values."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     depth = 0
     for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):

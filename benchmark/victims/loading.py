@@ -68,7 +68,7 @@ def build_victim(*, classes: int, background: int | None, channels: int, **secti
     network, where = _adapter_network(hyper_parameters, keys.adapter), "the new victim"
     architecture = hyper_parameters.get("architecture")
     if network is not None:
-        key = adapters.needed(str(architecture))[0]
+        key = adapters.needed(str(architecture), keys.adapter)[0]
         where = f"victim.{key}={keys.adapter[key]}"
     elif keys.adapter:
         key = min(keys.adapter)
@@ -132,7 +132,7 @@ def restore_victim(
     # The checkpoint holds the encoder's weights: the name of pretrained weights would only cause a download.
     arguments = {**hyper_parameters, "encoder_weights": None}
     if needs_adapter(arguments):
-        needed = adapters.needed(arguments["architecture"])
+        needed = adapters.needed(arguments["architecture"], adapter_keys)
         if any(adapter_keys.get(key) is None for key in needed):
             keys = " ".join(f"victim.{key}=..." for key in needed)
             raise OwnNetworkError(path, f"victim={arguments['architecture']} {keys}")
@@ -180,5 +180,6 @@ def _adapter_network(hyper_parameters: Mapping[str, Any], keys: Mapping[str, Any
     if not needs_adapter(hyper_parameters):
         return None
     check_outputs(*(hyper_parameters.get(key, default) for key, default in _OUTPUT_KEYS.items()))
-    outputs = output_count(hyper_parameters["classes"], hyper_parameters.get("head", "softmax"))
-    return adapters.make(hyper_parameters["architecture"], keys, hyper_parameters["channels"], outputs)
+    head = str(hyper_parameters.get("head", "softmax"))
+    outputs = output_count(hyper_parameters["classes"], head)
+    return adapters.make(hyper_parameters["architecture"], keys, hyper_parameters["channels"], outputs, head)

@@ -31,7 +31,7 @@ class ChosenOutput(nn.Module):
         super().__init__()
         self.network, self._choice = network, choice
 
-    def choose(self, choice: Choice) -> None:
+    def choose_output(self, choice: Choice) -> None:
         """Replace the choice."""
         self._choice = choice
 

@@ -19,6 +19,7 @@ from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation, output_count
 from benchmark.victims.losses import VOID, SegmentationLoss
+from benchmark.victims.monai_bundle.bundle import BundleNetwork
 from benchmark.victims.network_outputs import Choice, ChosenOutput, as_logits, chosen_output
 from benchmark.victims.padding import Padding, pad
 from benchmark.victims.smp_networks import build_network, network_stride
@@ -95,8 +96,8 @@ class Victim(pl.LightningModule):
         self.configure_models(network)
         # An adapter that knows which output is the prediction is overruled.
         self._output = output
-        if isinstance(self.network, ChosenOutput) and output is not None:
-            self.network.choose(output)
+        if isinstance(self.network, ChosenOutput | BundleNetwork) and output is not None:
+            self.network.choose_output(output)
             self._output = None
         self.configure_losses()
         self.configure_metrics()

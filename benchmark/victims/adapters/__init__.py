@@ -1,10 +1,11 @@
 """Networks of other projects: each file makes one kind of network, for `victim=` with the name of the file.
 
 To add one, write a file NAME.py here with a function `network`, and conf/victim/NAME.yaml. The function returns a torch
-module: images (B, C, H, W) in [0, 1] -> logits (B, K, H, W), or a mapping with the logits as "out". Its arguments are
-keys of that YAML; `channels` (C) and `outputs` (K) are passed to a function that takes them. A package that not every
-user has installed is imported inside the function. A tuple HARMLESS names the arguments that choose neither code nor a
-file: `verify` and `transfer` take them from a run's folder, and all others from the command line only.
+module: images (B, C, H, W) in [0, 1] -> logits (B, K, H, W), or outputs among which `network_outputs` finds the logits.
+Its arguments are keys of that YAML; `channels` (C), `outputs` (K) and the victim's `head` are passed to a function that
+takes them. A package that not every user has installed is imported inside the function. A tuple HARMLESS names the
+arguments that choose neither code nor a file: `verify` and `transfer` take them from a run's folder, and all others
+from the command line only. A tuple EITHER names arguments of which one is required.
 """
 
 import importlib
@@ -20,7 +21,7 @@ from torch import nn
 from benchmark.errors import InputError, first_line
 from benchmark.runs.limited_text import read_json as read_json_file
 
-_GIVEN = ("channels", "outputs")
+_GIVEN = ("channels", "outputs", "head")
 _LARGEST_JSON = 2**24  # bytes
 
 
@@ -36,10 +37,21 @@ def maker(name: str) -> Callable[..., nn.Module]:
     return function
 
 
-def needed(name: str) -> list[str]:
-    """The required keys of an adapter; the first one names the network."""
+def needed(name: str, keys: Mapping[str, Any] | None = None) -> list[str]:
+    """The required keys of an adapter; the first one names the network.
+
+    Of the keys that an adapter calls EITHER, one is required: the one that `keys` have.
+    """
     parameters = inspect.signature(maker(name)).parameters.values()
-    return [one.name for one in parameters if one.default is one.empty and one.name not in _GIVEN]
+    required = [one.name for one in parameters if one.default is one.empty and one.name not in _GIVEN]
+    either = _either(name)
+    given = [key for key in either if (keys or {}).get(key) is not None]
+    return [*(given or either)[:1], *required]
+
+
+def _either(name: str) -> tuple[str, ...]:
+    either: tuple[str, ...] = getattr(importlib.import_module(f"benchmark.victims.adapters.{name}"), "EITHER", ())
+    return either
 
 
 def harmless(name: str) -> frozenset[str]:
@@ -47,20 +59,21 @@ def harmless(name: str) -> frozenset[str]:
     return frozenset(getattr(importlib.import_module(f"benchmark.victims.adapters.{name}"), "HARMLESS", ()))
 
 
-def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int) -> nn.Module:
-    """The network that adapter `name` makes from its keys of the configuration.
+def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int, head: str = "softmax") -> nn.Module:
+    """The network that adapter `name` makes from its keys of the configuration, for a victim of this head.
 
     Raises:
         InputError: a key is missing or unknown, or the network cannot be made.
     """
     function = maker(name)
     known = inspect.signature(function).parameters
-    for key in needed(name):
+    for key in needed(name, keys):
         if keys.get(key) is None:
-            raise InputError(f"victim={name} needs victim.{key}, see docs/own_models.md")
+            wanted = " or ".join(f"victim.{one}" for one in _either(name) or [key])
+            raise InputError(f"victim={name} needs {wanted}, see docs/own_models.md")
     if unknown := keys.keys() - known.keys():
         raise InputError(f"victim.{min(unknown)}: victim={name} takes no such key; its keys are {', '.join(known)}")
-    given = {key: value for key, value in zip(_GIVEN, (channels, outputs), strict=True) if key in known}
+    given = {key: value for key, value in zip(_GIVEN, (channels, outputs, head), strict=True) if key in known}
     return function(**keys, **given)
 
 

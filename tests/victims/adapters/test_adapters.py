@@ -26,6 +26,8 @@ def test_every_adapter_has_a_victim_and_a_miniature() -> None:
 def test_keys_that_are_missing_or_unknown() -> None:
     with pytest.raises(InputError, match=r"victim=torchscript needs victim\.program"):
         adapters.make("torchscript", {}, 3, 2)
+    with pytest.raises(InputError, match=r"victim=monai needs victim\.network_class or victim\.folder, see"):
+        adapters.make("monai", {"network_class": None}, 3, 2)
     with pytest.raises(InputError, match=r"victim\.programme: victim=torchscript takes no such key"):
         adapters.make("torchscript", {"program": "x", "programme": "x"}, 3, 2)
 

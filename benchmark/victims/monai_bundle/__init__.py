@@ -1,0 +1,1 @@
+"""Bundles of MONAI: network, preprocessing and inferer as the configuration of their inference says, as plain data."""

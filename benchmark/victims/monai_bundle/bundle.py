@@ -1,0 +1,140 @@
+"""The network of a bundle's folder with its preprocessing and its inferer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from benchmark.errors import InputError
+from benchmark.victims.adapters import import_extra, read_json
+from benchmark.victims.monai_bundle import networks
+from benchmark.victims.monai_bundle.configuration import OWN, BundleConfiguration
+from benchmark.victims.monai_bundle.postprocessing import check_postprocessing
+from benchmark.victims.monai_bundle.preprocessing import Preprocessing, read_preprocessing
+from benchmark.victims.network_outputs import Choice, ChosenOutput
+
+_WEIGHTS = ("model.pt", "model.safetensors")
+# Arguments of an inferer that say where and in what portions it computes.
+_PORTIONS = {"sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh"}
+_PORTIONS |= {"buffer_steps", "buffer_dim"}
+_WINDOWS = {"roi_size", "overlap", "mode", "sigma_scale", "padding_mode", "cval"}
+
+
+class BundleNetwork(nn.Module):
+    """Images in [0, 1] -> logits, by a bundle's preprocessing and windows.
+
+    Args:
+        network: what it calls its network.
+        preprocessing: the steps in front.
+        windows: keywords of MONAI's sliding_window_inference; None: whole images.
+        intensity: the value in a file that is 1 in an image here.
+    """
+
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, windows: Mapping[str, Any] | None, intensity: float
+    ) -> None:
+        super().__init__()
+        self.network = ChosenOutput(network, networks.best_output(network))
+        self._preprocessing, self._windows = preprocessing, windows
+        self._intensity = intensity if preprocessing.levels else 1.0
+
+    def choose_output(self, choice: Choice) -> None:
+        """Replace the choice among the network's outputs."""
+        self.network.choose_output(choice)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, K, H, W) of images (B, C, H, W)."""
+        swapped = self._preprocessing.swapped
+        inputs = (images.mT if swapped else images) * self._intensity
+        sizes = []
+        for step in self._preprocessing.steps:
+            sizes.append((inputs.shape[2], inputs.shape[3]))
+            inputs = step(inputs)
+        logits = self._inferred(inputs)
+        for step, size in zip(reversed(self._preprocessing.steps), reversed(sizes), strict=True):
+            logits = step.undone(logits, size)
+        return logits.mT if swapped else logits
+
+    def _inferred(self, inputs: Tensor) -> Tensor:
+        if self._windows is None:
+            return self.network(inputs)
+        slide = import_extra("monai.inferers", "monai").sliding_window_inference
+        # It multiplies what it gets in place.
+        logits: Tensor = slide(inputs, sw_batch_size=4, predictor=lambda x: self.network(x).clone(), **self._windows)
+        return logits
+
+
+def read_bundle(
+    folder: Path, *, channels: int, outputs: int, head: str, intensity: float = 255.0
+) -> tuple[BundleNetwork, Path | None]:
+    """The network of a bundle, without its weights, and the file that has these; None: there is no such file.
+
+    Args:
+        folder: with configs/inference.json, or .yaml, and models/. Nothing of it is imported or executed.
+        channels, outputs, head: of the data and of the victim; the bundle's have to fit.
+        intensity: the value in the files of its training that is 1 in an image here.
+
+    Raises:
+        InputError: the configuration asks for what cannot be done, or does not fit.
+    """
+    configuration = BundleConfiguration(folder)
+    model = _network(configuration, channels, outputs)
+    _check_metadata(folder, channels, outputs)
+    check_postprocessing(configuration, outputs, head)
+    made = BundleNetwork(model, read_preprocessing(configuration), _windows(configuration), intensity)
+    found = [path for name in _WEIGHTS if (path := folder / "models" / name).is_file()]
+    if len(found) > 1:
+        raise InputError(f"{folder / 'models'}: has {' and '.join(_WEIGHTS)}; choose with victim.weights={found[0]}")
+    return made, found[0] if found else None
+
+
+def _network(configuration: BundleConfiguration, channels: int, outputs: int) -> nn.Module:
+    named = [name for name in ("network_def", "network", "net") if configuration.has(name)]
+    if not named:
+        raise InputError(f"{configuration.file}: has no network_def; {OWN}")
+    made = configuration.component(f"@{named[0]}", named[0])
+    if made is None:
+        raise InputError(f"{configuration.file}: {named[0]} is switched off; restore it")
+    target, arguments = made
+    given = configuration.plain(arguments, named[0])
+    file = str(configuration.file)
+    for name, value in networks.sizes(target, channels, outputs).items():
+        if given.setdefault(name, value) != value:
+            raise InputError(f"{file}: {named[0]}.{name}={given[name]}: the data need {value}; choose other data")
+    return networks.build(target, given, f"{file}: {named[0]}._target_", "restore it")
+
+
+def _windows(configuration: BundleConfiguration) -> dict[str, Any] | None:
+    """Keywords of MONAI's sliding_window_inference, from `inferer` or the evaluator's; None: whole images."""
+    places = [name for name in ("inferer", "evaluator::inferer") if configuration.has(name)]
+    if not places:
+        return None
+    made = configuration.component(f"@{places[0]}", places[0])
+    if made is None or made[0] == "SimpleInferer":
+        return None
+    target, arguments = made
+    if target not in ("SlidingWindowInferer", "SlidingWindowInfererAdapt"):
+        raise InputError(f"{configuration.file}: {places[0]}._target_={target}: not supported; {OWN}")
+    kept = {name: value for name, value in arguments.items() if name not in _PORTIONS}
+    windows: dict[str, Any] = configuration.plain(kept, places[0])
+    if windows.pop("with_coord", False) or windows.keys() - _WINDOWS:
+        unknown = min(windows.keys() - _WINDOWS, default="with_coord")
+        raise InputError(f"{configuration.file}: {places[0]}.{unknown}: not supported; {OWN}")
+    roi = windows.get("roi_size")
+    if isinstance(roi, list) and len(roi) != 2:
+        raise InputError(f"{configuration.file}: {places[0]}.roi_size={roi}: images have 2 dimensions; {OWN}")
+    return windows
+
+
+def _check_metadata(folder: Path, channels: int, outputs: int) -> None:
+    file = folder / "configs" / "metadata.json"
+    if not file.is_file():
+        return
+    described = read_json(file, "restore it").get("network_data_format")
+    for kind, number in (("inputs", channels), ("outputs", outputs)):
+        parts = described.get(kind) if isinstance(described, dict) else None
+        first = next(iter(parts.values()), None) if isinstance(parts, dict) else None
+        if isinstance(first, dict) and first.get("num_channels", number) != number:
+            what = f"{kind} of {first['num_channels']} channels, the data need {number}"
+            raise InputError(f"{file}: {what}; choose other data, or set victim.head")
