@@ -26,7 +26,7 @@ class Preprocessing:
         swapped: whether the first axis of an image is its width, as MONAI's readers have it.
     """
 
-    steps: Sequence[transforms.Step] = ()
+    steps: Sequence[transforms.BundleStep] = ()
     levels: bool = False
     swapped: bool = False
 
@@ -47,7 +47,7 @@ def read_preprocessing(configuration: BundleConfiguration) -> Preprocessing:
         raise InputError(f"{configuration.file}: {_PLACE} is no list of transforms; {OWN}")
     parts = [configuration.component(part, f"{_PLACE}.{index}") for index, part in enumerate(section)]
     found = [part for part in parts if part is not None]
-    steps: list[transforms.Step] = []
+    steps: list[transforms.BundleStep] = []
     swapped = False
     keys = _image_keys(configuration, found)
     for target, arguments in found:
@@ -74,8 +74,8 @@ def _image_keys(configuration: BundleConfiguration, found: Sequence[tuple[str, M
 
 
 def _made(
-    make: Callable[..., transforms.Step | None], arguments: Mapping[str, Any], where: str
-) -> list[transforms.Step]:
+    make: Callable[..., transforms.BundleStep | None], arguments: Mapping[str, Any], where: str
+) -> list[transforms.BundleStep]:
     try:
         step = make(**{key: value[0] if key in transforms.SINGLE and isinstance(value, list) else value
                        for key, value in arguments.items()})  # fmt: skip

@@ -11,7 +11,7 @@ from torch import Tensor
 Size = tuple[int, int]
 
 
-class Step:
+class BundleStep:
     """Changes a batch (B, C, H, W), image by image."""
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -23,8 +23,8 @@ class Step:
         return logits
 
 
-@dataclass(frozen=True)
-class ScaleIntensity(Step):
+@dataclass(frozen=True, kw_only=True)
+class ScaleIntensity(BundleStep):
     """Each image's, or each channel's, range of values becomes minv to maxv; or values become (1 + factor) as large."""
 
     minv: float | None = 0.0
@@ -44,8 +44,8 @@ class ScaleIntensity(Step):
         return torch.where(flat, images if self.minv is None else images * self.minv, scaled)
 
 
-@dataclass(frozen=True)
-class ScaleIntensityRange(Step):
+@dataclass(frozen=True, kw_only=True)
+class ScaleIntensityRange(BundleStep):
     """Values from a_min to a_max become values from b_min to b_max."""
 
     a_min: float
@@ -67,8 +67,8 @@ class ScaleIntensityRange(Step):
         return images
 
 
-@dataclass(frozen=True)
-class NormalizeIntensity(Step):
+@dataclass(frozen=True, kw_only=True)
+class NormalizeIntensity(BundleStep):
     """Values minus subtrahend, divided by divisor; None: mean and deviation of the image or of each channel."""
 
     subtrahend: Any = None
@@ -103,8 +103,8 @@ class NormalizeIntensity(Step):
         return given.view(1, -1, 1, 1)
 
 
-@dataclass(frozen=True)
-class Resize(Step):
+@dataclass(frozen=True, kw_only=True)
+class ResizeTo(BundleStep):
     """Images are interpolated to spatial_size; logits are interpolated back bilinearly."""
 
     spatial_size: Any
@@ -139,8 +139,8 @@ class Resize(Step):
         return _sides(self.spatial_size, shape)
 
 
-@dataclass(frozen=True)
-class SpatialPad(Step):
+@dataclass(frozen=True, kw_only=True)
+class SpatialPad(BundleStep):
     """Smaller images are padded to spatial_size, evenly or at the end; logits are cropped."""
 
     spatial_size: Any
@@ -167,7 +167,7 @@ class SpatialPad(Step):
         return total // 2 if self.method == "symmetric" else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DivisiblePad(SpatialPad):
     """Images are padded until their sides are multiples of k."""
 
@@ -211,9 +211,9 @@ def _pair(value: Any) -> list[Any]:
     return pair
 
 
-STEPS: dict[str, Callable[..., Step | None]] = {
+STEPS: dict[str, Callable[..., BundleStep | None]] = {
     **{kind.__name__: kind for kind in (ScaleIntensity, ScaleIntensityRange, NormalizeIntensity)},
-    **{kind.__name__: kind for kind in (Resize, SpatialPad, DivisiblePad)},
+    **{"Resize": ResizeTo, "SpatialPad": SpatialPad, "DivisiblePad": DivisiblePad},
     **{"Orientation": without_change, "Spacing": without_change},
 }
 """Name in monai.transforms, without the ending of those that take dictionaries -> what makes the step."""
