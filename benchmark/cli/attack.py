@@ -48,7 +48,8 @@ def run_attacks(context: Context, *, trains: bool) -> None:
             checkpoint = train.train_victim(context, victim, loggers)
             with kept_checkpoint(checkpoint):
                 check = checked_victim(context, victim, device, checkpoint)
-        warn_of_doubts(check)
+        if context.processes.first:
+            warn_of_doubts(check)
         attack_images(context, victim, loggers, check)
         publish.show(context, loggers, checkpoint)
 

@@ -27,10 +27,10 @@ def check(overrides: Sequence[str]) -> int:
     from benchmark.victims.checkpoint_io import validation_iou
 
     cfg = compose(overrides)
-    plan = build_plan(cfg)
+    plan = build_plan(cfg)  # finds what is wrong with the other settings of an attack
     data, victim = data_and_victim(cfg)
     remembered = None if cfg.victim.ckpt is None else validation_iou(cfg.victim.ckpt)
-    found, seconds = run_check(plan, victim, data, validation_iou=remembered)
+    found, seconds = run_check(plan.engine, victim, data, validation_iou=remembered)
     print_tables([_scores(found, victim_name(cfg.victim, victim), str(data.name), str(data.test_split))])
     say(f"{found.passes} passes of up to {found.batch} images, {seconds:.1f} s")
     if cfg.victim.ckpt is None and victim.hparams["architecture"] not in adapters.names():

@@ -1,9 +1,10 @@
 """The check of a victim on the images that are going to be attacked, made once for all processes."""
 
+import inspect
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmark.distributed.process_group import ProcessGroup
+from benchmark.engine import Engine
 from benchmark.engine.precision import model_device
 from benchmark.errors import InputError, did_you_mean
 from benchmark.evaluation.plan import Plan
@@ -18,6 +20,7 @@ from benchmark.evaluation.victim_check import VictimCheck, check_victim
 from benchmark.evaluation.victim_findings import REFUSING
 
 _IMAGES = 16  # that are tried at most, from all over the split
+_SLOTS = inspect.signature(Engine).parameters["slots"].default
 _QUIET = 5.0  # seconds until it is said that the victim is being checked
 
 
@@ -54,7 +57,7 @@ def check_before_attack(
     outcome: dict[str, Any] = {}
     if processes is None or processes.first:
         try:
-            check, seconds = run_check(plan, victim, data, device=device, validation_iou=validation_iou)
+            check, seconds = run_check(plan.engine, victim, data, device=device, validation_iou=validation_iou)
             check.refuse(allowed)
             outcome = {"check": check.plain() | {"seconds": seconds, "allowed": list(allowed)}}
         except InputError as error:
@@ -69,11 +72,19 @@ def check_before_attack(
 
 
 def run_check(
-    plan: Plan, victim: nn.Module, data: Any, *, device: torch.device | None = None, validation_iou: float | None = None
+    engine: Mapping[str, Any],
+    victim: nn.Module,
+    data: Any,
+    *,
+    device: torch.device | None = None,
+    validation_iou: float | None = None,
 ) -> tuple[VictimCheck, float]:
-    """The check and its seconds, whatever it found. Raises InputError if the victim fails."""
+    """The check with an engine's slots and precision, whatever it finds, and its seconds.
+
+    Raises InputError if the victim fails.
+    """
     dataset: Any = data.test_dataloader().dataset
-    slots = max(1, int(plan.engine.get("slots", 1)))
+    slots = max(1, int(engine.get("slots", _SLOTS)))
     count = min(slots, _IMAGES, len(dataset))
     items = [dataset[place * len(dataset) // count] for place in range(count)]
     start, before = time.monotonic(), model_device(victim)
@@ -88,7 +99,7 @@ def run_check(
                 background=data.background,
                 batch_size=slots,
                 validation_iou=validation_iou,
-                precision=plan.engine.get("precision"),
+                precision=engine.get("precision"),
                 victim_classes=class_names(victim),
                 data_classes=[str(name) for name in getattr(data, "class_names", ())],
             )

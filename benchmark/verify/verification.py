@@ -21,6 +21,7 @@ from benchmark.verify.report_files import report_mismatches
 from benchmark.verify.rows import RowChecks
 from benchmark.verify.summary import summary_mismatches
 from benchmark.verify.table import has_ended, missing_rows, table_mismatches
+from benchmark.verify.victim_check import check_mismatches
 
 
 class Verification:
@@ -49,7 +50,7 @@ class Verification:
             self._network = AttackedModel(model, 64 if past_run.exact else 32)
             predictions = Predictions(self._network, past_run, code.defences or {})
         self.checks = RowChecks(past_run, code.attacks, predictions, victim)
-        self._report = report
+        self._report, self._model = report, model
         self.ended = has_ended(past_run.run, past_run.environment)
         self.missing = list(missing_rows(past_run.rows, code.attacks, past_run.data.test_ids()))
 
@@ -82,6 +83,8 @@ class Verification:
                 if self._network is not None:
                     yield from unlike_predictions(past_run, self._network)
                 yield from self._row_mismatches(advance)
+                if self._model is not None:
+                    yield from check_mismatches(past_run, self._model)
             if past_run.run.summary_file.exists():
                 yield from summary_mismatches(past_run.run, tables.read(folder, altered=True))
                 if self._report:

@@ -1,8 +1,11 @@
 """The check of the victim in `attack`, `run` and `victims check`: what it refuses, allows and keeps."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +79,17 @@ def test_an_allowed_finding_stands_wherever_numbers_stand(doubted: Path, command
     assert outcome.status == 0, outcome
 
 
+def test_a_finding_that_was_removed_is_named(doubted: Path, command, tmp_path: Path) -> None:
+    folder = RunFolder(shutil.copytree(doubted, tmp_path / "run"))
+    folder.update_environment(victim_check=folder.environment()["victim_check"] | {"findings": []})
+    factory = ("--factory", "tests.cli.wrong_victims:probabilities")
+    outcome = command("verify", folder.path, *factory)
+    assert outcome.status == 1, outcome
+    assert "environment.json: victim_check: recorded none, found probabilities" in outcome.out
+    folder.write_environment({k: v for k, v in folder.environment().items() if k != "victim_check"})
+    assert "says nothing of the check of its victim" in command("verify", folder.path, *factory).out
+
+
 def test_the_console_says_it_before_and_after(command, tmp_path: Path) -> None:
     outcome = command(
         "attack", *SHORT[:-3], "attack=pgd", *SHORT[-2:], *victim("saturated"), f"run.dir={tmp_path / 'run'}"
@@ -93,6 +107,19 @@ def test_a_run_that_goes_on_keeps_its_check(doubted: Path, command, tmp_path: Pa
     outcome = command("attack", f"run.resume={folder}", *victim("probabilities"))
     assert outcome.status == 0, outcome
     assert RunFolder(folder).environment()["victim_check"] == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_all_of_several_processes_end_with_one_line(tmp_path: Path) -> None:
+    two = ("trainer=ddp_cpu", "trainer.devices=2", f"run.dir={tmp_path / 'run'}")
+    command = [sys.executable, "-m", "benchmark", "attack", *SHORT[1:], *two, *victim("probabilities")]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=500)
+    assert ended.returncode == 2, ended
+    assert ended.stderr.count("the victim returns probabilities") == 1, ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
