@@ -62,6 +62,11 @@ class Criterion:
         one = "" if self.classes == "mean" else f" of {'class ' * isinstance(self.classes, int)}{self.classes}"
         return f"{self.metric}{one} to {self.reference} {self.op} {self.value:g}"
 
+    @property
+    def index(self) -> int | None:
+        """The number of the one class or label that is judged; None: the mean is, or only a name is known."""
+        return self._index
+
     def for_names(self, names: Sequence[str]) -> Self:
         """The same judge for classes or labels of these names. Raises InputError if it judges none of them."""
         if self.classes == "mean":

@@ -7,6 +7,9 @@ import pyarrow as pa
 from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS
 
+LISTS = {"list<item: int64>": [10, 2, 1, 3], "list<item: double>": [0.5, 0.5], "list<item: string>": ["skin", "lesion"]}
+"""Values of columns that hold lists, by type: of two classes."""
+
 
 def row(image: str, **changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
@@ -20,7 +23,7 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
         elif pa.types.is_floating(field.type):
             values[field.name] = 0.5
         else:
-            values[field.name] = [10, 2, 1, 3]
+            values[field.name] = LISTS[str(field.type)]
     named = {
         "attack": "asma",
         "family": changes.get("attack", "asma"),
@@ -31,6 +34,7 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
         "group": "",
         "classes": 2,
         "background": 0,
+        "class_names": '["skin", "lesion"]',
         "target_draw": 1,
         "target_draws": 1,
         "judge": "iou to target >= 0.95",

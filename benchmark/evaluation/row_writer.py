@@ -1,5 +1,6 @@
 """Writes what is kept of an attacked image: pictures, then the trace, then the row, which marks it as complete."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from benchmark.evaluation.transformed_scores import TransformedScores
 from benchmark.images.image_files import load_picture, save_picture
 from benchmark.images.label_maps import VOID, save_map
 from benchmark.images.quantisation import Quantizer
+from benchmark.label_subsets import are_subsets
 from benchmark.regular_files import file_sha256
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
@@ -77,6 +79,8 @@ class RunInfo:
             "judge": str(self.plan.judge),
             "classes": self.data.classes,
             "background": self.data.background,
+            "overlapping": are_subsets(self.data.background),
+            "class_names": json.dumps(self.data.scored_names),
             "weights_sha256": self.weights_sha256,
             "data_fingerprint": self.data_fingerprint,
         }

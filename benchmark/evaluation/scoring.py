@@ -1,5 +1,6 @@
 """From predictions and perturbations to the measured columns of a row: the one place where they are computed."""
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -22,11 +23,11 @@ def score_prediction(
     Args:
         preds, truth, target: (H, W) int64.
         valid: (H, W) bool, the pixels that count for the truth.
-        classes, background: of the data.
+        classes, background: of the data; `NO_LABEL` where classes are subsets of labels.
         target_valid: (H, W) bool, the pixels that count for the target; None: the same as `valid`.
 
     Returns:
-        The columns `iou_target` to `confusion_truth` of `runs.schema` without their prefix.
+        The columns `iou_target` to `confusion_truth` and `class_iou_*` of `runs.schema` without their prefix.
     """
     to_truth = metrics.confusion(preds[None], truth[None], valid[None], classes)[0]
     target_valid = valid if target_valid is None else target_valid
@@ -38,7 +39,14 @@ def score_prediction(
         "pixel_acc_truth": metrics.pixel_accuracy(to_truth).item(),
         "dice_truth": metrics.dice(to_truth, background).item(),
         "confusion_truth": to_truth.flatten().tolist(),
+        "class_iou_target": class_scores(to_target, background),
+        "class_iou_truth": class_scores(to_truth, background),
     }
+
+
+def class_scores(counts: Tensor, background: int | None) -> list[float | None]:
+    """IoU of each class, or label if classes are subsets, from counts (K, K); None where neither map has it."""
+    return [None if math.isnan(value) else value for value in metrics.class_iou(counts, background).tolist()]
 
 
 def score_target(

@@ -41,7 +41,10 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Interval:
-    """The bounds of a value that is known up to rounding; of lists, entry by entry."""
+    """The bounds of a value that is known up to rounding; of lists, entry by entry.
+
+    No lower bound: the value may be null, too, or anything up to the upper bound.
+    """
 
     low: Any
     high: Any
@@ -81,7 +84,9 @@ def _is_in(value: Any, interval: Interval) -> bool:
     if isinstance(low, list):
         intervals = map(Interval, low, high)
         return isinstance(value, list) and len(value) == len(low) and all(map(_is_in, value, intervals))
-    return same(value, low) or same(value, high) or (_is_number(value) and low <= value <= high)
+    if same(value, low) or same(value, high):
+        return True
+    return _is_number(value) and high is not None and (0 if low is None else low) <= value <= high
 
 
 def _is_number(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """A run opened again, and how its data, targets, judge and pictures differ from its rows."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from benchmark.evaluation.predicted_labels import read_labels, take_saved_labels
 from benchmark.images.image_files import load_picture, open_picture
 from benchmark.images.label_maps import VOID, load_map
 from benchmark.images.quantisation import Quantizer
+from benchmark.label_subsets import are_subsets
 from benchmark.past_runs.mismatch import RESUME, Mismatch, differing, row_place
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
@@ -131,7 +133,9 @@ class PastRun:
             "labels": self.data.labels,
             "judge": str(self.judge),
             "classes": self.data.classes,
-            "background": self.data.background,
+            "background": None if self.data.background is None else int(self.data.background),
+            "overlapping": are_subsets(self.data.background),
+            "class_names": json.dumps(self.data.scored_names),
             **case.columns(),
         }
 

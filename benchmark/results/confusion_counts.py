@@ -4,18 +4,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import NO_LABEL
 from benchmark.results.column_arrays import Rows
 
 
 def kind_of(rows: Rows, what: str) -> tuple[int, int | None]:
-    """(number of classes, background) of the rows. Raises InputError, which begins with `what`, if they differ."""
-    kinds = {(row["classes"], row["background"]) for row in rows}
+    """(number of classes, background) of the rows. Raises InputError, which begins with `what`, if they differ.
+
+    The background is `NO_LABEL` where the classes are subsets of labels.
+    """
+    kinds = {(row["classes"], row["background"], bool(row.get("overlapping"))) for row in rows}
     if len(kinds) != 1:
+        shown = [kind[:2] if not kind[2] else (*kind[:2], "overlapping") for kind in kinds]
         raise InputError(
-            f"{what}: rows have (classes, background) {sorted(kinds, key=str)}; "
+            f"{what}: rows have (classes, background) {sorted(shown, key=str)}; "
             "summarise rows of one data set and victim at a time"
         )
-    return kinds.pop()
+    classes, background, overlapping = kinds.pop()
+    return classes, NO_LABEL if overlapping else background
 
 
 def confusion_to_truth(rows: Rows, prediction: str, classes: int) -> NDArray[np.int64]:

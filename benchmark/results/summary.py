@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from benchmark.errors import InputError
+from benchmark.label_subsets import are_subsets
+from benchmark.results.class_scores import by_class
 from benchmark.results.column_arrays import Rows, attacked_rows, column, flag, groups_of, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
 from benchmark.results.intervals import rate
@@ -69,7 +71,8 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
       close to the truth or to the clean prediction, and that show no structure.
     - `dataset` comes from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes with the
       background; `*_foreground_iou*` is the IoU of the foreground, with more than two classes its mean over them. Both
-      leave out classes that occur neither in the truth nor in a prediction.
+      leave out classes that occur neither in the truth nor in a prediction. Of labels that overlap both are the mean.
+    - `classes` has, for each class or label by its name, the means of its IoUs over the images in which it occurs.
 
     Raises InputError if rows of one attack have different numbers of classes.
     """
@@ -117,6 +120,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
     summary["success_passes"] = describe_success_passes(rows, groups)
     summary |= describe_norms(rows, groups)
     summary["dataset"] = _dataset_scores(attack, rows)
+    summary["classes"] = by_class(rows)
     summary |= {"by_size": by_size(rows), "by_target": by_target(rows)}
     return summary | _input_transforms(rows, groups)
 
@@ -149,7 +153,8 @@ def _dataset_scores(attack: str, rows: Rows) -> dict[str, float]:
     for prediction in PREDICTIONS:
         table = torch.from_numpy(confusion_to_truth(rows, prediction, size).sum(0))
         suffix = "" if prediction == "clean" else "_truth"
-        scores[f"{prediction}_miou{suffix}"] = float(metrics.iou(table, background=None))
+        every = background if are_subsets(background) else None
+        scores[f"{prediction}_miou{suffix}"] = float(metrics.iou(table, background=every))
         scores[f"{prediction}_foreground_iou{suffix}"] = float(metrics.iou(table, background=background))
     return scores
 

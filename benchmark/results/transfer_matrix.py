@@ -10,6 +10,7 @@ from benchmark.results.column_arrays import flag, groups_of, joined
 from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
+from benchmark.runs.row_schema import CLASS_SCORES
 from benchmark.runs.tables import Table, group_rows
 
 PREDICTIONS = ("clean", "adv8", "noise8")
@@ -39,6 +40,9 @@ TRANSFER_SCHEMA = pa.schema(
         *[(f"source_adv8_{score}", pa.float64()) for score in _IOUS],
         *[(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in SCORES],
         *[(f"{p}_confusion_truth", pa.list_(pa.int64())) for p in PREDICTIONS],
+        ("overlapping", pa.bool_()),
+        ("class_names", pa.string()),
+        *[(f"{p}_{score}", pa.list_(pa.float64())) for p in PREDICTIONS for score in CLASS_SCORES],
     ]
 )
 """One row per saved picture and evaluated model: the one judged is `victim`, the one attacked `source_victim`, each

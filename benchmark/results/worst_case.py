@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmark.label_subsets import are_subsets, membership
 from benchmark.results.budget_sweeps import same_eps
 from benchmark.results.column_arrays import Rows, column, flag, groups_of, joined, shared
 from benchmark.results.confusion_counts import confusion_to_truth, kind_of
@@ -86,14 +87,14 @@ def _to_target(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, A
 
 
 def _to_truth(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, Any]:
-    classes, _ = kind_of([row for rows in by_attack for row in rows], f"worst case of {', '.join(attacks)}")
+    classes, background = kind_of([row for rows in by_attack for row in rows], f"worst case of {', '.join(attacks)}")
     counts = np.stack([confusion_to_truth(rows, "adv8", classes) for rows in by_attack], axis=1)
-    single = miou(*overlaps(counts.sum(0)))
+    single = miou(*overlaps(counts.sum(0), background))
     best = int(single.argmin())
     lowest = {name: np.stack([column(rows, name) for rows in by_attack]).min(0) for name in _LOWEST}
     return {
         **{name: _mean(values, by_attack[0]) for name, values in lowest.items()},
-        "adv8_miou_truth": {"lower": lower_miou(counts), "upper": upper_miou(counts)},
+        "adv8_miou_truth": {"lower": lower_miou(counts, background), "upper": upper_miou(counts, background)},
         "best_single": _named(by_attack, attacks, best) | {"adv8_miou_truth": float(single[best])},
     }
 
@@ -107,16 +108,20 @@ def _mean(values: NDArray[np.float64], rows: Rows) -> dict[str, Any]:
     return {"mean": float(values.mean()), "ci95": interval}
 
 
-def overlaps(counts: Counts) -> tuple[Counts, Counts]:
-    """Intersection and union of each class, in pixels; (..., K, K) -> two (..., K)."""
+def overlaps(counts: Counts, background: int | None = None) -> tuple[Counts, Counts]:
+    """Intersection and union of each class, or label if classes are subsets, in pixels; (..., K, K) -> two (..., N)."""
+    labelled, predicted = counts.sum(-1), counts.sum(-2)
+    if are_subsets(background):
+        members = np.array(membership(counts.shape[-1]))
+        labelled, predicted, counts = labelled @ members, predicted @ members, members.T @ counts @ members
     intersection = np.diagonal(counts, axis1=-2, axis2=-1)
-    return intersection, counts.sum(-1) + counts.sum(-2) - intersection
+    return intersection, labelled + predicted - intersection
 
 
 def miou(intersection: Counts, union: Counts) -> NDArray[np.float64]:
     """Mean IoU over the classes that occur, 1 if none does; (..., K) -> (...).
 
-    `metrics.iou` with background=None, without PyTorch.
+    `metrics.iou` with all classes, or labels, as foreground, without PyTorch.
     """
     present = union > 0
     total = np.where(present, intersection / np.maximum(union, 1), 0.0).sum(-1)
@@ -124,12 +129,12 @@ def miou(intersection: Counts, union: Counts) -> NDArray[np.float64]:
     return np.where(occurring > 0, total / np.maximum(occurring, 1), 1.0)
 
 
-def upper_miou(counts: Counts) -> float:
+def upper_miou(counts: Counts, background: int | None = None) -> float:
     """The lowest mean IoU of the data set that swapping images between attacks reaches, an upper bound.
 
-    `counts` (N, A, K, K) are the confusion counts of each image and attack.
+    `counts` (N, A, K, K) are the confusion counts of each image and attack, `background` says if classes are subsets.
     """
-    intersection, union = overlaps(counts)
+    intersection, union = overlaps(counts, background)
     chosen = np.full(len(counts), miou(intersection.sum(0), union.sum(0)).argmin())
     images = np.arange(len(counts))
     inside, around = intersection[images, chosen].sum(0), union[images, chosen].sum(0)
@@ -146,13 +151,15 @@ def upper_miou(counts: Counts) -> float:
     return lowest
 
 
-def lower_miou(counts: Counts) -> float:
+def lower_miou(counts: Counts, background: int | None = None) -> float:
     """The mean over classes of the lowest IoU that a choice of attacks gives the class, a lower bound.
 
-    A class that the truth never has counts as 0 if it is predicted after any attack. `counts` as in `upper_miou`.
+    A class that the truth never has counts as 0 if it is predicted after any attack. Arguments as in `upper_miou`.
     """
-    intersection, union = overlaps(counts)
+    intersection, union = overlaps(counts, background)
     labelled = counts[:, 0].sum((0, 2)) > 0  # the truth, which all attacks share
+    if are_subsets(background):
+        labelled = labelled @ np.array(membership(len(labelled))) > 0
     lowest = [_lowest_ratio(intersection[..., k], union[..., k]) for k in np.flatnonzero(labelled)]
     occurring = int((union.sum((0, 1)) > 0).sum())
     return sum(lowest) / occurring if occurring else 1.0

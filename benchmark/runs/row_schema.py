@@ -8,6 +8,9 @@ PREDICTIONS = ("clean", "adv", "adv8")
 NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l1", "adv8_l2", "adv8_linf", "adv8_psnr")
 """How visible the perturbation is: of the float32 result, and of the 8-bit file where rounding can matter."""
 
+CLASS_SCORES = ("class_iou_target", "class_iou_truth")
+"""Lists of one IoU per class, or per label if classes are subsets; null where neither map has it."""
+
 _SCORES = ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")
 
 
@@ -43,11 +46,16 @@ SCHEMA = pa.schema(
         *_columns(pa.int64(), "zero_gradients"),
         *_columns(pa.float64(), "seconds", *NORMS, *(f"{p}_{score}" for p in PREDICTIONS for score in _SCORES)),
         *_columns(pa.list_(pa.int64()), *(f"{p}_confusion_truth" for p in PREDICTIONS)),
+        *_columns(pa.bool_(), "overlapping"),
+        *_columns(pa.string(), "class_names"),
+        *_columns(pa.list_(pa.float64()), *(f"{p}_{score}" for p in PREDICTIONS for score in CLASS_SCORES)),
         *_columns(pa.string(), "adv8_sha256", "pictures_sha256", "weights_sha256", "data_fingerprint"),
     ]
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
-`background` (null: every class is foreground) every score to the truth can be recomputed from them.
+`background` (null: every class is foreground) every score to the truth can be recomputed from them. Where the data have
+labels that overlap (`overlapping`), the classes are the subsets of labels, see `label_subsets`, and scores are means
+over labels. `class_names`, a JSON list, are the names of what `*_class_iou_*` are of: all classes, or the labels.
 
 `target` is the kind of target and, after a colon, the very map: the draw number `target_draw` (from 1) of the
 `target_draws` that were made until one was neither too close to the truth nor to the clean prediction; where none was
@@ -66,7 +74,7 @@ saved file, in hexadecimal; `pictures_sha256` is of the row's other pictures, se
 CLAIMED = (
     *("success", "nonfinite_gradient", "steps", "kept_step", "forwards", "backwards", "passes", "success_passes"),
     *("zero_gradients", "seconds", *(name for name in NORMS if not name.startswith("adv8_"))),
-    *(f"adv_{name}" for name in (*_SCORES, "confusion_truth")),
+    *(f"adv_{name}" for name in (*_SCORES, *CLASS_SCORES, "confusion_truth")),
 )
 """Columns of the float32 result and of what it cost. No file holds that result, so that they are what the run claims:
 they can be held against bounds, and computed again only by attacking the image again. Traces are claimed, too."""

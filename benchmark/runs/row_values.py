@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.runs.row_schema import PREDICTIONS
+from benchmark.label_subsets import MOST_LABELS, label_count
+from benchmark.runs.limited_text import parse_json
+from benchmark.runs.row_schema import CLASS_SCORES, PREDICTIONS
 
 _COUNTS = ("height", "width", "valid_pixels", "steps", "forwards", "backwards", "passes", "zero_gradients")
 _TRUTHS = ("targeted", "success", "success8")
 _TABLES = tuple(f"{prediction}_confusion_truth" for prediction in PREDICTIONS)
+_CLASS_SCORES = tuple(f"{prediction}_{score}" for prediction in PREDICTIONS for score in CLASS_SCORES)
 _LONGEST = 4096  # characters of a text
+_LONGEST_NAMES = 2**16  # characters of the names of all classes
 _MOST_CLASSES, _LARGEST_SIDE, _LARGEST_COUNT = 255, 2**16, 2**53
 
 
@@ -22,7 +26,7 @@ def wrong_value(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _wrong(row: Mapping[str, Any]) -> str | None:
     for name, value in row.items():
-        if isinstance(value, str) and len(value) > _LONGEST:
+        if isinstance(value, str) and len(value) > (_LONGEST if name != "class_names" else _LONGEST_NAMES):
             return f"has a {name} of {len(value)} characters"
     for name in _COUNTS:
         if not _is_count(row[name]):
@@ -35,11 +39,38 @@ def _wrong(row: Mapping[str, Any]) -> str | None:
         return f"says that an image has {row['height']} x {row['width']} pixels and {classes} classes"
     if row["background"] is not None and not 0 <= row["background"] < classes:
         return f"says that its background is class {row['background']} of {classes}"
+    if reason := _wrong_classes(row):
+        return reason
     for name in _TABLES:
         table = row[name]
         if not (isinstance(table, list) and len(table) == classes**2 and all(map(_is_count, table))):
             return f"has no {name} of {classes} classes"
     return None
+
+
+def _wrong_classes(row: Mapping[str, Any]) -> str | None:
+    """What is wrong with the names and scores of classes, or labels that overlap; None if a row has none."""
+    names, classes = row.get("class_names"), row["classes"]
+    if row.get("overlapping") and classes not in (2**labels for labels in range(1, MOST_LABELS + 1)):
+        return f"says that its {classes} classes are subsets of labels"
+    if names is None:
+        return None
+    count = label_count(classes) if row.get("overlapping") else classes
+    try:
+        listed = parse_json(names)
+    except ValueError:
+        listed = None
+    if not (isinstance(listed, list) and len(listed) == count and all(isinstance(name, str) for name in listed)):
+        return f"does not name its {count} classes"
+    for name in _CLASS_SCORES:
+        scores = row.get(name)
+        if not (isinstance(scores, list) and len(scores) == count and all(map(_is_share, scores))):
+            return f"has no {name} of {count} classes"
+    return None
+
+
+def _is_share(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and 0 <= value <= 1)
 
 
 def _is_count(value: Any) -> bool:

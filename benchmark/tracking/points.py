@@ -114,8 +114,8 @@ def _number(value: Any) -> float | None:
 def _flatten(value: Any, attack: str, *path: str) -> Iterable[tuple[str, Any]]:
     """(key, leaf) of a nested summary; the bounds of an interval become .../low and .../high, nulls are left out."""
     if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _flatten(item, attack, *path, name)
+        for name, item in value.items():  # names of classes may have what parts keys
+            yield from _flatten(item, attack, *path, str(name).replace("/", "_").replace(".", "_"))
     elif isinstance(value, list):
         for name, bound in zip(("low", "high"), value, strict=True):
             yield from _flatten(bound, attack, *path, name)

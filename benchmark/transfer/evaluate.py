@@ -25,7 +25,7 @@ from benchmark.transfer.noise_control import noise_like
 # Columns of the run's rows that are copied, and those that are copied under the prefix source_.
 _COPIED = (
     *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "labels", "id", "group", "target"),
-    *("judge", "seed", "height", "width", "classes", "background", "valid_pixels"),
+    *("judge", "seed", "height", "width", "classes", "background", "overlapping", "class_names", "valid_pixels"),
 )
 _OF_SOURCE = ("success8", "success_clean", "adv8_iou_target", "adv8_iou_truth")
 

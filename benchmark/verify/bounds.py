@@ -14,7 +14,9 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
+from benchmark.evaluation.scoring import class_scores
 from benchmark.images.quantisation import Quantizer
+from benchmark.label_subsets import label_count
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs.row_schema import PREDICTIONS
 from benchmark.verify.relations import Relation, Trace, numbers
@@ -87,7 +89,9 @@ def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Re
     for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth"):
         yield Relation(f"adv_{name}", 0 <= v[f"adv_{name}"] <= 1, "must be from 0 to 1")
     yield Relation("success", isinstance(row["success"], bool), "must be true or false")
-    judged = _JUDGED.get((judge.metric, judge.reference))
+    yield from _class_scores(row, "adv_class_iou_target")
+    # Of one class the row has IoUs, but not those that the judge gives to a class that the target erases.
+    judged = _JUDGED.get((judge.metric, judge.reference)) if judge.index is None else None
     same_pixels = bool((case.valid == case.target_valid).all())
     if judged is None or not (same_pixels or (judge.reference == "target") == bool(row["targeted"])):
         return
@@ -96,6 +100,23 @@ def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Re
     # A result with a gradient that was not finite may be no success in spite of its scores.
     fits = row["success"] == holds or (bool(row["nonfinite_gradient"]) and not row["success"])
     yield Relation("success", fits, f"{judged}={row[judged]} says otherwise")
+
+
+def _class_scores(row: Mapping[str, Any], name: str) -> Iterator[Relation]:
+    """One IoU, or null, for each class that the row names; their mean over foreground classes is that of the row."""
+    values, count = row[name], row["classes"]
+    count = label_count(count) if row["overlapping"] else count
+    known = isinstance(values, list) and len(values) == count
+    known = known and all(value is None or (isinstance(value, float) and 0 <= value <= 1) for value in values)
+    yield Relation(name, known, "must have one value from 0 to 1, or null, for each class")
+    if known:
+        hidden = None if row["overlapping"] else row["background"]
+        foreground = [value for place, value in enumerate(values) if place != hidden and value is not None]
+        mean = sum(foreground) / len(foreground) if foreground else 1.0
+        total = row[name.replace("class_", "")]
+        yield Relation(
+            name, isinstance(total, float) and _close(mean, total, _ROUNDING), f"has mean {mean!r}, not {total!r}"
+        )
 
 
 def counts_of(row: Mapping[str, Any], case: Case, classes: int) -> tuple[dict[str, Tensor], list[Relation]]:
@@ -119,11 +140,12 @@ def counts_of(row: Mapping[str, Any], case: Case, classes: int) -> tuple[dict[st
 
 def scores_from_counts(tables: Mapping[str, Tensor], background: int | None) -> dict[str, Any]:
     """The columns of scores to the truth that follow from the confusion counts of a row."""
-    columns = {}
+    columns: dict[str, Any] = {}
     for prefix, counts in tables.items():
         columns[f"{prefix}_iou_truth"] = metrics.iou(counts, background).item()
         columns[f"{prefix}_pixel_acc_truth"] = metrics.pixel_accuracy(counts).item()
         columns[f"{prefix}_dice_truth"] = metrics.dice(counts, background).item()
+        columns[f"{prefix}_class_iou_truth"] = class_scores(counts, background)
     return columns
 
 

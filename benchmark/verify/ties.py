@@ -52,5 +52,12 @@ def _spread(values: Sequence[Any]) -> Any:
     if all(value == values[0] for value in values):
         return values[0]
     if isinstance(values[0], list):
-        return Interval([*map(min, *values)], [*map(max, *values)])
+        entries = [_bounds(entry) for entry in zip(*values, strict=True)]
+        return Interval([low for low, _ in entries], [high for _, high in entries])
     return Interval(min(values), max(values))
+
+
+def _bounds(values: Sequence[Any]) -> tuple[Any, Any]:
+    """The extremes of an entry; the lower one is None where a prediction lacks the class, the upper where all do."""
+    known = [value for value in values if value is not None]
+    return min(known) if len(known) == len(values) else None, max(known, default=None)

@@ -88,7 +88,7 @@ def _writer(folder: Path, background_writer: bool | None = None) -> RowWriter:
         seed=7,
         background_writer=background_writer,
     )
-    data: Any = SimpleNamespace(name="d", classes=2, background=0, bits=8)
+    data: Any = SimpleNamespace(name="d", classes=2, background=0, bits=8, scored_names=("skin", "lesion"))
     return RowWriter(
         RunFolder(folder), RunInfo(plan=plan, data=data, run="r", victim="v"), AttackedModel(_Threshold(), 64)
     )

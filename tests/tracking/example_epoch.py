@@ -9,6 +9,7 @@ import pyarrow as pa
 from benchmark.report.figures.montage import MontageItem
 from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, TRACES
+from tests.example_rows import LISTS
 
 IMAGES = 4
 
@@ -16,7 +17,7 @@ IMAGES = 4
 def _row(attack: str, index: int) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for field in SCHEMA:
-        row[field.name] = {"string": "", "double": 0.5, "int64": 4, "bool": False}.get(str(field.type), [10, 2, 1, 3])
+        row[field.name] = ({"string": "", "double": 0.5, "int64": 4, "bool": False} | LISTS)[str(field.type)]
     flags = {"success": True, "success8": index > 0}
     named = {
         "attack": attack,
@@ -24,6 +25,7 @@ def _row(attack: str, index: int) -> dict[str, Any]:
         "group": None,
         "classes": 2,
         "background": 0,
+        "class_names": None,
         "height": 8,
         "width": 8,
     }

@@ -16,7 +16,7 @@ def _model(path: str, sha: str, architecture: str = "unet", given: bool = True) 
 
 
 def _source(name: str, sha: str | None, fingerprint: str = "f", classes: int = 2) -> Any:
-    data = SimpleNamespace(classes=classes, channels=3)
+    data = SimpleNamespace(classes=classes, channels=3, background=0)
     folder = Path("/runs") / name
     rows = [{"victim": "unet_resnet18"}]
     return SimpleNamespace(name=name, folder=folder, rows=rows, weights_sha256=sha, fingerprint=fingerprint, data=data)
@@ -66,5 +66,5 @@ def test_a_model_found_with_a_run_judges_only_runs_on_the_same_data() -> None:
 
 def test_runs_that_no_model_fits_together() -> None:
     past_runs = [_source("two", "1"), _source("three", "2", classes=3)]
-    with pytest.raises(InputError, match="/runs/two has 2 classes and /runs/three has 3, which no model can have both"):
+    with pytest.raises(InputError, match="/runs/two has 2 classes and /runs/three has 3 classes, which no model can have both"):
         load_models([Path("a.ckpt")], past_runs)

@@ -122,6 +122,7 @@ def test_budgets_and_traces_are_kept() -> None:
 OUTCOME = {
     **{"adv_iou_target": 0.96, "adv_iou_truth": 0.2, "adv_pixel_acc_target": 0.97, "adv_pixel_acc_truth": 0.05},
     **{"adv_dice_truth": 0.3, "success": True, "targeted": True, "nonfinite_gradient": False},
+    **{"classes": 2, "background": 0, "overlapping": False, "adv_class_iou_target": [0.5, 0.96]},
 }
 
 
@@ -143,6 +144,13 @@ def test_success_follows_from_the_judged_score(judge: Criterion) -> None:
     assert not _wrong(outcome(OUTCOME | {"success": False, "nonfinite_gradient": True}, CASE, judge))
 
 
+@pytest.mark.parametrize("scores", [None, [0.96], [0.5, 0.9], [0.5, 1.1], [0.5, None], [0.5, "0.96"]])
+def test_scores_of_classes_have_the_mean_of_the_row(scores: Any) -> None:
+    assert _wrong(outcome(OUTCOME | {"adv_class_iou_target": scores}, CASE, Criterion())) == {"adv_class_iou_target"}
+    two = {"classes": 4, "overlapping": True, "adv_class_iou_target": [0.94, 0.98]}
+    assert not _wrong(outcome(OUTCOME | two, CASE, Criterion()))
+
+
 def test_success_is_not_told_from_scores_over_other_pixels() -> None:
     part = CASE.valid & (CASE.truth == 1)
     case = replace(CASE, target_valid=part)
@@ -153,7 +161,7 @@ def test_success_is_not_told_from_scores_over_other_pixels() -> None:
 def test_scores_lie_between_0_and_1() -> None:
     changed = OUTCOME | {"adv_iou_target": 1.01, "adv_dice_truth": None, "success": None}
     assert _wrong(outcome(changed, CASE, Criterion("area", "truth", "<=", 0.1))) == {
-        *("adv_iou_target", "adv_dice_truth", "success")
+        *("adv_iou_target", "adv_dice_truth", "success", "adv_class_iou_target")
     }
 
 
@@ -173,6 +181,7 @@ def test_scores_follow_from_a_rows_own_counts() -> None:
     columns = scores_from_counts(tables, 0)
     assert columns["adv_iou_truth"] == pytest.approx((ones - 3) / ones)
     assert columns["adv8_dice_truth"] == pytest.approx(2 * (ones - 3) / (2 * ones - 3))
+    assert columns["adv_class_iou_truth"][1] == columns["adv_iou_truth"]
     assert columns["clean_pixel_acc_truth"] == pytest.approx(1 - 3 / int(CASE.valid.sum()))
 
 
@@ -184,5 +193,5 @@ def test_counts_that_are_not_of_the_truth(counts: Any) -> None:
     tables, relations = counts_of(_tables() | {"adv_confusion_truth": counts}, CASE, 2)
     assert _wrong(relations) == {"adv_confusion_truth"}
     assert set(scores_from_counts(tables, 0)) == {
-        f"{prefix}_{name}_truth" for prefix in ("clean", "adv8") for name in ("iou", "pixel_acc", "dice")
+        f"{prefix}_{name}_truth" for prefix in ("clean", "adv8") for name in ("iou", "pixel_acc", "dice", "class_iou")
     }

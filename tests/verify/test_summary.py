@@ -11,13 +11,22 @@ from benchmark.results.summary import write_summary
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.row_schema import SCHEMA
 from benchmark.verify.summary import summary_mismatches
+from tests.example_rows import LISTS
 
-KINDS = {"string": "x", "bool": True, "int64": 1, "double": 0.5}
+KINDS = {"string": "x", "bool": True, "int64": 1, "double": 0.5} | LISTS
 
 
 def _rows(attacks: str) -> pa.Table:
-    values = {field.name: KINDS.get(str(field.type), [3, 1, 0, 2]) for field in SCHEMA}
-    own = {"success_clean": False, "background": 0, "classes": 2, "equal_norm": None, "norm": "2"}
+    values = {field.name: KINDS[str(field.type)] for field in SCHEMA}
+    own = {
+        "success_clean": False,
+        "overlapping": False,
+        "class_names": None,
+        "background": 0,
+        "classes": 2,
+        "equal_norm": None,
+        "norm": "2",
+    }
     listed = [values | own | {"attack": attack, "id": str(i), "l2": i + 0.1} for attack in attacks for i in range(3)]
     return pa.Table.from_pylist(listed, schema=SCHEMA)
 
