@@ -19,7 +19,7 @@ _WRAP = "wrap it in a module of images (B,C,H,W) -> logits (B,K,H,W), as docs/ow
 
 _CURES = {
     r"out of memory|can't allocate memory|MemoryError": "set engine.slots lower, or data.size",
-    r"Expected more than 1 value per channel": "give batches of at least 2 images, see data.batch_size",
+    r"Expected more than 1 value per channel": "set data.batch_size to 2 or more",
     r"does not require grad|not have been used in the graph|inference tensors?|doesn't support automatic diff": (
         "leave out torch.no_grad(), .detach() and argmax in forward, or train the network in float"
     ),
@@ -53,21 +53,33 @@ def as_model_error(model: nn.Module, images: Tensor, *, act: str = "fails", cure
     """Turn what a model raises on images (B, C, H, W) into an InputError of one line.
 
     The line has the model, the images' shape, what it said, the place in the user's code, and a cure, `cure` if given.
-    A lack of memory on a GPU is left as it is, because fewer images at once may fit; so are InputErrors and stops.
+    A lack of memory on a GPU is left as it is, because fewer images at once may fit.
+    """
+    lead = f"victim {model_name(model)} {act} on images {tuple(images.shape)}"
+    with as_foreign_error(lead, cure, but=(torch.OutOfMemoryError,)):
+        yield
+
+
+@contextmanager
+def as_foreign_error(
+    lead: str, cure: str | None = None, *, but: tuple[type[BaseException], ...] = ()
+) -> Iterator[None]:
+    """Turn what code of a user raises into an InputError: `LEAD: WHAT IT SAID (FILE, line N); CURE`.
+
+    That is everything, SystemExit too, except InputErrors, requests to stop, and errors of the kinds `but`.
     """
     try:
         yield
-    except (InputError, Stopped, GeneratorExit, torch.OutOfMemoryError):
+    except (InputError, Stopped, GeneratorExit):
         raise
     except BaseException as error:
-        # Commands turn Ctrl-C into a request to stop, so that there an interrupt is the network's own.
+        if isinstance(error, but):
+            raise
+        # Commands turn Ctrl-C into a request to stop, so that there an interrupt is that code's own.
         if isinstance(error, KeyboardInterrupt) and not Stopped.replaces_interrupts:
             raise
         said = _said(error)
-        raise InputError(
-            f"victim {model_name(model)} {act} on images {tuple(images.shape)}: {said}{_place(error)}; "
-            f"{cure or _cure(said)}"
-        ) from error
+        raise InputError(f"{lead}: {said}{_place(error)}; {cure or _cure(said)}") from error
 
 
 def checked_logits(outputs: Any, model: nn.Module, images: Tensor) -> Tensor:
@@ -99,12 +111,16 @@ def _described(outputs: Any) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """The type and the telling line of a message: interpreters of programs put their own words before it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if len(lines) > 1 and "TorchScript interpreter" in str(error):
+    """The type and the telling line of a message: what runs programs puts words of its own before it."""
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and "TorchScript interpreter" in text:
         return lines[-1]
-    if len(lines) > 1 and lines[0].endswith(":"):
-        return f"{type(error).__name__}: {lines[1]}"
+    if within := re.search(r"got (\w+)\(([\"'])(.*)\2\)$", text, re.MULTILINE):  # torch.compile
+        return f"{within[1]}: {within[3]}"
+    explained = next((line for line in lines if line.startswith("Explanation: ")), None)
+    if explained or (len(lines) > 1 and lines[0].endswith(":")):
+        return f"{type(error).__name__}: {explained or lines[1]}"
     return first_line(error)
 
 
@@ -114,11 +130,14 @@ def _cure(said: str) -> str:
 
 def _place(error: BaseException) -> str:
     """ " (FILE, line N)" of the innermost frame in code of the user's own; empty if there is none."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not any(library in frame.filename for library in _LIBRARIES)
-        and not Path(frame.filename).is_relative_to(_OWN)
-        and Path(frame.filename).is_file()
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    # Compiled and scripted code has no frames; its errors quote them.
+    quoted = re.findall(r'^\s*File "([^"\n]+)", line (\d+)', str(error), re.MULTILINE)
+    own = [
+        (name, number)
+        for name, number in [*frames, *quoted]
+        if not any(library in name for library in _LIBRARIES)
+        and not Path(name).is_relative_to(_OWN)
+        and Path(name).is_file()
     ]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""

@@ -138,9 +138,12 @@ class AttackEpoch(pl.Callback):
         self._close()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        # A signal ends the run with a BaseException; images that have finished by then are still written.
+        # A signal ends the run with a BaseException, and a network that fails with an InputError; images that have
+        # finished by then are still written.
         try:
-            if self._session is not None and not isinstance(exception, Exception):
+            if self._session is not None and (
+                isinstance(exception, InputError) or not isinstance(exception, Exception)
+            ):
                 for attack, finished, case in self._session.finished():
                     self._count(self._writer.write(attack, finished, case))
                 self._count(self._writer.flush())

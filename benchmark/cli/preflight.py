@@ -1,5 +1,7 @@
 """Checks that find, before anything is computed or written, what would stop a run later."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import Dataset
@@ -7,11 +9,13 @@ from torch.utils.data import Dataset
 from benchmark.callbacks.attack_epoch import check_precision
 from benchmark.cli.context import Context
 from benchmark.config.build import build_adversarial_training, build_trainer
+from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.predicted_labels import predict_labels
 from benchmark.evaluation.session import Session
 from benchmark.images.quantisation import Quantizer
+from benchmark.model_errors import as_model_error
 from benchmark.victims.task import Victim
 
 
@@ -27,6 +31,7 @@ def rehearse(context: Context, victim: Victim, *, fits: bool, attacks: bool) -> 
     if fits:
         build_adversarial_training(context.cfg)
         _rehearse_training(context, trainer)
+        _rehearse_lone_images(victim, context.data)
         if context.training.attack_every:
             _rehearse_attack(context, victim, "val")
     if attacks:
@@ -49,6 +54,31 @@ def _rehearse_training(context: Context, trainer: pl.Trainer) -> None:
         )
     context.data.setup("fit")
     context.data.train_dataloader()
+
+
+def _rehearse_lone_images(victim: Victim, data: SegmentationData) -> None:
+    """Raise InputError if batches have one image, and the victim's batch norms cannot normalise its features.
+
+    They cannot where pooling leaves one value of a feature: its variance would be that of one number.
+    """
+    if data.batch_size > 1:
+        return
+    dataset: Any = data.train_dataloader().dataset
+    image = dataset[0]["image"][None]
+    kept = [(buffer, buffer.clone()) for buffer in victim.buffers()]
+    modes = [(module, module.training) for module in victim.modules()]
+    try:
+        with (
+            torch.no_grad(),
+            torch.random.fork_rng(devices=[]),
+            as_model_error(victim.train(), image, act="fails in training"),
+        ):
+            victim(image)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for buffer, values in kept:
+            buffer.copy_(values)
 
 
 def _rehearse_attack(context: Context, victim: Victim, split: str) -> None:

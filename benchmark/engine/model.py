@@ -131,7 +131,10 @@ class AttackedModel:
     def postprocessed(self, preds: Tensor) -> Tensor:
         """Class maps (B, h, w) after the model's own `postprocess`, if it has one."""
         postprocess = getattr(self.model, "postprocess", None)
-        return preds if postprocess is None else postprocess(preds)
+        if postprocess is None:
+            return preds
+        with as_model_error(self.model, preds, act="fails in its post-processing"):
+            return postprocess(preds)
 
     def stepping(self) -> AbstractContextManager[None]:
         """The context of a rule's forward and backward passes: TF32 products, if that is the precision."""

@@ -16,6 +16,7 @@ from benchmark.engine import Criterion
 from benchmark.engine.precision import frozen, model_device, normalise_precision
 from benchmark.evaluation.case import make_case, split_of
 from benchmark.evaluation.plan import Plan
+from benchmark.model_errors import as_model_error
 from benchmark.speed import epoch, reference_asma
 from benchmark.speed.epoch import Item
 from benchmark.speed.memory import peak_mib
@@ -135,10 +136,15 @@ class Bench:
         target = self.plan.target
         target.prepare(split_of(self.data, "test"))
         with frozen(self.model, torch.float32), torch.no_grad():
-            shown = [self.model(item["image"][None].to(self.device))[0].argmax(0).cpu() for item in self.items]
+            shown = [self._preds(item["image"][None].to(self.device)).cpu() for item in self.items]
         cases = [make_case(item, target, prediction=seen) for item, seen in zip(self.items, shown, strict=True)]
         images, targets = torch.stack([case.image for case in cases]), torch.stack([case.target for case in cases])
         return images.to(self.device), targets.to(self.device)
+
+    def _preds(self, images: Tensor) -> Tensor:
+        """The classes (H, W) of one image (1, C, H, W)."""
+        with as_model_error(self.model, images):
+            return self.model(images)[0].argmax(0)
 
 
 def machine(device: torch.device) -> Mapping[str, Any]:

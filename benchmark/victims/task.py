@@ -15,6 +15,7 @@ from benchmark import metrics
 from benchmark.errors import InputError
 from benchmark.images.output_window import InputFrame, OutputWindow
 from benchmark.label_subsets import NO_LABEL
+from benchmark.model_errors import as_model_error
 from benchmark.victims import adapters
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation, output_count
@@ -193,7 +194,9 @@ class Victim(pl.LightningModule):
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy plus Dice loss of {"image", "mask", "valid"}."""
-        loss = self.loss(self(batch["image"]), *self._windowed(batch))
+        with as_model_error(self, batch["image"]):
+            logits = self(batch["image"])
+        loss = self.loss(logits, *self._windowed(batch))
         size = len(batch["image"])
         self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
@@ -205,7 +208,9 @@ class Victim(pl.LightningModule):
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Add the batch to the mean loss and to the confusion matrix."""
-        logits, (mask, valid) = self(batch["image"]), self._windowed(batch)
+        with as_model_error(self, batch["image"]):
+            logits = self(batch["image"])
+        mask, valid = self._windowed(batch)
         # Weighted by the number of images, because several processes have shares of different sizes.
         self.val_loss.update(self.loss(logits, mask, valid), len(batch["image"]))
         if self.outputs == 1 or self.multilabel:

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from benchmark.errors import InputError, first_line, nearest_of
+from benchmark.errors import InputError, nearest_of
+from benchmark.model_errors import as_foreign_error
 
 
 def network(factory: str, options: Mapping[str, Any] | None = None) -> nn.Module:
@@ -22,12 +23,8 @@ def network(factory: str, options: Mapping[str, Any] | None = None) -> nn.Module
         raise InputError(f"victim.factory={factory!r} is not of the form package.module:function")
     function = _import_function(factory, module_name, function_name)
     options = dict(options or {})
-    try:
+    with as_foreign_error(f"victim.factory={factory} failed when called with {options}", "check victim.options"):
         model = function(**options)
-    except Exception as error:  # the user's code may raise anything
-        raise InputError(
-            f"victim.factory={factory} failed when called with {options}: {first_line(error)}; check victim.options"
-        ) from error
     if not isinstance(model, nn.Module):
         raise InputError(
             f"victim.factory={factory} returned {type(model).__name__}, expected the network, a torch.nn.Module"
@@ -36,13 +33,11 @@ def network(factory: str, options: Mapping[str, Any] | None = None) -> nn.Module
 
 
 def _import_function(factory: str, module_name: str, function_name: str) -> Callable[..., object]:
-    try:
+    with as_foreign_error(
+        f"victim.factory={factory}: importing {module_name} failed",
+        "run from the folder that holds it or add that to PYTHONPATH",
+    ):
         module = importlib.import_module(module_name)
-    except Exception as error:  # importing runs the user's code, which may raise anything
-        raise InputError(
-            f"victim.factory={factory}: importing {module_name} failed: {first_line(error)}; "
-            "run from the folder that holds it or add that to PYTHONPATH"
-        ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
         functions = [name for name in vars(module) if callable(getattr(module, name))]

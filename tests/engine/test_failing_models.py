@@ -1,0 +1,83 @@
+"""What models raise when the library attacks them, and models that do not return."""
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark.attacks.pgd import PGD
+from benchmark.distributed.termination import stoppable
+from benchmark.engine import attack
+from benchmark.errors import InputError
+from benchmark.evaluation.victim_check import check_victim
+from tests.fixtures.checked_images import DiscFinder, disc_items
+from tests.fixtures.failing_victims import FAILING
+from tests.fixtures.own_factory import FailsLater, Slow
+from tests.tiny_models import Limited
+
+ITEMS = disc_items(4)
+
+
+def attacked(model: nn.Module, **options):
+    images, labels = (torch.stack([item[name] for item in ITEMS]) for name in ("image", "mask"))
+    return attack(model, images, 1 - labels, PGD(), **({"max_steps": 2, "slots": 4} | options))
+
+
+@pytest.mark.parametrize("name", [name for name in FAILING if name not in ("stride 4", "one row more", "classes last")])
+def test_the_library_says_it_in_one_line(name: str) -> None:
+    model = FAILING[name][1]()
+    with pytest.raises(InputError, match=rf"^victim {type(model).__name__} .*; ") as raised:
+        attacked(model)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("passes", range(5))
+def test_at_any_pass(passes: int) -> None:
+    with pytest.raises(InputError, match=r"RuntimeError: late \(own_factory\.py, line \d+\)"):
+        attacked(FailsLater(passes, RuntimeError("late")), max_steps=6)
+
+
+def test_ctrl_c_is_told_from_an_interrupt_of_the_models_own() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        attacked(FailsLater(1, KeyboardInterrupt()))
+    with stoppable(), pytest.raises(InputError, match=r"KeyboardInterrupt \(own_factory"):
+        attacked(FailsLater(1, KeyboardInterrupt()))
+
+
+def test_memory_that_runs_out_halves_slots_and_batch() -> None:
+    with pytest.warns(UserWarning, match="out of memory"):
+        result = attacked(Shrinking(), max_steps=4)
+    assert len(result.adv) == 4
+    check = check_victim(Limited(DiscFinder(), 2), ITEMS, classes=2, batch_size=8)
+    assert check.batch == 2
+    assert check.findings == []
+
+
+class Shrinking(DiscFinder):
+    """Has memory for four images at the first passes, then for two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        if self.passes > 3 and len(images) > 2:
+            raise torch.OutOfMemoryError("simulated")
+        return super().forward(images)
+
+
+def test_a_model_that_does_not_return_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    attacked(Slow(3, 1.2), patience=0.2)
+    assert "victim Slow has not returned for 0.2 s from images (4, 3, 32, 32); " in capsys.readouterr().err
+    check_victim(Slow(1, 1.2), ITEMS, classes=2, batch_size=4, patience=0.2)
+    assert "from images (1, 3, 32, 32)" in capsys.readouterr().err
+    attacked(DiscFinder())
+    assert capsys.readouterr().err == ""
+
+
+def test_warnings_made_errors_are_what_a_model_raises() -> None:
+    def start(images: torch.Tensor) -> torch.Tensor:
+        raise DeprecationWarning("old")
+
+    with pytest.raises(InputError, match="DeprecationWarning: old"):
+        attacked(DiscFinder(start=start))
