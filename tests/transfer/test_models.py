@@ -66,5 +66,6 @@ def test_a_model_found_with_a_run_judges_only_runs_on_the_same_data() -> None:
 
 def test_runs_that_no_model_fits_together() -> None:
     past_runs = [_source("two", "1"), _source("three", "2", classes=3)]
-    with pytest.raises(InputError, match="/runs/two has 2 classes and /runs/three has 3 classes, which no model can have both"):
+    said = "/runs/two has 2 classes and /runs/three has 3 classes, which no model can have both"
+    with pytest.raises(InputError, match=said):
         load_models([Path("a.ckpt")], past_runs)
