@@ -38,6 +38,11 @@ def network(folder: str, preprocess: bool = True, channels: int = 3, outputs: in
     path = Path(folder).expanduser()
     if not (path / "config.json").is_file():
         raise InputError(f"victim.folder={folder}: has no config.json; give a folder that save_pretrained wrote")
+    if (path / "adapter_config.json").exists():
+        raise InputError(
+            f"victim.folder={folder}: adapter_config.json says that its weights are added to those of another model; "
+            "merge them (peft's merge_and_unload) and save the whole model"
+        )
     transformers = import_extra("transformers", "hugging_face")
     model = _model(transformers, path, folder)
     names = _class_names(model.config)
@@ -121,7 +126,7 @@ def _model(transformers: Any, path: Path, folder: str) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES
 
     config = read_json(path / "config.json", "restore it")
-    _check_counts(config, f"victim.folder={folder}: config.json")
+    _check_values(config, f"victim.folder={folder}: config.json")
     model_type = config.get("model_type")
     if model_type in ("oneformer", "videomt"):
         raise InputError(
@@ -157,15 +162,20 @@ def _model(transformers: Any, path: Path, folder: str) -> Any:
     return model
 
 
-def _check_counts(value: Any, where: str, key: str = "") -> None:
-    """Raise InputError for a number so large that the model would be built for hours, or fill the memory."""
+def _check_values(value: Any, where: str, key: str = "") -> None:
+    """Raise InputError for a value of config.json that no model of the library itself has.
+
+    These are numbers so large that the model would be built for hours or fill the memory, and attention from elsewhere.
+    """
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else ((key, part) for part in value)
         for name, part in parts:
-            _check_counts(part, where, str(name))
+            _check_values(part, where, str(name))
     largest = _MOST_LAYERS if any(word in key for word in ("layers", "depths", "blocks")) else _LARGEST_COUNT
     if isinstance(value, int) and value > largest:
         raise InputError(f"{where}: {key}={value}: is more than {largest}; give the configuration of the weights")
+    if key.endswith("attn_implementation") and isinstance(value, str) and value not in ("eager", "sdpa"):
+        raise InputError(f"{where}: {key}={value!r}: names code that is not run; take it out")
 
 
 def _class_names(config: Any) -> list[str]:

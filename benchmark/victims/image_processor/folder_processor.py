@@ -13,6 +13,7 @@ from benchmark.errors import InputError, first_line
 from benchmark.images.output_window import OutputWindow
 from benchmark.images.quantisation import EIGHT_BIT
 from benchmark.victims.image_processor.keys import AS_IT_IS
+from benchmark.victims.image_processor.resizing import LANCZOS
 from benchmark.victims.image_processor.steps import ChannelOrder, ProcessingSteps, colour_values
 
 _TOLERANCE = 1e-4
@@ -119,7 +120,8 @@ class FolderProcessor:
         orders: tuple[ChannelOrder, ...] = ("kept", "reversed first", "reversed last")
         plain = colour_values(self._processor, normalised=False)
         likeliest = (True, False)
-        for antialias, whole, order, last in product(likeliest, likeliest, orders, likeliest):
+        widened = likeliest if first.resample != LANCZOS else (True,)  # torchvision has no other
+        for antialias, whole, order, last in product(widened, likeliest, orders, likeliest):
             steps = replace(first, antialias=antialias, whole_levels=whole, channel_order=order, padded_last=last)
             yield steps
             if self._processor.do_normalize:  # some classes do not, whatever it says
@@ -145,9 +147,10 @@ class FolderProcessor:
 
     def _refusal(self, what: str, shape: tuple[int, ...]) -> InputError:
         channels, height, width = shape
+        other = "other data (data.size, data.channels=3)" if channels == 1 else "data of another size"
         return InputError(
             f"{self._where}: for images of {height} x {width} with {channels} channels, {what}; "
-            f"correct it, give data of another size, or {AS_IT_IS}"
+            f"correct it, give {other}, or {AS_IT_IS}"
         )
 
 

@@ -105,6 +105,22 @@ def test_numbers_beyond_any_model_are_refused(values: dict[str, Any], tmp_path: 
         adapters.make("hugging_face", keys, 3, OUTPUTS)
 
 
+@pytest.mark.parametrize("name", ["attn_implementation", "_attn_implementation"])
+def test_attention_from_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    keys = changed(**WRITERS["hugging_face"](tmp_path), **{name: "some/kernel"})
+    with pytest.raises(
+        InputError, match=rf"config\.json: {name}='some/kernel': names code that is not run; take it out"
+    ):
+        adapters.make("hugging_face", keys, 3, OUTPUTS)
+
+
+def test_weights_that_belong_to_another_model_are_refused(tmp_path: Path) -> None:
+    keys = WRITERS["hugging_face"](tmp_path)
+    (Path(keys["folder"]) / "adapter_config.json").write_text('{"base_model_name_or_path": "some/one"}')
+    with pytest.raises(InputError, match=r"adapter_config\.json says .* another model; merge them"):
+        adapters.make("hugging_face", keys, 3, OUTPUTS)
+
+
 def test_weights_of_other_shapes_are_named(tmp_path: Path) -> None:
     keys = changed(**WRITERS["hugging_face"](tmp_path), decoder_hidden_size=16)
     with pytest.raises(InputError, match=r"holds no weights for \d+ tensors of the model, such as decode_head"):
