@@ -10,9 +10,10 @@ one of the 25 patients.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmark.data.encodings import BINARY, published_or_threshold
 from benchmark.data.files import PairedFiles, enter, find_folder, find_images, pair_files
 from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
@@ -31,13 +32,18 @@ LAST_FRAMES = (
 class CVCClinicDB(PairedFiles):
     """CVC-ClinicDB under `root`; two classes, background and polyp; groups are the sequences."""
 
-    def __init__(self, root: str | Path, fractions: Sequence[float], split_seed: int) -> None:
+    threshold_key = "data.encoding"
+
+    def __init__(
+        self, root: str | Path, fractions: Sequence[float], split_seed: int, *, encoding: Mapping | str | None = None
+    ) -> None:
         folder = enter(root, "CVC-ClinicDB")
         folders = (find_folder(folder, name, cure=CURE) for name in ("Original", "Ground Truth"))
         pairs = pair_files(*(find_images(frames, ".tif", ".tiff") for frames in folders))
         groups = {id: f"sequence {_sequence(id, paths[0])}" for id, paths in pairs.items()}
         splits = split_by_hash(pairs, fractions, split_seed, folder, groups)
-        super().__init__("cvc_clinicdb", ("background", "polyp"), splits, {0: 0, 255: 1}, groups=groups)
+        declared = published_or_threshold(encoding, BINARY)
+        super().__init__("cvc_clinicdb", ("background", "polyp"), splits, declared, groups=groups)
 
 
 def _sequence(frame: str, path: Path) -> int:

@@ -5,9 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmark.data.source import VOID
-from benchmark.errors import InputError
+from benchmark.errors import InputError, did_you_mean
 
 Encoding = dict[int, int]  # value in the file -> class index, or VOID
+BINARY: Encoding = {0: 0, 255: 1}
+THRESHOLD, LEVEL = "threshold", 128
+"""What a user gives for masks whose values of at least a level are class 1; and the level unless another is given."""
+
+_SHOWN = 40  # values of an encoding in a message
 
 
 def encode(values: np.ndarray, encoding: Encoding, subject: str, cure: str) -> np.ndarray:
@@ -19,7 +24,8 @@ def encode(values: np.ndarray, encoding: Encoding, subject: str, cure: str) -> n
     undeclared = [value for value in present if value not in encoding]
     if undeclared:
         shown = ", ".join(map(str, undeclared[:8])) + (", ..." if len(undeclared) > 8 else "")
-        raise InputError(f"{subject} {shown} are not in the declared encoding {encoding}; {cure}")
+        declared = encoding if len(encoding) <= _SHOWN else f"of {len(encoding)} values"
+        raise InputError(f"{subject} {shown} are not in the declared encoding {declared}; {cure}")
     lookup = np.zeros(65536, np.uint8)
     lookup[list(encoding)] = list(encoding.values())
     return lookup[values]
@@ -30,6 +36,38 @@ def threshold(least: int) -> Encoding:
     return {value: int(value >= least) for value in range(256)}
 
 
+def declared_encoding(
+    encoding: object, classes: int, default: Encoding | None = None, key: str = "data.encoding"
+) -> Encoding:
+    """The encoding that a user declares: a mapping, a threshold, or nothing, which is the `default`.
+
+    A threshold is for masks with in-between values along outlines, as scaling and compression make them:
+    `threshold` (of 128), or `{threshold: LEVEL}`. Raises InputError as `check_encoding`.
+    """
+    if encoding is None and default is not None:
+        return check_encoding(default, classes, key)
+    if encoding == THRESHOLD:
+        return threshold(LEVEL)
+    if isinstance(encoding, Mapping) and list(encoding) == [THRESHOLD]:
+        level = encoding[THRESHOLD]
+        if type(level) is not int or not 1 <= level <= 255:
+            raise InputError(f"{key}={{{THRESHOLD}:{level}}}: must be a whole number from 1 to 255")
+        return threshold(level)
+    return check_encoding(encoding, classes, key)
+
+
+def published_or_threshold(encoding: object, default: Encoding) -> Encoding:
+    """The published encoding of a data set, `default`, or the threshold that `data.encoding` asks for."""
+    asked = encoding == THRESHOLD or (isinstance(encoding, Mapping) and list(encoding) == [THRESHOLD])
+    if encoding is not None and not asked:
+        near = did_you_mean(str(encoding), [THRESHOLD])
+        raise InputError(
+            f"data.encoding={encoding!r}: of this data set it is null, as published, or {THRESHOLD}, or "
+            f"{{{THRESHOLD}:{LEVEL}}}{near or '; read other encodings with data=folder'}"
+        )
+    return declared_encoding(encoding, VOID, default)
+
+
 def check_encoding(encoding: object, classes: int, key: str = "data.encoding") -> Encoding:
     """Convert the keys and values of an encoding to integers; YAML may give strings. `key` is its place there.
 
@@ -38,11 +76,14 @@ def check_encoding(encoding: object, classes: int, key: str = "data.encoding") -
             not exist.
     """
     if not isinstance(encoding, Mapping):
-        raise InputError(f"{key}={encoding!r}: is no mapping; quote it, '{key}={{0:0,255:1}}'")
+        near = did_you_mean(str(encoding), [THRESHOLD])
+        cure = f"quote it, '{key}={{0:0,255:1}}'"
+        raise InputError(f"{key}={encoding!r}: is no mapping{near or f'; {cure}'}")
     try:
         checked = {int(str(value)): int(str(index)) for value, index in encoding.items()}
     except ValueError:
-        raise InputError(f"{key}={encoding}: keys (file values) and values (classes) must be integers") from None
+        near = "".join(did_you_mean(str(value), [THRESHOLD]) for value in list(encoding)[:1])
+        raise InputError(f"{key}={encoding}: keys (file values) and values (classes) must be integers{near}") from None
     for value, index in checked.items():
         if not 0 <= value <= 65535 or not (0 <= index < classes or index == VOID):
             raise InputError(

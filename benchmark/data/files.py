@@ -133,7 +133,9 @@ class PairedFiles:
 
     bits = 8
     encoding_key: str | None = None
-    """The configuration's key of the encoding, where it has one."""
+    """The configuration's key of the encoding, where any may be declared."""
+    threshold_key: str | None = None
+    """The key that may ask for a threshold, where only that may be declared."""
 
     def __init__(
         self,
@@ -160,9 +162,13 @@ class PairedFiles:
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:
         """Read the image (H, W, 3) and its mask (H, W) of class indices. Raises InputError if their sizes differ."""
         (mask,) = masks
-        pixels, labels = read_image(image, self.bits), read_mask(mask, self.encoding, self.encoding_key)
+        pixels, labels = read_image(image, self.bits), self.read_labels(mask)
         check_size(pixels, image, labels, mask)
         return pixels, labels
+
+    def read_labels(self, mask: Path) -> np.ndarray:
+        """The class indices (H, W) of a mask file, by the encoding."""
+        return read_mask(mask, self.encoding, self.encoding_key, self.threshold_key)
 
     def fingerprint(self) -> str:
         """SHA-256 of the encoding, of the split, the id and the bytes of every file, and of the variant."""

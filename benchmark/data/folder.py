@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.encodings import check_classes, check_encoding
+from benchmark.data.encodings import BINARY, check_classes, check_encoding, declared_encoding
 from benchmark.data.files import PairedFiles
 from benchmark.data.folder_layout import IMAGES, find_splits
 from benchmark.data.images import read_image
@@ -25,13 +25,12 @@ from benchmark.data.source import FILES, PREDICTED, VOID
 from benchmark.errors import InputError
 from benchmark.label_subsets import NO_LABEL
 
-BINARY = {0: 0, 255: 1}
-
 
 class Folder(PairedFiles):
     """Images and masks under `root`, split as the module's docstring says.
 
-    encoding: file value -> class (None: {0: 0, 255: 1}), or -> labels that overlap; class_names are then theirs.
+    encoding: file value -> class (None: {0: 0, 255: 1}), or -> labels that overlap; class_names are then theirs; or
+    "threshold" or {"threshold": LEVEL}, see `declared_encoding`.
     ignore: file value of pixels that do not count. classes: by default the largest class of the encoding plus one.
     background: its index, None if every class counts.
     splits: folder of the split files, relative to `root` or absolute; None: `splits`, if there is one.
@@ -52,7 +51,7 @@ class Folder(PairedFiles):
         *,
         images: str = IMAGES,
         masks: str = "masks",
-        encoding: Mapping | None = None,
+        encoding: Mapping | str | None = None,
         classes: int | None = None,
         class_names: Sequence[str] | None = None,
         background: int | None = 0,
@@ -67,11 +66,10 @@ class Folder(PairedFiles):
             raise InputError(f"data.bits={bits!r}: must be 8 to 16")
         predicted = labels == PREDICTED
         self.classes_open = predicted and classes is None and encoding is None and class_names is None
-        overlapping = names_labels(encoding)
-        if overlapping:
-            encoding, class_names = subset_encoding(encoding or {}, class_names)
+        if names_labels(encoding):
+            encoding, class_names = subset_encoding(encoding, class_names)
             classes, background = len(class_names), NO_LABEL
-        declared = check_encoding(BINARY if encoding is None else encoding, VOID)
+        declared = declared_encoding(encoding, VOID, BINARY)
         of = "data.encoding" if classes is None else f"data.classes={classes}"
         if classes is None:
             of_names = predicted and encoding is None and class_names is not None

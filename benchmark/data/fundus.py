@@ -8,7 +8,6 @@ import numpy as np
 from benchmark.data.encodings import Encoding
 from benchmark.data.files import PairedFiles, Pairs
 from benchmark.data.images import check_size, read_image
-from benchmark.data.masks import read_mask
 from benchmark.errors import InputError
 
 CLASS_NAMES = {"disc": ("background", "disc"), "cup": ("background", "cup"), "both": ("background", "disc", "cup")}
@@ -45,7 +44,7 @@ class FundusFiles(PairedFiles):
         pixels = self.crop(read_image(image), image)
         maps = []
         for path in masks:
-            maps.append(self.crop(read_mask(path, self.encoding, self.encoding_key), path))
+            maps.append(self.crop(self.read_labels(path), path))
             check_size(pixels, image, maps[-1], path)
         disc = maps[0]
         if self.structure == "disc":

@@ -12,8 +12,10 @@ Encoding: 0 is skin, 255 is lesion. The archives name no patients, so groups are
 2016 has no validation images: they are drawn from the training images.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.data.encodings import BINARY, published_or_threshold
 from benchmark.data.files import PairedFiles, Pairs, find_folder, find_images, find_named, pair_files
 from benchmark.data.splitting import hold_out
 from benchmark.errors import InputError
@@ -33,7 +35,17 @@ class ISIC(PairedFiles):
     Of a year without validation images `val_fraction` of the training images are drawn from `split_seed`.
     """
 
-    def __init__(self, root: str | Path, year: int, val_fraction: float = 0.1, split_seed: int = 0) -> None:
+    threshold_key = "data.encoding"
+
+    def __init__(
+        self,
+        root: str | Path,
+        year: int,
+        val_fraction: float = 0.1,
+        split_seed: int = 0,
+        *,
+        encoding: Mapping | str | None = None,
+    ) -> None:
         if year not in LAYOUTS:
             raise InputError(f"data.year={year}: must be one of {', '.join(map(str, LAYOUTS))}")
         folder = Path(root).expanduser()
@@ -41,7 +53,7 @@ class ISIC(PairedFiles):
         pairs = {s: _pairs(folder, images.format(part), masks.format(part), year) for s, part in parts.items()}
         if "val" not in pairs:
             pairs["train"], pairs["val"] = hold_out(pairs["train"], val_fraction, split_seed, folder)
-        super().__init__(f"isic{year}", ("skin", "lesion"), pairs, {0: 0, 255: 1})
+        super().__init__(f"isic{year}", ("skin", "lesion"), pairs, published_or_threshold(encoding, BINARY))
 
 
 def _pairs(root: Path, images: str, masks: str, year: int) -> Pairs:

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.encodings import Encoding, encode
+from benchmark.data.encodings import LEVEL, THRESHOLD, Encoding, encode
 from benchmark.data.images import SIXTEEN_BIT_GRAY, Decoded, decode
+from benchmark.data.source import VOID
 from benchmark.errors import InputError
 
 JPEG = {".jpg", ".jpeg"}
 JPEG_ROUNDING = 8  # levels by which the channels of a gray picture may differ after compression
 
 
-def read_mask(path: Path, encoding: Encoding, key: str | None = None) -> np.ndarray:
+def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_key: str | None = None) -> np.ndarray:
     """Read a mask as (H, W) uint8 class indices, `VOID` among them.
 
     Its values are those of `read_values`. Grey files of 1, 2 or 4 bits have values of their own, such as 0 to 3, and
@@ -23,6 +24,7 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None) -> np.ndar
         path: of the file.
         encoding: value in the file -> class index.
         key: the encoding's in the configuration, for messages; None: the data set has no such key.
+        threshold_key: the key that may ask for a threshold; None: `key`.
 
     Raises:
         InputError: the file cannot be read, or has a value that the encoding does not have.
@@ -30,6 +32,8 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None) -> np.ndar
     decoded = decode(path)
     mode, values = decoded.picture.mode, _mask_values(decoded, path)
     cure = f"declare them in {key}" if key else "restore the published file, or declare them in data=folder"
+    if (of := threshold_key or key) and _is_grey(values, encoding):
+        cure += f", or give {of}={THRESHOLD}, by which values from {LEVEL} on are class 1"
     hint = f"{cure}, or save the mask with declared values only (JPEG and resampling invent in-betweens)"
     if mode in {"P", "PA"}:
         hint = f"the values of a palette file are its palette indices; {cure}"
@@ -40,6 +44,11 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None) -> np.ndar
             hint += f"; the file has {highest.bit_length()} bits, so that {highest} is its white, 255"
             values = own
     return encode(values, encoding, f"{path}: mask values", hint)
+
+
+def _is_grey(values: np.ndarray, encoding: Encoding) -> bool:
+    """Whether values lie between those of two classes, as antialiased outlines do."""
+    return set(encoding.values()) <= {0, 1, VOID} and len(np.unique(values)) > 2 and int(values.max()) <= 255
 
 
 def _highest_own(decoded: Decoded) -> int:

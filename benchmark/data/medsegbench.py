@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data.array_files import array_names, load_array
-from benchmark.data.encodings import check_classes, check_encoding, encode
+from benchmark.data.encodings import check_classes, declared_encoding, encode
 from benchmark.data.source import SPLITS, VOID, Sample
 from benchmark.errors import InputError
 from benchmark.regular_files import file_sha256
@@ -64,7 +64,7 @@ class MedSegBench:
                     "'data.encoding={0:0,255:1}'"
                 )
             encoding = {value: value for value in range(max(2, largest + 1))}
-        self.encoding = check_encoding(encoding, VOID)
+        self.encoding = declared_encoding(encoding, VOID)
         self.classes = 1 + max((index for index in self.encoding.values() if index != VOID), default=0)
         self.class_names = check_classes(self.classes, background, class_names)
 

@@ -1,6 +1,7 @@
 """Classes that lie one within the other, read as labels that overlap; and encodings that name such labels."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def names_of_subsets(labels: Sequence[str], key: str) -> tuple[str, ...]:
     return subset_names(labels)
 
 
-def names_labels(encoding: object) -> bool:
+def names_labels(encoding: object) -> TypeGuard[Mapping]:
     """Whether an encoding gives lists of labels in place of classes."""
     return isinstance(encoding, Mapping) and any(_is_list(value) for value in encoding.values())
 

@@ -7,9 +7,10 @@ Layout: `PH2 Dataset images/IMD003/{IMD003_Dermoscopic_Image/IMD003.bmp, IMD003_
 Encoding: 0 is skin, 255 is lesion. Patients are not named. There is no published split: one is drawn from a seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmark.data.encodings import BINARY, published_or_threshold
 from benchmark.data.files import FileIndex, PairedFiles, enter, find_folder, pair_files
 from benchmark.data.splitting import split_by_hash
 
@@ -22,7 +23,11 @@ CURE = (
 class PH2(PairedFiles):
     """PH2 under `root`; two classes, skin and lesion."""
 
-    def __init__(self, root: str | Path, fractions: Sequence[float], split_seed: int) -> None:
+    threshold_key = "data.encoding"
+
+    def __init__(
+        self, root: str | Path, fractions: Sequence[float], split_seed: int, *, encoding: Mapping | str | None = None
+    ) -> None:
         folder = find_folder(enter(root, "PH2Dataset"), "PH2 Dataset images", cure=CURE)
         cases = sorted(path.name for path in folder.iterdir() if path.is_dir())
         indices = []
@@ -30,4 +35,4 @@ class PH2(PairedFiles):
             files = {case: folder / case / name.format(case) for case in cases}
             indices.append(FileIndex({case: path for case, path in files.items() if path.is_file()}, folder))
         pairs = split_by_hash(pair_files(*indices), fractions, split_seed, folder)
-        super().__init__("ph2", ("skin", "lesion"), pairs, {0: 0, 255: 1})
+        super().__init__("ph2", ("skin", "lesion"), pairs, published_or_threshold(encoding, BINARY))

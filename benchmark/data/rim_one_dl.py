@@ -8,8 +8,10 @@ Encoding: 0 outside, 255 inside. A cup is cut to its disc.
 The published partitions have no validation images: they are drawn from the training images. Patients are not named.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.data.encodings import BINARY, published_or_threshold
 from benchmark.data.files import FileIndex, find_folder, find_images, find_named, merge, pair_files, require_images
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.splitting import hold_out
@@ -26,7 +28,18 @@ LABELS = ("glaucoma", "normal")
 class RimOneDL(FundusFiles):
     """RIM-ONE DL under `root`. structure: disc, cup or both. partition: by_hospital (the harder one) or randomly."""
 
-    def __init__(self, root: str | Path, structure: str, partition: str, val_fraction: float, split_seed: int) -> None:
+    threshold_key = "data.encoding"
+
+    def __init__(
+        self,
+        root: str | Path,
+        structure: str,
+        partition: str,
+        val_fraction: float,
+        split_seed: int,
+        *,
+        encoding: Mapping | str | None = None,
+    ) -> None:
         if partition not in PARTITIONS:
             raise InputError(f"data.partition={partition!r}: must be one of {', '.join(PARTITIONS)}")
         folder = Path(root).expanduser()
@@ -37,7 +50,12 @@ class RimOneDL(FundusFiles):
         pairs = pair_files(merge(images, published), *(_maps(masks, part) for part in needed_maps(structure)))
         training, test = ({id: pairs[id] for id in index.files} for index in published)
         train, val = hold_out(training, val_fraction, split_seed, folder)
-        super().__init__("rim_one_dl", structure, {"train": train, "val": val, "test": test}, {0: 0, 255: 1})
+        super().__init__(
+            "rim_one_dl",
+            structure,
+            {"train": train, "val": val, "test": test},
+            published_or_threshold(encoding, BINARY),
+        )
 
 
 def _images(part: Path) -> FileIndex:

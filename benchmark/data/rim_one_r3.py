@@ -11,11 +11,12 @@ Encoding: 0 outside, 255 inside. A cup is cut to its disc.
 There is no published split: one is drawn from a seed, patient by patient, the patient being N-1 of N-1-L.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmark.data.encodings import BINARY, published_or_threshold
 from benchmark.data.files import Pairs, enter, find_folder, find_images, find_named, pair_files
 from benchmark.data.fundus import FundusFiles, needed_maps
 from benchmark.data.splitting import split_by_hash
@@ -35,8 +36,17 @@ ANNOTATORS = {
 class RimOneR3(FundusFiles):
     """RIM-ONE r3 under `root`. structure: disc, cup or both. annotator: average, expert1 or expert2."""
 
+    threshold_key = "data.encoding"
+
     def __init__(
-        self, root: str | Path, structure: str, annotator: str, fractions: Sequence[float], split_seed: int
+        self,
+        root: str | Path,
+        structure: str,
+        annotator: str,
+        fractions: Sequence[float],
+        split_seed: int,
+        *,
+        encoding: Mapping | str | None = None,
     ) -> None:
         if annotator not in ANNOTATORS:
             raise InputError(f"data.annotator={annotator!r}: must be one of {', '.join(ANNOTATORS)}")
@@ -46,7 +56,7 @@ class RimOneR3(FundusFiles):
             pairs |= _pairs(find_folder(folder, part, cure=CURE), structure, *ANNOTATORS[annotator])
         groups = {id: id.rpartition("-")[0] for id in pairs}
         splits = split_by_hash(pairs, fractions, split_seed, folder, groups)
-        super().__init__("rim_one_r3", structure, splits, {0: 0, 255: 1}, groups)
+        super().__init__("rim_one_r3", structure, splits, published_or_threshold(encoding, BINARY), groups)
 
     def crop(self, pixels: np.ndarray, path: Path) -> np.ndarray:
         if pixels.shape[1] <= pixels.shape[0]:  # a stereo image is wide, its half upright

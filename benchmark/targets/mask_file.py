@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.data.encodings import check_encoding
+from benchmark.data.encodings import BINARY, declared_encoding
 from benchmark.data.masks import read_mask
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
@@ -24,18 +24,18 @@ class MaskFile(Target):
     Args:
         path: an image file, or a folder with `<id>.png` for every id; masks are resized to the size of the attacked
             images by nearest neighbour.
-        encoding: file value -> class, as for masks of data sets; None: 0 is class 0, 255 is class 1.
+        encoding: file value -> class, as for masks of data sets; None: 0 is class 0, 255 is class 1;
+            "threshold": values from 128 on are class 1, or {threshold: LEVEL}.
     """
 
     kind: ClassVar[str] = "mask_file"
 
     path: str
-    encoding: Mapping[Any, Any] | None = None
+    encoding: Mapping[Any, Any] | str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        declared = {0: 0, 255: 1} if self.encoding is None else self.encoding
-        self._encoding = check_encoding(declared, VOID, "target.encoding")
+        self._encoding = declared_encoding(self.encoding, VOID, BINARY, "target.encoding")
         exists = Path(self.path).exists()
         require(exists, f"path={self.path}: no such file or folder; give a mask file or a folder of <id>.png")
 

@@ -48,7 +48,7 @@ import pytest
         ("data.batch_size=0", "data.batch_size=0: must be at least 1"),
         ("data.classes=5", "data.classes=5: synthetic images have 2 classes"),
         ("data.test_split=tset", "data.test_split='tset': must be train, val, test or all, did you mean test?"),
-        ("data.size=[64,x]", "data.size=[64, 'x']: must be a whole number of pixels, or [height,width]"),
+        ("data.size=[64,x]", "data.size=[64,x]: is read as [64, 'x'], must be a whole number of pixels"),
         ("data.n_train=1", "batch normalisation needs 2 training images for each process, found 1 for 1"),
         ("data.n_test=0", "data.n_test=0"),
         ("data.n_test=1", "target=other_image needs at least 2 images in the split, which has 1"),
