@@ -82,7 +82,7 @@ def check_encoding(encoding: object, classes: int, key: str = "data.encoding") -
     try:
         checked = {int(str(value)): int(str(index)) for value, index in encoding.items()}
     except ValueError:
-        near = "".join(did_you_mean(str(value), [THRESHOLD]) for value in list(encoding)[:1])
+        near = "".join(did_you_mean(str(value), [THRESHOLD]) for value in list(encoding)[:1] if value != THRESHOLD)
         raise InputError(f"{key}={encoding}: keys (file values) and values (classes) must be integers{near}") from None
     for value, index in checked.items():
         if not 0 <= value <= 65535 or not (0 <= index < classes or index == VOID):
