@@ -56,6 +56,18 @@ class InputError(ValueError):
         super().__init__(shown_line(message))
 
 
+class ExampleError(InputError):
+    """Bad input, with an example of what to type instead.
+
+    Attributes:
+        example: lines that stand below the message.
+    """
+
+    def __init__(self, message: object, example: Iterable[str]) -> None:
+        super().__init__(message)
+        self.example = [shown_line(line) for line in example]
+
+
 @contextmanager
 def as_input_error(where: str, *kinds: type[Exception], remedy: str = "") -> Iterator[None]:
     """Turn errors of these kinds, except InputErrors, into an InputError of one line: `WHERE: REASON; REMEDY`."""

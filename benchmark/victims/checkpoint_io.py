@@ -26,6 +26,10 @@ LARGEST = 2**34
 _MOST_VALUES = 10_000  # in the hyper-parameters
 
 
+class _UnreadableError(InputError):
+    """A file that is damaged, or that claims what it does not hold."""
+
+
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The hyper-parameters and the weights of a victim's checkpoint, on the CPU.
 
@@ -33,10 +37,17 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         InputError: the file is missing, is damaged, holds objects beyond tensors and plain values, or is no checkpoint
             of a victim.
     """
-    checkpoint = _load(Path(path))
-    saved, weights = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
-    if not isinstance(saved, dict) or not isinstance(weights, dict) or not saved.keys() <= HYPER_PARAMETERS:
-        raise InputError(f"{path} is a checkpoint of something else than a victim; give one that `train` wrote")
+    from benchmark.victims.other_files import explained  # it reads weights, which are checked here
+
+    try:
+        checkpoint = _load(Path(path))
+        saved, weights = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
+        if not isinstance(saved, dict) or not isinstance(weights, dict) or not saved.keys() <= HYPER_PARAMETERS:
+            raise InputError(f"{path} is a checkpoint of something else than a victim; give one that `train` wrote")
+    except _UnreadableError as error:
+        raise explained(Path(path), error, damaged=True) from error
+    except InputError as error:
+        raise explained(Path(path), error) from error
     return saved, weights
 
 
@@ -114,7 +125,9 @@ def _load(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise InputError(_refusal(path, str(error))) from error
     except Exception as error:  # a file of any bytes raises errors of many types
-        raise InputError(f"{path} is no readable PyTorch checkpoint ({first_line(error)}); is it complete?") from error
+        raise _UnreadableError(
+            f"{path} is no readable PyTorch checkpoint ({first_line(error)}); is it complete?"
+        ) from error
     return checkpoint
 
 

@@ -77,6 +77,15 @@ def put_into(network: nn.Module, tensors: Mapping[str, Tensor], where: str) -> N
         raise InputError(f"{where}: the weights do not fit the {type(network).__name__}: {found}") from error
 
 
+def load_weights(network: nn.Module, path: str | Path, entry: str | None = None) -> nn.Module:
+    """The network in eval mode with the weights of a file, for factories of users.
+
+    `entry` and the errors are those of `read_tensors` and `put_into`; nothing in the file is executed.
+    """
+    put_into(network, read_tensors(path, "load_weights", entry), str(path))
+    return network.eval()
+
+
 def weight_sets(contents: Any) -> dict[str, dict[str, Tensor]]:
     """Place -> names and tensors of all sets of weights in what a file holds; the place of the file itself is "".
 

@@ -85,9 +85,9 @@ def test_check_finite_names_the_first_tensor() -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"hyper_parameters": None}, "a checkpoint of something else"),
+        ({"hyper_parameters": None}, "a checkpoint of another LightningModule than a victim, all under network"),
         ({"state_dict": None}, "a checkpoint of something else"),
-        ({"hyper_parameters": {"hidden_size": 3}}, "a checkpoint of something else"),
+        ({"hyper_parameters": {"hidden_size": 3}}, "LightningModule than a victim .hyper-parameters architecture"),
         ({"hyper_parameters": {"architecture": "unett"}}, r"victim\.ckpt: unknown architecture 'unett'"),
         ({"hyper_parameters": {"architecture": ["unet"]}}, "hyper-parameters no victim has"),
         ({"hyper_parameters": {"classes": "2"}}, "classes='2': label maps tell at most 255 classes apart"),
