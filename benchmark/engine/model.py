@@ -46,8 +46,8 @@ class AttackedModel:
         overwrites: whether a pass writes its results where the last one wrote them, as CUDA graphs do.
 
     Raises:
-        InputError: for an unknown precision, or a model whose parameters are neither float32 nor float64, or were made
-            in inference mode.
+        InputError: for an unknown precision, or a model whose parameters are neither float32 nor float64, have no
+            values, or were made in inference mode.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class AttackedModel:
             raise InputError(
                 "the model was made in inference mode, so that it has no gradients; make it outside of inference mode"
             )
+        if any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()]):
+            raise InputError("the model has weights without values (device meta); load them first")
         if precision is None:
             precision = 64 if dtype == torch.float64 else 32
         precision = normalise_precision(precision)

@@ -81,6 +81,11 @@ def _repeats(seen: Observations) -> list[VictimFinding]:
         f"{labels:.1%} of the pixels have another class)"
     )
     if seen.seeded is not None and _difference(seen.raw, seen.seeded)[0] <= limit:
+        if seen.first is not None and _difference(seen.first, seen.raw[:1])[0] <= limit:
+            what = f"the victim computes something else where a gradient is wanted: {seen_twice}"
+            return [
+                doubt("gradient_mode", what, "let forward not ask for requires_grad, is_grad_enabled() or the like")
+            ]
         cure = "switch dropout and noise off in eval mode; attacks on a random victim need expectations over passes"
         return [doubt("randomness", f"the victim is random: {seen_twice}", cure)]
     return [
