@@ -156,7 +156,7 @@ def with_padding(case: Case, model: nn.Module) -> Case:
 def split_of(data: SegmentationData, split: str) -> Split:
     """What targets need to know about one split of a data set."""
     ids = data.test_ids() if split == "test" else data.splits()[split]
-    return Split(ids, lambda image_id: data.mask(image_id, split), data.background)
+    return Split(ids, lambda image_id: data.mask(image_id, split), data.background, data.scored_names)
 
 
 def items_of(batch: Mapping[str, Any]) -> list[dict[str, Any]]:

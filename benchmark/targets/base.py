@@ -13,6 +13,8 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.errors import InputError
 from benchmark.images.label_maps import VOID
+from benchmark.label_subsets import are_subsets
+from benchmark.targets.one_label import OneLabel, one_label
 
 
 class Split(NamedTuple):
@@ -21,12 +23,14 @@ class Split(NamedTuple):
     Attributes:
         ids: of all images.
         masks: id -> (H, W) int64, `VOID` where no class is known.
-        background: the class that is no object, if there is one.
+        background: the class that is no object, if there is one; `NO_LABEL` where classes are subsets of labels.
+        names: of all classes, or of the labels.
     """
 
     ids: Sequence[str]
     masks: Callable[[str], Tensor]
     background: int | None
+    names: Sequence[str] = ()
 
 
 class TargetMap(NamedTuple):
@@ -55,22 +59,46 @@ class Target(ABC):
         max_iou: largest IoU of a target to the image's own mask and to the prediction of the clean image; a map above
             it is drawn again. None: any map but the image's own mask is accepted. IoU is computed as in rows: of the
             foreground for two classes, else the mean over foreground classes.
+        label: name or number of the one class, or label that overlaps others, that the target is about. It is drawn as
+            if there were no other, and all others stay as they are; `max_iou` is of it alone. None: all of the map.
     """
 
     kind: ClassVar[str]
     """The name of the kind in `conf/target/`, with which the names of its maps begin."""
 
     max_iou: float | None = field(default=0.8, kw_only=True)
+    label: str | int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         require(self.max_iou is None or 0 <= self.max_iou <= 1, f"max_iou={self.max_iou}: must be from 0 to 1, or null")
+        if isinstance(self.label, int):
+            require(0 <= self.label < VOID, f"label={self.label}: must be a class, from 0")
 
     def prepare(self, split: Split) -> None:
         """Take the split that targets are for; draws depend on the set of its ids, not on their order.
 
-        Raises InputError if the split has no target of this kind.
+        Raises InputError if the split has no target of this kind, or no class `label`.
         """
+        self._one: OneLabel | None = None
+        if self.label is not None and self.about_one(split):
+            one, masks = one_label(self.label, split.names, split.background), split.masks
+            self._one = one
+            split = split._replace(masks=lambda image_id: one.taken(masks(image_id)), background=0)
         self.split = split
+
+    def about_one(self, split: Split) -> bool:
+        """Whether maps are drawn as if there were no other class than `label`."""
+        return self.label is not None
+
+    def maps(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
+        """The draws for an image with its own mask `truth`; of a target about one label with all others in place."""
+        one = self._one
+        if one is None:
+            yield from self.draws(image_id, truth, valid)
+            return
+        for drawn in self.draws(image_id, one.taken(truth), valid):
+            name = drawn.name.replace(self.kind, f"{self.kind} {one.name.replace(':', ' ')}", 1)
+            yield drawn._replace(mask=one.put(drawn.mask, truth), name=name)
 
     @abstractmethod
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
@@ -96,7 +124,7 @@ class Target(ABC):
         """
         limit = 1 if self.max_iou is None else self.max_iou
         lowest, least_similar, number = math.inf, None, 0
-        for number, drawn in enumerate(self.draws(image_id, truth, valid), 1):
+        for number, drawn in enumerate(self.maps(image_id, truth, valid), 1):
             similarity = self._similarity(drawn.mask, truth, valid, prediction)
             if similarity <= limit:
                 return drawn._replace(draw=number, draws=number)
@@ -107,7 +135,7 @@ class Target(ABC):
 
     def repeat(self, image_id: str, truth: Tensor, valid: Tensor, draw: int) -> TargetMap:
         """The draw with this number, from 1; needs no prediction. Raises InputError if there are fewer draws."""
-        drawn = next(islice(self.draws(image_id, truth, valid), draw - 1, None), None)
+        drawn = next(islice(self.maps(image_id, truth, valid), draw - 1, None), None)
         if drawn is None:
             raise InputError(
                 f"image {image_id}: target={self.kind} has no draw {draw}; restore the target it was run with"
@@ -116,6 +144,9 @@ class Target(ABC):
 
     def _similarity(self, mask: Tensor, truth: Tensor, valid: Tensor, prediction: Tensor | None) -> float:
         """The larger of the IoUs to the truth and to the prediction; infinite for the truth itself."""
+        if self._one is not None:
+            mask, truth = self._one.taken(mask), self._one.taken(truth)
+            prediction = None if prediction is None else self._one.taken(prediction)
         counted = valid & (mask != VOID)
         if not ((mask != truth) & counted).any():
             return math.inf
@@ -130,18 +161,20 @@ class TargetWithBackground(Target):
 
     def prepare(self, split: Split) -> None:
         super().prepare(split)
-        if split.background is None:
+        if self.split.background is None:
             raise InputError(
                 f"target={self.kind} needs a class that is no object, and the data declare none; "
                 "set data.background or use target=other_image"
             )
-        self.background = split.background
+        self.background = self.split.background
 
 
 def iou(maps: Tensor, others: Tensor, counted: Tensor, background: int | None) -> Tensor:
     """`metrics.iou`, (N,), of each map with its other, both (N, H, W) int64, over the pixels `counted` (N, H, W)."""
     maps, others = maps.masked_fill(~counted, 0), others.masked_fill(~counted, 0)
     classes = 1 + max(int(maps.max()), int(others.max()), background or 0)
+    if are_subsets(background):
+        classes = max(2, 1 << (classes - 1).bit_length())
     return metrics.iou(metrics.confusion(maps, others, counted, classes), background)
 
 

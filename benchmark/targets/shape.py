@@ -8,8 +8,9 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from benchmark.images.label_maps import VOID
+from benchmark.label_subsets import are_subsets
 from benchmark.targets.base import Split, TargetMap, TargetWithBackground, generator, require
+from benchmark.targets.one_label import one_label
 
 Form = Literal["disc", "square"]
 
@@ -25,7 +26,8 @@ class Shape(TargetWithBackground):
     Args:
         form: "disc" or "square".
         area: its share of the image.
-        label: its class; None: the first that is not background.
+        label: its class, by name or number; None: the first that is not background. Of labels that overlap all others
+            stay as they are.
         seed: of the places.
     """
 
@@ -33,18 +35,22 @@ class Shape(TargetWithBackground):
 
     form: Form = "disc"
     area: float = 0.1
-    label: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.form in get_args(Form), f"form={self.form!r}: must be {' or '.join(get_args(Form))}")
         require(0 < self.area <= 0.5, f"area={self.area}: must be above 0 and at most .5, a share of the image")
-        require(self.label is None or 0 <= self.label < VOID, f"label={self.label}: must be a class, from 0")
+
+    def about_one(self, split: Split) -> bool:
+        return self.label is not None and are_subsets(split.background)
 
     def prepare(self, split: Split) -> None:
         super().prepare(split)
-        require(self.label != self.background, f"label={self.label}: is the background; give another class")
+        if self.label is None or self.about_one(split):
+            self._label = int(self.background == 0)
+        else:
+            self._label = one_label(self.label, split.names, split.background).index
 
     def draws(self, image_id: str, truth: Tensor, valid: Tensor) -> Iterator[TargetMap]:
         random = generator(self.seed, self.kind, image_id)
@@ -64,5 +70,4 @@ class Shape(TargetWithBackground):
         right = (torch.arange(width, dtype=torch.float64) + 0.5 - centre[0] * width).abs()[None, :]
         down = (torch.arange(height, dtype=torch.float64) + 0.5 - centre[1] * height).abs()[:, None]
         inside = right.square() + down.square() < half**2 if self.form == "disc" else torch.maximum(right, down) < half
-        label = int(self.background == 0) if self.label is None else self.label
-        return torch.full_like(truth, self.background).masked_fill(inside, label)
+        return torch.full_like(truth, self.background).masked_fill(inside, self._label)

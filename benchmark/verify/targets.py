@@ -38,6 +38,6 @@ def _predictions(target: Target, network: AttackedModel, item: Mapping[str, Any]
     logits, truth = network.logits(item["image"].cpu()), item["mask"].cpu()
     masks = possible_predictions(logits, [])
     if len(masks) > 1:
-        draws = islice(target.draws(item["id"], truth, valid_pixels(item, window)), _REFERENCES)
+        draws = islice(target.maps(item["id"], truth, valid_pixels(item, window)), _REFERENCES)
         masks = possible_predictions(logits, [window.crop(mask) for mask in (truth, *(draw.mask for draw in draws))])
     return [window.place(network.postprocessed(mask[None])[0], (*truth.shape,), fill=0) for mask in masks]
