@@ -35,6 +35,10 @@ class FolderProcessor:
         self._processor, self._where = processor, where
         self._steps: dict[Key, ProcessingSteps] = {}
 
+    def __deepcopy__(self, memo: Any) -> "FolderProcessor":
+        """The processor itself: it never changes, and what is known of a size is known to every copy of a network."""
+        return self
+
     def check(self, channels: int) -> int:
         """Compare with the library for images of some sizes; the number of channels that the network gets.
 
