@@ -1,11 +1,10 @@
 """Compares a converted ONNX network with onnxruntime."""
 
-import copy
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.errors import InputError, first_line
 from benchmark.victims.onnx_file import graph_tensors, graphs
@@ -14,11 +13,11 @@ TOLERANCE = 1e-4
 """Largest difference, relative to the largest value of an output."""
 
 
-def compare(converted: nn.Module, content: bytes, images: Tensor, name: str) -> None:
+def compare(network: Any, content: bytes, images: Tensor, name: str) -> None:
     """Compare the outputs of both for images (B, C, H, W), on the CPU.
 
     Args:
-        converted: the torch module that onnx2pytorch made.
+        network: the torch module that onnx2pytorch made, on the CPU.
         content: the serialised onnx.ModelProto that it was made of.
         images: as many as the network takes at once.
         name: of the file, for messages.
@@ -29,10 +28,9 @@ def compare(converted: nn.Module, content: bytes, images: Tensor, name: str) -> 
     import onnx
 
     model = onnx.ModelProto.FromString(content)
+    doubles = any(value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for value in model.graph.input)
+    images = images.detach().cpu().to(torch.float64 if doubles else torch.float32)
     _to_float32(model)
-    # A copy on the CPU computes without the shortcuts of a GPU.
-    network: Any = copy.deepcopy(converted).cpu()
-    images = images.detach().cpu()
     try:
         found = _converted_outputs(network, images)
         expected = _runtime_outputs(model, images, network.output_names)

@@ -60,12 +60,15 @@ class Converted(nn.Module):
         self._name, self._at_once = name, at_once
         self._unchecked: bytes | None = model.SerializeToString()
         self._outputs = [output.name for output in model.graph.output]
-        self.converted = _convert(model, name).eval()
+        self.converted = _convert(model, name)
 
     def forward(self, images: Tensor) -> Any:
         """The output of images (B, C, H, W), or several by name. Raises InputError if onnxruntime's differs."""
         if self._unchecked is not None:
-            compare(self.converted, self._unchecked, images[: self._at_once], self._name)
+            # The network as it was converted: training may have changed this one, and it may be on a GPU.
+            compare(
+                _convert(_parsed(self._unchecked), self._name), self._unchecked, images[: self._at_once], self._name
+            )
             self._unchecked = None
         result = self.converted(images)
         return result if len(self._outputs) == 1 else dict(zip(self._outputs, result, strict=True))
@@ -85,6 +88,12 @@ class FloatingCast(nn.Module):
         return values.to(self.like.dtype)
 
 
+def _parsed(content: bytes) -> Any:
+    import onnx
+
+    return onnx.ModelProto.FromString(content)
+
+
 def _convert(model: Any, name: str) -> nn.Module:
     import onnx2pytorch
     from onnx2pytorch.operations import Cast, LayerNorm
@@ -94,7 +103,7 @@ def _convert(model: Any, name: str) -> nn.Module:
             warnings.simplefilter("ignore")
             # Where the converter knows no operator, it says that it guesses.
             warnings.filterwarnings("error", message="No explicit conversion", category=RuntimeWarning)
-            converted: nn.Module = onnx2pytorch.ConvertModel(model)
+            converted: nn.Module = onnx2pytorch.ConvertModel(model).eval()
     except Exception as error:  # the converter raises errors of many types
         raise InputError(
             f"victim.program={name}: cannot be converted to torch ({first_line(error)}); give the network itself, "
