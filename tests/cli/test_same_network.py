@@ -1,5 +1,6 @@
 """One network in each of its forms: equal rows in float64, and `verify` and `transfer` take each form."""
 
+import functools
 import json
 import math
 from collections.abc import Callable
@@ -13,50 +14,63 @@ from torch import nn
 from benchmark.results.transfer_matrix import TRANSFER
 from benchmark.runs import tables
 from benchmark.victims import adapters
-from tests.victims.adapters.own_networks import WRITERS, to_onnx
+from tests.victims.adapters.own_networks import WRITERS
+from tests.victims.monai_bundle.bundles import PREPROCESSING, bundle, configuration
 
-DATA = ("data=synthetic", "data.classes=3", "data.n_test=2", "data.size=32", "trainer=cpu", "target.max_iou=null")
+DATA = ("data=synthetic", "data.n_test=2", "data.size=32", "trainer=cpu", "target.max_iou=null")
 ATTACK = ("attack=[asma,pgd]", "engine.max_passes=6", "run.montage=0", "engine.precision=64")
 OTHER = {"run", "victim", "weights_sha256", "seconds"}  # columns that differ between the forms
 SIDE = 32
+
+NORMALISE = {"_target_": "NormalizeIntensityd", "keys": "image", "subtrahend": 0.5, "divisor": 0.25}
 
 FACTORY = """
 import torch
 from benchmark.victims import adapters
 
+def network():
+    return adapters.make(ADAPTER, KEYS, 3, CLASSES).eval()
+
 def unet():
     import segmentation_models_pytorch as smp
     torch.manual_seed(0)
-    return smp.Unet("resnet18", encoder_weights=None, classes=3).eval()
-
-def monai():
-    return adapters.make("monai", KEYS, 3, 3).eval()
-
-def hugging_face():
-    return adapters.make("hugging_face", KEYS, 3, 3).eval()
+    return smp.Unet("resnet18", encoder_weights=None, classes=CLASSES).eval()
 """
 
 
 @pytest.fixture
-def forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, list[str]]]:
+def forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], dict[str, list[str]]]:
     """Writes a network in all its forms; returns the overrides that choose each."""
 
-    def write(kind: str) -> dict[str, list[str]]:
-        keys = {} if kind == "unet" else WRITERS[kind](tmp_path)
+    def write(kind: str, classes: int) -> dict[str, list[str]]:
+        adapter, keys = at_home(kind, tmp_path)
         stride = keys.pop("stride", None)
-        if kind == "hugging_face":  # ONNX has no resizing that is antialiased as torch's is
-            described = Path(keys["folder"]) / "preprocessor_config.json"
-            described.write_text(json.dumps(json.loads(described.read_text()) | {"do_resize": False}))
-        (tmp_path / f"forms_of_{kind}.py").write_text(FACTORY.replace("KEYS", repr(keys)))
+        named = {"ADAPTER": adapter, "KEYS": keys, "CLASSES": classes}
+        code = functools.reduce(lambda text, name: text.replace(name, repr(named[name])), named, FACTORY)
+        (tmp_path / f"forms_of_{kind}.py").write_text(code)
         monkeypatch.syspath_prepend(tmp_path)
-        network = adapters.make("python", {"factory": f"forms_of_{kind}:{kind}"}, 3, 3).double()
-        result = {"python": ["victim=python", f"victim.factory=forms_of_{kind}:{kind}"], **programs(network, tmp_path)}
-        if kind != "unet":
-            result[kind] = [f"victim={kind}", *(override(name, value) for name, value in keys.items())]
-            result[kind] += [] if stride is None else [f"victim.stride={stride}"]
+        factory = f"forms_of_{kind}:{'network' if adapter else kind}"
+        network = adapters.make("python", {"factory": factory}, 3, classes).double()
+        result = {"python": ["victim=python", f"victim.factory={factory}"], **programs(network, tmp_path)}
+        if adapter:
+            result[adapter] = [f"victim={adapter}", *(override(name, value) for name, value in keys.items())]
+            result[adapter] += [] if stride is None else [f"victim.stride={stride}"]
         return result
 
     return write
+
+
+def at_home(kind: str, folder: Path) -> tuple[str | None, dict[str, Any]]:
+    """The adapter and the keys of a network as its library saves it; none for the network of code alone."""
+    if kind == "unet":
+        return None, {}
+    if kind == "monai_bundle":
+        return "monai", {"folder": bundle(folder / "bundle", configuration([*PREPROCESSING, NORMALISE]))}
+    keys = WRITERS[kind](folder)
+    if kind == "hugging_face":  # ONNX has no resizing that is antialiased as torch's is
+        described = Path(keys["folder"]) / "preprocessor_config.json"
+        described.write_text(json.dumps(json.loads(described.read_text()) | {"do_resize": False}))
+    return kind, keys
 
 
 def override(name: str, value: Any) -> str:
@@ -70,7 +84,7 @@ def programs(network: nn.Module, folder: Path) -> dict[str, list[str]]:
     network(images)  # what a network does at its first images only is in no program
     torch.jit.trace(network, images, check_trace=False).save(str(folder / "one.ts"))
     torch.export.save(torch.export.export(network, (images,)), folder / "one.pt2")
-    to_onnx(network, folder / "one.onnx", torch.float64)
+    torch.onnx.export(network, (images,), folder / "one.onnx", dynamo=True, verbose=False)
     places = {"torchscript": "one.ts", "exported": "one.pt2", "onnx": "one.onnx"}
     return {name: [f"victim={name}", f"victim.program={folder / file}"] for name, file in places.items()}
 
@@ -91,13 +105,13 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parallel
-@pytest.mark.parametrize("kind", ["unet", "monai", "hugging_face"])
-def test_each_form_has_the_same_rows(command, forms, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "classes"), [("unet", 3), ("monai", 3), ("monai_bundle", 2), ("hugging_face", 3)])
+def test_each_form_has_the_same_rows(command, forms, tmp_path: Path, kind: str, classes: int) -> None:
     rows: dict[str, list[dict[str, Any]]] = {}
-    networks = forms(kind)
+    networks = forms(kind, classes)
     for form, chosen in networks.items():
         run = tmp_path / form
-        outcome = command("attack", *DATA, *ATTACK, *chosen, f"run.dir={run}")
+        outcome = command("attack", *DATA, f"data.classes={classes}", *ATTACK, *chosen, f"run.dir={run}")
         assert outcome.status == 0, (form, outcome.err)
         rows[form] = sorted(tables.read(run).to_pylist(), key=lambda row: (row["attack"], row["id"]))
         outcome = command("verify", run, "--network", *chosen)
