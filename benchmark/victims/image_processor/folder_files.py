@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.errors import InputError, did_you_mean, first_line
 from benchmark.victims.adapters import read_json
-from benchmark.victims.image_processor.keys import AS_IT_IS, pixel_keys
+from benchmark.victims.image_processor.keys import AS_IT_IS, EARLIER_NAMES, pixel_keys
 
 _NESTED, _OWN = "processor_config.json", "preprocessor_config.json"
 _TASKS = ("SEMANTIC_SEGMENTATION", "UNIVERSAL_SEGMENTATION", "IMAGE_SEGMENTATION", "INSTANCE_SEGMENTATION", "BACKBONE")
@@ -52,11 +52,19 @@ def image_processor(folder: Path, config: Any) -> tuple[Any, str]:
     kind = get_image_processor_class_from_name(name)
     values = pixel_keys(keys, where, kind.valid_kwargs.__annotations__)
     try:
-        return kind(**values), f"{where}: {name}"
+        processor = kind(**values)
     except Exception as error:  # the library raises errors of many types
         raise InputError(
             f"{where}: {name} cannot be made of it ({first_line(error)}); correct it, or {AS_IT_IS}"
         ) from error
+    for earlier, now in EARLIER_NAMES.items():
+        said, used = values.get(earlier), getattr(processor, now, None)
+        if said is not None and said != used:
+            raise InputError(
+                f"{where}: {earlier}={said} is not read by this transformers, whose {now} is {used}; "
+                f"rename it to {now}, take it out, or {AS_IT_IS}"
+            )
+    return processor, f"{where}: {name}"
 
 
 def reduces_labels(folder: Path) -> bool:

@@ -146,7 +146,7 @@ class FolderProcessor:
             raise self._refusal(f"the library's own processor fails ({first_line(error)})", shape) from error
         values = output["pixel_values"]
         if not isinstance(values, Tensor) or values.ndim != 4 or len(values) != len(levels):
-            raise self._refusal("it makes other than one input of one image", shape)
+            raise self._refusal("it makes other than one input of one image (do_split_image)", shape)
         return output
 
     def _refusal(self, what: str, shape: tuple[int, ...]) -> InputError:

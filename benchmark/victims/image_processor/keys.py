@@ -12,6 +12,9 @@ AS_IT_IS = "victim.preprocess=false gives the network images in [0, 1] as they a
 _LARGEST_SIDE = 4096  # pixels
 _PIXELS = ("min_pixels", "max_pixels")  # of a size; areas, not sides
 
+EARLIER_NAMES = {"size_divisibility": "size_divisor"}
+"""Names that the library no longer reads -> what they are called now; both have to say the same."""
+
 _ABOUT_MASKS = {"do_reduce_labels", "reduce_labels", "ignore_index", "num_labels", "format", "do_convert_annotations"}
 _ABOUT_TEXTS = {"class_info_file", "repo_path", "metadata", "num_text", "image_seq_length"}
 _ABOUT_BODIES = {"keypoint_heatmap_downscale_factor", "keypoint_heatmap_sigma"}
@@ -70,6 +73,10 @@ def _is_whole(value: Any, largest: int = _LARGEST_SIDE) -> bool:
     return type(value) is int and 1 <= value <= largest
 
 
+def _is_count(value: Any) -> bool:
+    return (value == 0 and type(value) is int) or _is_whole(value)
+
+
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
@@ -104,7 +111,7 @@ Kind = tuple[Callable[[Any], bool], str]
 
 _TRUTH: Kind = (_is_truth, "true or false")
 _SIZE: Kind = (_is_size, f"a side up to {_LARGEST_SIDE} pixels, [height, width], or names with such sides")
-_WHOLE: Kind = (_is_whole, f"a whole number from 1 to {_LARGEST_SIDE}")
+_COUNT: Kind = (_is_count, f"a whole number from 0 to {_LARGEST_SIDE}")
 _POSITIVE: Kind = (_is_positive, "a number above 0")
 
 _KINDS: dict[str, Kind] = {
@@ -112,7 +119,8 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("do_flip_channel_order", "do_split_image", "keep_aspect_ratio", "default_to_square"), _TRUTH),
     "pad_and_return_pixel_mask": _TRUTH,
     **dict.fromkeys(("size", "crop_size", "pad_size"), _SIZE),
-    **dict.fromkeys(("max_size", "_max_size", "size_divisor", "ensure_multiple_of", "resize_short"), _WHOLE),
+    **dict.fromkeys(("max_size", "_max_size", "size_divisor", "ensure_multiple_of", "resize_short"), _COUNT),
+    **dict.fromkeys(EARLIER_NAMES, _COUNT),
     **dict.fromkeys(("rescale_factor", "crop_pct"), _POSITIVE),
     "image_mean": (_is_mean, "one number for each channel"),
     "image_std": (_is_deviation, "one number above 0 for each channel"),

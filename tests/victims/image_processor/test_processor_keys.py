@@ -36,13 +36,26 @@ DONE: dict[str, dict[str, Any]] = {
     "about masks": {"do_reduce_labels": True, "reduce_labels": True, "ignore_index": 255, "num_labels": 150},
     "about the call": {"device": "cpu", "data_format": "channels_last", "input_data_format": "none", "use_fast": False},
     "about classes": {"processor_class": "SomethingProcessor", "_valid_processor_keys": ["images"], "auto_map": {}},
+    "an earlier name that says the same": {
+        **{"image_processor_type": "MaskFormerImageProcessor", "size": {"shortest_edge": 40, "longest_edge": 80}},
+        **{"size_divisibility": 16, "size_divisor": 16},
+    },
+    "multiples of nothing": {
+        **{"image_processor_type": "Mask2FormerImageProcessor", "size": {"shortest_edge": 40, "longest_edge": 80}},
+        **{"size_divisor": 0},
+    },
+    "as published for MaskFormer": {
+        **{"image_processor_type": None, "feature_extractor_type": "MaskFormerFeatureExtractor", "size": 40},
+        **{"max_size": 160, "size_divisibility": 32, "reduce_labels": True, "ignore_index": 255, "resample": 2},
+    },
     "keys of other classes": {"keep_aspect_ratio": True, "crop_pct": 0.9, "do_flip_channel_order": True, "max_size": 9},
 }
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"sharpen": 2}, "sharpen is no key of its class"),
     "mistyped": ({"do_normalise": False}, r"do_normalise is no key of its class, did you mean do_normalize\?"),
-    "earlier name": ({"size_divisibility": 32}, "size_divisibility is no key"),
+    "earlier name": ({"size_divisibility": 32}, "size_divisibility=32 is not read .*size_divisor is None; rename it"),
+    "a number below 0": ({"size_divisor": -1}, "size_divisor=-1: must be a whole number from 0"),
     "method": ({"preprocess": None, "resize": 3}, "preprocess is no key"),
     "dunder": ({"__class__": "x"}, "__class__ is no key"),
     "text for truth": ({"do_resize": "false"}, "do_resize='false': must be true or false"),
