@@ -4,10 +4,11 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 _LONGEST_MESSAGE = 4000  # characters
+_MOST_LISTED = 20  # places of one error
 
 _CURES = {
     errno.ENOSPC: "free space there",
@@ -66,6 +67,16 @@ class ExampleError(InputError):
     def __init__(self, message: object, example: Iterable[str]) -> None:
         super().__init__(message)
         self.example = [shown_line(line) for line in example]
+
+
+class ListedError(InputError):
+    """Bad input in several places: the line of an InputError, then a line for each place, of many the first ones."""
+
+    def __init__(self, message: object, places: Sequence[object]) -> None:
+        super().__init__(message)
+        more = len(places) - _MOST_LISTED
+        lines = [f"  {shown_line(place)}" for place in places[:_MOST_LISTED]] + [f"  and {more} more"] * (more > 0)
+        self.args = ("\n".join([*self.args, *lines]),)
 
 
 @contextmanager

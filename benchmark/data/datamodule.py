@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from benchmark.data.attacked_images import places_of
 from benchmark.data.augmentation import resize
+from benchmark.data.bad_files import SKIP, STOP, without_bad
 from benchmark.data.dataset import EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.decoded_splits import DecodedSplits
 from benchmark.data.encodings import check_classes
-from benchmark.data.loading_options import as_given, check_loading, image_size
+from benchmark.data.loading_options import as_given, check_choice, check_loading, image_size
 from benchmark.data.nested import NestedLabels
 from benchmark.data.source import FILES, PREDICTED, SPLITS, Source
 from benchmark.errors import InputError
@@ -40,6 +41,7 @@ class SegmentationData(pl.LightningDataModule):
             other splits have none.
         cache_mb: images are decoded once if all of them, at that size, take at most this number of MiB.
         channels: 3, or 1 for grey images.
+        on_bad: "skip": images whose files cannot be used are left out, and are in `skipped`; "stop": they are errors.
         overlapping: classes lie one within the other and are read as labels that overlap, see `NestedLabels`.
 
     Attributes:
@@ -64,8 +66,11 @@ class SegmentationData(pl.LightningDataModule):
         cache_mb: int = 2048,
         channels: int = 3,
         overlapping: bool = False,
+        on_bad: str = STOP,
     ) -> None:
         super().__init__()
+        check_choice("on_bad", on_bad, (STOP, SKIP))
+        self.skipped = without_bad(source, channels) if on_bad == SKIP else []
         if overlapping and not are_subsets(source.background):
             source = NestedLabels(source)
         self.size, self._shape = size, image_size(size)
@@ -115,10 +120,7 @@ class SegmentationData(pl.LightningDataModule):
         return self._attacked[test_id][0] if test_id in self._attacked else None
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that the pixels of the val and test items depend on: source, size and channels.
-
-        Predicted labels depend on the weights, too; the fingerprint says only that they are predicted.
-        """
+        """SHA-256 of all that val and test items depend on; of predicted labels, only that they are predicted."""
         suffix = ("" if self.channels == 3 else f" {self.channels}") + (" predicted" if self.is_predicted else "")
         return hashlib.sha256(f"{self.source.fingerprint()} {as_given(self._shape)}{suffix}".encode()).hexdigest()
 
@@ -151,8 +153,7 @@ class SegmentationData(pl.LightningDataModule):
     def mask(self, id: str, split: str = "test") -> Tensor:
         """The mask (H, W) int64 of an image, without augmentation; `VOID` where it is not valid.
 
-        The split "test" is the one that `test_dataloader` yields: with `test_split="val"` it is "val". Raises
-        InputError if the split has no image of that id.
+        "test" is what `test_dataloader` yields. Raises InputError if the split has no image of that id.
         """
         decoded = self._splits(split)
         if id not in decoded.position:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from benchmark.data.attacked_images import Places
 from benchmark.data.augmentation import augment, resize, training_pipeline
+from benchmark.data.bad_files import cannot_be_used, read_sample
 from benchmark.data.loading_options import as_given
 from benchmark.data.source import VOID, Sample, Source
 from benchmark.distributed.termination import check_stop
@@ -31,10 +32,11 @@ class DecodedSplit:
         source, channels: of the data set.
         split: what messages call it.
         places: of its images.
+        checked: whether all images are read once even if they are not kept.
         labelled: False: the masks of the source are not used; `label` gives others.
 
     Raises:
-        InputError: no mask of the split shows any foreground, or `channels` is 1 and an image has colours.
+        InputError: no mask of the split shows any foreground; or images cannot be used, all of which are named.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class DecodedSplit:
         cache: bool,
         channels: int = 3,
         labelled: bool = True,
+        checked: bool = False,
     ) -> None:
         self.source, self.split, self.places, self.size = source, split, places, size
         self.ids, self.channels, self.highest = list(places), channels, 2**source.bits - 1
         self.position = {id: index for index, id in enumerate(self.ids)}
         self._labels: dict[str, bytes] | None = None if labelled else {}
-        self._cached: list[Sample] | None = self._decode_all() if cache else None
+        samples = self._decode_all(keep=cache) if cache or checked else []
+        self._cached: list[Sample] | None = samples if cache else None
         if labelled and not self._shows_foreground():
             in_files = any(_shows_foreground(source.read(*place).mask, source) for place in places.values())
             cure = f"the masks show some in full size: give a larger data.size than {as_given(size)}"
@@ -105,19 +109,28 @@ class DecodedSplit:
         return any(_shows_foreground(self[index].mask, self.source) for index in range(len(self)))
 
     def _decode(self, id: str) -> Sample:
-        check_stop()
-        sample = self.source.read(*self.places[id])
-        if self.channels == 1 and np.any(sample.image != sample.image[:, :, :1]):
-            raise InputError(f"{self.source.name} {self.split} {id}: has colours; data.channels=1 is for grey images")
+        sample = read_sample(self.source, *self.places[id], self.channels)
         image, mask = resize(sample.image, sample.mask, self.size)
         return sample._replace(image=image, mask=mask, id=id)
 
-    def _decode_all(self) -> list[Sample]:
+    def _decode_all(self, keep: bool) -> list[Sample]:
+        """All samples, or if they are not to be kept an empty list. Raises InputError that names all bad files."""
+
+        def decode(id: str) -> Sample | str | None:
+            try:
+                sample = self._decode(id)
+            except InputError as error:
+                return str(error)
+            return sample if keep else None
+
         # Pillow and OpenCV release the interpreter lock, so threads decode in parallel.
         with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
             hidden = None if len(self.ids) > QUIET else True  # None: hidden unless stderr is a terminal
             bar = {"desc": f"decoding {self.source.name} {self.split}", "total": len(self.ids), "unit": "image"}
-            return list(tqdm(pool.map(self._decode, self.ids), disable=hidden, **bar))
+            decoded = list(tqdm(pool.map(decode, self.ids), disable=hidden, **bar))
+        if bad := [one for one in decoded if isinstance(one, str)]:
+            raise cannot_be_used(self.source.name, bad, len(self.ids))
+        return [one for one in decoded if isinstance(one, Sample)]
 
 
 def _shows_foreground(mask: np.ndarray, source: Source) -> bool:

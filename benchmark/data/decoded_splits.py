@@ -39,6 +39,7 @@ class DecodedSplits:
                 cache=self._cache,
                 channels=self._channels,
                 labelled=not self._predicted,
+                checked=split == self._test_split,
             )
         return self._decoded[split]
 

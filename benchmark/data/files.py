@@ -14,7 +14,7 @@ from benchmark.data.folder_contents import found_in, names
 from benchmark.data.images import SUFFIXES, check_size, read_image
 from benchmark.data.masks import read_mask
 from benchmark.data.source import SPLITS, Sample
-from benchmark.errors import InputError
+from benchmark.errors import InputError, ListedError
 from benchmark.regular_files import file_sha256
 
 Pairs = dict[str, tuple[Path, ...]]  # id -> image file, mask file or files
@@ -74,16 +74,26 @@ def index_ids(items: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     return files
 
 
-def pair_files(images: FileIndex, *masks: FileIndex) -> Pairs:
+def pair_files(images: FileIndex, *masks: FileIndex, unpaired: dict[str, str] | None = None) -> Pairs:
     """The files of each id, its image first, in the order of the images.
 
-    Raises InputError if there are no images, if an image has no mask, or if a mask has no image.
+    Images without a mask and masks without an image are left out if there is a place for the reasons, `unpaired`.
+
+    Raises:
+        InputError: there are no images, an image has no mask, or a mask has no image; all of them are named.
     """
     require_images(images)
     for index in masks:
-        _check_partners(images, index, "mask")
-        _check_partners(index, images, "image")
-    return {id: (path, *(index.files[id] for index in masks)) for id, path in images.files.items()}
+        if unpaired is None:
+            _check_partners(images, index, "mask")
+            _check_partners(index, images, "image")
+        else:
+            alone = images.files.keys() - index.files.keys()
+            unpaired |= {id: f"{images.files[id]}: has no mask in {index.folder}" for id in sorted(alone)}
+    kept = {id: path for id, path in images.files.items() if id not in (unpaired or {})}
+    if not kept:
+        raise InputError(f"{images.folder}: no image has a mask in {masks[0].folder}; give masks of the same names")
+    return {id: (path, *(index.files[id] for index in masks)) for id, path in kept.items()}
 
 
 def merge(folder: Path, indices: Iterable[FileIndex]) -> FileIndex:
@@ -112,7 +122,8 @@ def _check_partners(index: FileIndex, partners: FileIndex, what: str) -> None:
         if not partners.files:
             found = found_in(partners.folder)
         cure = f"add the {what} or remove the file"
-        raise InputError(f"{alone[0]}{more}: has no {what} in {partners.folder}; {cure}{found}")
+        message = f"{alone[0]}{more}: has no {what} in {partners.folder}; {cure}{found}"
+        raise InputError(message) if len(alone) == 1 else ListedError(message, alone)
 
 
 class PairedFiles:

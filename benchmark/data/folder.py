@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.data.bad_files import SKIP, STOP
 from benchmark.data.encodings import BINARY, check_classes, check_encoding, declared_encoding
 from benchmark.data.files import PairedFiles
 from benchmark.data.folder_layout import IMAGES, find_splits
@@ -40,6 +41,7 @@ class Folder(PairedFiles):
     Attributes:
         why_empty: for splits without images, what is missing.
         notes: what was assumed of the folder, a sentence each.
+        unpaired: images without a mask that were left out, by on_bad="skip".
         classes_open: whether nothing says how many classes there are.
     """
 
@@ -61,6 +63,7 @@ class Folder(PairedFiles):
         split_seed: int = 0,
         bits: int = 8,
         labels: str = FILES,
+        on_bad: str = STOP,
     ) -> None:
         if type(bits) is not int or not 8 <= bits <= 16:
             raise InputError(f"data.bits={bits!r}: must be 8 to 16")
@@ -79,9 +82,16 @@ class Folder(PairedFiles):
             declared[ignore] = VOID
         folder = Path(root).expanduser()
         found = find_splits(
-            folder, images, masks, predicted=predicted, splits=splits, fractions=fractions, split_seed=split_seed
+            folder,
+            images,
+            masks,
+            predicted=predicted,
+            skip=on_bad == SKIP,
+            splits=splits,
+            fractions=fractions,
+            split_seed=split_seed,
         )
-        self.why_empty, self.notes = found.why_empty, found.notes
+        self.why_empty, self.notes, self.unpaired = found.why_empty, found.notes, found.unpaired
         super().__init__(
             Path(os.path.abspath(folder)).name,
             class_names,

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmark.data.bad_files import Skipped
 from benchmark.data.files import FileIndex, Pairs, find_folder, find_images, pair_files, require_images
 from benchmark.data.images import SUFFIXES
+from benchmark.data.loading_options import EVERY
 from benchmark.data.source import SPLITS
 from benchmark.data.split_lists import split_by_lists
 from benchmark.data.splitting import split_by_hash
@@ -17,11 +19,15 @@ FRACTIONS = (0.7, 0.15, 0.15)
 
 
 class FoundSplits(NamedTuple):
-    """The files of each split, why a split has none, and what was assumed of the folder, a sentence each."""
+    """The files of each split, why a split has none, and what was assumed of the folder, a sentence each.
+
+    `unpaired` are the images that were left out because they have no mask.
+    """
 
     pairs: dict[str, Pairs]
     why_empty: dict[str, str]
     notes: list[str]
+    unpaired: Sequence[Skipped] = ()
 
 
 def find_splits(
@@ -30,6 +36,7 @@ def find_splits(
     masks: str,
     *,
     predicted: bool = False,
+    skip: bool = False,
     splits: str | None,
     fractions: Sequence[float] | None,
     split_seed: int,
@@ -40,6 +47,7 @@ def find_splits(
         root: the folder.
         images, masks: folders in it or in its train/, val/ and test/.
         predicted: whether masks are not looked for, because labels are predicted.
+        skip: whether images without a mask are left out.
         splits: folder of split files; None: `splits`, if there is one.
         fractions: of train, val and test; None: `FRACTIONS`, or all images are test images if labels are predicted.
         split_seed: of the splits that are drawn.
@@ -53,20 +61,25 @@ def find_splits(
     if splits is None and present:
         _check_alone(fractions, root, ", ".join(f"{split}/" for split in present))
         empty = {split: f"has no images: there is no folder {root / split}" for split in SPLITS if split not in present}
-        found = {split: _pairs(root / split, images, masks, predicted) if split in present else {} for split in SPLITS}
-        return FoundSplits(found, empty, notes)
-    pairs = _pairs(root, images, masks, predicted)
+        alone: dict[str, dict[str, str]] = {split: {} for split in present}
+        of = {split: alone[split] if skip else None for split in present}
+        there = {split: _pairs(root / split, images, masks, predicted, of[split]) for split in present}
+        left = [Skipped(split, id, reason) for split in present for id, reason in alone[split].items()]
+        return FoundSplits({split: there.get(split, {}) for split in SPLITS}, empty, notes, left)
+    unpaired: dict[str, str] = {}
+    pairs = _pairs(root, images, masks, predicted, unpaired if skip else None)
+    left = [Skipped(EVERY, id, reason) for id, reason in unpaired.items()]
     if splits is None and (root / "splits").is_dir():
         splits = "splits"
     if splits is not None:
         _check_alone(fractions, root, f"the lists of {root / splits}")
-        return FoundSplits(*split_by_lists(pairs, root / splits, root / images), notes)
+        return FoundSplits(*split_by_lists(pairs, root / splits, root / images, unpaired), notes, left)
     if predicted and fractions is None:
         notes.append(f"{root} is not split, and nothing can be trained on it: all {len(pairs)} images are test images")
         fractions = (0, 0, 1)
     fractions = FRACTIONS if fractions is None else fractions
     reason = f"has no images, by data.fractions={list(fractions)}"
-    return FoundSplits(split_by_hash(pairs, fractions, split_seed, root), dict.fromkeys(SPLITS, reason), notes)
+    return FoundSplits(split_by_hash(pairs, fractions, split_seed, root), dict.fromkeys(SPLITS, reason), notes, left)
 
 
 def _check_alone(fractions: Sequence[float] | None, root: Path, others: str) -> None:
@@ -78,14 +91,15 @@ def _check_alone(fractions: Sequence[float] | None, root: Path, others: str) -> 
         )
 
 
-def _pairs(root: Path, images: str, masks: str, predicted: bool) -> Pairs:
+def _pairs(root: Path, images: str, masks: str, predicted: bool, unpaired: dict[str, str] | None) -> Pairs:
     cure = "create it or set data.images/data.masks"
     if predicted:
         found = _pictures(root, images, cure.rpartition("/")[0])
         require_images(found)
         return {id: (path,) for id, path in found.files.items()}
     cure += "; images without masks can be attacked, data.labels=predicted"
-    return pair_files(*(find_images(find_folder(root, name, cure=cure), *SUFFIXES) for name in (images, masks)))
+    files = (find_images(find_folder(root, name, cure=cure), *SUFFIXES) for name in (images, masks))
+    return pair_files(*files, unpaired=unpaired)
 
 
 def _pictures(root: Path, images: str, cure: str) -> FileIndex:

@@ -3,6 +3,8 @@
 from benchmark.data.datamodule import SegmentationData
 from benchmark.data.source import SPLITS
 
+_SHOWN = 20  # images that are skipped
+
 
 def data_set_notes(data: SegmentationData) -> list[str]:
     """Of the source, of labels that are predicted, and of images that are attacked though they are for training."""
@@ -12,6 +14,11 @@ def data_set_notes(data: SegmentationData) -> list[str]:
         notes.append(
             f"data.labels=predicted: the victim's predictions of the {len(ids)} clean images are taken as their masks"
         )
+    if data.skipped:
+        shown = "; ".join(one.reason for one in data.skipped[:_SHOWN])
+        more = f"; and {len(data.skipped) - _SHOWN} more" if len(data.skipped) > _SHOWN else ""
+        total = len(data.skipped) + sum(map(len, data.splits().values()))
+        notes.append(f"data.on_bad=skip: {len(data.skipped)} of {total} images skipped ({shown}{more})")
     counts = {split: sum(data.own_split(id) == split for id in ids) for split in SPLITS}
     if counts["train"]:
         shown = ", ".join(f"{count} of {split}" for split, count in counts.items() if count)

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Container
 from pathlib import Path
 
 from benchmark.data.files import Pairs
@@ -10,10 +11,13 @@ from benchmark.errors import InputError, did_you_mean
 from benchmark.regular_files import read_text
 
 
-def split_by_lists(pairs: Pairs, folder: Path, images_dir: Path) -> tuple[dict[str, Pairs], dict[str, str]]:
+def split_by_lists(
+    pairs: Pairs, folder: Path, images_dir: Path, left_out: Container[str] = ()
+) -> tuple[dict[str, Pairs], dict[str, str]]:
     """The images that train.txt, val.txt and test.txt of the folder list, in their order, and why a split has none.
 
-    Images listed nowhere are left out. Raises InputError for a list that cannot be used, and if nothing is listed.
+    Images listed nowhere are left out, and those of `left_out`. Raises InputError for a list that cannot be used, and
+    if nothing is listed.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of split files; correct data.splits, or set data.splits=null")
@@ -25,6 +29,7 @@ def split_by_lists(pairs: Pairs, folder: Path, images_dir: Path) -> tuple[dict[s
         there = os.path.lexists(path)
         lines = read_text(path, "split file").splitlines() if there else []
         ids = [_as_in_files(line.strip(), pairs) for line in lines if line.strip()]
+        ids = [id for id in ids if id not in left_out]
         if not ids:
             what = "lists no images" if there else "split file is missing"
             empty[split] = f"has no images ({path}: {what}; write one file stem per line)"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from benchmark.data.bad_files import skipped_count
 from benchmark.data.datamodule import SegmentationData
 from benchmark.data.source import FILES
 from benchmark.engine.jobs import Finished
@@ -75,6 +76,7 @@ class RunInfo:
             "victim": self.victim,
             "data": str(self.data.name),
             "labels": getattr(self.data, "labels", FILES),
+            "skipped": skipped_count(self.data),
             "seed": self.plan.seed,
             "judge": str(self.plan.judge),
             "classes": self.data.classes,

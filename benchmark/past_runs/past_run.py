@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from benchmark.criterion import Criterion
+from benchmark.data.bad_files import skipped_count
 from benchmark.data.datamodule import SegmentationData
 from benchmark.engine.precision import normalise_precision
 from benchmark.errors import InputError
@@ -131,6 +132,7 @@ class PastRun:
         """The columns of a row that follow from the image, its target and the judge alone."""
         return {
             "labels": self.data.labels,
+            "skipped": skipped_count(self.data),
             "judge": str(self.judge),
             "classes": self.data.classes,
             "background": None if self.data.background is None else int(self.data.background),

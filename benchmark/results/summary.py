@@ -107,6 +107,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
         **{name: ", ".join(dict.fromkeys(_label(row, name) for row in rows if row[name])) for name in LABELS},
         **{name: shared(rows, name) for name in FACTS},
         "images": len(rows),
+        "skipped": max((row["skipped"] or 0 for row in rows), default=0),
         "training_images": sum(row["split"] == "train" for row in rows),
         "attacked": len(attacked),
         "already_satisfied": len(rows) - len(attacked),

@@ -26,13 +26,18 @@ def truth_name(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def data_notes(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Sentences that have to stand beside scores: about a predicted truth, and about training images."""
+    """Sentences that have to stand beside scores: about a predicted truth, skipped images and training images."""
     listed, notes = list(summaries), []
     if any(map(is_predicted, listed)):
         notes.append(
             "The truth is the victim's own prediction of the clean image (data.labels=predicted): the clean IoU to it "
             f"is {BY_DEFINITION} and says nothing about the victim's quality."
         )
+    left_out = {(one["skipped"], one["images"]) for one in listed if one.get("skipped")}
+    notes += [
+        f"{skipped} of {skipped + images} images skipped, because their files cannot be used (data.on_bad=skip)."
+        for skipped, images in sorted(left_out)
+    ]
     counts = {(one["training_images"], one["images"]) for one in listed if one.get("training_images")}
     notes += [
         f"{training} of {images} images are of the training split: a victim that was trained on this data set is "

@@ -69,6 +69,7 @@ def _worst_case(by_attack: Sequence[Rows], attacks: Sequence[str]) -> dict[str, 
     succeeded = np.stack([flag(rows, "success8") for rows in by_attack])[:, attacked]
     return {
         "images": len(first),
+        "skipped": max((row["skipped"] or 0 for row in first), default=0),
         "training_images": sum(row["split"] == "train" for row in first),
         "attacked": int(attacked.sum()),
         **rate("success8_rate", np.asarray(succeeded.any(axis=0))),

@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
         *_columns(pa.string(), "norm", "equal_norm"),
         *_columns(pa.float64(), "eps"),
         *_columns(pa.bool_(), "targeted"),
-        *_columns(pa.int64(), "seed", "height", "width", "classes", "background", "valid_pixels"),
+        *_columns(pa.int64(), "seed", "height", "width", "classes", "background", "valid_pixels", "skipped"),
         *_columns(pa.int64(), "target_draw", "target_draws", "target_pixels"),
         *_columns(pa.bool_(), "target_too_close"),
         *_columns(pa.float64(), "iou_target_truth"),
@@ -63,7 +63,8 @@ over labels. `class_names`, a JSON list, are the names of what `*_class_iou_*` a
 `iou_target_truth` is its IoU to the truth, `clean_iou_target` to the clean prediction.
 
 `split` is the image's own. `labels` says what the truth is: "files", masks of the data set, or "predicted", the
-victim's prediction of the clean image, with which `clean_iou_truth` is 1 by definition.
+victim's prediction of the clean image, with which `clean_iou_truth` is 1 by definition. `skipped` is how many images of
+the attacked split were left out because their files cannot be used.
 
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
