@@ -37,6 +37,7 @@ class NNUNetPlan:
         intensities: per channel, the statistics of the training data.
         swapped: whether rows and columns are exchanged in front of the network.
         fills: whether holes in what is not zero count as not zero.
+        regions: whether the outputs are of regions that overlap, without background.
     """
 
     architecture: Mapping[str, Any]
@@ -46,10 +47,11 @@ class NNUNetPlan:
     intensities: Mapping[str, Mapping[str, float]]
     swapped: bool
     fills: bool
+    regions: bool
 
 
-def read_plan(path: Path, configuration: str, channels: int, outputs: int) -> NNUNetPlan:
-    """The plan of a trained model's folder.
+def read_plan(path: Path, configuration: str, channels: int, outputs: int, head: str = "softmax") -> NNUNetPlan:
+    """The plan of a trained model's folder, for a victim of this head.
 
     Raises:
         InputError: a file is missing, does not fit data of these channels and classes, or asks for what cannot be done.
@@ -59,7 +61,8 @@ def read_plan(path: Path, configuration: str, channels: int, outputs: int) -> NN
     file = path / "plans.json"
     _refuse_unknown(plans, _PLANS, file)
     _refuse_unknown(chosen, _CONFIGURATION, file)
-    _check_data(dataset, channels, outputs, path)
+    _check_channels(dataset, channels, path)
+    regions = _predicts_regions(dataset, outputs, head, path)
     _need(plans, "label_manager", (None, "LabelManager"), file)
     _need(chosen, "preprocessor_name", (None, "DefaultPreprocessor"), file)
     _need(chosen, "previous_stage", (None,), file)
@@ -81,6 +84,7 @@ def read_plan(path: Path, configuration: str, channels: int, outputs: int) -> NN
         swapped=axes == [0, 2, 1],
         # nnU-Net fills holes in three dimensions; in a picture, which has a depth of one, none is closed.
         fills=not natural,
+        regions=regions,
     )
 
 
@@ -119,18 +123,31 @@ def _configuration(plans: Mapping[str, Any], name: str, path: Path) -> dict[str,
     return plan
 
 
-def _check_data(dataset: Mapping[str, Any], channels: int, outputs: int, path: Path) -> None:
-    names, labels = dataset.get("channel_names", {}), dict(dataset.get("labels", {}))
+def _check_channels(dataset: Mapping[str, Any], channels: int, path: Path) -> None:
+    names = dataset.get("channel_names", {})
     if len(names) != channels:
         raise InputError(f"{path}: takes images of {len(names)} channels, the data have {channels}")
+
+
+def _predicts_regions(dataset: Mapping[str, Any], outputs: int, head: str, path: Path) -> bool:
+    """Whether the labels are regions that overlap; else they are classes, of which 0 is the background."""
+    labels = dict(dataset.get("labels", {}))
     ignored = labels.pop("ignore", None)
     if any(isinstance(value, list) for value in labels.values()) or dataset.get("regions_class_order"):
-        raise InputError(f"{path}: predicts overlapping regions, not classes; {_OWN}")
+        if head != "multilabel":
+            raise InputError(f"{path}: predicts overlapping regions, not classes; set victim.head=multilabel")
+        labels.pop("background", None)
+        if len(labels) != outputs:
+            raise InputError(f"{path}: predicts {len(labels)} regions, the data have {outputs} labels")
+        return True
+    if head == "multilabel":
+        raise InputError(f"{path}: predicts classes, not overlapping regions; set victim.head=softmax")
     if len(labels) != outputs:
         raise InputError(f"{path}: tells {len(labels)} classes apart, the data have {outputs}")
     values = sorted(int(value) for value in labels.values())
     if values != list(range(outputs)) or int(labels.get("background", 0)) != 0 or ignored in values:
         raise InputError(f"{path / 'dataset.json'}: labels={labels} do not count from 0, the background; {CURE}")
+    return False
 
 
 def _refuse_unknown(section: Mapping[str, Any], followed: set[str], file: Path) -> None:

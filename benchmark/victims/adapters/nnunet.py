@@ -29,7 +29,7 @@ HARMLESS = ("configuration", "fold", "intensity", "mirror")
 Normaliser = Callable[[Tensor], Tensor]
 # The packages from which plans may name classes: a file must not choose code to run.
 _NETWORKS, _LAYERS = "dynamic_network_architectures.", "torch.nn."
-_OUTSIDE = 10.0  # the background's logit outside of the box, where all other classes have its negative
+_OUTSIDE = 10.0  # the background's logit outside of the box, where all else has its negative
 _HALF = 0.5 / 255  # of a level of 8 bits: what is less is zero in a picture
 
 
@@ -43,6 +43,7 @@ def network(
     checkpoint: str = "checkpoint_final.pth",
     intensity: float = 255.0,
     mirror: bool = False,
+    head: str = "softmax",
 ) -> nn.Module:
     """The network of one fold.
 
@@ -54,12 +55,13 @@ def network(
         checkpoint: file in the fold's folder.
         intensity: the value in nnU-Net's training that is 1 in an image here: 255 for 8-bit images.
         mirror: whether to average over mirrored images, as nnU-Net does by default; up to four times the cost.
+        head: of the victim; "multilabel" for regions that overlap.
 
     Raises:
         InputError: a file is missing, the plans are of an older nnU-Net or of three dimensions, or nothing fits.
     """
     path = Path(folder).expanduser()
-    plan = read_plan(path, configuration, channels, outputs)
+    plan = read_plan(path, configuration, channels, outputs, head)
     model = _build(plan.architecture, channels, outputs, path)
     file = path / f"fold_{fold}" / checkpoint
     contents = read_contents(file, "victim.folder")
@@ -126,7 +128,8 @@ class NNUNet(nn.Module):
         if tuple(logits.shape[-2:]) == tuple(size):
             return logits
         outside = logits.new_full((*logits.shape[:2], *size), -_OUTSIDE)
-        outside[:, 0] = _OUTSIDE
+        if self._plan is None or not self._plan.regions:
+            outside[:, 0] = _OUTSIDE
         inside = torch.zeros(size, dtype=torch.bool, device=logits.device)
         inside[top:bottom, left:right] = True
         return torch.where(inside, F.pad(logits, (left, size[1] - right, top, size[0] - bottom)), outside)

@@ -98,6 +98,24 @@ def test_nnunet_mirrors_along_the_axes_of_its_checkpoint(trained_nnunet: Path, a
     torch.testing.assert_close(flipped(images), torch.stack([made(images.flip(a)).flip(a) for a in axes]).mean(0))
 
 
+def test_nnunet_regions_that_overlap(trained_nnunet: Path) -> None:
+    regions = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3, "ignore": 4}
+    dataset = {"labels": regions, "regions_class_order": [1, 2, 3]}
+    folder = changed(trained_nnunet, "dataset.json", lambda c: c.update(dataset))
+    made = nnunet_network(folder, channels=3, outputs=OUTPUTS, head="multilabel")
+    logits = made(torch.from_numpy(framed())[None].float() / 255)
+    assert bool((logits[:, :, :5] < 0).all())
+    with pytest.raises(InputError, match=r"overlapping regions, not classes; set victim\.head=multilabel"):
+        nnunet_network(folder, channels=3, outputs=OUTPUTS)
+    with pytest.raises(InputError, match="predicts 3 regions, the data have 2 labels"):
+        nnunet_network(folder, channels=3, outputs=2, head="multilabel")
+
+
+def test_nnunet_classes_are_no_regions(trained_nnunet: Path) -> None:
+    with pytest.raises(InputError, match=r"predicts classes, not overlapping regions; set victim\.head=softmax"):
+        nnunet_network(str(trained_nnunet), channels=3, outputs=OUTPUTS, head="multilabel")
+
+
 def test_nnunet_configurations_inherit_from_each_other(trained_nnunet: Path) -> None:
     plans = json.loads((trained_nnunet / "plans.json").read_text())
     plans["configurations"] |= {
