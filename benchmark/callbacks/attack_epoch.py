@@ -40,7 +40,8 @@ class AttackEpoch(pl.Callback):
         processes: those that share the epoch; None: only this one.
         done: images that are not attacked again.
         identity: the columns weights_sha256 and data_fingerprint of the rows; None: they are null.
-        check: whether the victim is checked first; what is doubtful about it becomes warnings.
+        check: whether the victim is checked first. What is doubtful about it becomes warnings, and reports of the
+            folder show it.
         allow: findings of the check that do not refuse the victim, such as "batch_dependence".
 
     Attributes:
@@ -90,8 +91,10 @@ class AttackEpoch(pl.Callback):
             self.victim_check = check_before_attack(
                 self._plan, pl_module, data, allowed=self._allow, processes=self._processes
             )
-            for line in doubt_lines(self.victim_check) if self._processes.first else ():
-                warnings.warn(f"victim: {line}", stacklevel=2)
+            if self._processes.first:
+                self._folder.record_victim_check(self.victim_check)
+                for line in doubt_lines(self.victim_check):
+                    warnings.warn(f"victim: {line}", stacklevel=2)
         ids = data.test_ids()
         self._expected = {(name, image_id) for name in self._plan.attacks for image_id in ids}
         self._progress = AttackProgress(

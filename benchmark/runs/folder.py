@@ -131,6 +131,12 @@ class RunFolder:
         """Set entries of environment.json and keep the others."""
         self.write_environment(self.environment() | entries)
 
+    def record_victim_check(self, check: Mapping[str, Any]) -> None:
+        """Set the entry of environment.json; without that file, which only commands write, make one with it alone."""
+        entries = self.environment() if self.environment_file.is_file() else {}
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.write_environment(entries | {"victim_check": dict(check)})
+
     def check_environment(self) -> dict[str, Any]:
         """The same as `environment`. Raises InputError if its entries have another hash than the one in the file."""
         entries = self.environment()

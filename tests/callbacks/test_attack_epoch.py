@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from pytorch_lightning.strategies import SingleDeviceStrategy
+from torch import Tensor, nn
 
 from benchmark.callbacks.attack_epoch import AttackEpoch, check_precision
 from benchmark.distributed.process_group import ProcessGroup
@@ -20,7 +21,10 @@ from benchmark.evaluation import row_writer
 from benchmark.evaluation.case import items_of
 from benchmark.evaluation.row_writer import RowWriter
 from benchmark.images.quantisation import Quantizer
+from benchmark.results.entries import entries
+from benchmark.results.loaded_runs import read_results
 from benchmark.runs import tables
+from benchmark.runs.victim_doubts import doubt_names
 
 IDS = [f"test_{i:05d}" for i in range(5)]
 
@@ -48,6 +52,34 @@ def test_every_image_is_a_row_per_attack(
     targets = table["target"].to_pylist()
     assert targets[:5] == targets[5:]
     assert any(norm > 0 for norm in table["l2"].to_pylist())
+
+
+class AddsTheBatch(nn.Module):
+    """An image's logits depend on the images beside it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images) + images.mean((0, 2, 3), keepdim=True)[:, :2].sin() * 9
+
+
+def test_a_wrong_victim_is_refused_unless_it_is_allowed(victim, data, plan, make_trainer, tmp_path: Path) -> None:
+    victim.network = AddsTheBatch(victim.network)
+    trainer, options = make_trainer(_epoch(plan, tmp_path / "rows")), {"datamodule": data, "verbose": False}
+    with pytest.raises(InputError, match=r"depends on the others in the batch.*victim.allow=\[batch_dependence\]"):
+        trainer.test(victim, **options)
+    assert not (tmp_path / "rows").exists()
+    with pytest.raises(InputError, match=r"did you mean batch_dependence\?"):
+        _epoch(plan, tmp_path / "rows", allow=["batch"])
+    epoch = _epoch(plan, tmp_path / "rows", allow=["batch_dependence"])
+    with pytest.warns(UserWarning, match="victim: batch_dependence \\(allowed\\)"):
+        make_trainer(epoch).test(victim, **options)
+    assert tables.read(tmp_path / "rows").num_rows == 10
+    assert epoch.victim_check is not None
+    (entry, _) = entries(read_results([tmp_path / "rows"]))
+    assert "batch_dependence" in doubt_names(entry.check)
 
 
 def test_rows_do_not_depend_on_loader_or_slots(victim, data, plan, make_trainer, tmp_path: Path) -> None:

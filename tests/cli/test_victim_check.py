@@ -74,7 +74,15 @@ def test_an_allowed_finding_stands_wherever_numbers_stand(doubted: Path, command
     assert 'tests.cli.wrong_victims:probabilities <a class="bad" href="#victim-check">' in page
     assert '<td data-value="probabilities">probabilities</td>' in page
     card = tmp_path / "card.json"
-    assert command("export", doubted, "pgd", "--out", card).status in (0, 2)
+    assert command("export", doubted, "--attack", "pgd", "--card", card).status == 0
+    assert command("report", doubted, card, "--out", tmp_path / "both.html").status == 0
+    both = (tmp_path / "both.html").read_text()
+    assert both.count(f"<li>{sentence}") == 2
+    assert both.count('<td data-value="probabilities') == 3, "two attacks and a card"
+    document = json.loads(card.read_text())
+    document["provenance"]["victim_check"] = {"findings": "none"}
+    card.write_text(json.dumps(document))
+    assert "its victim_check is not what a check finds" in command("report", card, "--out", tmp_path / "a.html").err
     outcome = command("verify", doubted, "--factory", "tests.cli.wrong_victims:probabilities")
     assert outcome.status == 0, outcome
 

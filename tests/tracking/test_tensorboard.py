@@ -46,6 +46,12 @@ def test_the_numbers_of_the_summary_are_there(tmp_path: Path) -> None:
     assert not {"attack/asma/targeted", "attack/asma/victim", "attack/asma/psnr/mean"} & set(tags)
 
 
+def test_doubts_about_the_victim_are_a_text(tmp_path: Path) -> None:
+    TensorBoardRun(tmp_path).log_attack_epoch(_epoch(doubts=["randomness: it is random"]))
+    (event,) = _read(tmp_path).Tensors("victim_check/text_summary")
+    assert event.tensor_proto.string_val == [b"randomness: it is random"]
+
+
 def test_the_montage_is_an_image(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "montage.png")

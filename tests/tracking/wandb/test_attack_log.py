@@ -43,6 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
             montages=montages,
             files=files,
             checkpoint=folder / "best.ckpt",
+            doubts=["randomness: it is random"],
         )
         log_attack_epoch(logger.experiment, epoch, media_limit=2)
         logger.log_metrics({"val/loss": 0.25}, step=71)
@@ -131,6 +132,7 @@ def test_a_montage_is_logged_of_the_attack_that_has_one(run: SimpleNamespace) ->
 
 def test_numbers_of_the_summary_are_the_runs_summary(run: SimpleNamespace) -> None:
     summary = wandb_log.updates(run.found, "summary")
+    assert summary["victim_check"] == "randomness: it is random"
     assert "attack/asma/images" not in summary  # a number here would take the place of the table
     (asma, noise) = run.summaries
     assert summary["attack/asma/success8_rate"] == asma["success8_rate"] == 0.75
