@@ -72,7 +72,7 @@ def test_a_wrong_victim_is_refused_unless_it_is_allowed(victim, data, plan, make
         trainer.test(victim, **options)
     assert not (tmp_path / "rows").exists()
     with pytest.raises(InputError, match=r"did you mean batch_dependence\?"):
-        _epoch(plan, tmp_path / "rows", allow=["batch"])
+        _epoch(plan, tmp_path / "rows", allow=["batch_dependance"])
     epoch = _epoch(plan, tmp_path / "rows", allow=["batch_dependence"])
     with pytest.warns(UserWarning, match="victim: batch_dependence \\(allowed\\)"):
         make_trainer(epoch).test(victim, **options)
