@@ -119,7 +119,8 @@ def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
 def _gradient(seen: Observations) -> Iterator[VictimFinding]:
     cure = "leave out .detach(), torch.no_grad(), rounding and argmax in forward"
     if seen.gradient is None:
-        yield VictimFinding(name="no_gradient", refused=True, what="the victim's outputs have no gradient", cure=cure)
+        only = f"{cure}; attacks that need gradients fail on it"
+        yield VictimFinding(name="no_gradient", refused=True, what="the victim's outputs have no gradient", cure=only)
         return
     gradient = seen.gradient[: seen.given]
     finite = gradient.isfinite()
