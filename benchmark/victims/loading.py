@@ -182,4 +182,6 @@ def _adapter_network(hyper_parameters: Mapping[str, Any], keys: Mapping[str, Any
     check_outputs(*(hyper_parameters.get(key, default) for key, default in _OUTPUT_KEYS.items()))
     head = str(hyper_parameters.get("head", "softmax"))
     outputs = output_count(hyper_parameters["classes"], head)
-    return adapters.make(hyper_parameters["architecture"], keys, hyper_parameters["channels"], outputs, head)
+    background = hyper_parameters.get("background", 0)
+    kind, channels = hyper_parameters["architecture"], hyper_parameters["channels"]
+    return adapters.make(kind, keys, channels, outputs, head=head, background=background)

@@ -2,10 +2,10 @@
 
 To add one, write a file NAME.py here with a function `network`, and conf/victim/NAME.yaml. The function returns a torch
 module: images (B, C, H, W) in [0, 1] -> logits (B, K, H, W), or outputs among which `network_outputs` finds the logits.
-Its arguments are keys of that YAML; `channels` (C), `outputs` (K) and the victim's `head` are passed to a function that
-takes them. A package that not every user has installed is imported inside the function. A tuple HARMLESS names the
-arguments that choose neither code nor a file: `verify` and `transfer` take them from a run's folder, and all others
-from the command line only. A tuple EITHER names arguments of which one is required.
+Its arguments are keys of that YAML; `channels` (C), `outputs` (K), the victim's `head` and the data's `background` are
+passed to a function that takes them. A package that not every user has installed is imported inside the function. A
+tuple HARMLESS names the arguments that choose neither code nor a file: `verify` and `transfer` take them from a run's
+folder, and all others from the command line only. A tuple EITHER names arguments of which one is required.
 """
 
 import importlib
@@ -21,7 +21,7 @@ from torch import nn
 from benchmark.errors import InputError, first_line
 from benchmark.runs.limited_text import read_json as read_json_file
 
-_GIVEN = ("channels", "outputs", "head")
+_GIVEN = ("channels", "outputs", "head", "background")
 _LARGEST_JSON = 2**24  # bytes
 
 
@@ -59,8 +59,18 @@ def harmless(name: str) -> frozenset[str]:
     return frozenset(getattr(importlib.import_module(f"benchmark.victims.adapters.{name}"), "HARMLESS", ()))
 
 
-def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int, head: str = "softmax") -> nn.Module:
+def make(
+    name: str,
+    keys: Mapping[str, Any],
+    channels: int,
+    outputs: int,
+    *,
+    head: str = "softmax",
+    background: int | None = 0,
+) -> nn.Module:
     """The network that adapter `name` makes from its keys of the configuration, for a victim of this head.
+
+    `background` is the class of the data that is no object; None: every class is one.
 
     Raises:
         InputError: a key is missing or unknown, or the network cannot be made.
@@ -73,7 +83,9 @@ def make(name: str, keys: Mapping[str, Any], channels: int, outputs: int, head: 
             raise InputError(f"victim={name} needs {wanted}, see docs/own_models.md")
     if unknown := keys.keys() - known.keys():
         raise InputError(f"victim.{min(unknown)}: victim={name} takes no such key; its keys are {', '.join(known)}")
-    given = {key: value for key, value in zip(_GIVEN, (channels, outputs, head), strict=True) if key in known}
+    given = {
+        key: value for key, value in zip(_GIVEN, (channels, outputs, head, background), strict=True) if key in known
+    }
     return function(**keys, **given)
 
 

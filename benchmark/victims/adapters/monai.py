@@ -8,7 +8,7 @@ from torch import nn
 
 from benchmark.errors import InputError
 from benchmark.victims.monai_bundle import networks
-from benchmark.victims.monai_bundle.bundle import read_bundle
+from benchmark.victims.monai_bundle.bundle import check_background, read_bundle
 from benchmark.victims.network_outputs import ChosenOutput
 from benchmark.victims.weights import put_into, read_tensors
 
@@ -27,6 +27,7 @@ def network(
     options: Mapping[str, Any] | None = None,
     intensity: float = 255.0,
     head: str = "softmax",
+    background: int | None = 0,
 ) -> nn.Module:
     """A two-dimensional network.
 
@@ -40,6 +41,7 @@ def network(
         options: further arguments of the class.
         intensity: of a bundle: the value in the files of its training that is 1 in an image here, 255 for 8 bits.
         head: of the victim.
+        background: of the data; that of a bundle's metadata.json has to be the same.
 
     Raises:
         InputError: MONAI is not installed, there is no such network, options or weights do not fit it, or a bundle asks
@@ -57,6 +59,7 @@ def network(
         raise InputError(f"victim.{key}: victim.folder={folder} says which network it is; leave one of them out")
     path = Path(folder).expanduser()
     made, own = read_bundle(path, channels=channels, outputs=outputs, head=head, intensity=intensity)
+    check_background(path, background)
     file = own if weights is None else Path(weights)
     if file is None:
         program = path / "models" / "model.ts"

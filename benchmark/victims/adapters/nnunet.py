@@ -44,6 +44,7 @@ def network(
     intensity: float = 255.0,
     mirror: bool = False,
     head: str = "softmax",
+    background: int | None = 0,
 ) -> nn.Module:
     """The network of one fold.
 
@@ -56,11 +57,14 @@ def network(
         intensity: the value in nnU-Net's training that is 1 in an image here: 255 for 8-bit images.
         mirror: whether to average over mirrored images, as nnU-Net does by default; up to four times the cost.
         head: of the victim; "multilabel" for regions that overlap.
+        background: of the data; that of nnU-Net is 0.
 
     Raises:
         InputError: a file is missing, the plans are of an older nnU-Net or of three dimensions, or nothing fits.
     """
     path = Path(folder).expanduser()
+    if background and head != "multilabel":
+        raise InputError(f"{path}: class 0 is its background, that of the data is {background}; give them its order")
     plan = read_plan(path, configuration, channels, outputs, head)
     model = _build(plan.architecture, channels, outputs, path)
     file = path / f"fold_{fold}" / checkpoint

@@ -127,14 +127,30 @@ def _windows(configuration: BundleConfiguration) -> dict[str, Any] | None:
     return windows
 
 
+def check_background(folder: Path, background: int | None) -> None:
+    """Raise InputError if metadata.json calls another output background than the data do."""
+    definition = _first_format(folder, "outputs").get("channel_def")
+    named = definition.items() if isinstance(definition, dict) else ()
+    found = [str(index) for index, name in named if str(name).lower() == "background"]
+    if background is not None and found and str(background) not in found:
+        file = folder / "configs" / "metadata.json"
+        raise InputError(
+            f"{file}: class {found[0]} is background, that of the data is {background}; give them its order"
+        )
+
+
 def _check_metadata(folder: Path, channels: int, outputs: int) -> None:
-    file = folder / "configs" / "metadata.json"
-    if not file.is_file():
-        return
-    described = read_json(file, "restore it").get("network_data_format")
     for kind, number in (("inputs", channels), ("outputs", outputs)):
-        parts = described.get(kind) if isinstance(described, dict) else None
-        first = next(iter(parts.values()), None) if isinstance(parts, dict) else None
-        if isinstance(first, dict) and first.get("num_channels", number) != number:
-            what = f"{kind} of {first['num_channels']} channels, the data need {number}"
-            raise InputError(f"{file}: {what}; choose other data, or set victim.head")
+        found = _first_format(folder, kind).get("num_channels", number)
+        if found != number:
+            what = f"{kind} of {found} channels, the data need {number}"
+            raise InputError(f"{folder / 'configs' / 'metadata.json'}: {what}; choose other data, or set victim.head")
+
+
+def _first_format(folder: Path, kind: str) -> dict[str, Any]:
+    """What metadata.json says of the first of the "inputs" or "outputs"; empty if it says nothing."""
+    file = folder / "configs" / "metadata.json"
+    described = read_json(file, "restore it").get("network_data_format") if file.is_file() else None
+    parts = described.get(kind) if isinstance(described, dict) else None
+    first = next(iter(parts.values()), None) if isinstance(parts, dict) else None
+    return first if isinstance(first, dict) else {}

@@ -11,6 +11,7 @@ import torch
 
 from benchmark.errors import InputError
 from benchmark.victims import adapters
+from benchmark.victims.loading import build_victim
 from benchmark.victims.weights import read_tensors
 from tests.pickled_call import PickledCall
 from tests.victims.adapters.own_networks import DATASET, OUTPUTS, PLANS, WRITERS
@@ -101,3 +102,24 @@ def test_monai_weights_are_those_of_the_file(tmp_path: Path) -> None:
         assert torch.equal(made.network.state_dict()[name], tensor)  # type: ignore[union-attr]
     with pytest.raises(InputError, match=r"victim\.weights=.*do not fit the UNet"):
         adapters.make("monai", keys | {"options": {"channels": [4, 6], "strides": [2]}}, 3, OUTPUTS)
+
+
+@pytest.mark.parametrize("background", [2, None])
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_the_background_may_be_the_last_class_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, background: int | None
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    keys = WRITERS[name](tmp_path) | {"architecture": name, "encoder": None}
+    if name == "nnunet" and background is not None:
+        with pytest.raises(InputError, match="class 0 is its background, that of the data is 2"):
+            build_victim(classes=OUTPUTS, background=background, channels=3, **keys)
+        return
+    victim = build_victim(classes=OUTPUTS, background=background, channels=3, **keys).eval()
+    assert victim.hparams["background"] == background
+    assert victim(torch.rand(1, 3, 32, 32)).shape == (1, OUTPUTS, 32, 32)
+    if background is not None:
+        cleaned = build_victim(classes=OUTPUTS, background=2, channels=3, postprocess=["largest_component"], **keys)
+        preds = torch.full((1, 5, 5), 2)
+        preds[0, 0, 0], preds[0, 3:, 3:] = 1, 1
+        assert cleaned.postprocess(preds)[0, 0, 0] == 2

@@ -193,6 +193,15 @@ def test_what_cannot_be_done_is_refused_by_name(
     assert not (tmp_path / "executed").exists()
 
 
+def test_the_background_of_a_bundle_is_that_of_the_data(tmp_path: Path) -> None:
+    folder = bundle(tmp_path / "bundle")
+    formats = {"outputs": {"pred": {"channel_def": {"0": "lesion", "1": "Background"}}}}
+    (tmp_path / "bundle" / "configs" / "metadata.json").write_text(json.dumps({"network_data_format": formats}))
+    with pytest.raises(InputError, match="class 1 is background, that of the data is 0; give them its order"):
+        made(folder)
+    adapters.make("monai", {"folder": folder}, 3, 2, background=1)
+
+
 def test_folders_that_are_no_bundles(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no configs/inference\.json; give the folder of a MONAI bundle"):
         made(str(tmp_path))
