@@ -21,6 +21,7 @@ from benchmark.data.encodings import BINARY, check_classes, check_encoding, decl
 from benchmark.data.files import PairedFiles
 from benchmark.data.folder_layout import IMAGES, find_splits
 from benchmark.data.images import read_image
+from benchmark.data.loading_options import check_choice
 from benchmark.data.nested import names_labels, subset_encoding
 from benchmark.data.source import FILES, PREDICTED, VOID
 from benchmark.errors import InputError
@@ -67,6 +68,8 @@ class Folder(PairedFiles):
     ) -> None:
         if type(bits) is not int or not 8 <= bits <= 16:
             raise InputError(f"data.bits={bits!r}: must be 8 to 16")
+        check_choice("labels", labels, (FILES, PREDICTED))
+        check_choice("on_bad", on_bad, (STOP, SKIP))
         predicted = labels == PREDICTED
         self.classes_open = predicted and classes is None and encoding is None and class_names is None
         if names_labels(encoding):
