@@ -75,3 +75,12 @@ def test_batches_of_one_image_are_refused_before_training(refused: Callable[...,
 def test_batches_of_one_image_train_where_they_can(command: Callable[..., Outcome], tmp_path: Path) -> None:
     one = ("data.batch_size=1", "trainer.max_epochs=1", f"run.dir={tmp_path / 'run'}")
     assert command("train", *BASE, *victim("sound"), *one).status == 0
+
+
+@pytest.mark.parametrize("name", ["verify", "transfer"])
+def test_in_commands_about_past_runs(command: Callable[..., Outcome], tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    assert command("attack", *BASE, *victim("sound"), f"run.dir={run}").status == 0
+    # The same weights, so that it is the run's own network as far as its hash says.
+    line = line_of(command(name, run, "--network", *victim("ends_in_forward")))
+    assert "SystemExit: 7 (own_factory.py, line" in line
