@@ -13,8 +13,9 @@ from benchmark.victims.other_files.factories import (
     module_factory,
     weights_factory,
 )
-from benchmark.victims.other_files.folders import explained_folder
+from benchmark.victims.other_files.folders import explained_folder, import_command
 from benchmark.victims.other_files.pickles import PickleNames, pickle_names
+from benchmark.victims.safetensors_io import KEY
 from benchmark.victims.weights import read_contents, weight_sets
 
 _LIGHTNING = "pytorch-lightning_version"
@@ -61,8 +62,17 @@ def _explained_file(path: Path, damaged: bool) -> InputError | None:
     if start.startswith(b"PK\3\4"):
         return _explained_archive(path, damaged)
     if path.suffix == ".safetensors":
+        if _exported(path):
+            return InputError(f"{path} is an exported victim; import it: {import_command(path)}")
         return _explained_weights(path, read_contents(path, "victim.ckpt"))
     return _explained_torch(path) if start.startswith(b"\x80") else None
+
+
+def _exported(path: Path) -> bool:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as opened:
+        return KEY in (opened.metadata() or {})
 
 
 def _explained_archive(path: Path, damaged: bool) -> InputError | None:

@@ -15,6 +15,11 @@ _FOLDERS = {
 }
 
 
+def import_command(path: Path) -> str:
+    """The command that makes a victim's checkpoint of what is at `path`."""
+    return f"python -m benchmark victims import {path} --out victim.ckpt"
+
+
 def explained_folder(path: Path) -> InputError | None:
     """What the folder is; None if that is not known."""
     for name, what in _FOLDERS.items():
@@ -25,9 +30,11 @@ def explained_folder(path: Path) -> InputError | None:
         with config.open("rb") as file:
             of_smp = b'"_model_class"' in file.read(2**16)
         if of_smp:
-            how = f"python -m benchmark victims import {path} --out victim.ckpt"
-            return InputError(f"{path} is what segmentation-models-pytorch's save_pretrained wrote; import it: {how}")
+            what = "is what segmentation-models-pytorch's save_pretrained wrote"
+            return InputError(f"{path} {what}; import it: {import_command(path)}")
         return InputError(f"{path} is a Hugging Face model; give victim=hugging_face victim.folder={path}")
+    if (path / "model.safetensors").is_file() and (path / "README.md").is_file():
+        return InputError(f"{path} is an exported victim; import it: {import_command(path)}")
     checkpoints = sorted([*path.glob("*.ckpt"), *path.glob("checkpoints/*.ckpt")])
     if checkpoints:
         return InputError(f"{path} is a folder; give one of its files, such as victim.ckpt={checkpoints[0]}")

@@ -133,6 +133,19 @@ def test_weights_of_an_unknown_network(tmp_path: Path) -> None:
     assert "    return load_weights(MyNetwork(), " in "\n".join(error.example)
 
 
+def test_an_exported_victim_is_imported(tmp_path: Path) -> None:
+    from benchmark.victims.safetensors_io import save_victim
+
+    for name in ("model.safetensors", "unet.safetensors"):
+        save_victim({"architecture": "unet"}, {"w": torch.ones(2)}, tmp_path / name, {})
+    (tmp_path / "README.md").touch()
+    for path in (tmp_path, tmp_path / "unet.safetensors"):
+        with pytest.raises(
+            InputError, match=rf"{path} is an exported victim; import it: .*victims import {path} --out"
+        ):
+            load_victim(path)
+
+
 def test_a_checkpoint_of_mmsegmentation(tmp_path: Path) -> None:
     weights = {"backbone.layer.weight": torch.ones(2), "decode_head.conv_seg.weight": torch.ones(2)}
     for meta in ({"epoch": 3}, {"hub": Path("x")}):  # with objects of its own, too
