@@ -93,6 +93,8 @@ def _save_sheets(folder: Path, source: "Source", items: "Sequence[Item]", findin
                 wrong.setdefault(place, finding.kind)
     for split in SPLITS:
         places = [place for place, item in enumerate(items) if item.split == split]
+        if not places:
+            continue
         marked = {number: wrong[place] for number, place in enumerate(places) if place in wrong}
         sheet = contact_sheet([items[place] for place in places], marked, source.background)
         with atomic_path(folder / f"sheet_{split}.png") as temporary:

@@ -54,12 +54,12 @@ def _chosen(count: int, marked: Mapping[int, str]) -> list[int]:
 
 
 def _tile(item: Item, background: int | None) -> Image.Image:
-    if item.small is None or item.small_mask is None:
+    if item.small is None:
         tile = Image.new("RGB", (SIDE, SIDE), (90, 90, 90))
         ImageDraw.Draw(tile).text((EDGE, SIDE // 2 - 6), "unreadable", fill="white")
         return tile
     pixels = item.small.copy()
-    for index in np.unique(item.small_mask).tolist():
+    for index in [] if item.small_mask is None else np.unique(item.small_mask).tolist():
         if index == background:
             continue
         region = np.pad((item.small_mask == index).astype(np.uint8), 1)

@@ -62,6 +62,8 @@ def _single(items: Sequence[Item], background: int | None) -> Iterator[Finding]:
             continue
         if item.blank:
             yield Finding("blank image", (place,), "all pixels have one colour")
+        if not item.counts:  # an image without a mask
+            continue
         valid = sum(count for value, count in item.counts.items() if value != VOID)
         empty = item.counts.get(background, 0) if background is not None else 0
         if empty == valid:

@@ -25,7 +25,7 @@ SIDE = 96  # pixels of the small copies by which masks are judged and shown
 
 @dataclass(kw_only=True)
 class Item:
-    """One image and its mask; with an `error` the attributes after `values` are not set.
+    """One image and its mask; with an `error` the attributes after `values` are not set, without a mask those of it.
 
     formats: of each file, such as "image JPEG RGB". values: pixels by value in the mask files, before any encoding.
     size: (width, height). counts: pixels by class, `VOID` included. small: (S,S,3) RGB; small_mask: (S,S) classes.
@@ -71,13 +71,16 @@ def _read(source: Source, split: str, id: str) -> Item:
         item.error = " ".join(str(error).split())
         return item
     item.size = (image.shape[1], image.shape[0])
-    item.counts = {value: int(n) for value, n in enumerate(np.bincount(mask.ravel())) if n}
-    item.image_hash, item.mask_hash = _digest(image), _digest(mask)
+    item.image_hash = _digest(image)
     if image.dtype != np.uint8:
         image = np.round(image * (255 / (2**source.bits - 1))).astype(np.uint8)
     item.bits = perceptual_hash(image)
     item.blank = bool(np.all(image == image[:1, :1]))
     item.small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    if isinstance(source, PairedFiles) and len(source.pairs[split][id]) == 1:
+        return item  # an image without a mask, whose labels are to be predicted
+    item.mask_hash = _digest(mask)
+    item.counts = {value: int(n) for value, n in enumerate(np.bincount(mask.ravel())) if n}
     item.small_mask = cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST_EXACT)
     return item
 

@@ -210,3 +210,15 @@ def test_the_report_s_folder_is_named_after_the_data_set(command, tmp_path: Path
     assert command("data", "check", "synthetic", "n_train=2", "n_val=1", "n_test=1").status == 0
     assert [path.name for path in tmp_path.iterdir()] == ["data_check_synthetic"]
     assert np.array(Image.open(tmp_path / "data_check_synthetic" / "sheet_val.png")).any()
+
+
+@pytest.mark.parametrize("labels", ["files", "predicted"])
+def test_a_test_split_alone_and_images_alone(command, pairs: Path, tmp_path: Path, labels: str) -> None:
+    (pairs / "test").mkdir()
+    for name in ("images", "masks") if labels == "files" else ("images",):
+        (pairs / name).rename(pairs / "test" / name)
+    out = tmp_path / "out"
+    outcome = command("data", "check", "folder", f"root={pairs}", f"labels={labels}", "--out", out)
+    assert outcome.status == 0, outcome
+    assert "empty mask" not in outcome.out
+    assert sorted(path.name for path in out.glob("sheet_*")) == ["sheet_test.png"]
