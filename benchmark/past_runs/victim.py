@@ -22,7 +22,7 @@ from benchmark.victims.loading import OwnNetworkError, load_victim, split_keys
 from benchmark.victims.task import Victim
 
 # How a network of the user's own is used; a run's folder may say so.
-_USE = {"head", "mean", "std", "stride", "input_size", *(field.name for field in fields(Deployment))}
+_USE = {"head", "mean", "std", "stride", "input_size", "output", *(field.name for field in fields(Deployment))}
 _DESCRIBING = ("network_class", "options")  # of a network: with others it has other weights
 _CURE = "give the checkpoint that the run attacked"
 _NO_CHECKPOINT = "give the checkpoint that it attacked, verify --ckpt PATH or transfer --victims PATH"

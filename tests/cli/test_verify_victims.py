@@ -65,16 +65,18 @@ def test_a_network_of_ones_own(command, small_run: Path, tmp_path: Path, monkeyp
         "        super().__init__()\n"
         "        self.scale = torch.nn.Parameter(torch.tensor(9.0))\n"
         "    def forward(self, images):\n"
-        "        return self.scale * (images.mean(1, keepdim=True) - 0.45)\n"
+        "        logits = self.scale * (images.mean(1, keepdim=True) - 0.45)\n"
+        "        return [-logits, logits]\n"
         "def load():\n"
         "    return Bright()\n"
         "def load_with(scale):\n"
         "    return Bright()\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    victim = ("victim=python", "victim.factory=own_net:load", "victim.head=sigmoid", "attack=pgd", "run.montage=0")
+    victim = ("victim=python", "victim.factory=own_net:load", "victim.head=sigmoid", "victim.output=1")
     folder = tmp_path / "run"
-    assert command("attack", *data_of(small_run), *victim, "engine.max_passes=12", f"run.dir={folder}").status == 0
+    how = ("attack=pgd", "run.montage=0", "engine.max_passes=12")
+    assert command("attack", *data_of(small_run), *victim, *how, f"run.dir={folder}").status == 0
     outcome = command("verify", folder)
     assert outcome.status == 2
     again = "--network victim=python victim.factory=own_net:load"

@@ -12,7 +12,7 @@ from benchmark.victims.monai_bundle.bundle import check_background, read_bundle
 from benchmark.victims.network_outputs import ChosenOutput
 from benchmark.victims.weights import put_into, read_tensors
 
-HARMLESS = ("intensity",)
+HARMLESS = ("entry", "intensity")
 EITHER = ("network_class", "folder")
 
 
