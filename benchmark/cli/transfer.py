@@ -14,6 +14,7 @@ examples
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ def _transfer(runs: Sequence[Path], victims: Sequence[Path], networks: "Sequence
     from benchmark.report.tables.transfer_table import transfer_grids
     from benchmark.results.transfer_matrix import TRANSFER, check_white_box, write_transfer_summary
     from benchmark.runs.folder import RunFolder
+    from benchmark.runs.victim_doubts import doubt_lines
     from benchmark.transfer.evaluate import Evaluation
     from benchmark.transfer.models import labels, load_models
 
@@ -87,11 +89,20 @@ def _transfer(runs: Sequence[Path], victims: Sequence[Path], networks: "Sequence
         run,
         benchmark=__version__,
         device=str(device),
-        sources={s.name: {"folder": str(s.folder), "victim": by_source[s.name]} for s in past_runs},
+        sources={
+            s.name: {"folder": str(s.folder), "victim": by_source[s.name], "doubts": doubt_lines(s.victim_check)}
+            for s in past_runs
+        },
         models={by_model[m.weights_sha256]: {"checkpoint": str(m.path), "given": m.given} for m in models},
     )
-    save_text(run.transfer_report_file, markdown(transfer_grids(matrices)))
-    print_tables(transfer_grids(matrices))
+    notes = [
+        f"Doubtful victim {by_source[source.name]}: {line}."
+        for source in past_runs
+        for line in doubt_lines(source.victim_check)
+    ]
+    grids = [replace(grid, notes=[*notes, *grid.notes]) for grid in transfer_grids(matrices)]
+    save_text(run.transfer_report_file, markdown(grids))
+    print_tables(grids)
     checked = check_white_box(TRANSFER.read(folder))
     if checked["differing"]:
         say(

@@ -31,8 +31,11 @@ def check(overrides: Sequence[str]) -> int:
     data, victim = data_and_victim(cfg)
     remembered = None if cfg.victim.ckpt is None else validation_iou(cfg.victim.ckpt)
     found, seconds = run_check(plan.engine, victim, data, validation_iou=remembered)
+    name = victim_name(cfg.victim, victim)
     if found.class_iou:
-        print_tables([_scores(found, victim_name(cfg.victim, victim), str(data.name), str(data.test_split))])
+        print_tables([_scores(found, name, str(data.name), str(data.test_split))])
+    else:
+        say(f"{name} · {data.name} · {found.images} images without masks")
     say(f"{found.passes} passes of up to {found.batch} images, {seconds:.1f} s")
     if cfg.victim.ckpt is None and victim.hparams["architecture"] not in adapters.names():
         say("The victim is untrained, so its scores say nothing; victim.ckpt=PATH takes a trained one.")

@@ -78,6 +78,11 @@ class PastRun:
         return normalise_precision(self.config["engine"].get("precision")) == 64
 
     @property
+    def victim_check(self) -> object:
+        """What the check of its victim has found, see `victim_doubts`; None: it was not checked."""
+        return self.environment.get("victim_check")
+
+    @property
     def quantizer(self) -> Quantizer:
         """The grey levels of the run's image files."""
         return Quantizer(self.data.bits)

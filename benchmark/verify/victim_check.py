@@ -23,7 +23,7 @@ def check_mismatches(past_run: PastRun, model: nn.Module) -> Iterator[Mismatch]:
         past_run: the run, whose data can be read.
         model: its victim, on the device that is to predict.
     """
-    recorded = past_run.environment.get("victim_check")
+    recorded = past_run.victim_check
     if recorded is None:
         yield Mismatch(layout.ENVIRONMENT, "says nothing of the check of its victim", column="victim_check")
         return

@@ -98,6 +98,15 @@ def test_a_finding_that_was_removed_is_named(doubted: Path, command, tmp_path: P
     assert "says nothing of the check of its victim" in command("verify", folder.path, *factory).out
 
 
+def test_transfer_says_it_of_the_model_that_was_attacked(doubted: Path, command, tmp_path: Path) -> None:
+    network = ("--network", "victim=python", "victim.factory=tests.cli.wrong_victims:probabilities")
+    outcome = command("transfer", doubted, *network, "--out", tmp_path / "out")
+    assert outcome.status == 0, outcome
+    (report,) = (tmp_path / "out").glob("*.md")
+    named = "Doubtful victim tests.cli.wrong\\_victims:probabilities: probabilities (allowed): the victim returns"
+    assert named in report.read_text()
+
+
 def test_the_console_says_it_before_and_after(command, tmp_path: Path) -> None:
     outcome = command(
         "attack", *SHORT[:-3], "attack=pgd", *SHORT[-2:], *victim("saturated"), f"run.dir={tmp_path / 'run'}"
