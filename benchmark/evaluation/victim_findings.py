@@ -7,11 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.evaluation.victim_passes import Observations
+from benchmark.evaluation.victim_passes import ROUNDING, Observations
 
-# Relative difference of logits, in units of the last place. Among the networks of conf/victim one image differs from
-# itself in a batch by 20 at most, and by 4 in float64; two passes of the same batch do not differ.
-_ROUNDING = 1000
 _ZEROS = 0.8  # share of zeros among the values of a gradient; a median of 3 × 3 in front of a network leaves .35
 _AGREEMENT = 0.5  # share of the places with a gradient in some image that have one in all
 
@@ -71,30 +68,29 @@ def function_findings(seen: Observations) -> Iterator[VictimFinding]:
 
 
 def _repeats(seen: Observations) -> list[VictimFinding]:
-    """Whether the same images give the same logits again."""
-    distance, labels = _difference(seen.raw, seen.again)
+    """Whether the same images give the same logits again, and if not, why."""
     limit = _limit(seen)
-    if distance <= limit:
+
+    def differ(logits: Tensor | None, others: Tensor | None) -> bool:
+        return logits is not None and others is not None and _difference(logits, others)[0] > limit
+
+    other = next((again for again in (seen.again, seen.seeded) if differ(seen.raw, again)), None)
+    if other is None:
         return []
+    distance, labels = _difference(seen.raw, other)
     seen_twice = (
         f"the same images again give other logits (relative difference {distance:.2g}, limit {limit:.2g}; "
         f"{labels:.1%} of the pixels have another class)"
     )
-    if seen.seeded is not None and _difference(seen.raw, seen.seeded)[0] <= limit:
-        if seen.first is not None and _difference(seen.first, seen.raw[:1])[0] <= limit:
-            what = f"the victim computes something else where a gradient is wanted: {seen_twice}"
-            return [
-                doubt("gradient_mode", what, "let forward not ask for requires_grad, is_grad_enabled() or the like")
-            ]
+    alone_differs = seen.first is None or differ(seen.first, seen.raw[:1])
+    if alone_differs and not differ(seen.raw, seen.seeded):
         cure = "switch dropout and noise off in eval mode; attacks on a random victim need expectations over passes"
         return [doubt("randomness", f"the victim is random: {seen_twice}", cure)]
-    return [
-        doubt(
-            "drift",
-            f"the victim keeps a state from pass to pass, or is random by a generator of its own: {seen_twice}",
-            "let forward depend on its images alone",
-        )
-    ]
+    if not alone_differs and differ(seen.raw, seen.again) and not differ(seen.again, seen.seeded):
+        what = f"the victim computes something else where a gradient is wanted: {seen_twice}"
+        return [doubt("gradient_mode", what, "let forward not ask for requires_grad, is_grad_enabled() or the like")]
+    what = f"the victim keeps a state from pass to pass, or is random by a generator of its own: {seen_twice}"
+    return [doubt("drift", what, "let forward depend on its images alone")]
 
 
 def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
@@ -151,7 +147,7 @@ def _gradient(seen: Observations) -> Iterator[VictimFinding]:
 
 
 def _limit(seen: Observations) -> float:
-    return _ROUNDING * torch.finfo(seen.raw.dtype if seen.raw.dtype == seen.dtype else torch.float32).eps
+    return ROUNDING * torch.finfo(seen.raw.dtype if seen.raw.dtype == seen.dtype else torch.float32).eps
 
 
 def _difference(logits: Tensor, others: Tensor) -> tuple[float, float]:
