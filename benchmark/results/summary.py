@@ -121,7 +121,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
     summary["success_passes"] = describe_success_passes(rows, groups)
     summary |= describe_norms(rows, groups)
     summary["dataset"] = _dataset_scores(attack, rows)
-    summary["classes"] = by_class(rows)
+    summary |= {"classes": by_class(rows), "overlapping": bool(shared(rows, "overlapping"))}
     summary |= {"by_size": by_size(rows), "by_target": by_target(rows)}
     return summary | _input_transforms(rows, groups)
 

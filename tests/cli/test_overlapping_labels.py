@@ -63,6 +63,7 @@ def test_rows_have_the_score_of_each_label(overlapping: Path) -> None:
     summary = json.loads((overlapping / "summary.json").read_text())
     assert list(summary["classes"]) == ["disc", "cup"]
     mean = np.mean([row["clean_class_iou_truth"][0] for row in rows])
+    assert "By label, which may overlap" in (overlapping / "report.html").read_text()
     assert summary["classes"]["disc"]["clean_iou_truth"] == pytest.approx(mean)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.report.tables.class_table import class_grids
 from benchmark.report.tables.table import NORM_UNITS, TextTable, label, missing_median, number, success
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.column_arrays import NORM_COLUMNS
@@ -45,18 +46,19 @@ DIVISIONS = (
 
 
 def strata_grids_of_one(summary: Mapping[str, Any]) -> list[TextTable]:
-    """One attack: a table for each division that its summary has strata of."""
-    return [_full(division, summary) for division in DIVISIONS if summary[division.key]]
+    """One attack: a table for each division that its summary has strata of, and one of its classes."""
+    return [*(_full(division, summary) for division in DIVISIONS if summary[division.key]), *class_grids([summary])]
 
 
 def strata_grids(summaries: Summaries) -> list[TextTable]:
-    """Several attacks: for each division and norm, a table of success and median norm by attack and stratum."""
-    return [
+    """Several attacks: for each division and norm, a table of success and median norm; then classes."""
+    grids = [
         _side_by_side(division, norm, shown)
         for division in DIVISIONS
         for norm, shown in ranked(summaries).items()
         if any(one[division.key] for one in shown)
     ]
+    return grids + class_grids(summaries)
 
 
 def _full(division: Division, summary: Mapping[str, Any]) -> TextTable:
