@@ -16,6 +16,8 @@ from benchmark.config.groups import conf_folder, groups, names
 from benchmark.config.overrides import items
 from benchmark.errors import InputError, ProcessError, ReportedError, did_you_mean, machine_error
 
+_MOST_CHOICES = 6  # in a message
+
 
 class Failures:
     """Collects what runs raise, so that Hydra neither comments on it nor keeps a sweep's next run from starting.
@@ -66,7 +68,8 @@ def one_line(error: Exception) -> str:
         # Where a whole section was given, the cause knows which key in it.
         key = max(unknown.group(1), getattr(error.__cause__, "full_key", None) or "", key=len)
         if key in _known_keys():
-            return f"{key} is a key of another choice than the one made here; see --show-config for all keys"
+            made = f"{key} is a key of another choice than the one made here"
+            return f"{made}{_choices_with(key)}; see --show-config for all keys"
         return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} is missing; give {error.full_key}=VALUE"
@@ -87,6 +90,16 @@ def _report(error: Exception) -> str:
         message = f"the run {task} failed"
         print(f"error: {message}, see above", file=sys.stderr)
     return message
+
+
+def _choices_with(key: str) -> str:
+    """The choices, such as victim=onnx, whose own files have the key, in brackets; empty if there are too many."""
+    group, _, name = key.partition(".")
+    files = names(group) if group in groups() else {}
+    # What has to be given is in a file's keys, but for OmegaConf not in the file.
+    own = {choice: list(OmegaConf.load(path)) for choice, path in files.items()}
+    found = [f"{group}={choice}" for choice, keys in own.items() if name.split(".")[0] in keys]
+    return f" ({', '.join(found)})" if 0 < len(found) <= _MOST_CHOICES else ""
 
 
 def _known_keys() -> list[str]:

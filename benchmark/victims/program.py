@@ -1,5 +1,6 @@
 """A network from a file that is a program: TorchScript, torch.export or ONNX."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,11 +8,18 @@ from torch import Tensor, nn
 
 from benchmark.errors import InputError
 from benchmark.victims.network_outputs import joined
+from benchmark.victims.other_files.explain import explained
 
 Shape = tuple[int | None, int | None, int | None, int | None]
 """Batch, channels, height and width that a program takes; None where it takes any."""
 
 ANY: Shape = (None, None, None, None)
+
+
+def other_file(error: InputError, program: str, kind: str) -> InputError:
+    """The error about a file that is no program of this `kind`, or one that says what else it is and how to give it."""
+    found = explained(Path(program), error)
+    return error if f"victim={kind} " in str(found) else found
 
 
 class Program(nn.Module):

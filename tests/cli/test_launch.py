@@ -34,6 +34,7 @@ import pytest
         ("trainer.max_epoch=1", "error: unknown key 'trainer.max_epoch', did you mean trainer.max_epochs?"),
         ("+trainer.logger=false", "trainer.logger is set by the command"),
         ("trainer.inference_mode=true", "trainer.inference_mode is set by the command"),
+        ("victim.program=x.ts", "made here (victim=exported, victim=onnx, victim=torchscript); see"),
         ("data.fractions=[1,1,1]", "data.fractions is a key of another choice than the one made here"),
         ("experiment=null", "names no experiment"),
         ("victim=[]", "victim is missing"),

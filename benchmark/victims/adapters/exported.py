@@ -17,7 +17,7 @@ from benchmark.errors import InputError, first_line
 from benchmark.regular_files import file_sha256, open_regular
 from benchmark.runs.archives import check_archive
 from benchmark.runs.limited_text import parse_json
-from benchmark.victims.program import Program, Shape
+from benchmark.victims.program import Program, Shape, other_file
 
 
 def network(program: str) -> nn.Module:
@@ -31,13 +31,14 @@ def network(program: str) -> nn.Module:
     try:
         refuse_pickles(path)
         exported = torch.export.load(path)
-    except InputError:
-        raise
+    except InputError as error:
+        raise other_file(error, program, "exported") from error
     except Exception as error:  # a file of any bytes raises errors of many types
-        raise InputError(
+        refusal = InputError(
             f"victim.program={program}: is no program that this torch can read ({first_line(error)}); give what "
             f"torch.export.save of torch {torch.__version__.partition('+')[0]} or a little older wrote"
-        ) from error
+        )
+        raise other_file(refusal, program, "exported") from error
     return Program(exported.module(), program, file_sha256(path), _input_shape(exported, program), fixed_mode=True)
 
 

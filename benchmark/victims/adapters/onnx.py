@@ -16,7 +16,7 @@ from benchmark.errors import InputError, first_line
 from benchmark.victims.adapters import import_extra
 from benchmark.victims.onnx_comparison import compare
 from benchmark.victims.onnx_file import read_onnx
-from benchmark.victims.program import Program, Shape
+from benchmark.victims.program import Program, Shape, other_file
 
 _CHECKED = 2  # images, of a network that takes any number of them
 
@@ -37,10 +37,11 @@ def network(program: str) -> nn.Module:
     except InputError:
         raise
     except Exception as error:  # a file of any bytes raises errors of many types
-        raise InputError(
+        refusal = InputError(
             f"victim.program={program}: is no ONNX file that can be read ({first_line(error)}); give what "
             "torch.onnx.export or onnx.save wrote, with the files of its external data beside it"
-        ) from error
+        )
+        raise other_file(refusal, program, "onnx") from error
     shape = _input_shape(model, program)
     at_once = shape[0] or _CHECKED
     return Program(Converted(model, program, at_once), program, sha256, shape, fixed_mode=True)

@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmark.errors import InputError, first_line
 from benchmark.regular_files import file_sha256
-from benchmark.victims.program import Program
+from benchmark.victims.program import Program, other_file
 
 
 def network(program: str) -> nn.Module:
@@ -25,8 +25,9 @@ def network(program: str) -> nn.Module:
             warnings.simplefilter("ignore", FutureWarning)  # that torch.export is preferred
             module: nn.Module = torch.jit.load(program, map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
-        raise InputError(
+        refusal = InputError(
             f"victim.program={program}: is no TorchScript file ({first_line(error)}); give what torch.jit.save wrote, "
             "or victim=exported for what torch.export.save wrote"
-        ) from error
+        )
+        raise other_file(refusal, program, "torchscript") from error
     return Program(module, program, sha256)

@@ -88,3 +88,19 @@ def test_a_program_for_a_fixed_batch_and_size(tmp_path: Path) -> None:
     torch.testing.assert_close(made(images), original(images))
     with pytest.raises(InputError, match=r"for images of 16 x 24 .*found 20 x 24; give 'victim\.resize=\[16,24\]'"):
         made(torch.rand(2, 3, 20, 24))
+
+
+@pytest.mark.parametrize("kind", ["torchscript", "exported", "onnx"])
+@pytest.mark.parametrize("other", ["torchscript", "exported", "onnx", "weights"])
+def test_a_file_of_another_kind_is_named(tmp_path: Path, kind: str, other: str) -> None:
+    if other == "weights":
+        torch.save(Small().state_dict(), tmp_path / "small.pth")
+        program, named = tmp_path / "small.pth", "holds weights alone .* with a factory"
+    else:
+        program = Path(WRITERS[other](tmp_path)["program"])
+        named = f"; give victim={other} victim.program={program}$"
+    if other == kind:
+        assert adapters.make(kind, {"program": str(program)}, 3, OUTPUTS)
+        return
+    with pytest.raises(InputError, match=named):
+        adapters.make(kind, {"program": str(program)}, 3, OUTPUTS)
