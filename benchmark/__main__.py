@@ -9,7 +9,7 @@ from benchmark.cli.parsers import COMMANDS, Parser, command_line
 from benchmark.config.groups import add_folder
 from benchmark.distributed.process_group import are_many
 from benchmark.distributed.termination import end_process, stoppable
-from benchmark.errors import ExampleError, InputError, ProcessError, ReportedError, Stopped, machine_error
+from benchmark.errors import InputError, ProcessError, ReportedError, Stopped, machine_error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(error, InputError | ProcessError):
             raise
         if not isinstance(error, ReportedError) and not getattr(error, "reported", False):
-            example = error.example if isinstance(error, ExampleError) else []
-            print("\n".join([f"error: {error}", *(f"    {line}".rstrip() for line in example)]), file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
 
 

@@ -4,11 +4,13 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _LONGEST_MESSAGE = 4000  # characters
-_MOST_LISTED = 20  # places of one error
+
+MOST_LISTED = 20
+"""Places of one fault that a message lists."""
 
 _CURES = {
     errno.ENOSPC: "free space there",
@@ -57,26 +59,24 @@ class InputError(ValueError):
         super().__init__(shown_line(message))
 
 
-class ExampleError(InputError):
-    """Bad input, with an example of what to type instead.
+class DetailedError(InputError):
+    """Bad input: the line of an InputError, and indented lines below it.
+
+    Args:
+        message: the first line.
+        details: the places of the fault, or an example of what to type instead.
+        most: details that are shown, of more the first ones.
 
     Attributes:
-        example: lines that stand below the message.
+        details: those that are shown.
     """
 
-    def __init__(self, message: object, example: Iterable[str]) -> None:
+    def __init__(self, message: object, details: Iterable[object], *, most: int | None = None) -> None:
         super().__init__(message)
-        self.example = [shown_line(line) for line in example]
-
-
-class ListedError(InputError):
-    """Bad input in several places: the line of an InputError, then a line for each place, of many the first ones."""
-
-    def __init__(self, message: object, places: Sequence[object]) -> None:
-        super().__init__(message)
-        more = len(places) - _MOST_LISTED
-        lines = [f"  {shown_line(place)}" for place in places[:_MOST_LISTED]] + [f"  and {more} more"] * (more > 0)
-        self.args = ("\n".join([*self.args, *lines]),)
+        lines = [shown_line(line) for line in details]
+        more = 0 if most is None else len(lines) - most
+        self.details = [*lines[:most], f"and {more} more"] if more > 0 else lines
+        self.args = ("\n".join([*self.args, *(f"  {line}".rstrip() for line in self.details)]),)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from benchmark.data.loading_options import EVERY
 from benchmark.data.source import SPLITS, Sample, Source
 from benchmark.distributed.termination import check_stop
-from benchmark.errors import InputError, ListedError
+from benchmark.errors import MOST_LISTED, DetailedError, InputError
 
 STOP, SKIP = "stop", "skip"
 """What `data.on_bad` may be."""
@@ -82,8 +82,9 @@ def cannot_be_used(name: str, reasons: Mapping[str, str] | Iterable[str], total:
     listed = list(reasons.values() if isinstance(reasons, Mapping) else reasons)
     if len(listed) == 1:
         return InputError(f"{listed[0]} (data.on_bad=skip goes on without it)")
-    return ListedError(
+    return DetailedError(
         f"data set {name}: {len(listed)} of {total} images cannot be used; repair or remove the files, or give "
         "data.on_bad=skip, which goes on without them",
         listed,
+        most=MOST_LISTED,
     )

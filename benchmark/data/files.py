@@ -14,7 +14,7 @@ from benchmark.data.folder_contents import found_in, names
 from benchmark.data.images import SUFFIXES, check_size, read_image
 from benchmark.data.masks import read_mask
 from benchmark.data.source import SPLITS, Sample
-from benchmark.errors import InputError, ListedError
+from benchmark.errors import MOST_LISTED, DetailedError, InputError
 from benchmark.regular_files import file_sha256
 
 Pairs = dict[str, tuple[Path, ...]]  # id -> image file, mask file or files
@@ -123,7 +123,7 @@ def _check_partners(index: FileIndex, partners: FileIndex, what: str) -> None:
             found = found_in(partners.folder)
         cure = f"add the {what} or remove the file"
         message = f"{alone[0]}{more}: has no {what} in {partners.folder}; {cure}{found}"
-        raise InputError(message) if len(alone) == 1 else ListedError(message, alone)
+        raise InputError(message) if len(alone) == 1 else DetailedError(message, alone, most=MOST_LISTED)
 
 
 class PairedFiles:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmark.errors import ExampleError, InputError
+from benchmark.errors import DetailedError, InputError
 from benchmark.victims.other_files.architectures import constructor
 from benchmark.victims.weights import weight_sets
 
@@ -95,4 +95,4 @@ def _shown(what: str, lines: list[str]) -> InputError:
         f"# then: {_ATTACK}",
         "# images arrive in [0, 1]: give victim.mean and victim.std",
     ]
-    return ExampleError(f"{what}; attack it with a factory, such as the one below", example)
+    return DetailedError(f"{what}; attack it with a factory, such as the one below", example)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from benchmark.__main__ import main
-from benchmark.errors import ExampleError, InputError
+from benchmark.errors import DetailedError, InputError
 from benchmark.victims.loading import load_victim
 from benchmark.victims.network_outputs import chosen_output
 
@@ -40,17 +40,18 @@ def prefixed(prefix: str, network: nn.Module) -> dict[str, Any]:
     return {prefix + name: tensor for name, tensor in network.state_dict().items()}
 
 
-def shown(path: Path) -> ExampleError:
-    with pytest.raises(ExampleError) as caught:
+def shown(path: Path) -> DetailedError:
+    with pytest.raises(DetailedError) as caught:
         load_victim(path)
-    assert len(str(caught.value).splitlines()) == 1
-    assert str(path) in str(caught.value)
+    first, *lines = str(caught.value).splitlines()
+    assert str(path) in first
+    assert len(lines) == len(caught.value.details)
     return caught.value
 
 
-def pasted(error: ExampleError, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+def pasted(error: DetailedError, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """What the factory of the message returns, pasted into a file."""
-    (folder / "mymodel.py").write_text("\n".join(error.example))
+    (folder / "mymodel.py").write_text("\n".join(error.details))
     monkeypatch.syspath_prepend(folder)
     sys.modules.pop("mymodel", None)
     made: nn.Module = importlib.import_module("mymodel").load()
@@ -130,7 +131,7 @@ def test_weights_of_an_unknown_network(tmp_path: Path) -> None:
     torch.save({"net.a.weight": torch.ones(2), "net.b.weight": torch.ones(2)}, tmp_path / "weights.pth")
     error = shown(tmp_path / "weights.pth")
     assert "all under net." in str(error)
-    assert "    return load_weights(MyNetwork(), " in "\n".join(error.example)
+    assert "    return load_weights(MyNetwork(), " in "\n".join(error.details)
 
 
 def test_an_exported_victim_is_imported(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_checkpoint_of_mmsegmentation(tmp_path: Path) -> None:
         torch.save({"meta": meta, "state_dict": weights}, tmp_path / "mm.pth")
         error = shown(tmp_path / "mm.pth")
         assert "is a checkpoint of mmsegmentation" in str(error)
-        compile("\n".join(error.example), "mymodel.py", "exec")
+        compile("\n".join(error.details), "mymodel.py", "exec")
 
 
 def test_a_lightning_checkpoint_with_objects(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_a_lightning_checkpoint_with_objects(tmp_path: Path) -> None:
     torch.save(saved, tmp_path / "objects.ckpt")
     error = shown(tmp_path / "objects.ckpt")
     assert "another LightningModule" in str(error)
-    assert "load_from_checkpoint" in "\n".join(error.example)
+    assert "load_from_checkpoint" in "\n".join(error.details)
 
 
 def script(path: Path) -> None:
@@ -220,5 +221,5 @@ def test_the_command_shows_the_factory(tmp_path: Path, capsys: pytest.CaptureFix
     first, *lines = capsys.readouterr().err.splitlines()
     assert first.startswith("error: ")
     assert first.endswith("attack it with a factory, such as the one below")
-    assert "    import segmentation_models_pytorch as smp" in lines
+    assert "  import segmentation_models_pytorch as smp" in lines
     assert not (tmp_path / "run").exists()
