@@ -123,6 +123,11 @@ class Criterion:
         erased = aimed.sum(-1) == aimed[:, background]
         return torch.where(erased, self.value + (RESIDUAL - left.double() / shown), overlap)
 
+    def judges_what_is_left(self, target: Tensor, valid: Tensor, background: int | None) -> bool:
+        """Whether the target (H, W) counts as erased, so that the score is none of an overlap; for the mean."""
+        asks_much = self.metric in ("iou", "dice") and self.reference == "target" and self.op == ">="
+        return asks_much and background is not None and not bool(((target != background) & valid).any())
+
     def _judged(self, classes: int, background: int | None) -> int | None:
         """The number of the class or label that is judged; None: the mean is."""
         if self.classes == "mean":

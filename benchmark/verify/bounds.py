@@ -16,7 +16,7 @@ from benchmark.criterion import Criterion
 from benchmark.evaluation.case import Case
 from benchmark.evaluation.scoring import class_scores
 from benchmark.images.quantisation import Quantizer
-from benchmark.label_subsets import label_count
+from benchmark.label_subsets import NO_LABEL, label_count
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs.row_schema import PREDICTIONS
 from benchmark.verify.relations import Relation, Trace, numbers
@@ -93,7 +93,9 @@ def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Re
     # Of one class the row has IoUs, but not those that the judge gives to a class that the target erases.
     judged = _JUDGED.get((judge.metric, judge.reference)) if judge.index is None else None
     same_pixels = bool((case.valid == case.target_valid).all())
-    if judged is None or not (same_pixels or (judge.reference == "target") == bool(row["targeted"])):
+    background = row["background"]
+    left = judge.judges_what_is_left(case.target, case.target_valid, NO_LABEL if row["overlapping"] else background)
+    if judged is None or left or not (same_pixels or (judge.reference == "target") == bool(row["targeted"])):
         return
     score = 1 - v[judged] if (judge.metric, judge.reference) == ("apsr", "truth") else v[judged]
     holds = bool(judge.holds(torch.tensor(score, dtype=torch.float64)))

@@ -73,7 +73,8 @@ def test_input_that_proves_bad_after_training_keeps_the_victim(
 
     monkeypatch.setattr(attack_command, "attack_images", fails)
     outcome = command("run", *SMOKE, f"run.dir={tmp_path / 'run'}")
-    assert (outcome.status, outcome.err) == (2, "error: found late\n")
+    # So short a training may leave doubts about the victim, which are said before.
+    assert (outcome.status, outcome.err.splitlines()[-1]) == (2, "error: found late")
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {"config.yaml", "environment.json", "splits.json", "metrics.csv", "checkpoints"}
 

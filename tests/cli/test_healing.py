@@ -7,11 +7,12 @@ from random import Random
 
 import pytest
 
+from benchmark.errors import InputError
 from benchmark.runs import tables
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 from tests.fixtures.attacked_twice import same_rows
-from tests.fixtures.damage import DAMAGE, contents
+from tests.fixtures.damage import DAMAGE, contents, flip_until
 
 PICTURES = ("pictures", "adversarial", "predictions")
 
@@ -25,6 +26,14 @@ def _in_parts(folder: Path) -> list[dict]:
         for one in group:
             writer.append(one)
     return rows
+
+
+def readable(run: Path, table: tables.Table = RECORDS) -> bool:
+    try:
+        table.read(run)
+    except InputError:
+        return False
+    return True
 
 
 def test_images_whose_pictures_are_damaged_are_attacked_again(command, damaged: Path) -> None:
@@ -65,7 +74,7 @@ def test_damaged_parts_are_set_aside(command, damaged: Path) -> None:
     shutil.copy(TRACES.parts(damaged)[0], parts[3])
     parts[5].unlink()
     Writer(damaged, RECORDS).append([other])
-    DAMAGE["flipped"](TRACES.parts(damaged)[3], Random(3))
+    flip_until(TRACES.parts(damaged)[3], Random(3), lambda: not readable(damaged, TRACES))
     before = contents(damaged, "records", "traces")
     outcome = command("run", f"run.resume={damaged}")
     assert outcome.status == 0, outcome.err
@@ -85,8 +94,10 @@ def test_damaged_parts_are_set_aside(command, damaged: Path) -> None:
 def test_damaged_tables_are_made_again(command, damaged: Path, how: str, table: tables.Table) -> None:
     rows, traces = tables.read(damaged).to_pylist(), TRACES.read(damaged)
     path = table.merged(damaged)
-    DAMAGE[how](path, Random(2))
-    if how == "flipped":
+    if how == "deleted":
+        path.unlink()
+    else:
+        flip_until(path, Random(2), lambda: not readable(damaged))
         report = command("report", damaged)
         (line,) = report.err.splitlines()
         assert (report.status, line.split(": ")[:2]) == (2, ["error", str(path)])

@@ -22,12 +22,20 @@ def _row(attack: str, image: str, **changes: Any) -> dict[str, Any]:
     empty = {"string": "", "int64": 1, "double": 0.0, "bool": False}
     values = {field.name: empty.get(str(field.type), [1, 0, 0, 1]) for field in SCHEMA}
     named = {"attack": attack, "id": image, "family": attack, "norm": "2", "eps": None, "equal_norm": None}
-    return values | {"classes": 2, "background": 0, "group": None} | named | changes
+    classes = {"classes": 2, "background": 0, "class_names": '["background", "object"]', "group": None}
+    scores = {name: [1.0, 1.0] for name in values if "_class_iou_" in name}
+    return values | classes | scores | named | changes
+
+
+def _begun(folder: Path, *rows: dict[str, Any]) -> None:
+    """A run that has these rows."""
+    Writer(folder, RECORDS).append(list(rows))
+    RunFolder(folder).write_environment({})
 
 
 def _show(folder: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) -> None:
     """Show a run of these rows without its pictures."""
-    Writer(folder, RECORDS).append(list(rows))
+    _begun(folder, *rows)
     monkeypatch.setattr(shown, "draw_montages", lambda *_: {})
     shown.show(SimpleNamespace(folder=RunFolder(folder), processes=ProcessGroup()), [], None)  # type: ignore[arg-type]
 
@@ -36,7 +44,7 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-ALWAYS = {"records.parquet", "traces.parquet", "summary.json", "report.html"}
+ALWAYS = {"environment.json", "records.parquet", "traces.parquet", "summary.json", "report.html"}
 
 
 def test_several_attacks_leave_a_comparison_and_curves(
@@ -95,7 +103,7 @@ def test_no_drawing_and_no_logger_costs_the_rows_or_another_logger(
 
     for drawing in ("markdown", "draw_curves", "draw_montages", "write_page"):
         monkeypatch.setattr(shown, drawing, fails)
-    Writer(tmp_path, RECORDS).append([_row("asma", "a"), _row("dag", "a")])
+    _begun(tmp_path, _row("asma", "a"), _row("dag", "a"))
     listening = _Listening()
     loggers = [GuardedLogger(one, name) for name, one in (("failing", _Failing()), ("listening", listening))]  # type: ignore[arg-type]
     with pytest.warns(UserWarning, match="no .*: MemoryError: too large") as warned:

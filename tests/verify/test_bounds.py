@@ -151,8 +151,16 @@ def test_scores_of_classes_have_the_mean_of_the_row(scores: Any) -> None:
     assert not _wrong(outcome(OUTCOME | two, CASE, Criterion()))
 
 
+def test_what_is_left_of_an_erased_structure_is_no_overlap() -> None:
+    case = replace(CASE, target=torch.zeros_like(CASE.target))
+    row = OUTCOME | {"adv_iou_target": 0.0, "adv_class_iou_target": [0.99, 0.0]}
+    assert not _wrong(outcome(row, case, Criterion()))
+    assert _wrong(outcome(row, case, Criterion("iou", "target", "<=", 0.5))) == set()
+    assert _wrong(outcome(row, case, Criterion("apsr", "target", ">=", 0.98))) == {"success"}
+
+
 def test_success_is_not_told_from_scores_over_other_pixels() -> None:
-    part = CASE.valid & (CASE.truth == 1)
+    part = CASE.valid & (torch.arange(12) < 6)
     case = replace(CASE, target_valid=part)
     for judge, told in ((Criterion("iou", "target"), True), (Criterion("iou", "truth", "<=", 0.5), False)):
         assert _wrong(outcome(OUTCOME | {"success": False}, case, judge)) == ({"success"} if told else set())
