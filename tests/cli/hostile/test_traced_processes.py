@@ -66,7 +66,22 @@ def traced(
     watched = (
         "trace=execve,connect,sendto,chdir,openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat"
     )
-    trace = ["strace", "-f", "-qq", "-y", "-s", "4096", "-o", str(log), "-e", watched, "-e", "signal=none"]
+    # The filter stops the process at watched calls only, which is far quicker.
+    trace = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-y",
+        "-s",
+        "4096",
+        "-o",
+        str(log),
+        "-e",
+        watched,
+        "-e",
+        "signal=none",
+    ]
     outcome = subprocess.run(
         [*trace, sys.executable, *arguments],
         cwd=out,
