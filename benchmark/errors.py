@@ -102,9 +102,17 @@ def nearest_of(kind: str, name: str, known: Iterable[str], key: str) -> str:
     return f"unknown {kind} {name!r} in {key}; nearest: {', '.join(near)}"
 
 
+def said_by(error: BaseException) -> str:
+    """The error's message; empty where its own code fails to give one."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 def first_line(error: BaseException) -> str:
     """The error's type and the first line of its message, for messages that must stay on one line."""
-    text = str(error).strip().splitlines()
+    text = said_by(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
@@ -148,7 +156,7 @@ def machine_error(error: BaseException, place: object = None, *, reading: bool =
         seen.add(id(cause))
         code = cause.errno if isinstance(cause, OSError) else None
         if code is None and not isinstance(cause, InputError):
-            code = next((code for code in _CURES if os.strerror(code) in str(cause)), None)
+            code = next((code for code in _CURES if os.strerror(code) in said_by(cause)), None)
         if code in cures:
             # Files are written through `atomic_path`, which names them.
             unnamed = "the output" if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "this process"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.errors import InputError, Stopped, first_line
+from benchmark.errors import InputError, Stopped, first_line, said_by
 
 _OWN = Path(__file__).resolve().parent  # the package; what is raised there is not the user's
 _LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"))
@@ -70,10 +70,13 @@ def as_foreign_error(
     """
     try:
         yield
-    except (InputError, Stopped, GeneratorExit):
+    except (InputError, Stopped):
         raise
     except BaseException as error:
         if isinstance(error, but):
+            raise
+        # Closing a generator raises one too, but in no code of the user's.
+        if isinstance(error, GeneratorExit) and not _place(error):
             raise
         # Commands turn Ctrl-C into a request to stop, so that there an interrupt is that code's own.
         if isinstance(error, KeyboardInterrupt) and not Stopped.replaces_interrupts:
@@ -92,7 +95,9 @@ def checked_logits(outputs: Any, model: nn.Module, images: Tensor) -> Tensor:
     if not isinstance(outputs, Tensor):
         raise InputError(f"{where} {_described(outputs)} {given}; return the logits (B,K,H,W) alone")
     if outputs.ndim != 4 or len(outputs) != len(images) or not outputs.numel():
-        raise InputError(f"{where} {tuple(outputs.shape)} {given}; logits (B,K,H,W) are needed")
+        one = outputs.ndim == 4 and len(outputs) == 1
+        cure = ", or engine.slots=1 if it takes one image at a time" if one else ""
+        raise InputError(f"{where} {tuple(outputs.shape)} {given}; logits (B,K,H,W) are needed{cure}")
     if not outputs.is_floating_point():
         raise InputError(f"{where} {outputs.dtype} {given}; return logits, not classes")
     if outputs.device != images.device:
@@ -112,7 +117,7 @@ def _described(outputs: Any) -> str:
 
 def _said(error: BaseException) -> str:
     """The type and the telling line of a message: what runs programs puts words of its own before it."""
-    text = str(error)
+    text = said_by(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and "TorchScript interpreter" in text:
         return lines[-1]
@@ -132,7 +137,7 @@ def _place(error: BaseException) -> str:
     """ " (FILE, line N)" of the innermost frame in code of the user's own; empty if there is none."""
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     # Compiled and scripted code has no frames; its errors quote them.
-    quoted = re.findall(r'^\s*File "([^"\n]+)", line (\d+)', str(error), re.MULTILINE)
+    quoted = re.findall(r'^\s*File "([^"\n]+)", line (\d+)', said_by(error), re.MULTILINE)
     own = [
         (name, number)
         for name, number in [*frames, *quoted]

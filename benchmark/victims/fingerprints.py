@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from benchmark.errors import InputError
 from benchmark.regular_files import file_sha256
 from benchmark.victims.checkpoint_io import LARGEST
 from benchmark.victims.task import Victim
+
+_PLAIN = (bool, int, float, str, bytes)
 
 
 def checkpoint_sha256(path: str | Path) -> str:
@@ -25,17 +29,31 @@ def checkpoint_sha256(path: str | Path) -> str:
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """SHA-256 over the names, types, shapes and bytes of a module's parameters and buffers, in hexadecimal."""
+    """SHA-256 over the names, types, shapes and bytes of a module's parameters and buffers, in hexadecimal.
+
+    Of the extra state that a module may save, tensors count, and so do numbers and text.
+    """
     return tensors_sha256(module.state_dict())
 
 
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+def tensors_sha256(state: Mapping[str, Any]) -> str:
     """As `weights_sha256`, for a module's state_dict."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
+    for name, tensor in _leaves(state):
+        if not isinstance(tensor, Tensor):
+            digest.update(f"{name} {tensor!r} ".encode())
+            continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _leaves(state: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and value of what counts, sorted by the names of the state; a value may hold several of one name."""
+    for name, value in sorted(state.items()):
+        for leaf in tree_leaves(value):
+            if isinstance(leaf, (Tensor, *_PLAIN)):
+                yield name, leaf
 
 
 def program_sha256(victim: Victim) -> str | None:

@@ -15,6 +15,7 @@ from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.hyper_parameters import check_head, check_outputs, output_count
 from benchmark.victims.task import HYPER_PARAMETERS, Victim
+from benchmark.victims.usable_network import check_finite, check_usable
 from benchmark.victims.weights import put_into
 
 _OF_COMMANDS = ("ckpt", "allow")  # keys of the section `victim` that no network takes
@@ -68,8 +69,7 @@ def build_victim(*, classes: int, background: int | None, channels: int, **secti
     network, where = _adapter_network(hyper_parameters, keys.adapter), "the new victim"
     architecture = hyper_parameters.get("architecture")
     if network is not None:
-        key = adapters.needed(str(architecture), keys.adapter)[0]
-        where = f"victim.{key}={keys.adapter[key]}"
+        where = _named(str(architecture), keys.adapter)
     elif keys.adapter:
         key = min(keys.adapter)
         raise InputError(f"victim.{key}={keys.adapter[key]}: architecture {architecture!r} takes no such key")
@@ -168,13 +168,6 @@ def _check_numbers(arguments: Mapping[str, Any], weights: Mapping[str, Any]) -> 
         raise InputError(f"describes a network of {needed} numbers and holds {held}; is it complete?")
 
 
-def check_finite(network: nn.Module, where: str = "the victim") -> None:
-    """Raise InputError, naming `where` and the tensor, at the first parameter or buffer with NaN or infinite values."""
-    for name, value in network.state_dict().items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
-            raise InputError(f"{where} has NaN or infinite values in {name}; train it again or use another checkpoint")
-
-
 def _adapter_network(hyper_parameters: Mapping[str, Any], keys: Mapping[str, Any]) -> nn.Module | None:
     """The network that an adapter makes from its `keys`; None for an architecture that needs no adapter."""
     if not needs_adapter(hyper_parameters):
@@ -184,4 +177,12 @@ def _adapter_network(hyper_parameters: Mapping[str, Any], keys: Mapping[str, Any
     outputs = output_count(hyper_parameters["classes"], head)
     background = hyper_parameters.get("background", 0)
     kind, channels = hyper_parameters["architecture"], hyper_parameters["channels"]
-    return adapters.make(kind, keys, channels, outputs, head=head, background=background)
+    network = adapters.make(kind, keys, channels, outputs, head=head, background=background)
+    check_usable(network, _named(kind, keys))
+    return network
+
+
+def _named(kind: str, keys: Mapping[str, Any]) -> str:
+    """The key that names the network of an adapter, as it was given."""
+    key = adapters.needed(kind, keys)[0]
+    return f"victim.{key}={keys[key]}"

@@ -33,6 +33,8 @@ def victim(name: str) -> tuple[str, ...]:
         ("ends", r"victim.factory=.*:ends failed when called with {}: SystemExit: no licence (own_factory.py, line"),
         ("ends_in_forward", "SystemExit: 7 (own_factory.py, line"),
         ("interrupts", "KeyboardInterrupt (own_factory.py, line"),
+        ("closes", "GeneratorExit (own_factory.py, line"),
+        ("unsayable", "DumbError (own_factory.py, line"),
         ("compiled", "RuntimeError: shape '[1, 7, 32, 32]' is invalid for input of size 3072 (own_factory.py, line"),
     ],
 )

@@ -14,7 +14,8 @@ import torch
 from benchmark.errors import InputError
 from benchmark.victims import smp_networks
 from benchmark.victims.fingerprints import checkpoint_sha256
-from benchmark.victims.loading import check_finite, load_victim
+from benchmark.victims.loading import load_victim
+from benchmark.victims.usable_network import check_finite
 from tests.pickled_call import PickledCall
 from tests.victims.fitted_victims import altered, fitted
 
@@ -85,9 +86,9 @@ def test_check_finite_names_the_first_tensor() -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"hyper_parameters": None}, "a checkpoint of another LightningModule than a victim, all under network"),
+        ({"hyper_parameters": None}, "a Lightning checkpoint that another program wrote"),
         ({"state_dict": None}, "a checkpoint of something else"),
-        ({"hyper_parameters": {"hidden_size": 3}}, "LightningModule than a victim .hyper-parameters architecture"),
+        ({"hyper_parameters": {"hidden_size": 3}}, "that another program wrote .hyper-parameters architecture"),
         ({"hyper_parameters": {"architecture": "unett"}}, r"victim\.ckpt: unknown architecture 'unett'"),
         ({"hyper_parameters": {"architecture": ["unet"]}}, "hyper-parameters no victim has"),
         ({"hyper_parameters": {"classes": "2"}}, "classes='2': label maps tell at most 255 classes apart"),
@@ -106,7 +107,8 @@ def test_check_finite_names_the_first_tensor() -> None:
 def test_checkpoint_of_something_else(checkpoint: Path, entries: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         load_victim(altered(checkpoint, **entries))
-    assert len(str(caught.value).splitlines()) == 1
+    _, *details = str(caught.value).splitlines()
+    assert all(line.startswith("  ") for line in details)
 
 
 def test_missing_file(tmp_path: Path) -> None:
