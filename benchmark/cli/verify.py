@@ -9,8 +9,9 @@ torchscript, exported, hugging_face, monai or nnunet) is given again, because no
 executed; its weights have to be those of the run. With --rerun N, N images are attacked again: in float64 their rows
 have to be equal, in less only alike, because there an attack amplifies rounding.
 
-exit status: 0 all as recorded, 3 as recorded but rows or the summary are missing, 1 something differs, 2 a run that
-cannot be checked; of several runs the worst, in this order
+exit status: 0 all as recorded, 3 as recorded but rows or the summary are missing, or only predictions differ and the
+victim does not repeat them, as its recorded check says; 1 something differs, 2 a run that cannot be checked; of several
+runs the worst, in this order
 
 examples
   python -m benchmark verify runs/unet/... --data-root PATH
@@ -119,6 +120,9 @@ def _verify(
             raise
     if again.images and attacked.victim is not None:
         mismatches += _attacked_again(past_run, code, attacked.victim, again)
+    explained = [mismatch for mismatch in mismatches if mismatch.predicted and verification.explaining]
+    if explained:
+        mismatches = [mismatch for mismatch in mismatches if not mismatch.predicted]
     for mismatch in mismatches[:_SHOWN]:
         say(mismatch)
     if len(mismatches) > _SHOWN:
@@ -127,8 +131,15 @@ def _verify(
         command = ["python", "-m", "benchmark", str(past_run.environment.get("command", "COMMAND"))]
         resume = shlex.join([*command, assignment("run.resume", folder)])
         say(f"to make again what is missing or damaged: {resume}", error=True)
-    say(_verdict(folder, rows, verification, len(mismatches)))
-    return _DIFFERS if mismatches else _RECORDED if verification.complete else _INCOMPLETE
+    if explained:
+        named = ", ".join(verification.explaining)
+        say(
+            f"note: {folder}: {len(explained)} values differ because the victim does not repeat its predictions, as "
+            f"the recorded finding {named} says (such as {explained[0]}); they cannot be verified",
+            error=True,
+        )
+    say(_verdict(folder, rows, verification, len(mismatches), len(explained)))
+    return _DIFFERS if mismatches else _RECORDED if verification.complete and not explained else _INCOMPLETE
 
 
 def _attacked_again(past_run: "PastRun", code: "RecordedCode", victim: "Victim", again: _Again) -> "list[Mismatch]":
@@ -146,7 +157,7 @@ def _attacked_again(past_run: "PastRun", code: "RecordedCode", victim: "Victim",
     return mismatches
 
 
-def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: int) -> str:
+def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: int, explained: int) -> str:
     from benchmark.runs import layout
     from benchmark.runs.row_schema import CLAIMED
 
@@ -154,6 +165,7 @@ def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: 
     left = f"no {layout.SUMMARY}" if rows == planned else f"{rows} of {planned} rows"
     unfinished = "" if verification.complete else f"not finished, {left}: "
     outcome = "as recorded" if not mismatches else f"{mismatches} difference{'s' * (mismatches != 1)}"
+    outcome += f", {explained} more explained by {', '.join(verification.explaining)}" if explained else ""
     claimed = [name for name in CLAIMED if name not in checks.recomputed]
     unchecked = [name for name in checks.unchecked if name not in CLAIMED]
     return (

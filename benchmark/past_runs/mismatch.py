@@ -23,12 +23,14 @@ class Mismatch:
         what: how it differs.
         cure: what to do about it, for commands that stop at the first difference.
         column: of the row, or the entry of the file; empty: all of it.
+        predicted: whether it is what the victim predicts that differs, and not a file or what follows from one.
     """
 
     place: str
     what: str
     cure: str = _RESTORE
     column: str = ""
+    predicted: bool = False
 
     @property
     def is_made_again(self) -> bool:
@@ -58,12 +60,14 @@ def row_place(row: Mapping[str, Any]) -> str:
     return f"{row['attack']} / {row['id']}"
 
 
-def differing(row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed") -> Iterator[Mismatch]:
+def differing(
+    row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed", *, predicted: bool = False
+) -> Iterator[Mismatch]:
     """The columns of `expected` in which a row differs from it; `how` says where the expected value is from."""
     for name, value in expected.items():
         recorded = row.get(name)
         if not same(recorded, value):
-            yield Mismatch(row_place(row), f"row says {recorded!r}, {how} {value!r}", column=name)
+            yield Mismatch(row_place(row), f"row says {recorded!r}, {how} {value!r}", column=name, predicted=predicted)
 
 
 def same(recorded: Any, expected: Any) -> bool:

@@ -31,7 +31,8 @@ def data_notes(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
     if any(map(is_predicted, listed)):
         notes.append(
             "The truth is the victim's own prediction of the clean image (data.labels=predicted): the clean IoU to it "
-            f"is {BY_DEFINITION} and says nothing about the victim's quality."
+            f"is {BY_DEFINITION} and says nothing about the victim's quality. Where it is less, the victim does not "
+            "predict the same twice."
         )
     left_out = {(one["skipped"], one["images"]) for one in listed if one.get("skipped")}
     notes += [

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.config.overrides import assignment
@@ -14,6 +14,7 @@ from benchmark.past_runs.given_network import OPTION, GivenNetwork
 from benchmark.past_runs.past_run import PastRun
 from benchmark.past_runs.victim import find_victim, origin_of
 from benchmark.runs import layout
+from benchmark.victims import adapters
 from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.loading import OwnNetworkError, load_victim
 from benchmark.victims.task import Victim
@@ -64,7 +65,10 @@ def load_models(
         )
     models: dict[str, Model] = {}
     data = past_runs[0].data
-    for model in [*(_of_checkpoint(path, data) for path in checkpoints), *(_of_network(n, data) for n in networks)]:
+    for model in [
+        *(_of_checkpoint(path, data) for path in checkpoints),
+        *(_of_network(n, past_runs) for n in networks),
+    ]:
         models.setdefault(model.weights_sha256, model)
     missing = []
     for past_run in past_runs:
@@ -118,8 +122,16 @@ def _of_checkpoint(path: Path, data: SegmentationData) -> Model:
     return Model(path, victim_sha256(victim), victim, given=True)
 
 
-def _of_network(network: GivenNetwork, data: SegmentationData) -> Model:
-    section = network.section()
+def _of_network(network: GivenNetwork, past_runs: Sequence[PastRun]) -> Model:
+    """As a run used the network that it attacked, if it is that one by its weights; else as the command line says."""
+    data, kinds = past_runs[0].data, set()
+    for past_run in past_runs:
+        if (kind := past_run.config["victim"].get("architecture")) in adapters.names():
+            kinds.add(str(kind))
+            found = _victim_of(past_run, [network])
+            if isinstance(found, Model):
+                return replace(found, given=True)
+    section = network.section(kinds.pop() if len(kinds) == 1 else None)
     victim, origin = make_victim(section, data).eval(), origin_of(section)
     return Model(origin, victim_sha256(victim), victim, given=True, name=victim_name(section, victim))
 

@@ -27,4 +27,4 @@ def unlike_predictions(past_run: PastRun, network: AttackedModel) -> Iterator[Mi
         placed = (window.place(network.postprocessed(preds[None])[0], size, VOID) for preds in possible)
         if not any(torch.equal(preds, labels) for preds in placed):
             place = past_run.run.label(image_id).relative_to(past_run.folder).as_posix()
-            yield Mismatch(place, "is not what the victim predicts of the clean image")
+            yield Mismatch(place, "is not what the victim predicts of the clean image", predicted=True)

@@ -95,7 +95,7 @@ class Rerun:
         for name, value in again.items():
             if name not in _IDENTITY and name in row and not self._agree(name, row[name], value):
                 what = f"row says {row[name]!r}, attacked again {value!r}"
-                yield Mismatch(row_place(row), what, "attack the image again", name)
+                yield Mismatch(row_place(row), what, "attack the image again", name, predicted=True)
 
     def _agree(self, name: str, recorded: Any, again: Any) -> bool:
         if isinstance(again, list) and isinstance(recorded, list) and len(again) == len(recorded):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -72,11 +73,12 @@ class RowChecks:
 
     def mismatches(self, row: Mapping[str, Any], case: Case) -> Iterator[Mismatch]:
         """The first mismatch of each column of a row."""
-        columns = set()
+        found: dict[str, Mismatch] = {}
         for mismatch in self._mismatches(row, case):
-            if mismatch.column not in columns:
-                columns.add(mismatch.column)
-                yield mismatch
+            first = found.setdefault(mismatch.column, mismatch)
+            if first.predicted and not mismatch.predicted:  # it contradicts more than a prediction
+                found[mismatch.column] = replace(first, predicted=False)
+        yield from found.values()
 
     def _mismatches(self, row: Mapping[str, Any], case: Case) -> Iterator[Mismatch]:
         data, attack = self._past_run.data, None
@@ -85,7 +87,8 @@ class RowChecks:
         if self._predictions is not None:
             drawn = self._predictions.targets(case.id)
             named = (one for one in drawn if not any(differing(row, one)))
-            yield from self._compare(row, next(named, drawn[0]), "the program draws")
+            by_prediction = self._past_run.target.max_iou is not None
+            yield from self._compare(row, next(named, drawn[0]), "the program draws", predicted=by_prediction)
         yield from picture_mismatches(self._past_run.run, row, case, data.classes)
         with suppress(OSError):  # a picture that cannot be read has just been named
             yield from self._compare(row, {"pictures_sha256": self._files.pictures_sha256(row["attack"], case.id)})
@@ -107,7 +110,7 @@ class RowChecks:
             targeted = row["targeted"] if attack is None else attack.rule.targeted
             if self._predictions is not None:
                 predicted = self._predictions.columns(case, adv8, bool(targeted))
-                yield from self._compare(row, predicted)
+                yield from self._compare(row, predicted, predicted=True)
         yield from self._demand(row, counted)
         scores = scores_from_counts(tables, data.background)
         self.bounded |= scores.keys()
@@ -145,10 +148,10 @@ class RowChecks:
         return reference.get(NORM_COLUMNS.get(str(row["norm"]), ""))
 
     def _compare(
-        self, row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed"
+        self, row: Mapping[str, Any], expected: Mapping[str, Any], how: str = "recomputed", *, predicted: bool = False
     ) -> Iterator[Mismatch]:
         self.recomputed |= expected.keys()
-        return differing(row, expected, how)
+        return differing(row, expected, how, predicted=predicted)
 
     def _demand(self, row: Mapping[str, Any], relations: Iterable[Relation]) -> Iterator[Mismatch]:
         for name, holds, what in relations:

@@ -21,7 +21,7 @@ from benchmark.verify.report_files import report_mismatches
 from benchmark.verify.rows import RowChecks
 from benchmark.verify.summary import summary_mismatches
 from benchmark.verify.table import has_ended, missing_rows, table_mismatches
-from benchmark.verify.victim_check import check_mismatches
+from benchmark.verify.victim_check import checked_again
 
 
 class Verification:
@@ -38,6 +38,8 @@ class Verification:
         checks: the checks of rows; it knows which columns were checked once `mismatches` has ended.
         ended: whether the attack epoch of the run has ended.
         missing: (attack, id) of the images that have no row.
+        explaining: recorded findings of the victim's check that explain mismatches of predictions; known once
+            `mismatches` has ended.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Verification:
             predictions = Predictions(self._network, past_run, code.defences or {})
         self.checks = RowChecks(past_run, code.attacks, predictions, victim)
         self._report, self._model = report, model
+        self.explaining: list[str] = []
         self.ended = has_ended(past_run.run, past_run.environment)
         self.missing = list(missing_rows(past_run.rows, code.attacks, past_run.data.test_ids()))
 
@@ -84,7 +87,9 @@ class Verification:
                     yield from unlike_predictions(past_run, self._network)
                 yield from self._row_mismatches(advance)
                 if self._model is not None:
-                    yield from check_mismatches(past_run, self._model)
+                    again = checked_again(past_run, self._model)
+                    self.explaining = again.explaining
+                    yield from again.mismatches
             if past_run.run.summary_file.exists():
                 yield from summary_mismatches(past_run.run, tables.read(folder, altered=True))
                 if self._report:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmark.results.transfer_matrix import TRANSFER
 from tests.fixtures.spoilt import data_of
 
 
@@ -82,6 +83,11 @@ def test_a_network_of_ones_own(command, small_run: Path, tmp_path: Path, monkeyp
     assert f"{folder}: is of a network of your own; give {again}\n" in outcome.err
     outcome = command("verify", folder, "--factory", "own_net:load")
     assert outcome.status == 0, outcome
+    for given in (("victim.factory=own_net:load",), ("victim=python", "victim.factory=own_net:load")):
+        shown = tmp_path / f"shown {len(given)}"
+        outcome = command("transfer", folder, "--network", *given, "--out", shown)
+        assert outcome.status == 0, outcome
+        assert {row["white_box"] for row in TRANSFER.read(shown).to_pylist()} == {True}
     outcome = command("verify", folder, "--factory", "own_net:load_with")
     assert outcome.status == 2
     assert "own_net:load_with failed when called with {}" in outcome.err
