@@ -71,6 +71,9 @@ def one_line(error: Exception) -> str:
             made = f"{key} is a key of another choice than the one made here"
             return f"{made}{_choices_with(key)}; see --show-config for all keys"
         return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
+    if merged := re.search(r"Error merging override (.+)", text):
+        what = "is of another kind than the key takes, such as a mapping in place of a list"
+        return f"{merged[1]}: {what}; see --show-config"
     if isinstance(error, MissingMandatoryValue) and error.full_key:
         return f"{error.full_key} is missing; give {error.full_key}=VALUE"
     if isinstance(error, InterpolationKeyError):

@@ -118,7 +118,9 @@ def _load(path: Path) -> dict[str, Any]:
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(checkpoint, dict):
             raise InputError(f"{path} holds a {type(checkpoint).__name__}, not the checkpoint of a victim")
-        check_plain(checkpoint.get("hyper_parameters"), most=_MOST_VALUES)
+        saved = checkpoint.get("hyper_parameters")
+        if not isinstance(saved, dict) or saved.keys() <= HYPER_PARAMETERS:  # those of others are not used
+            check_plain(saved, most=_MOST_VALUES)
         check_tensors(checkpoint.get("state_dict"))
     except InputError:
         raise

@@ -1,6 +1,8 @@
 """Checks and defaults of a victim's hyper-parameters."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from benchmark.errors import InputError
 from benchmark.label_subsets import label_count
@@ -16,14 +18,16 @@ _IMAGENET_MEAN, _IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 def normalisation(
-    mean: Sequence[float] | None, std: Sequence[float] | None, channels: int, *, adapted: bool
+    mean: Sequence[float] | float | None, std: Sequence[float] | float | None, channels: int, *, adapted: bool
 ) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel, on the [0, 1] scale: those given, else the defaults of `Victim`.
 
+    One number is that of all channels.
     `adapted` says whether an adapter makes the network, which then takes images as they are.
 
     Raises:
-        InputError: another number of values than channels, or a standard deviation that is not positive.
+        InputError: values that are no numbers, another number of them than channels, or a standard deviation that is
+            not positive.
     """
     if type(channels) is not int or not 1 <= channels <= _MOST_CHANNELS:
         raise InputError(f"channels={channels!r}: a victim takes 1 to {_MOST_CHANNELS}")
@@ -33,8 +37,8 @@ def normalisation(
         default_mean, default_std = _IMAGENET_MEAN, _IMAGENET_STD
     else:
         default_mean = default_std = [0.5] * channels
-    means = [float(value) for value in (default_mean if mean is None else mean)]
-    stds = [float(value) for value in (default_std if std is None else std)]
+    means = _per_channel("mean", default_mean if mean is None else mean, channels)
+    stds = _per_channel("std", default_std if std is None else std, channels)
     for name, values in (("mean", means), ("std", stds)):
         if len(values) != channels:
             raise InputError(
@@ -43,6 +47,18 @@ def normalisation(
     if not all(value > 0 for value in stds):
         raise InputError(f"victim.std={stds} must be positive")
     return means, stds
+
+
+def _per_channel(name: str, values: object, channels: int) -> list[float]:
+    if isinstance(values, int | float) and not isinstance(values, bool):
+        values = [values] * channels
+    numbers: list[Any] = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [None]
+    if not all(isinstance(one, int | float) and math.isfinite(one) and not isinstance(one, bool) for one in numbers):
+        form = f"[{','.join(['.5'] * channels)}]"
+        raise InputError(
+            f"victim.{name}={values}: must be one number, or one per channel, such as victim.{name}={form}"
+        )
+    return [float(number) for number in numbers]
 
 
 def check_outputs(classes: int, head: str, background: int | None) -> None:

@@ -75,6 +75,17 @@ def chosen_output(returned: Any, choice: Choice | None = None) -> Tensor:
     return found
 
 
+def checked_choice(choice: Any) -> Choice | None:
+    """The choice of an output, or None; raises InputError for anything else."""
+    steps = choice if isinstance(choice, list | tuple) and choice else [choice]
+    if choice is not None and not all(isinstance(step, str | int) and not isinstance(step, bool) for step in steps):
+        raise InputError(
+            f"victim.output={choice}: must be the name or the index of an output, or a list of them that leads into "
+            "outputs within outputs, such as victim.output=[aux,0]"
+        )
+    return choice
+
+
 def as_logits(output: Tensor, expected: Sequence[int]) -> Tensor:
     """Logits (B, K, h, w), `expected`, of an output that may have one axis of length 1 too many or, if K = 1, lack K.
 
@@ -92,6 +103,11 @@ def as_logits(output: Tensor, expected: Sequence[int]) -> Tensor:
             return output.squeeze(axis)
     if outputs == 1 and shape == (batch, height, width):
         return output[:, None]
+    if batch > 1 and shape == (1, *expected[1:]):
+        raise InputError(
+            f"the victim's network returned {shape} for {batch} images; return logits for each of them, or give "
+            "engine.slots=1 if it takes one image at a time"
+        )
     cure = "set data.classes, victim.head and victim.stride to match it or wrap it so that it does"
     if shape == (batch, height, width, outputs):
         cure = "its classes come last: return logits.permute(0, 3, 1, 2) in place of logits"
@@ -128,7 +144,11 @@ def _follow(returned: Any, choice: Choice) -> Any:
             found = outputs[str(step)]
         else:
             near = did_you_mean(str(step), outputs)
-            shown = _shown(_places(returned)) or "a single tensor"
+            if isinstance(returned, Tensor):
+                raise InputError(
+                    f"victim.output={_typed(steps)}: the network returned a single tensor; leave victim.output out"
+                )
+            shown = _shown(_places(returned)) or f"{type(returned).__name__} without a tensor"
             raise InputError(
                 f"victim.output={_typed(steps)}: the network returned {shown}{near or '; choose one of these'}"
             )

@@ -73,5 +73,7 @@ class Program(nn.Module):
         if size != [height, width]:
             raise InputError(
                 f"victim.program={self._name}: was exported for images of {height} x {width} (height x width), found "
-                f"{size[0]} x {size[1]}; give 'victim.resize=[{height},{width}]', or export it for sizes that may vary"
+                f"{size[0]} x {size[1]}; give 'data.size=[{height},{width}]', the size that images are brought to, or "
+                f"'victim.resize=[{height},{width}]', which resizes only what the network sees, or export it for sizes "
+                "that may vary"
             )

@@ -21,7 +21,7 @@ from benchmark.victims.deployment import Deployment
 from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation, output_count
 from benchmark.victims.losses import VOID, SegmentationLoss
 from benchmark.victims.monai_bundle.bundle import BundleNetwork
-from benchmark.victims.network_outputs import Choice, ChosenOutput, as_logits, chosen_output
+from benchmark.victims.network_outputs import Choice, ChosenOutput, as_logits, checked_choice, chosen_output
 from benchmark.victims.padding import Padding, pad
 from benchmark.victims.smp_networks import build_network, network_stride
 
@@ -38,8 +38,8 @@ class Victim(pl.LightningModule):
             "multilabel", one logit for each of K labels that may overlap, whose subsets are the 2^K classes.
         channels: of the images.
         background: the class that is not foreground in validation IoU and Dice; None: all are foreground.
-        mean, std: per channel, on the [0, 1] scale. None: ImageNet's for three channels, .5 for other numbers;
-            0 and 1 for adapters, whose modules are taken as they are.
+        mean, std: per channel, or one number for all, on the [0, 1] scale. None: ImageNet's for three channels, .5 for
+            other numbers; 0 and 1 for adapters, whose modules are taken as they are.
         stride: images are padded to multiples of it. None: what the network declares (smp's do), else 1.
         input_size: smaller images are first padded to that many pixels, evenly on all sides. None: not.
         output: which of several outputs of the network is the prediction; see `network_outputs.chosen_output`.
@@ -67,8 +67,8 @@ class Victim(pl.LightningModule):
         head: str = "softmax",
         channels: int = 3,
         background: int | None = 0,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
         stride: int | None = None,
         input_size: int | None = None,
         output: Choice | None = None,
@@ -96,7 +96,7 @@ class Victim(pl.LightningModule):
         self.deployment = around
         self.configure_models(network)
         # An adapter that knows which output is the prediction is overruled.
-        self._output = output
+        self._output = checked_choice(output)
         if isinstance(self.network, ChosenOutput | BundleNetwork) and output is not None:
             self.network.choose_output(output)
             self._output = None

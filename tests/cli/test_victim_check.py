@@ -54,6 +54,7 @@ def test_a_wrong_victim_is_refused_in_one_line_and_leaves_nothing(refused, name:
     [
         ("[probabilites]", "no finding 'probabilites' refuses a victim, did you mean probabilities?"),
         ("[zero_gradient]", "no finding 'zero_gradient' refuses a victim"),
+        ("{a:1}", "victim.allow={a:1}: is of another kind than the key takes, such as a mapping in place of a list"),
         ("probabilities", "victim.allow=probabilities: must be a list, such as victim.allow=[probabilities]"),
     ],
 )

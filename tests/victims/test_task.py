@@ -67,6 +67,11 @@ def test_default_normalisation(architecture: str, channels: int, mean: list[floa
     torch.testing.assert_close(victim.std.flatten(), torch.tensor(std))
 
 
+def test_one_number_is_that_of_all_channels() -> None:
+    victim = identity(Recorder(), classes=3, mean=0.5, std=2)
+    assert (victim.hparams["mean"], victim.hparams["std"]) == ([0.5] * 3, [2.0] * 3)
+
+
 def test_mapping_with_out_is_read_as_logits() -> None:
     class Torchvision(nn.Module):
         def forward(self, inputs: Tensor) -> dict[str, Tensor]:
@@ -102,6 +107,14 @@ def test_forward_under_bf16_autocast_and_channels_last(memory_format: torch.memo
         ({"weight_decay": -1.0}, "weight_decay=-1.0 must not be negative"),
         ({"encoder": None}, "unknown encoder 'None' in victim.encoder"),
         ({"mean": [0.5]}, "mean has 1 values, the images 3 channels"),
+        (
+            {"mean": "dark"},
+            r"victim.mean=dark: must be one number, or one per channel, such as victim.mean=\[.5,.5,.5\]",
+        ),
+        ({"std": [0.5, None, 0.5]}, r"victim.std=\[0.5, None, 0.5\]: must be one number"),
+        ({"mean": {"r": 0.5}}, "must be one number, or one per channel"),
+        ({"mean": float("nan")}, "must be one number, or one per channel"),
+        ({"std": True}, "must be one number, or one per channel"),
         ({"std": [1.0, 1.0, 0.0]}, r"std=.* must be positive"),
         ({"architecture": "python"}, "give victim.factory"),
         ({"network": nn.Identity()}, "needs architecture 'python', found 'unet'"),

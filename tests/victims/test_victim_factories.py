@@ -38,7 +38,7 @@ def test_python_victim_round_trip(factory: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("planted", "message"), [(False, r"give victim=python victim\.factory"), (True, "than a victim")]
+    ("planted", "message"), [(False, r"give victim=python victim\.factory"), (True, "that another program wrote")]
 )
 def test_checkpoint_cannot_name_the_factory(
     checkpoint: Path, factory: str, tmp_path: Path, planted: bool, message: str

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from benchmark.errors import DetailedError, InputError
 from benchmark.victims.other_files.architectures import constructor
 from benchmark.victims.weights import weight_sets
 
+_MOST_LISTED = 20  # hyper-parameters, and values of one
+_LONGEST = 60  # characters of a value
 _MODULE = "mymodel"
 _ATTACK = f"python -m benchmark attack victim=python victim.factory={_MODULE}:load ..."
 
@@ -24,9 +27,9 @@ def weights_factory(path: Path, tensors: Mapping[str, Tensor], entry: str | None
 
 
 def lightning_factory(path: Path, tensors: Any, saved: Mapping[str, Any]) -> InputError:
-    """For a checkpoint of another LightningModule; `tensors` is None where its file cannot be read as plain data."""
+    """For a checkpoint of the user's LightningModule; `tensors` is None where its file cannot be read as plain data."""
     named = f" (hyper-parameters {', '.join(map(str, list(saved)[:6]))})" if saved else ""
-    what = f"{path} is a checkpoint of another LightningModule than a victim{named}"
+    what = f"{path} is a Lightning checkpoint that another program wrote{named}"
     sets = weight_sets({"state_dict": tensors})
     if not sets:
         lines = [
@@ -35,7 +38,17 @@ def lightning_factory(path: Path, tensors: Any, saved: Mapping[str, Any]) -> Inp
         ]
         refused = what.replace(" is a ", " is refused: it is a ", 1)
         return _shown(f"{refused}, with objects, and loading those would execute code", lines)
-    return _loading(path, what, next(iter(sets.values())), next(iter(sets)) if len(sets) > 1 else None)
+    entry, tensors = next(iter(sets)) if len(sets) > 1 else None, next(iter(sets.values()))
+    if constructor(tensors) is not None:
+        return _loading(path, what, tensors, entry)
+    lines = [
+        "from my_package import MyModule  # your LightningModule, whose forward returns the logits",
+        "from benchmark.victims.weights import load_weights",
+        "def load():",
+        f"    return load_weights(MyModule({_arguments(saved)}), {_place(path, entry)})",
+        "# if you trust the file, MyModule.load_from_checkpoint(...) in place of load_weights(...) works, too",
+    ]
+    return _shown(what, lines)
 
 
 def module_factory(path: Path, name: str) -> InputError:
@@ -71,7 +84,6 @@ def mmsegmentation_factory(path: Path) -> InputError:
 
 def _loading(path: Path, what: str, tensors: Mapping[str, Tensor], entry: str | None) -> InputError:
     found = constructor(tensors)
-    where = _text(path) + ("" if entry is None else f", {json.dumps(entry)}")
     imported, made = found or ("from my_package import MyNetwork  # the class of the network", "MyNetwork()")
     if found is None and len({name.partition(".")[0] for name in tensors}) == 1:
         what += f", all under {next(iter(tensors)).partition('.')[0]}."
@@ -79,9 +91,27 @@ def _loading(path: Path, what: str, tensors: Mapping[str, Tensor], entry: str | 
         imported,
         "from benchmark.victims.weights import load_weights",
         "def load():",
-        f"    return load_weights({made}, {where})",
+        f"    return load_weights({made}, {_place(path, entry)})",
     ]
     return _shown(what, lines)
+
+
+def _arguments(saved: Mapping[str, Any]) -> str:
+    """The saved hyper-parameters as arguments in Python; `...` stands for a value that is no short plain one."""
+    named = ((name, value) for name, value in saved.items() if isinstance(name, str) and name.isidentifier())
+    return ", ".join(f"{name}={_plain(value)}" for name, value in islice(named, _MOST_LISTED))
+
+
+def _plain(value: Any) -> str:
+    # A file can make a small nested list endless to print.
+    parts = value if isinstance(value, list | tuple) else [value]
+    short = len(parts) <= _MOST_LISTED and all(isinstance(part, int | float | str | None) for part in parts)
+    text = repr(value) if short else "..."
+    return text if len(text) <= _LONGEST else "..."
+
+
+def _place(path: Path, entry: str | None) -> str:
+    return _text(path) + ("" if entry is None else f", {json.dumps(entry)}")
 
 
 def _text(path: Path) -> str:
@@ -93,6 +123,6 @@ def _shown(what: str, lines: list[str]) -> InputError:
         f"# {_MODULE}.py",
         *lines,
         f"# then: {_ATTACK}",
-        "# images arrive in [0, 1]: give victim.mean and victim.std",
+        "# images arrive in [0, 1]: give victim.mean and victim.std too, unless forward normalises them itself",
     ]
     return DetailedError(f"{what}; attack it with a factory, such as the one below", example)

@@ -86,7 +86,9 @@ def test_a_program_for_a_fixed_batch_and_size(tmp_path: Path) -> None:
     made = exported_network(str(tmp_path / "fixed.pt2"))
     images = torch.rand(5, 3, 16, 24)
     torch.testing.assert_close(made(images), original(images))
-    with pytest.raises(InputError, match=r"for images of 16 x 24 .*found 20 x 24; give 'victim\.resize=\[16,24\]'"):
+    with pytest.raises(
+        InputError, match=r"of 16 x 24 .*found 20 x 24; give 'data\.size=\[16,24\]', .* 'victim\.resize=\[16,24\]'"
+    ):
         made(torch.rand(2, 3, 20, 24))
 
 

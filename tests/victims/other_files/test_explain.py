@@ -99,7 +99,7 @@ def test_other_files_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         hyper_parameters = {"hidden": 3, "lr": 0.1}
         lightning = {"pytorch-lightning_version": "2.5", "state_dict": weights, "hyper_parameters": hyper_parameters}
         torch.save(lightning, path)
-        said = "another LightningModule than a victim (hyper-parameters hidden, lr)"
+        said = "a Lightning checkpoint that another program wrote (hyper-parameters hidden, lr)"
     elif form == "ema":
         torch.save({"state_dict": weights, "state_dict_ema": {n: t + 1 for n, t in weights.items()}}, path)
         said = "several sets of weights (state_dict, state_dict_ema)"
@@ -134,6 +134,17 @@ def test_weights_of_an_unknown_network(tmp_path: Path) -> None:
     assert "    return load_weights(MyNetwork(), " in "\n".join(error.details)
 
 
+def test_a_lightning_checkpoint_of_an_unknown_network_is_given_its_hyper_parameters(tmp_path: Path) -> None:
+    hyper_parameters = {"width": 8, "kind": "a", "loss": {"w": torch.ones(2)}, "no name": 1}
+    contents = {"pytorch-lightning_version": "2.5", "state_dict": {"net.w": torch.ones(2)}}
+    torch.save(contents | {"hyper_parameters": hyper_parameters}, tmp_path / "mine.ckpt")
+    lines = "\n".join(shown(tmp_path / "mine.ckpt").details)
+    assert "return load_weights(MyModule(width=8, kind='a', loss=...), " in lines
+    assert "MyModule.load_from_checkpoint(...)" in lines
+    assert "give victim.mean and victim.std too, unless forward normalises them itself" in lines
+    compile(lines, "mymodel.py", "exec")
+
+
 def test_an_exported_victim_is_imported(tmp_path: Path) -> None:
     from benchmark.victims.safetensors_io import save_victim
 
@@ -160,7 +171,7 @@ def test_a_lightning_checkpoint_with_objects(tmp_path: Path) -> None:
     saved = {"pytorch-lightning_version": "2.5", "state_dict": {"w": torch.ones(2)}, "hyper_parameters": Path("x")}
     torch.save(saved, tmp_path / "objects.ckpt")
     error = shown(tmp_path / "objects.ckpt")
-    assert "another LightningModule" in str(error)
+    assert "Lightning checkpoint that another program wrote" in str(error)
     assert "load_from_checkpoint" in "\n".join(error.details)
 
 
