@@ -44,6 +44,7 @@ class Criterion:
     _: KW_ONLY
     classes: str | int = "mean"
     _index: int | None = field(default=None, init=False, repr=False, compare=False)
+    _name: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, allowed in (("metric", Metric), ("reference", Reference), ("op", Op)):
@@ -59,7 +60,8 @@ class Criterion:
             raise InputError("judge: metric=area is measured against the truth; set judge.reference=truth")
 
     def __str__(self) -> str:
-        one = "" if self.classes == "mean" else f" of {'class ' * isinstance(self.classes, int)}{self.classes}"
+        judged = self._name or f"{'class ' * isinstance(self.classes, int)}{self.classes}"
+        one = "" if self.classes == "mean" else f" of {judged}"
         return f"{self.metric}{one} to {self.reference} {self.op} {self.value:g}"
 
     @property
@@ -68,7 +70,10 @@ class Criterion:
         return self._index
 
     def for_names(self, names: Sequence[str]) -> Self:
-        """The same judge for classes or labels of these names. Raises InputError if it judges none of them."""
+        """The same judge for classes or labels of these names, which its text then says.
+
+        Raises InputError if it judges none of them.
+        """
         if self.classes == "mean":
             return self
         numbers = {name: index for index, name in enumerate(names)}
@@ -81,6 +86,7 @@ class Criterion:
             )
         named = replace(self)
         object.__setattr__(named, "_index", index)
+        object.__setattr__(named, "_name", names[index])
         return named
 
     def score(

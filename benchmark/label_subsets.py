@@ -46,6 +46,11 @@ def subset_names(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(name or "no label" for name in named)
 
 
+def default_labels(count: int) -> tuple[str, ...]:
+    """Names of labels that nobody has named: "label 0", as configurations count them, and so on."""
+    return tuple(f"label {label}" for label in range(count))
+
+
 def scored_names(class_names: Sequence[str], background: int | None) -> tuple[str, ...]:
     """The names of what scores are of: the labels if classes are subsets of them, else the classes."""
     if not are_subsets(background):

@@ -173,6 +173,8 @@ def test_one_class_of_an_ordinary_head_by_name() -> None:
     assert str(Criterion(classes=2)) == "iou of class 2 to target >= 0.95"
     named = judge.for_names(["background", "disc", "cup"])
     assert named == judge
+    numbered = Criterion("iou", "truth", "<=", 0.1, classes=2).for_names(["background", "disc", "cup"])
+    assert str(numbered) == str(named) == str(judge)
     assert named.score(preds, {"truth": truth}, torch.ones_like(truth).bool(), 3, 0).item() == 1 / 2
     with pytest.raises(InputError, match="judge: classes='cup' is a name"):
         judge.score(preds, {"truth": truth}, torch.ones_like(truth).bool(), 3, 0)

@@ -16,6 +16,7 @@ from benchmark.cli.parsers import say
 from benchmark.cli.preflight import rehearse
 from benchmark.cli.resume import check_victim
 from benchmark.config.build import build_trainer
+from benchmark.data.loading_options import image_size
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.sharding import Share
 from benchmark.errors import InputError
@@ -40,17 +41,20 @@ def run_attacks(context: Context, *, trains: bool) -> None:
     if trains:
         context.data.require_training()
     victim = chosen_victim(context.cfg, context.data, HydraConfig.get().overrides.task)
+    context = context.for_classes()
+    weights = "" if trains else victim_sha256(victim)  # before any pass: some networks change with every one
     device = rehearse(context, victim, fits=trains, attacks=True)
-    check = {} if trains else checked_victim(context, victim, device, context.checkpoint)
+    check = {} if trains else checked_victim(context, victim, device, context.checkpoint, weights)
     with context.begin() as loggers:
         checkpoint = context.checkpoint
         if trains:
             checkpoint = train.train_victim(context, victim, loggers)
+            weights = victim_sha256(victim)
             with kept_checkpoint(checkpoint):
-                check = checked_victim(context, victim, device, checkpoint)
+                check = checked_victim(context, victim, device, checkpoint, weights)
         if context.processes.first:
             warn_of_doubts(check)
-        attack_images(context, victim, loggers, check)
+        attack_images(context, victim, loggers, check, weights)
         publish.show(context, loggers, checkpoint)
 
 
@@ -62,10 +66,14 @@ def _keep_labels(context: Context) -> None:
     take_saved_labels(context.data, context.folder)
 
 
-def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger], check: Mapping[str, Any]) -> None:
-    """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder."""
+def attack_images(
+    context: Context, victim: Victim, loggers: list[GuardedLogger], check: Mapping[str, Any], weights: str
+) -> None:
+    """Run the attack epoch, or what is left of it: rows, traces and pictures in the run's folder.
+
+    `check` is what was found of the victim, `weights` its hash before any pass.
+    """
     checkpoint = context.checkpoint or context.folder.best_checkpoint
-    weights = victim_sha256(victim)
     check_victim(context.folder, weights)
     of_file = checkpoint_sha256(checkpoint) if checkpoint.exists() else None
     program = program_sha256(victim)
@@ -92,7 +100,9 @@ def attack_images(context: Context, victim: Victim, loggers: list[GuardedLogger]
     options: dict[str, Any] = {"inference_mode": False, "precision": "32-true", "enable_checkpointing": False}
     callbacks = [epoch, TrainingProgress()]
     trainer = build_trainer(context.cfg, context.folder.path, loggers, callbacks, context.processes, **options)
-    say(f"attacking {len(left)} images of {data.name} with {', '.join(attacks)} in {context.folder.path}")
+    height, width = image_size(data.size)
+    what = f"{len(left)} images of {data.name} at {width} x {height} pixels (data.size)"
+    say(f"attacking {what} with {', '.join(attacks)} in {context.folder.path}")
     trainer.test(victim, datamodule=data, verbose=False)
     context.record(shares=epoch.shares)
     if context.processes.size > 1:

@@ -13,16 +13,19 @@ from benchmark.errors import InputError
 from benchmark.evaluation.check_before_attack import check_before_attack
 from benchmark.runs.victim_doubts import doubt_lines
 from benchmark.victims.checkpoint_io import validation_iou
-from benchmark.victims.fingerprints import victim_sha256
 from benchmark.victims.task import Victim
 
 
-def checked_victim(context: Context, victim: Victim, device: torch.device, checkpoint: Path | None) -> dict[str, Any]:
+def checked_victim(
+    context: Context, victim: Victim, device: torch.device, checkpoint: Path | None, weights: str
+) -> dict[str, Any]:
     """What environment.json holds of the check of the victim; a run that goes on keeps what it has recorded.
+
+    `weights` is the victim's hash before any pass.
 
     Raises InputError, in all processes, for a victim that the check refuses.
     """
-    recorded: dict[str, Any] | None = context.processes.gather("recorded check", _recorded(context, victim))[0]
+    recorded: dict[str, Any] | None = context.processes.gather("recorded check", _recorded(context, weights))[0]
     if recorded is not None:
         return recorded
     return check_before_attack(
@@ -36,7 +39,7 @@ def checked_victim(context: Context, victim: Victim, device: torch.device, check
     )
 
 
-def _recorded(context: Context, victim: Victim) -> dict[str, Any] | None:
+def _recorded(context: Context, weights: str) -> dict[str, Any] | None:
     """What the run has recorded of this very victim, if it has begun to attack it."""
     if not context.resumed:
         return None
@@ -45,7 +48,7 @@ def _recorded(context: Context, victim: Victim) -> dict[str, Any] | None:
     except InputError:  # it is damaged, and will be made again
         return None
     check = environment.get("victim_check")
-    return check if isinstance(check, dict) and environment.get("weights_sha256") == victim_sha256(victim) else None
+    return check if isinstance(check, dict) and environment.get("weights_sha256") == weights else None
 
 
 @contextmanager

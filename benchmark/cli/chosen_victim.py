@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from benchmark.config.overrides import parse
-from benchmark.config.victim import make_victim, victim_classes
+from benchmark.config.victim import make_victim, told_apart
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.results.run_settings import is_in
@@ -22,7 +22,8 @@ def chosen_victim(cfg: DictConfig, data: SegmentationData, overrides: Sequence[s
     """
     section: dict[str, Any] = OmegaConf.to_container(cfg.victim, resolve=True)  # type: ignore[assignment]
     if data.classes_open:
-        data.set_classes(victim_classes(section, data))
+        told = told_apart(section, data)
+        data.set_classes(told.classes, overlapping=told.overlapping)
     victim = make_victim(section, data)
     checkpoint = section["ckpt"]
     for override in map(parse, overrides if checkpoint is not None else ()):

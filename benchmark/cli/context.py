@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
@@ -76,6 +76,10 @@ class Context:
         parts = self.folder.path.parts
         last = max((place for place, part in enumerate(parts) if part == self.run.name), default=-2)
         return "/".join(parts[last:])
+
+    def for_classes(self) -> Self:
+        """The same, once the victim has said which classes there are. Raises InputError as `Plan.for_data`."""
+        return replace(self, plan=self.plan.for_data(self.data))
 
     @property
     def checkpoint(self) -> Path | None:

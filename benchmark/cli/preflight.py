@@ -10,6 +10,7 @@ from benchmark.callbacks.attack_epoch import check_precision
 from benchmark.cli.context import Context
 from benchmark.config.build import build_adversarial_training, build_trainer
 from benchmark.data.datamodule import SegmentationData
+from benchmark.engine.kept_state import kept_state
 from benchmark.errors import InputError
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.predicted_labels import predict_labels
@@ -65,10 +66,10 @@ def _rehearse_lone_images(victim: Victim, data: SegmentationData) -> None:
         return
     dataset: Any = data.train_dataloader().dataset
     image = dataset[0]["image"][None]
-    kept = [(buffer, buffer.clone()) for buffer in victim.buffers()]
     modes = [(module, module.training) for module in victim.modules()]
     try:
         with (
+            kept_state(victim),
             torch.no_grad(),
             torch.random.fork_rng(devices=[]),
             as_model_error(victim.train(), image, act="fails in training"),
@@ -77,8 +78,6 @@ def _rehearse_lone_images(victim: Victim, data: SegmentationData) -> None:
     finally:
         for module, mode in modes:
             module.training = mode
-        for buffer, values in kept:
-            buffer.copy_(values)
 
 
 def _rehearse_attack(context: Context, victim: Victim, split: str) -> None:
@@ -88,5 +87,6 @@ def _rehearse_attack(context: Context, victim: Victim, split: str) -> None:
     quantizer = Quantizer(data.bits)
     if quantizer.bits > 8 and (context.plan.defences or victim.deployment.transform):
         raise InputError(f"data.bits={quantizer.bits}: input transforms are of 8-bit images; leave them out")
-    with Session(context.plan, victim, images, quantizer=quantizer, class_pixels=data.class_pixels) as session:
+    session = Session(context.plan, victim, images, quantizer=quantizer, class_pixels=data.class_pixels)
+    with kept_state(victim), session:
         session.check(dataset[index] for index in range(len(images.ids)))

@@ -3,21 +3,22 @@
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from benchmark.config.validation import check_arguments
 from benchmark.data.datamodule import SegmentationData
+from benchmark.engine.kept_state import kept_state
 from benchmark.engine.precision import model_dtype
 from benchmark.errors import InputError, as_input_error
-from benchmark.label_subsets import are_subsets
+from benchmark.label_subsets import NO_LABEL, are_subsets
 from benchmark.model_errors import as_model_error
 from benchmark.victims import adapters
 from benchmark.victims.checkpoint_io import read_checkpoint
 from benchmark.victims.deployment import Deployment
-from benchmark.victims.hyper_parameters import class_count
+from benchmark.victims.hyper_parameters import MULTILABEL, class_count
 from benchmark.victims.loading import build_victim, load_victim, split_keys
 from benchmark.victims.network_outputs import OutputShapeError
 from benchmark.victims.task import Victim
@@ -44,6 +45,10 @@ def make_victim(section: Mapping[str, Any], data: SegmentationData) -> Victim:
 
 def victim_from_config(section: Mapping[str, Any], data: SegmentationData) -> Victim:
     """An untrained victim that fits the data; the section's `ckpt` is left out. Raises InputError as `make_victim`."""
+    return _untrained(section, data.classes, data.background, data.channels)
+
+
+def _untrained(section: Mapping[str, Any], classes: int, background: int | None, channels: int) -> Victim:
     keys = split_keys(section)
     if keys.victim.get("architecture") in adapters.names():
         check_arguments(Victim, keys.victim, "victim")
@@ -52,32 +57,42 @@ def victim_from_config(section: Mapping[str, Any], data: SegmentationData) -> Vi
         check_arguments(Victim, keys.victim | keys.adapter, "victim")
     check_arguments(Deployment, keys.deployment, "victim")
     with as_input_error("victim", TypeError, ValueError):
-        return build_victim(classes=data.classes, background=data.background, channels=data.channels, **section)
+        return build_victim(classes=classes, background=background, channels=channels, **section)
 
 
-def victim_classes(section: Mapping[str, Any], data: SegmentationData) -> int:
-    """How many classes the victim of a section tells apart: by its checkpoint, or by what it predicts of an image.
+class ToldApart(NamedTuple):
+    """What a victim tells apart: so many classes, or so many subsets of labels that overlap."""
+
+    classes: int
+    overlapping: bool
+
+
+def told_apart(section: Mapping[str, Any], data: SegmentationData) -> ToldApart:
+    """What the victim of a section tells apart: by its checkpoint, by a trial of one image, or by the names given.
 
     Raises:
         InputError: as `make_victim`, and for a network that has to be told the number.
     """
     if section.get("ckpt") is not None:
-        classes = read_checkpoint(section["ckpt"])[0].get("classes")
-        if type(classes) is int:
-            return classes
-    architecture = section.get("architecture")
+        saved = read_checkpoint(section["ckpt"])[0]
+        if type(saved.get("classes")) is int:
+            return ToldApart(saved["classes"], saved.get("head") == MULTILABEL)
+    architecture, head = section.get("architecture"), section.get("head", "softmax")
+    overlapping = head == MULTILABEL
     own = architecture in adapters.names()
     if not own or "outputs" in inspect.signature(adapters.maker(str(architecture))).parameters:
+        if names := getattr(data.source, "given_names", None):
+            return ToldApart(class_count(len(names), MULTILABEL) if overlapping else len(names), overlapping)
         raise InputError(f"data.classes: how many classes victim={architecture} tells apart is not known; give them")
     with isolate_rng(), torch.no_grad():  # the victim that is attacked draws the same weights as without this trial
-        victim = victim_from_config(section, data).eval()
+        victim = _untrained(section, 2, NO_LABEL if overlapping else 0, data.channels).eval()
         image = next(data.unlabelled())[1].to(model_dtype(victim))
         try:
-            with as_model_error(victim, image[None]):
+            with kept_state(victim), as_model_error(victim, image[None]):
                 victim(image[None])
         except OutputShapeError as error:
-            return class_count(error.outputs, str(victim.hparams["head"]))
-    return data.classes
+            return ToldApart(class_count(error.outputs, str(head)), overlapping)
+    return ToldApart(2, overlapping)
 
 
 def victim_name(section: Mapping[str, Any], victim: Victim) -> str:

@@ -16,9 +16,9 @@ from benchmark.data.augmentation import resize
 from benchmark.data.bad_files import SKIP, STOP, without_bad
 from benchmark.data.dataset import EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.decoded_splits import DecodedSplits
-from benchmark.data.encodings import check_classes
 from benchmark.data.loading_options import as_given, check_choice, check_loading, image_size
 from benchmark.data.nested import NestedLabels
+from benchmark.data.open_classes import declare_classes
 from benchmark.data.source import FILES, PREDICTED, SPLITS, Source
 from benchmark.errors import InputError
 from benchmark.label_subsets import are_subsets, scored_names
@@ -45,7 +45,7 @@ class SegmentationData(pl.LightningDataModule):
         overlapping: classes lie one within the other and are read as labels that overlap, see `NestedLabels`.
 
     Attributes:
-        classes_open: whether the number of classes is the victim's, see `set_classes`.
+        classes_open: whether the classes are the victim's, see `set_classes`.
         test_share: which test images `test_dataloader` yields in this process; None: all.
 
     Raises:
@@ -71,7 +71,8 @@ class SegmentationData(pl.LightningDataModule):
         super().__init__()
         check_choice("on_bad", on_bad, (STOP, SKIP))
         self.skipped = without_bad(source, channels) if on_bad == SKIP else []
-        if overlapping and not are_subsets(source.background):
+        self.classes_open = bool(getattr(source, "classes_open", False))
+        if overlapping and not self.classes_open and not are_subsets(source.background):
             source = NestedLabels(source)
         self.size, self._shape = size, image_size(size)
         check_loading(
@@ -88,7 +89,7 @@ class SegmentationData(pl.LightningDataModule):
         self.name = source.name
         self.classes, self.background, self.class_names = source.classes, source.background, source.class_names
         self._ids, self._attacked = source.splits(), places_of(source, test_split)
-        self.classes_open = bool(getattr(source, "classes_open", False))
+        self._overlapping = overlapping
         images = sum(map(len, self._ids.values()))
         cache = images * self._shape[0] * self._shape[1] * (4 if self.bits == 8 else 7) <= cache_mb * 2**20
         self._splits = DecodedSplits(
@@ -143,12 +144,11 @@ class SegmentationData(pl.LightningDataModule):
         """Set the masks (H, W) of the attacked images by id, as `DecodedSplit.label` does."""
         self._splits("test").label(masks)
 
-    def set_classes(self, classes: int) -> None:
-        """Say how many classes the victim tells apart, where the data do not (`classes_open`)."""
-        names = check_classes(classes, self.background, None, "the victim")
-        self.classes = self.source.classes = classes
-        self.class_names = self.source.class_names = names
-        self.classes_open = False
+    def set_classes(self, classes: int, *, overlapping: bool) -> None:
+        """Say what the victim tells apart, where the data do not (`classes_open`), see `declare_classes`."""
+        declare_classes(self.source, classes, overlapping=overlapping, wanted=self._overlapping)
+        self.classes, self.background = self.source.classes, self.source.background
+        self.class_names, self.classes_open = self.source.class_names, False
 
     def mask(self, id: str, split: str = "test") -> Tensor:
         """The mask (H, W) int64 of an image, without augmentation; `VOID` where it is not valid.

@@ -93,6 +93,11 @@ def check_encoding(encoding: object, classes: int, key: str = "data.encoding") -
     return checked
 
 
+def default_names(classes: int) -> tuple[str, ...]:
+    """The names of classes that nobody has named: "class 0" and so on."""
+    return tuple(f"class {index}" for index in range(classes))
+
+
 def check_classes(
     classes: int, background: int | None, class_names: Sequence[str] | None, key: str = "data.encoding"
 ) -> tuple[str, ...]:
@@ -106,7 +111,7 @@ def check_classes(
         raise InputError(f"{key}: gives {classes} classes; a segmentation needs 2 to {VOID}, background included")
     if background is not None and not 0 <= background < classes:
         raise InputError(f"data.background={background}: must be one of the classes 0..{classes - 1}, or null")
-    names = tuple(class_names or (f"class {index}" for index in range(classes)))
+    names = tuple(class_names or default_names(classes))
     if len(names) != classes:
         raise InputError(f"data.class_names={list(names)}: names for {classes} classes are needed")
     return names

@@ -21,7 +21,7 @@ from benchmark.data.encodings import BINARY, check_classes, check_encoding, decl
 from benchmark.data.files import PairedFiles
 from benchmark.data.folder_layout import IMAGES, find_splits
 from benchmark.data.images import read_image
-from benchmark.data.loading_options import check_choice
+from benchmark.data.loading_options import EVERY, check_choice
 from benchmark.data.nested import names_labels, subset_encoding
 from benchmark.data.source import FILES, PREDICTED, VOID
 from benchmark.errors import InputError
@@ -38,12 +38,14 @@ class Folder(PairedFiles):
     splits: folder of the split files, relative to `root` or absolute; None: `splits`, if there is one.
     fractions: of train, val and test otherwise (None: .7, .15, .15). bits: of the images, 8, or up to 16 for 16-bit
     grey files. labels: "predicted": no masks are looked for, and every mask is `VOID`.
+    test_split: "all": one or two images need no split.
 
     Attributes:
         why_empty: for splits without images, what is missing.
         notes: what was assumed of the folder, a sentence each.
         unpaired: images without a mask that were left out, by on_bad="skip".
-        classes_open: whether nothing says how many classes there are.
+        classes_open: whether nothing says how many classes there are; they are then those of the victim.
+        given_names: class_names as they were given.
     """
 
     encoding_key = "data.encoding"
@@ -65,22 +67,24 @@ class Folder(PairedFiles):
         bits: int = 8,
         labels: str = FILES,
         on_bad: str = STOP,
+        test_split: str = "test",
     ) -> None:
         if type(bits) is not int or not 8 <= bits <= 16:
             raise InputError(f"data.bits={bits!r}: must be 8 to 16")
         check_choice("labels", labels, (FILES, PREDICTED))
         check_choice("on_bad", on_bad, (STOP, SKIP))
         predicted = labels == PREDICTED
-        self.classes_open = predicted and classes is None and encoding is None and class_names is None
+        self.classes_open, self.given_names = predicted and classes is None and encoding is None, class_names
         if names_labels(encoding):
             encoding, class_names = subset_encoding(encoding, class_names)
             classes, background = len(class_names), NO_LABEL
         declared = declared_encoding(encoding, VOID, BINARY)
         of = "data.encoding" if classes is None else f"data.classes={classes}"
         if classes is None:
-            of_names = predicted and encoding is None and class_names is not None
-            classes = len(class_names) if of_names and class_names else 1 + max(declared.values(), default=0)
-        class_names = check_classes(classes, background, class_names, of)
+            classes = 1 + max(declared.values(), default=0)
+        # Whether names and background fit the classes of a victim is seen when they are known.
+        given = (None, None) if self.classes_open else (background, class_names)
+        names = check_classes(classes, *given, of)
         if ignore is not None:
             declared[ignore] = VOID
         folder = Path(root).expanduser()
@@ -90,6 +94,7 @@ class Folder(PairedFiles):
             masks,
             predicted=predicted,
             skip=on_bad == SKIP,
+            every=test_split == EVERY,
             splits=splits,
             fractions=fractions,
             split_seed=split_seed,
@@ -97,7 +102,7 @@ class Folder(PairedFiles):
         self.why_empty, self.notes, self.unpaired = found.why_empty, found.notes, found.unpaired
         super().__init__(
             Path(os.path.abspath(folder)).name,
-            class_names,
+            names,
             found.pairs,
             {} if predicted else check_encoding(declared, classes),
             background=background,

@@ -5,9 +5,10 @@ from typing import TypeGuard
 
 import numpy as np
 
+from benchmark.data.encodings import default_names
 from benchmark.data.source import VOID, Sample, Source
 from benchmark.errors import InputError
-from benchmark.label_subsets import MOST_LABELS, NO_LABEL, subset_names
+from benchmark.label_subsets import MOST_LABELS, NO_LABEL, default_labels, subset_names
 
 _EXAMPLE = "{0:[],128:[disc],255:[disc,cup]}"
 
@@ -26,7 +27,9 @@ class NestedLabels:
     def __init__(self, source: Source) -> None:
         if source.background != 0:
             raise InputError(f"data.overlapping=true: class 0 of {source.name} must be the background; set it so")
-        self.class_names = names_of_subsets(source.class_names[1:], "data.overlapping=true")
+        unnamed = source.class_names == default_names(source.classes)
+        labels = default_labels(source.classes - 1) if unnamed else source.class_names[1:]
+        self.class_names = names_of_subsets(labels, "data.overlapping=true")
         self.classes = len(self.class_names)
         self.name, self.bits, self._source = source.name, source.bits, source
         self.why_empty: Mapping[str, str] = getattr(source, "why_empty", {})

@@ -93,8 +93,11 @@ class Plan:
             raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
 
     def for_data(self, data: SegmentationData) -> Self:
-        """The same plan with a judge that knows the names of classes. Raises InputError if it judges none of them."""
-        return replace(self, judge=self.judge.for_names(data.scored_names))
+        """The same plan with a judge that knows the names of classes. Raises InputError if it judges none of them.
+
+        Unchanged as long as the victim has not said which classes there are.
+        """
+        return self if data.classes_open else replace(self, judge=self.judge.for_names(data.scored_names))
 
 
 def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from benchmark.data.datamodule import SegmentationData
 from benchmark.data.loading_options import image_size
 from benchmark.distributed.termination import check_stop
+from benchmark.engine.kept_state import kept_state
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen, model_device, normalise_precision
 from benchmark.errors import InputError
@@ -38,7 +39,7 @@ def predict_labels(
 
     Args:
         data: with predicted labels.
-        model: images (B, C, H, W) in [0, 1] -> logits; stays where it is.
+        model: images (B, C, H, W) in [0, 1] -> logits; stays where and as it is.
         precision: of the engine; predictions are made as scores are, in float64 for 64, else in float32.
         device: where predictions are made; None: where the model is.
         saved: a run with saved labels; those that can be read are taken, and the others are predicted.
@@ -49,7 +50,7 @@ def predict_labels(
     exact = precision is not None and normalise_precision(precision) == 64
     masks: Masks = {} if saved is None else read_labels(data, saved)[0]
     before = model_device(model)
-    with frozen(model, torch.float64 if exact else torch.float32):
+    with kept_state(model), frozen(model, torch.float64 if exact else torch.float32):
         try:
             network = AttackedModel(model.to(device or before), 64 if exact else 32)
             images = data.unlabelled()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmark.engine.kept_state import kept_state
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import Precision, frozen
 from benchmark.engine.slow_passes import PATIENCE
@@ -84,7 +85,7 @@ def check_victim(
 ) -> VictimCheck:
     """Predict a few images alone, in a batch, and once more with a gradient: at most 6 passes.
 
-    The model is frozen and in eval mode meanwhile, and the random generators are left as they were.
+    The model is frozen and in eval mode meanwhile; its state and the random generators are left as they were.
 
     Example:
         >>> check = check_victim(model, loader, classes=2, background=0)  # of (images, masks)
@@ -114,7 +115,7 @@ def check_victim(
     few = few_items(items, batch_size)
     batch = _filled(torch.stack([item["image"] for item in few]), batch_size)
     network = AttackedModel(model, precision, channels_last=False, fold=False, multilabel=multilabel)
-    with frozen(model, network.dtype), torch.inference_mode(False):
+    with kept_state(model), frozen(model, network.dtype), torch.inference_mode(False):
         seen = _observed(Passes(network, patience), network, batch, len(few))
         _check_size(model, seen)
         background = NO_LABEL if network.multilabel else background

@@ -1,7 +1,7 @@
 """Opening a finished run again: from its folder to its rows, data, targets and judge."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
             raise InputError(f"--data-root {data_root}: the data of {folder} have no root; leave it out")
         config["data"]["root"] = data_root
     made = {section: make_past(run.config_file, OmegaConf.create(config[section]), section) for section in _MADE}
-    _set_classes(made["data"], rows[0]["classes"], run)
+    _set_classes(made["data"], rows[0], run)
     try:
         made["judge"] = made["judge"].for_names(made["data"].scored_names)
     except InputError as error:
@@ -77,12 +77,16 @@ def open_run(folder: Path, data_root: str | None = None) -> PastRun:
     )
 
 
-def _set_classes(data: SegmentationData, classes: Any, run: RunFolder) -> None:
-    """Of data whose victim has said how many classes there are: those of the rows."""
+def _set_classes(data: SegmentationData, row: Mapping[str, Any], run: RunFolder) -> None:
+    """Of data whose victim has said which classes there are: those of the rows."""
     if data.classes_open:
-        if not isinstance(classes, int):
-            raise InputError(f"{run.path}: its rows do not say how many classes there are; restore what the run wrote")
-        data.set_classes(classes)
+        classes, overlapping = row["classes"], row["overlapping"]
+        if not isinstance(classes, int) or not isinstance(overlapping, bool):
+            raise InputError(f"{run.path}: its rows do not say which classes there are; restore what the run wrote")
+        try:
+            data.set_classes(classes, overlapping=overlapping)
+        except InputError as error:
+            raise InputError(f"{run.path}: the classes of its rows: {error}; restore what the run wrote") from error
 
 
 def _wrong(config: dict[str, Any]) -> str | None:

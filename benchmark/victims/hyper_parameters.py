@@ -7,7 +7,8 @@ from typing import Any
 from benchmark.errors import InputError
 from benchmark.label_subsets import label_count
 
-HEADS = ("softmax", "sigmoid", "multilabel")
+MULTILABEL = "multilabel"
+HEADS = ("softmax", "sigmoid", MULTILABEL)
 SCHEDULES = ("one_cycle", "cosine", "none")
 
 _MOST_CLASSES = 255  # label maps have 8 bits, and one value means that a pixel does not count
@@ -90,7 +91,7 @@ def check_head(head: object, overlapping: bool, place: str) -> None:
         raise InputError(f"{place}: {head} tells classes apart, the labels of the data overlap; use a multilabel head")
     raise InputError(
         f"{place}: multilabel predicts labels that overlap, the data have classes; set data.overlapping=true, or lists "
-        "in data.encoding"
+        "in data.encoding, or with data.labels=predicted leave data.classes out"
     )
 
 

@@ -91,6 +91,20 @@ def test_transfer_and_export(overlapping: Path, command: Command, tmp_path: Path
     assert judged.status == 0, judged
 
 
+def test_a_checkpoint_says_that_its_labels_overlap(overlapping: Path, command: Command, tmp_path: Path) -> None:
+    run = RunFolder(overlapping)
+    first = tables.read(overlapping).to_pylist()[0]
+    images = run.picture("clean", first["id"]).parent
+    data = ("data=folder", f"data.root={images}", "data.labels=predicted", f"data.size={first['width']}")
+    options = ("trainer=cpu", f"victim.ckpt={run.best_checkpoint}", "engine.max_passes=6", "run.montage=0")
+    outcome = command("attack", *data, *options, "attack=pgd", f"run.dir={tmp_path / 'run'}")
+    assert outcome.status == 0, outcome
+    for row in tables.read(tmp_path / "run").to_pylist():
+        assert (row["classes"], row["overlapping"]) == (4, True)
+        assert json.loads(row["class_names"]) == ["label 0", "label 1"]
+    assert command("verify", tmp_path / "run").status == 0
+
+
 def test_what_does_not_go_together_is_refused(
     overlapping: Path, trained: Path, refused: Callable[..., str], command: Command
 ) -> None:

@@ -46,6 +46,14 @@ def test_classes_one_within_the_other_become_labels() -> None:
     assert SegmentationData(plain, size=32).scored_names == ("background", "disc", "cup")
 
 
+def test_labels_without_names_are_numbered_from_0(fundus: Path) -> None:
+    source = Folder(fundus, encoding={0: 0, 128: 1, 255: 2})
+    data = SegmentationData(source, size=32, overlapping=True)
+    assert data.scored_names == ("label 0", "label 1")
+    named = Folder(fundus, encoding={0: 0, 128: 1, 255: 2}, class_names=["no", "disc", "cup"])
+    assert SegmentationData(named, size=32, overlapping=True).scored_names == ("disc", "cup")
+
+
 def test_an_encoding_may_list_labels(fundus: Path) -> None:
     source = Folder(fundus, encoding=NESTED, ignore=7)
     assert (source.classes, source.class_names) == (4, ("no label", "disc", "cup", "disc + cup"))
