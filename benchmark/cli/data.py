@@ -34,6 +34,7 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
     """
     from benchmark.config.build import build_data
     from benchmark.config.compose import compose
+    from benchmark.data.notes import skipped_notes
     from benchmark.data_check.findings import find
     from benchmark.data_check.scan import scan
     from benchmark.data_check.tables import grids
@@ -41,7 +42,10 @@ def data(action: str, name: str, overrides: Sequence[str], out: Path | None) -> 
 
     if action != "check":
         raise InputError(f"data {action}: unknown{did_you_mean(action, ['check'])}; write data check NAME root=PATH")
-    source = build_data(compose([f"data={name}", *map(_override, overrides)]).data).source
+    module = build_data(compose([f"data={name}", *map(_override, overrides)]).data)
+    source = module.source
+    for note in skipped_notes(module):
+        say(f"note: {note}", error=True)
     folder = out or Path(f"data_check_{name}")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is not a folder; choose another")

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 CONFIGURATION_HELP = """\
 configuration (Hydra): KEY=VALUE sets a key, GROUP=NAME chooses a file of conf/GROUP; `list` shows the names
-  data=isic2018 data.root=PATH data.size=128        what is segmented
+  data=isic2018 data.root=PATH data.size=128        what is segmented; images are resized to data.size
+  data=folder data.root=PATH                        images and masks of yours: images/ and masks/, names alike
+  data=folder data.root=PATH data.labels=predicted  images without masks: the clean prediction counts as the mask
   victim=deeplabv3plus victim.encoder=resnet34      which network; victim.ckpt=PATH takes a trained one
   victim=torchscript victim.program=model.ts        a network of yours; docs/own_models.md has the others
   victim.transform=[jpeg] victim.window=256         what is done around it, in attack and evaluation

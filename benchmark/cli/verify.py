@@ -127,7 +127,10 @@ def _verify(
         say(mismatch)
     if len(mismatches) > _SHOWN:
         say(f"... and {len(mismatches) - _SHOWN} more")
-    if any(mismatch.is_made_again for mismatch in mismatches):
+    if any(mismatch.column == "data_fingerprint" for mismatch in mismatches):
+        what = "the data have changed since the run, which cannot go on with others: restore them, or give --data-root"
+        say(what, error=True)
+    elif any(mismatch.is_made_again for mismatch in mismatches):
         command = ["python", "-m", "benchmark", str(past_run.environment.get("command", "COMMAND"))]
         resume = shlex.join([*command, assignment("run.resume", folder)])
         say(f"to make again what is missing or damaged: {resume}", error=True)
@@ -169,9 +172,9 @@ def _verdict(folder: Path, rows: int, verification: "Verification", mismatches: 
     claimed = [name for name in CLAIMED if name not in checks.recomputed]
     unchecked = [name for name in checks.unchecked if name not in CLAIMED]
     return (
-        f"{folder}: {unfinished}{outcome}; {rows} rows: {len(checks.recomputed)} columns recomputed, {len(claimed)} of "
-        "the float32 result and its cost are claimed and held against bounds, not checked: "
-        f"{', '.join(unchecked) or 'none'}"
+        f"{folder}: {unfinished}{outcome}; {rows} rows: {len(checks.recomputed)} columns computed again, "
+        f"{len(claimed)} of the float32 result and its cost cannot be (checked against bounds; "
+        f"--rerun N attacks N images again), not checked: {', '.join(unchecked) or 'none'}"
     )
 
 

@@ -21,6 +21,7 @@ def check(overrides: Sequence[str]) -> int:
     from benchmark.config.build import build_plan
     from benchmark.config.compose import compose
     from benchmark.config.victim import victim_name
+    from benchmark.data.notes import data_set_notes
     from benchmark.evaluation.check_before_attack import run_check
     from benchmark.report.tables.table import print_tables
     from benchmark.victims import adapters
@@ -29,6 +30,9 @@ def check(overrides: Sequence[str]) -> int:
     cfg = compose(overrides)
     plan = build_plan(cfg)  # finds what is wrong with the other settings of an attack
     data, victim = data_and_victim(cfg)
+    plan.for_data(data)
+    for note in data_set_notes(data):
+        say(f"note: {note}", error=True)
     remembered = None if cfg.victim.ckpt is None else validation_iou(cfg.victim.ckpt)
     found, seconds = run_check(plan.engine, victim, data, validation_iou=remembered)
     name = victim_name(cfg.victim, victim)

@@ -37,6 +37,7 @@ def find_splits(
     *,
     predicted: bool = False,
     skip: bool = False,
+    every: bool = False,
     splits: str | None,
     fractions: Sequence[float] | None,
     split_seed: int,
@@ -48,6 +49,7 @@ def find_splits(
         images, masks: folders in it or in its train/, val/ and test/.
         predicted: whether masks are not looked for, because labels are predicted.
         skip: whether images without a mask are left out.
+        every: whether all images are attacked, so that too few for three splits need none.
         splits: folder of split files; None: `splits`, if there is one.
         fractions: of train, val and test; None: `FRACTIONS`, or all images are test images if labels are predicted.
         split_seed: of the splits that are drawn.
@@ -74,8 +76,9 @@ def find_splits(
     if splits is not None:
         _check_alone(fractions, root, f"the lists of {root / splits}")
         return FoundSplits(*split_by_lists(pairs, root / splits, root / images, unpaired), notes, left)
-    if predicted and fractions is None:
-        notes.append(f"{root} is not split, and nothing can be trained on it: all {len(pairs)} images are test images")
+    if fractions is None and (predicted or (every and len(pairs) < len(SPLITS))):
+        why = "nothing can be trained on it" if predicted else "it has too few images to be"
+        notes.append(f"{root} is not split, and {why}: all of its images are test images")
         fractions = (0, 0, 1)
     fractions = FRACTIONS if fractions is None else fractions
     reason = f"has no images, by data.fractions={list(fractions)}"

@@ -14,11 +14,7 @@ def data_set_notes(data: SegmentationData) -> list[str]:
         notes.append(
             f"data.labels=predicted: the victim's predictions of the {len(ids)} clean images are taken as their masks"
         )
-    if data.skipped:
-        shown = "; ".join(one.reason for one in data.skipped[:_SHOWN])
-        more = f"; and {len(data.skipped) - _SHOWN} more" if len(data.skipped) > _SHOWN else ""
-        total = len(data.skipped) + sum(map(len, data.splits().values()))
-        notes.append(f"data.on_bad=skip: {len(data.skipped)} of {total} images skipped ({shown}{more})")
+    notes += skipped_notes(data)
     counts = {split: sum(data.own_split(id) == split for id in ids) for split in SPLITS}
     if counts["train"]:
         shown = ", ".join(f"{count} of {split}" for split, count in counts.items() if count)
@@ -27,3 +23,13 @@ def data_set_notes(data: SegmentationData) -> list[str]:
             "data set is attacked on its training images"
         )
     return notes
+
+
+def skipped_notes(data: SegmentationData) -> list[str]:
+    """Of images that are left out, by data.on_bad=skip."""
+    if not data.skipped:
+        return []
+    shown = "; ".join(one.reason for one in data.skipped[:_SHOWN])
+    more = f"; and {len(data.skipped) - _SHOWN} more" if len(data.skipped) > _SHOWN else ""
+    total = len(data.skipped) + sum(map(len, data.splits().values()))
+    return [f"data.on_bad=skip: {len(data.skipped)} of {total} images skipped ({shown}{more})"]

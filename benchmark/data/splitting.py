@@ -59,7 +59,8 @@ def _cut(
     for id in pairs:
         members.setdefault((groups or {}).get(id) or id, []).append(id)
     if len(members) <= len(ends):
-        what = f"{len(pairs)} images" if groups is None else f"{len(members)} patients or sequences"
+        images = f"{len(pairs)} image{'s' * (len(pairs) != 1)}"
+        what = images if groups is None else f"{len(members)} patients or sequences"
         raise InputError(f"{root}: {what} cannot be split into {parts}; add images")
     mixed = sorted(members, key=lambda group: hashlib.sha256(f"{seed}/{group}".encode()).digest())
     counts = np.cumsum([0, *(len(members[group]) for group in mixed)])

@@ -10,7 +10,7 @@ from benchmark.data_check.mask_fit import unlikely
 from benchmark.data_check.scan import Item, foreground
 
 KINDS = {
-    "unreadable": "cannot be read, or image and mask do not go together",
+    "unreadable": "cannot be read, or image and mask do not go together; data.on_bad=skip goes on without such images",
     "same image": "the same pixels twice",
     "similar image": "nearly the same picture twice (perceptual hash)",
     "split patient": "a patient or sequence in more than one split",

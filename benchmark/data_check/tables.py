@@ -53,7 +53,8 @@ def _classes(source: Source, of: Mapping[str, Sequence[Item]]) -> TextTable:
             whole = counts[split].total() - (0 if index == VOID else counts[split][VOID])
             read = sum(item.error is None for item in members)
             shown = sum(index in item.counts for item in members)
-            row += [_percent(counts[split][index], whole), _percent(shown, read)]
+            # Where no pixel has a class, nobody knows which images show it.
+            row += [_percent(counts[split][index], whole), _percent(shown, read if whole else 0)]
         rows.append(row)
     header = ["class", *(f"{split}\n{what}" for split in of for what in ("pixels", "images"))]
     return TextTable("Classes", header, rows, ["share of the pixels, and of the images that show the class"])

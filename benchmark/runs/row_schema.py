@@ -81,8 +81,8 @@ CLAIMED = (
 they can be held against bounds, and computed again only by attacking the image again. Traces are claimed, too."""
 
 CLAIMED_NOTE = (
-    "Steps, passes, seconds and float32 results (all that does not say 8-bit or clean) are as the run claims: no file "
-    "holds them. `verify --rerun` attacks images again."
+    "Steps, passes, seconds and float32 results (all that does not say 8-bit or clean) cannot be computed again from "
+    "the saved files; `verify --rerun N` attacks N images again."
 )
 """For tables and pages that show such columns."""
 

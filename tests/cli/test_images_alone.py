@@ -78,7 +78,7 @@ def test_one_command_gives_a_row_for_every_image(attacked: Path) -> None:
     assert {(row["classes"], row["split"], row["clean_iou_truth"]) for row in rows} == {(2, "test", 1.0)}
     assert sum(row["success8"] for row in rows) > 0
     notes = RunFolder(attacked / "run").environment()["data_notes"]
-    assert any("all 24 images are test images" in note for note in notes)
+    assert any("all of its images are test images" in note for note in notes)
     assert any("predictions of the 24 clean images are taken as their masks" in note for note in notes)
 
 

@@ -44,7 +44,7 @@ def test_one_command_gives_a_row_for_each_image(command: Callable[..., Any], at_
     assert {row["clean_iou_truth"] for row in rows} == {1.0}
     notes = [line for line in outcome.err.splitlines() if line and not line.startswith("attack:")]
     assert all(line.startswith("note: ") for line in notes), notes
-    assert "all 24 images are test images" in notes[0]
+    assert "all of its images are test images" in notes[0]
     assert "predictions of the 24 clean images are taken as their masks" in notes[1]
     assert "The truth is the victim's own prediction of the clean image" in re.sub(r"\s+", " ", outcome.out)
     outcome = command("verify", "out", "--network", "victim.program=mine.ts")

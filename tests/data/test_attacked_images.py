@@ -51,6 +51,20 @@ LAYOUTS = {
 }
 
 
+def test_one_image_needs_no_split_if_all_are_attacked(folder: Path) -> None:
+    for path in [*(folder / "images").iterdir(), *(folder / "masks").iterdir()]:
+        if path.stem != "case3":
+            path.unlink()
+    with pytest.raises(InputError, match="1 image cannot be split into train, val and test"):
+        folder_data(folder)
+    data = folder_data(folder, test_split="all")
+    assert data.test_ids() == ["case3"]
+    data.setup("test")
+    assert "too few images to be: all of its images are test images" in data.source.notes[0]
+    with pytest.raises(InputError, match="the split 'train' has no images"):
+        data.require_training()
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_attack_needs_a_test_split_only_and_training_says_what_it_lacks(folder, layout):
     data = folder_data(folder, **LAYOUTS[layout](folder))
