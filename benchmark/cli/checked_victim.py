@@ -9,7 +9,7 @@ import torch
 
 from benchmark.cli.context import Context
 from benchmark.cli.parsers import say
-from benchmark.errors import InputError
+from benchmark.errors import InputError, printable
 from benchmark.evaluation.check_before_attack import check_before_attack
 from benchmark.runs.victim_doubts import doubt_lines
 from benchmark.victims.checkpoint_io import validation_iou
@@ -61,6 +61,8 @@ def kept_checkpoint(checkpoint: Path) -> Iterator[None]:
 
 
 def warn_of_doubts(check: Mapping[str, Any]) -> None:
-    """Say, before the attack, what is doubtful about the victim."""
+    """Say, before the attack, how the victim is read and what is doubtful about it."""
+    if isinstance(reading := check.get("reading"), str):
+        say(f"The victim is read as: {printable(reading)}.")
     for line in doubt_lines(check):
         say(f"warning: victim: {line}", error=True)

@@ -40,6 +40,7 @@ def check(overrides: Sequence[str]) -> int:
         print_tables([_scores(found, name, str(data.name), str(data.test_split))])
     else:
         say(f"{name} · {data.name} · {found.images} images without masks")
+    say(f"The victim is read as: {found.reading}.")
     say(f"{found.passes} passes of up to {found.batch} images, {seconds:.1f} s")
     if cfg.victim.ckpt is None and victim.hparams["architecture"] not in adapters.names():
         say("The victim is untrained, so its scores say nothing; victim.ckpt=PATH takes a trained one.")

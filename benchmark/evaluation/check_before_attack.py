@@ -103,7 +103,7 @@ def run_check(
                 validation_iou=validation_iou,
                 precision=engine.get("precision"),
                 victim_classes=class_names(victim),
-                data_classes=[str(name) for name in getattr(data, "class_names", ())],
+                data_classes=[str(name) for name in _names_of_scores(data)],
             )
         except torch.OutOfMemoryError as error:
             raise InputError(
@@ -113,6 +113,11 @@ def run_check(
             if device is not None:
                 victim.to(before)
     return check, time.monotonic() - start
+
+
+def _names_of_scores(data: Any) -> Sequence[str]:
+    """Of labels that overlap their own names, not those of their subsets."""
+    return getattr(data, "scored_names", None) or getattr(data, "class_names", None) or ()
 
 
 def class_names(victim: nn.Module) -> list[str]:

@@ -12,10 +12,16 @@ from benchmark.evaluation.victim_passes import Observations
 # Spread of sums of outputs, relative to that of sums of independent values with the outputs' spread: probabilities
 # rounded to two digits have .01, untrained networks about 1.
 _SUMS = 0.05
-_UNITS = (1.0, 100.0, 255.0)  # what stands for a probability of 1
-_SURE = 0.25  # a sigmoid's outputs go nearer than this to 0 and to 1; what is in between may be logits of small size
+_UNITS = {1.0: "", 100.0: " in percent", 255.0: " in 8 bits"}  # what stands for a probability of 1
+_DIGITS = 0.005  # probabilities of two digits are off by so much
+_FLOATS = 1e-4  # relative; sums of probabilities in another unit are off by less
+_SURE = 0.25
+_BOUNDS = {(0.0, 1.0): "probabilities", (-1.0, 1.0): "2p − 1, or a tanh,", (-0.5, 0.5): "p − 0.5"}
+# Sigmoids saturate: a hundredth of their outputs, and not the extremes alone, lies so near each end.
+_LOW, _HIGH, _PART = 0.05, 0.9, 0.01
 _LARGEST_LOGIT = 1e4  # from there on float32 values lie 1e-3 and more apart
 _LEVELS = 64  # numbers of which nearly all logits are one; a network that sees single pixels of 8 bits has 256
+_FEW = 16
 _NEARLY_ALL = 0.99
 _AT_ENDS = 0.2  # share of logits that are exactly the largest or the smallest; without saturation there is one each
 
@@ -34,10 +40,11 @@ def output_findings(seen: Observations, classes: int) -> Iterator[VictimFinding]
         )
     finite = raw.isfinite()
     if not bool(finite.all()):
-        yield doubt(
-            "nonfinite_logits",
-            f"{float((~finite).double().mean()):.1%} of the logits are not finite (limit 0)",
-            "look for an overflow or a division by zero in forward; write log_softmax in place of log(softmax)",
+        yield VictimFinding(
+            name="nonfinite_logits",
+            refused=True,
+            what=f"{float((~finite).double().mean()):.1%} of the logits are not finite (limit 0): attacks fail",
+            cure="look for an overflow or a division by zero in forward; write log_softmax in place of log(softmax)",
         )
         return
     probabilities = list(_probabilities(raw))
@@ -57,33 +64,39 @@ def _class_count(outputs: int, classes: int) -> Iterator[VictimFinding]:
 
 
 def _probabilities(raw: Tensor) -> Iterator[VictimFinding]:
-    """Outputs ≥ 0 with a constant sum, in any unit, along any axis; and outputs of sigmoids, within [0, unit]."""
+    """Sums of a unit, and outputs that saturate at 0 and a unit, refuse the victim; what is less certain is a doubt."""
     low, high = float(raw.min()), float(raw.max())
-    if low < 0 or high == low:
+    if high == low:
         return
-    # Further away from 0 they are shifted logits, which antisymmetric ones may be.
-    near = low < _SURE * high or high <= 1
-    axis = next((name for name, axes in _AXES.items() if near and _sums_are_constant(raw, axes)), None)
-    unit = next((unit for unit in _UNITS if high <= unit), None)
-    if axis is not None:
-        what = f"the outputs {axis} are at least 0 and have a constant sum of {float(raw.sum(_AXES[axis]).mean()):.4g}"
-    elif unit is not None and low < _SURE * unit and high > (1 - _SURE) * unit:
-        what = f"all outputs lie from {low:.3g} to {high:.3g}, as probabilities do that are written in 1/{unit:g}"
-    elif unit == 1:
+    doubtful: str | None = None
+    if low >= 0:
+        # Further away from 0 they are shifted logits, which antisymmetric ones may be.
+        near = low < _SURE * high or high <= 1
+        axis = next((name for name, axes in _AXES.items() if near and _sums_are_units(raw, axes)), None)
+        unit = next((unit for unit in _UNITS if high <= unit and _saturates(raw, 0, unit)), None)
+        if axis is not None or unit is not None:
+            what = f"all outputs lie from {low:.3g} to {high:.3g}, as sigmoids{_UNITS.get(unit or 1, '')} do"
+            if axis is not None:
+                total = float(raw.double().sum(_AXES[axis]).mean())
+                what = f"the outputs {axis} are at least 0 and have a constant sum of {total:.4g}"
+            yield VictimFinding(
+                name="probabilities",
+                refused=True,
+                what=f"the victim returns probabilities: {what}; logits have no bounds",
+                cure=_LOGITS,
+            )
+            return
+        if near and _sums_are_exact(raw):
+            doubtful = f"the outputs of every pixel lie from {low:.3g} to {high:.3g} and have a constant sum"
+    for (start, end), name in _BOUNDS.items():
+        if doubtful is None and start <= low and high <= end and (start == 0 or _saturates(raw, start, end)):
+            doubtful = f"all outputs lie from {low:.3g} to {high:.3g}, as {name} do"
+    if doubtful is not None:
         yield doubt(
             "perhaps_probabilities",
-            f"all outputs lie from {low:.3g} to {high:.3g}; logits have no bounds, probabilities lie from 0 to 1",
-            f"if they are probabilities, {_LOGITS}",
+            f"{doubtful}; logits have no bounds, probabilities lie from 0 to 1",
+            f"if they are made of probabilities, {_LOGITS}",
         )
-        return
-    else:
-        return
-    yield VictimFinding(
-        name="probabilities",
-        refused=True,
-        what=f"the victim returns probabilities: {what}; logits have no bounds",
-        cure=_LOGITS,
-    )
 
 
 _AXES: dict[str, tuple[int, ...]] = {
@@ -94,12 +107,32 @@ _AXES: dict[str, tuple[int, ...]] = {
 }
 
 
+def _saturates(raw: Tensor, start: float, end: float) -> bool:
+    """Whether some of the outputs lie near each end of a range."""
+    shares = (raw.double() - start) / (end - start)
+    return all(float(near.double().mean()) >= _PART for near in (shares < _LOW, shares > _HIGH))
+
+
+def _sums_are_units(raw: Tensor, axes: tuple[int, ...]) -> bool:
+    """Whether all sums over the axes are that of probabilities, rounded to two digits at worst."""
+    sums, terms = raw.double().sum(axes), math.prod(raw.shape[axis] for axis in axes)
+    off = min(float((sums / unit - 1).abs().max()) for unit in _UNITS)
+    return off <= _DIGITS * min(terms, 4) and _sums_are_constant(raw, axes)
+
+
+def _sums_are_exact(raw: Tensor) -> bool:
+    """Whether the outputs of all pixels have one sum, whatever it is."""
+    sums = raw.double().sum(1)
+    off = float((sums - sums.mean()).abs().max())
+    return off <= _FLOATS * float(sums.mean()) and _sums_are_constant(raw, (1,))
+
+
 def _sums_are_constant(raw: Tensor, axes: tuple[int, ...]) -> bool:
     """Whether sums over the axes vary far less than those of independent values would."""
     count = math.prod(raw.shape[axis] for axis in axes)
     sums = raw.double().sum(axes)
     # A lone class has one sum for each image, and images may be mirrored ones of each other.
-    if count == 1 or (axes == (2, 3) and raw.shape[1] == 1):
+    if count == 1 or sums.numel() == 1 or (axes == (2, 3) and raw.shape[1] == 1):
         return False
     return float(sums.std()) <= _SUMS * float(raw.double().std()) * math.sqrt(count)
 
@@ -123,7 +156,8 @@ def _large(raw: Tensor) -> Iterator[VictimFinding]:
 def _coarse(raw: Tensor, images: Tensor) -> Iterator[VictimFinding]:
     """Logits that are few different numbers, or those of a smaller type, while images are not."""
     for name, dtype in (("bfloat16", torch.bfloat16), ("float16", torch.float16)):
-        if raw.dtype != dtype and bool((raw.to(dtype).to(raw.dtype) == raw).all()):
+        several = len(raw.unique()) > _FEW  # those of a constant network may be short by chance
+        if several and raw.dtype != dtype and bool((raw.to(dtype).to(raw.dtype) == raw).all()):
             what = f"every logit is a {name} number, which hides small changes"
             break
     else:
@@ -135,7 +169,10 @@ def _coarse(raw: Tensor, images: Tensor) -> Iterator[VictimFinding]:
                 f"one of {others}"
             )
         elif at_ends > _AT_ENDS and flat < at_ends / 2:
-            what = f"{at_ends:.1%} of the logits are the largest or the smallest of all (limit {_AT_ENDS:.0%})"
+            what = (
+                f"{at_ends:.1%} of the logits are the largest or the smallest of all (limit {_AT_ENDS:.0%}), as "
+                "logarithms are of probabilities that are exactly 0 or 1"
+            )
         else:
             return
     yield doubt(

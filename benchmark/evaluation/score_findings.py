@@ -12,8 +12,13 @@ from benchmark import metrics
 from benchmark.errors import printable
 from benchmark.evaluation.victim_findings import VictimFinding, doubt
 from benchmark.images.output_window import window_of
+from benchmark.label_subsets import membership
 
 _OTHER_CLASS = 0.5  # IoU from which on a class counts as that of another number
+_CLEARLY = 0.1  # by so much the IoU under the other number is larger
+
+OF_LOGITS = ("constant_prediction", "low_clean_iou")
+"""Findings that follow where probabilities are read as logits, and say no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +71,9 @@ def score_findings(
     validation_iou: float | None,
     victim_classes: Sequence[str],
     data_classes: Sequence[str],
+    overlapping: bool = False,
 ) -> Iterator[VictimFinding]:
-    """All findings about what is predicted, (n, h, w), and about the names of its classes."""
+    """All findings about what is predicted, (n, h, w), and about the names of its classes or overlapping labels."""
     yield from _class_names(victim_classes, data_classes)
     constant = int(preds.min()) == int(preds.max())
     true = None if scores.counts is None else scores.counts.sum(1).nonzero().flatten().tolist()
@@ -80,13 +86,14 @@ def score_findings(
     if scores.counts is None or scores.iou is None or scores.constant is None:
         return
     names = {number: f"{number} ({name})" for number, name in enumerate(data_classes)}
-    moved = [] if constant else _moved(scores.counts)
+    moved = [] if constant else _moved(scores.counts, overlapping)
     if moved:
+        kind = "labels" if overlapping else "classes"
         yield doubt(
             "class_order",
-            "classes are numbered otherwise: "
+            f"{kind} are numbered otherwise: "
             + ", ".join(f"{names.get(i, i)} of the data is predicted as {j} (IoU {iou:.2f})" for i, j, iou in moved),
-            "return the logits in the order of the data's classes",
+            f"return the logits in the order of the data's {kind}",
         )
     images = f"clean IoU is {scores.iou:.3f} on {len(preds)} images"
     if validation_iou is not None and scores.iou < validation_iou / 2:
@@ -98,17 +105,23 @@ def score_findings(
     yield doubt("low_clean_iou", what, "check that data, normalisation and class order are those of the training")
 
 
-def _moved(counts: Tensor) -> list[tuple[int, int, float]]:
-    """True class, the other class as which it is predicted, and their IoU; none unless there are two of them."""
-    table = counts.double()
-    iou = table / (table.sum(1)[:, None] + table.sum(0)[None] - table).clamp(min=1)
+def _moved(counts: Tensor, overlapping: bool) -> list[tuple[int, int, float]]:
+    """True class or label, the other one as which it is predicted, and their IoU.
+
+    None unless there are two of them; one label is enough, because another may be too small a part of it.
+    """
+    table, labelled, predicted = counts.double(), counts.sum(1), counts.sum(0)
+    if overlapping:
+        has = torch.tensor(membership(len(counts)), dtype=table.dtype)
+        table, labelled, predicted = has.T @ table @ has, has.T @ labelled.double(), has.T @ predicted.double()
+    iou = table / (labelled[:, None] + predicted[None] - table).clamp(min=1)
     best = iou.max(1)
     found = [
         (i, int(best.indices[i]), float(best.values[i]))
         for i in range(len(iou))
-        if int(best.indices[i]) != i and float(best.values[i]) >= _OTHER_CLASS
+        if float(best.values[i]) >= max(_OTHER_CLASS, float(iou[i, i]) + _CLEARLY)
     ]
-    return found if len(found) > 1 else []
+    return found if len(found) > 1 or overlapping else []
 
 
 def _class_names(victim: Sequence[str], data: Sequence[str]) -> Iterator[VictimFinding]:

@@ -13,7 +13,7 @@ from benchmark.engine.precision import Precision, frozen
 from benchmark.engine.slow_passes import PATIENCE
 from benchmark.errors import InputError
 from benchmark.evaluation.output_findings import output_findings
-from benchmark.evaluation.score_findings import clean_scores, score_findings
+from benchmark.evaluation.score_findings import OF_LOGITS, clean_scores, score_findings
 from benchmark.evaluation.victim_findings import VictimFinding, function_findings
 from benchmark.evaluation.victim_items import few_items
 from benchmark.evaluation.victim_passes import Observations, Passes
@@ -36,6 +36,7 @@ class VictimCheck:
         images: number of different images that were tried.
         batch: number of images of a pass.
         passes: forward and backward passes, each of a whole batch or of one image.
+        reading: what the outputs are taken for, in words, with the background and the size of the images.
     """
 
     findings: Sequence[VictimFinding]
@@ -47,6 +48,7 @@ class VictimCheck:
     images: int
     batch: int
     passes: int
+    reading: str
 
     def refuse(self, allowed: Sequence[str] = ()) -> None:
         """Raise InputError for the first finding that refuses the victim and is not in `allowed`."""
@@ -66,6 +68,7 @@ class VictimCheck:
             "images": self.images,
             "batch": self.batch,
             "passes": self.passes,
+            "reading": self.reading,
         }
 
 
@@ -126,13 +129,17 @@ def check_victim(
             )
         preds = seen.preds[: seen.given]
         scores = clean_scores(model, preds, few[: len(preds)], classes=classes, background=background)
-    found = [
-        *function_findings(seen),
-        *output_findings(seen, classes),
-        *score_findings(
-            preds, scores, validation_iou=validation_iou, victim_classes=victim_classes, data_classes=data_classes
-        ),
-    ]
+    found = [*function_findings(seen), *output_findings(seen, classes)]
+    scored = score_findings(
+        preds,
+        scores,
+        validation_iou=validation_iou,
+        victim_classes=victim_classes,
+        data_classes=data_classes,
+        overlapping=network.multilabel,
+    )
+    read_wrongly = any(finding.name == "probabilities" for finding in found)
+    found += [finding for finding in scored if not (read_wrongly and finding.name in OF_LOGITS)]
     return VictimCheck(
         findings=sorted(found, key=lambda finding: not finding.refused),
         class_iou=scores.class_iou,
@@ -143,7 +150,18 @@ def check_victim(
         images=len(preds),
         batch=len(seen.raw),
         passes=seen.passes,
+        reading=_reading(seen, network.multilabel, background),
     )
+
+
+def _reading(seen: Observations, multilabel: bool, background: int | None) -> str:
+    count = seen.raw.shape[1]
+    if multilabel:
+        what = f"{count} label{'s' * (count > 1)} that may overlap, one logit each"
+    else:
+        what = "2 classes by one logit" if count == 1 else f"{count} classes, a softmax over one logit each"
+        what += ", no background" if background is None else f", background {background}"
+    return f"{what}, images {' x '.join(map(str, seen.images.shape[1:]))}"
 
 
 def _filled(images: Tensor, count: int) -> Tensor:

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from benchmark.evaluation.victim_passes import ROUNDING, Observations
+from benchmark.evaluation.victim_passes import Observations
 
 _ZEROS = 0.8  # share of zeros among the values of a gradient; a median of 3 × 3 in front of a network leaves .35
 _AGREEMENT = 0.5  # share of the places with a gradient in some image that have one in all
 
-REFUSING = ("probabilities", "batch_dependence", "no_gradient")
+REFUSING = ("probabilities", "batch_dependence", "no_gradient", "nonfinite_logits")
 """The findings that refuse a victim, unless `victim.allow` names them; all others are doubts."""
 
 
@@ -47,10 +46,7 @@ def doubt(name: str, what: str, cure: str) -> VictimFinding:
 
 def function_findings(seen: Observations) -> Iterator[VictimFinding]:
     """Whether the victim is a function of one image, and one with a gradient."""
-    repeats = _repeats(seen)
-    yield from repeats
-    if not repeats:  # it would be mistaken for one
-        yield from _batch_dependence(seen)
+    yield from _repeats(seen) if seen.rounding.differ(seen.raw, seen.again) else _batch_dependence(seen)
     yield from _gradient(seen)
     if seen.changed:
         some = ", ".join(seen.changed[:3]) + (" and others" if len(seen.changed) > 3 else "")
@@ -67,49 +63,66 @@ def function_findings(seen: Observations) -> Iterator[VictimFinding]:
         )
 
 
-def _repeats(seen: Observations) -> list[VictimFinding]:
-    """Whether the same images give the same logits again, and if not, why."""
-    limit = _limit(seen)
+def _repeats(seen: Observations) -> Iterator[VictimFinding]:
+    """Why the same images give other logits where a gradient is wanted."""
+    rounding = seen.rounding
+    same_again = seen.repeated is not None and not rounding.differ(seen.raw, seen.repeated[1])
+    if same_again and seen.draws:
+        cure = "switch dropout and noise off in eval mode; attacks on a random victim need expectations over passes"
+        yield doubt("randomness", f"the victim is random: {_seen_twice(seen, seen.again)}", cure)
+        return
+    by_gradient = seen.first is None or seen.others is None
+    if seen.first is not None and seen.others is not None:
+        later = rounding.part(slice(-len(seen.others), None))
+        by_gradient = (
+            not rounding.part(slice(1)).differ(seen.first, seen.raw[:1])
+            and later.differ(seen.others, seen.raw[-len(seen.others) :])
+            and not later.differ(seen.others, seen.again[-len(seen.others) :])
+        )
+    if same_again and by_gradient:
+        what = f"the victim computes something else where a gradient is wanted: {_seen_twice(seen, seen.again)}"
+        yield doubt("gradient_mode", what, "let forward not ask for requires_grad, is_grad_enabled() or the like")
+    else:
+        yield _drift(_seen_twice(seen, seen.again))
 
-    def differ(logits: Tensor | None, others: Tensor | None) -> bool:
-        return logits is not None and others is not None and _difference(logits, others)[0] > limit
 
-    other = next((again for again in (seen.again, seen.seeded) if differ(seen.raw, again)), None)
-    if other is None:
-        return []
-    distance, labels = _difference(seen.raw, other)
-    seen_twice = (
+def _seen_twice(seen: Observations, other: Tensor) -> str:
+    distance, limit, labels = seen.rounding.difference(seen.raw, other)
+    return (
         f"the same images again give other logits (relative difference {distance:.2g}, limit {limit:.2g}; "
         f"{labels:.1%} of the pixels have another class)"
     )
-    alone_differs = seen.first is None or differ(seen.first, seen.raw[:1])
-    if alone_differs and not differ(seen.raw, seen.seeded):
-        cure = "switch dropout and noise off in eval mode; attacks on a random victim need expectations over passes"
-        return [doubt("randomness", f"the victim is random: {seen_twice}", cure)]
-    if not alone_differs and differ(seen.raw, seen.again) and not differ(seen.again, seen.seeded):
-        what = f"the victim computes something else where a gradient is wanted: {seen_twice}"
-        return [doubt("gradient_mode", what, "let forward not ask for requires_grad, is_grad_enabled() or the like")]
+
+
+def _drift(seen_twice: str) -> VictimFinding:
     what = f"the victim keeps a state from pass to pass, or is random by a generator of its own: {seen_twice}"
-    return [doubt("drift", what, "let forward depend on its images alone")]
+    return doubt("drift", what, "let forward depend on its images alone")
 
 
 def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
-    if seen.first is None or seen.last is None:
+    """Whether an image has other logits alone, or elsewhere, that an identical pass shows again."""
+    if seen.first is None or seen.others is None or seen.repeated is None:
         return
-    pairs = [(seen.first, seen.raw[:1]), (seen.last, seen.raw[-1:])]
-    if any(alone.shape != within.shape for alone, within in pairs):
-        distance, labels, limit = float("inf"), 1.0, 0.0
-    else:
-        distance, labels = map(max, zip(*(_difference(alone, within) for alone, within in pairs), strict=True))
-        limit = _limit(seen)
-    if distance > limit:
-        yield VictimFinding(
-            name="batch_dependence",
-            refused=True,
-            what=f"the victim's prediction of an image depends on the others in the batch, its place or its size "
-            f"(relative difference {distance:.2g}, limit {limit:.2g}; {labels:.1%} of the pixels have another class)",
-            cure="normalise with running statistics, or image by image; engine.slots=1 attacks each image alone",
+    within = {"first": slice(1), "others": slice(-len(seen.others), None), "raw": slice(None)}
+    before = {"first": seen.first, "others": seen.others, "raw": seen.raw}
+    name, again = seen.repeated
+    rounding = seen.rounding.part(within[name])
+    if rounding.differ(before[name], again):
+        distance, limit, _ = rounding.difference(before[name], again)
+        yield _drift(
+            f"a pass that was made twice gives other logits (relative difference {distance:.2g}, limit {limit:.2g})"
         )
+        return
+    pairs = [(before[name], seen.raw[within[name]], within[name]) for name in ("first", "others")]
+    found = [seen.rounding.part(images).difference(logits, others) for logits, others, images in pairs]
+    distance, limit, labels = max(found, key=lambda one: one[0] / one[1] if one[1] else float("inf"))
+    yield VictimFinding(
+        name="batch_dependence",
+        refused=True,
+        what=f"the victim's prediction of an image depends on the others in the batch, its place or its size "
+        f"(relative difference {distance:.2g}, limit {limit:.2g}; {labels:.1%} of the pixels have another class)",
+        cure="normalise with running statistics, or image by image; engine.slots=1 attacks each image alone",
+    )
 
 
 def _gradient(seen: Observations) -> Iterator[VictimFinding]:
@@ -144,17 +157,3 @@ def _gradient(seen: Observations) -> Iterator[VictimFinding]:
             f"{len(gradient)} images (limit 0)",
             "the victim may hide its gradient: attacks without gradients, or through a smooth copy, say more",
         )
-
-
-def _limit(seen: Observations) -> float:
-    return ROUNDING * torch.finfo(seen.raw.dtype if seen.raw.dtype == seen.dtype else torch.float32).eps
-
-
-def _difference(logits: Tensor, others: Tensor) -> tuple[float, float]:
-    """The largest difference relative to the largest logit, and the share of pixels whose class differs."""
-    logits, others = logits.double().nan_to_num(), others.double().nan_to_num()
-    scale = float(torch.maximum(logits.abs().max(), others.abs().max())) or 1.0
-    distance = float((logits - others).abs().max()) / scale
-    preds, other_preds = (t[:, 0] > 0 if t.shape[1] == 1 else t.argmax(1) for t in (logits, others))
-    differing = preds != other_preds
-    return distance, float(differing.double().mean())

@@ -12,11 +12,8 @@ from torch import Tensor
 
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.slow_passes import SLOW_PASSES
+from benchmark.evaluation.logit_rounding import Rounding, rounding_of
 from benchmark.model_errors import as_model_error, checked_logits
-
-# Relative difference of logits, in units of the last place. Among the networks of conf/victim one image differs from
-# itself in a batch by 20 at most, and by 4 in float64; two passes of the same batch do not differ.
-ROUNDING = 1000
 
 _ALONE = "one image alone it predicts: attack with engine.slots=1, or let it take batches"
 
@@ -29,11 +26,15 @@ class Observations:
         images: (n, C, H, W) in [0, 1].
         given: how many of them are as they were given; the others stand beside them only.
         raw: (n, K, h, w), the model's own outputs, before a one-logit head becomes two.
-        again: (n, K, h, w), of the same images once more.
-        seeded: (n, K, h, w), of the same images with the random generators as they were for `raw`, where a gradient is
-            wanted as for `again`; None if all outputs of an image are equal, so that nobody has to know.
-        first, last: (1, K, h, w), of the first image alone, and of the last in another batch; None for a batch of one.
+        draws: whether the pass of `raw` has taken numbers from the generators of torch, numpy or Python.
+        again: (n, K, h, w), of the same images once more, where a gradient is wanted.
+        first: (1, K, h, w), of the first image alone; None for a batch of one.
+        others: (m, K, h, w), of the last m images, the larger half, at other places beside other images, where a
+            gradient is wanted; None for a batch of one.
+        repeated: name and outputs of the pass that was made once more because passes differ: "raw", with the random
+            generators as they were, "first" or "others"; None: none differ.
         gradient: (n, C, H, W), of a fixed random combination of the outputs; None: the outputs have none.
+        rounding: what it explains.
         changed: names of parameters and buffers that a pass has changed.
         overwrites: whether a pass has changed the images it was given.
         preds: the predicted classes, as `AttackedModel.classes` gives them.
@@ -45,11 +46,13 @@ class Observations:
     images: Tensor
     given: int
     raw: Tensor
+    draws: bool
     again: Tensor
-    seeded: Tensor | None
     first: Tensor | None
-    last: Tensor | None
+    others: Tensor | None
+    repeated: tuple[str, Tensor] | None
     gradient: Tensor | None
+    rounding: Rounding
     changed: Sequence[str]
     overwrites: bool
     preds: Tensor
@@ -70,7 +73,9 @@ class Passes:
         self._network, self._patience, self.count = network, patience, 0
 
     def observe(self, batch: Tensor, given: int) -> Observations:
-        """Predict the first image alone, all, the last beside images unlike it, and all once more with a gradient.
+        """Predict the first image alone, all, half of them beside images unlike them, and all again with a gradient.
+
+        Where two of these differ, one is made once more: what an identical pass shows, too, is not due to the batch.
 
         The random generators of torch, numpy and Python are left as they were. Raises InputError if the model fails.
         """
@@ -78,42 +83,62 @@ class Passes:
             return self._observe(batch, given)
 
     def _observe(self, batch: Tensor, count: int) -> Observations:
-        several, self.count = len(batch) > 1, 0
-        before = self._state()
-        with torch.no_grad():
-            first = self._forward(batch[:1].clone()) if several else None
-            given, state = batch.clone(), _generators(batch.device)
-            raw = self._forward(given, cure=_ALONE if several else None)
-            overwrites = not torch.equal(given, batch)
-            # Before the same images come again, so that what is left of these shows.
-            others = self._forward(torch.cat([batch[-1:], _unlike(batch[:-1])]) if several else _unlike(batch))
-            last = others[:1] if several else None
-        leaf = batch.clone().requires_grad_()
-        again = self._forward(leaf.clone())
-        gradient = self._backward(again, leaf)
-        alone = several and _close(first, raw[:1]) and _close(last, raw[-1:])
-        seeded = None
-        if not equal(raw, again.detach()) or (several and not alone):
-            _restore(state, batch.device)
-            seeded = self._forward(batch.clone().requires_grad_()).detach()
+        several, half, self.count = len(batch) > 1, len(batch) // 2, 0
+        before, start, device = self._state(), _generators(batch.device), batch.device
+        given = batch.clone()
+        beside = torch.cat([batch[half:], _unlike(batch[:half])]) if several else _unlike(batch)
+        first = self._without_gradient(batch[:1].clone()) if several else None
+        middle = _generators(device)
+        raw = self._without_gradient(given, cure=_ALONE if several else None)
+        draws = not _same(middle, _generators(device))
+        # Before the same images come again, so that what is left of these shows.
+        others = self._with_gradient(beside)[0].detach()[: len(batch) - half]
+        again, leaf = self._with_gradient(batch)
+        gradient, again = self._backward(again, leaf), again.detach()
+        rounding = rounding_of(raw, gradient, batch.dtype)
+        differing = {
+            "raw": rounding.differ(raw, again),
+            "first": several and rounding.part(slice(1)).differ(first, raw[:1]),
+            "others": several and rounding.part(slice(half, None)).differ(others, raw[half:]),
+        }
+        repeated: tuple[str, Tensor] | None = None
+        if differing["raw"] or (differing["first"] and differing["others"]):
+            _restore(middle, device)
+            repeated = "raw", self._without_gradient(batch.clone())
+        elif differing["first"]:
+            _restore(start, device)
+            repeated = "first", self._without_gradient(batch[:1].clone())
+        elif differing["others"]:
+            repeated = "others", self._with_gradient(beside)[0].detach()[: len(batch) - half]
         logits = self._network.class_logits(raw)
         changed = [name for name, value in self._state().items() if not equal(before.get(name), value)]
         return Observations(
             images=batch.cpu(),
             given=min(count, len(batch)),
             raw=raw.cpu(),
-            again=again.detach().cpu(),
-            seeded=None if seeded is None else seeded.cpu(),
+            draws=draws,
+            again=again.cpu(),
             first=None if first is None else first.cpu(),
-            last=None if last is None else last.cpu(),
+            others=others.cpu() if several else None,
+            repeated=None if repeated is None else (repeated[0], repeated[1].cpu()),
             gradient=None if gradient is None else gradient.cpu(),
+            rounding=rounding,
             changed=changed,
-            overwrites=overwrites,
+            overwrites=not torch.equal(given, batch),
             preds=self._network.classes(logits).cpu(),
             outputs=logits.shape[1],
             dtype=batch.dtype,
             passes=self.count,
         )
+
+    def _without_gradient(self, images: Tensor, *, cure: str | None = None) -> Tensor:
+        with torch.no_grad():
+            return self._forward(images, cure=cure)
+
+    def _with_gradient(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs, and the leaf of their graph."""
+        leaf = images.clone().requires_grad_()
+        return self._forward(leaf.clone()), leaf
 
     def _forward(self, images: Tensor, *, cure: str | None = None) -> Tensor:
         """The model's own outputs, in a copy, because the next pass may write its own in their place."""
@@ -140,14 +165,6 @@ class Passes:
         return {name: tensor.detach().clone() for name, tensor in tensors}
 
 
-def _close(one: Tensor | None, other: Tensor) -> bool:
-    """Whether they differ by less than rounding explains, so that no further pass has to say why."""
-    if one is None or one.shape != other.shape:
-        return False
-    limit = ROUNDING * torch.finfo(other.dtype).eps * float(other.abs().max())
-    return bool(((one - other).abs() <= limit).all())
-
-
 def _unlike(images: Tensor) -> Tensor:
     """Their negatives in black and white, beside which mean, spread and largest value of a batch are others.
 
@@ -168,6 +185,17 @@ def _generators(device: torch.device) -> tuple[Any, ...]:
     """The state of the generators of torch, numpy and Python."""
     on_device = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return torch.get_rng_state(), on_device, np.random.get_state(), random.getstate()
+
+
+def _same(state: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether the generators are where they were; `state` and `other` are what `_generators` returns."""
+    (cpu, cuda, of_numpy, of_python), (cpu_2, cuda_2, of_numpy_2, of_python_2) = state, other
+    return (
+        torch.equal(cpu, cpu_2)
+        and (cuda is None or torch.equal(cuda, cuda_2))
+        and all(np.array_equal(one, two) for one, two in zip(of_numpy, of_numpy_2, strict=True))
+        and bool(of_python == of_python_2)
+    )
 
 
 def _restore(state: tuple[Any, ...], device: torch.device) -> None:

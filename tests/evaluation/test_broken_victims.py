@@ -11,7 +11,12 @@ from tests.fixtures import broken_victims as broken
 from tests.fixtures.checked_images import DiscFinder, disc_items
 from tests.fixtures.failing_victims import FAILING
 
-REFUSED = {"batch_dependence": broken.BATCH, "no_gradient": broken.NO_GRADIENT, "probabilities": broken.PROBABILITIES}
+REFUSED = {
+    "batch_dependence": broken.BATCH,
+    "no_gradient": broken.NO_GRADIENT,
+    "nonfinite_logits": broken.NONFINITE,
+    "probabilities": broken.PROBABILITIES,
+}
 DOUBTED = {"randomness": broken.RANDOM, "drift": broken.DRIFT, "changing_state": broken.STATE}
 
 
@@ -51,7 +56,22 @@ def test_refused(finding: str, make: Callable[[], nn.Module]) -> None:
 
 @pytest.mark.parametrize(("finding", "make"), cases(DOUBTED))
 def test_doubted(finding: str, make: Callable[[], nn.Module]) -> None:
-    assert finding in names(checked(make()))
+    check = checked(make())
+    assert finding in names(check)
+    assert finding == "changing_state" or "batch_dependence" not in names(check)
+
+
+def test_probabilities_hide_what_follows_from_them() -> None:
+    check = checked(DiscFinder(end=lambda z: z.sigmoid(), pair=False))
+    assert names(check) == {"probabilities"}
+    assert "as sigmoids do" in check.findings[0].what
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("count", [2, 5])
+def test_every_place_of_a_batch_is_looked_at(place: int, count: int) -> None:
+    check = check_victim(broken.BATCH[f"place {place % 4}"](), disc_items(count), classes=2, batch_size=count)
+    assert ("batch_dependence" in names(check)) == (place % 4 < count)
 
 
 @pytest.mark.parametrize(("finding", "make"), broken.DOUBTS.values(), ids=list(broken.DOUBTS))

@@ -108,5 +108,19 @@ def test_what_is_kept_is_plain() -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    check = check_victim(DiscFinder(end=torch.sigmoid, pair=False), ITEMS, classes=2)
+    check = check_victim(DiscFinder(end=lambda z: z.sigmoid().double(), pair=False), ITEMS, classes=2)
     assert [finding.refused for finding in check.findings] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("pair", "options", "reading"),
+    [
+        (True, {"background": 0}, "2 classes, a softmax over one logit each, background 0, images 3 x 32 x 32"),
+        (True, {}, "2 classes, a softmax over one logit each, no background, images 3 x 32 x 32"),
+        (False, {"background": 0}, "2 classes by one logit, background 0, images 3 x 32 x 32"),
+        (False, {"multilabel": True}, "1 label that may overlap, one logit each, images 3 x 32 x 32"),
+    ],
+)
+def test_how_the_victim_is_read(pair: bool, options: dict[str, Any], reading: str) -> None:
+    check = check_victim(DiscFinder(pair=pair), IMAGES, classes=2, **options)
+    assert check.reading == check.plain()["reading"] == reading
