@@ -22,7 +22,8 @@ from benchmark.victims.loading import OwnNetworkError, load_victim, split_keys
 from benchmark.victims.task import Victim
 
 # How a network of the user's own is used; a run's folder may say so.
-_USE = {"head", "mean", "std", "stride", "input_size", "output", *(field.name for field in fields(Deployment))}
+_READING = {"head", "mean", "std", "stride", "input_size", "output"}
+_USE = _READING | {field.name for field in fields(Deployment)}
 _DESCRIBING = ("network_class", "options")  # of a network: with others it has other weights
 _CURE = "give the checkpoint that the run attacked"
 _NO_CHECKPOINT = "give the checkpoint that it attacked, verify --ckpt PATH or transfer --victims PATH"
@@ -104,11 +105,22 @@ def _sections(past_run: PastRun, networks: Sequence[GivenNetwork]) -> list[dict[
     kind = str(recorded["architecture"])
     sections: list[dict[str, Any] | None] = []
     for network in networks:
-        section = network.section(kind)
-        if section["architecture"] == kind:
-            of_run = (_USE | adapters.harmless(kind)) - network.keys()
-            sections.append(section | {key: recorded[key] for key in of_run if key in recorded})
+        if network.section(kind)["architecture"] == kind:
+            sections.append(_as_used(past_run, network, _USE))
     return sections
+
+
+def section_without_deployment(past_run: PastRun, network: GivenNetwork) -> dict[str, Any]:
+    """The section `victim` of the network that a run attacked, read as the run read it; what stands around it is as
+    the command line says."""
+    return _as_used(past_run, network, _READING)
+
+
+def _as_used(past_run: PastRun, network: GivenNetwork, keys: set[str]) -> dict[str, Any]:
+    recorded = past_run.config["victim"]
+    kind = str(recorded["architecture"])
+    of_run = (keys | adapters.harmless(kind)) - network.keys()
+    return network.section(kind) | {key: recorded[key] for key in of_run if key in recorded}
 
 
 def _checkpoints(past_run: PastRun) -> list[Path]:
@@ -165,10 +177,7 @@ def _build(past_run: PastRun, checkpoint: Path | None, section: dict[str, Any] |
     """From the checkpoint, from a network of the user's own, or from both."""
     data = past_run.data
     if section is not None:
-        # As at the start of a run: weights that a network draws are the same again.
-        with isolate_rng():
-            pl.seed_everything(_seed(past_run), verbose=False)
-            return make_victim(section | {"ckpt": checkpoint}, data).eval()
+        return build_again(past_run, section | {"ckpt": checkpoint})
     if checkpoint is None:
         raise _no_checkpoint(past_run)
     deployment = split_keys(past_run.config["victim"]).deployment
@@ -176,6 +185,13 @@ def _build(past_run: PastRun, checkpoint: Path | None, section: dict[str, Any] |
     return load_victim(
         checkpoint, classes=data.classes, channels=data.channels, overlapping=overlapping, deployment=deployment
     )
+
+
+def build_again(past_run: PastRun, section: Mapping[str, Any]) -> Victim:
+    """The victim of a section, as at the start of a run: weights that a network draws are the same again."""
+    with isolate_rng():
+        pl.seed_everything(_seed(past_run), verbose=False)
+        return make_victim(section, past_run.data).eval()
 
 
 def _seed(past_run: PastRun) -> int:

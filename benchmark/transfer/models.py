@@ -12,11 +12,11 @@ from benchmark.errors import InputError
 from benchmark.label_subsets import are_subsets
 from benchmark.past_runs.given_network import OPTION, GivenNetwork
 from benchmark.past_runs.past_run import PastRun
-from benchmark.past_runs.victim import find_victim, origin_of
+from benchmark.past_runs.victim import build_again, find_victim, origin_of, section_without_deployment
 from benchmark.runs import layout
 from benchmark.victims import adapters
 from benchmark.victims.fingerprints import victim_sha256
-from benchmark.victims.loading import OwnNetworkError, load_victim
+from benchmark.victims.loading import OwnNetworkError, load_victim, split_keys
 from benchmark.victims.task import Victim
 
 
@@ -123,14 +123,20 @@ def _of_checkpoint(path: Path, data: SegmentationData) -> Model:
 
 
 def _of_network(network: GivenNetwork, past_runs: Sequence[PastRun]) -> Model:
-    """As a run used the network that it attacked, if it is that one by its weights; else as the command line says."""
+    """As the command line says; if it is the one that a run attacked, by its weights, read as the run read it."""
     data, kinds = past_runs[0].data, set()
     for past_run in past_runs:
         if (kind := past_run.config["victim"].get("architecture")) in adapters.names():
             kinds.add(str(kind))
             found = _victim_of(past_run, [network])
-            if isinstance(found, Model):
+            if not isinstance(found, Model):
+                continue
+            section = section_without_deployment(past_run, network)
+            if split_keys(section).deployment == split_keys(past_run.config["victim"]).deployment:
                 return replace(found, given=True)
+            victim = build_again(past_run, section)
+            name = victim_name(section, victim)
+            return Model(origin_of(section), victim_sha256(victim), victim, given=True, name=name)
     section = network.section(kinds.pop() if len(kinds) == 1 else None)
     victim, origin = make_victim(section, data).eval(), origin_of(section)
     return Model(origin, victim_sha256(victim), victim, given=True, name=victim_name(section, victim))

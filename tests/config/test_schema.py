@@ -53,7 +53,7 @@ import pytest
         ("data.n_test=0", "data.n_test=0"),
         ("data.n_test=1", "target=other_image needs at least 2 images in the split, which has 1"),
         ("victim.encoder=resnet188", "unknown encoder 'resnet188' in victim.encoder; nearest: resnet18"),
-        ("victim.mean=abc", "victim: could not convert string to float"),
+        ("victim.mean=abc", "victim.mean=abc: must be one number, or one per channel"),
         ("victim.options=3", "victim: "),
         ("victim.options={depth:3}", "unknown option of unet 'depth' in victim.options"),
         ("trainer.limit_val_batches=0", "trainer.limit_val_batches=0: no victim would be trained"),
