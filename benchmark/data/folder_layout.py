@@ -76,13 +76,20 @@ def find_splits(
     if splits is not None:
         _check_alone(fractions, root, f"the lists of {root / splits}")
         return FoundSplits(*split_by_lists(pairs, root / splits, root / images, unpaired), notes, left)
-    if fractions is None and (predicted or (every and len(pairs) < len(SPLITS))):
+    too_few = fractions is None and len(pairs) < len(SPLITS)
+    if fractions is None and (predicted or (every and too_few)):
         why = "nothing can be trained on it" if predicted else "it has too few images to be"
         notes.append(f"{root} is not split, and {why}: all of its images are test images")
         fractions = (0, 0, 1)
     fractions = FRACTIONS if fractions is None else fractions
     reason = f"has no images, by data.fractions={list(fractions)}"
-    return FoundSplits(split_by_hash(pairs, fractions, split_seed, root), dict.fromkeys(SPLITS, reason), notes, left)
+    try:
+        drawn = split_by_hash(pairs, fractions, split_seed, root)
+    except InputError as error:
+        if not too_few:
+            raise
+        raise InputError(f"{error}, or attack all of them, data.test_split=all") from error
+    return FoundSplits(drawn, dict.fromkeys(SPLITS, reason), notes, left)
 
 
 def _check_alone(fractions: Sequence[float] | None, root: Path, others: str) -> None:

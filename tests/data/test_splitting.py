@@ -68,5 +68,5 @@ def test_too_few_groups() -> None:
     groups = {id: f"patient {i % 2}" for i, id in enumerate(_pairs(10))}
     with pytest.raises(InputError, match="root: 2 patients or sequences cannot be split into train, val and test"):
         split_by_hash(_pairs(10), (0.5, 0.25, 0.25), 0, ROOT, groups)
-    with pytest.raises(InputError, match="root: 1 images cannot be split into train and val"):
+    with pytest.raises(InputError, match="root: 1 image cannot be split into train and val"):
         hold_out(_pairs(1), 0.5, 0, ROOT)
