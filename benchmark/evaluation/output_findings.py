@@ -16,7 +16,7 @@ _UNITS = {1.0: "", 100.0: " in percent", 255.0: " in 8 bits"}  # what stands for
 _DIGITS = 0.005  # probabilities of two digits are off by so much
 _FLOATS = 1e-4  # relative; sums of probabilities in another unit are off by less
 _SURE = 0.25
-_BOUNDS = {(0.0, 1.0): "probabilities", (-1.0, 1.0): "2p − 1, or a tanh,", (-0.5, 0.5): "p − 0.5"}
+_BOUNDS = {(0.0, 1.0): "probabilities", (-1.0, 1.0): "2p − 1, or a tanh,", (-0.5, 0.5): "p − 0.5", (-1.0, 0.0): "−p"}
 # Sigmoids saturate: a hundredth of their outputs, and not the extremes alone, lies so near each end.
 _LOW, _HIGH, _PART = 0.05, 0.9, 0.01
 _LARGEST_LOGIT = 1e4  # from there on float32 values lie 1e-3 and more apart

@@ -9,6 +9,9 @@ from torch import Tensor
 from benchmark.evaluation.victim_passes import Observations
 
 _ZEROS = 0.8  # share of zeros among the values of a gradient; a median of 3 × 3 in front of a network leaves .35
+_RISE = 0.02  # of what a gradient says; .08 with a JPEG in front of a network, .16 and more without
+_RISING = 0.75  # share of images
+_HIDDEN = "the victim may hide its gradient: attacks without gradients, or through a smooth copy, say more"
 _AGREEMENT = 0.5  # share of the places with a gradient in some image that have one in all
 
 REFUSING = ("probabilities", "batch_dependence", "no_gradient", "nonfinite_logits")
@@ -155,5 +158,28 @@ def _gradient(seen: Observations) -> Iterator[VictimFinding]:
             "zero_gradient",
             f"the gradient is zero in {share:.1%} of the values (limit {_ZEROS:.0%}) and in all of {images} of "
             f"{len(gradient)} images (limit 0)",
-            "the victim may hide its gradient: attacks without gradients, or through a smooth copy, say more",
+            _HIDDEN,
+        )
+    elif seen.step is not None and seen.step.changed:
+        what = f"the outputs change where the gradient is zero, which it is in {share:.1%} of the values"
+        yield doubt("zero_gradient", what, _HIDDEN)
+    yield from _false_gradient(seen)
+
+
+def _false_gradient(seen: Observations) -> Iterator[VictimFinding]:
+    """Whether a step along the gradient raises what it is the gradient of."""
+    if seen.step is None:
+        return
+    followed = ~seen.step.moved_elsewhere & (seen.step.expected > 0)
+    if not bool(followed.any()):
+        return
+    ratios = seen.step.found[followed] / seen.step.expected[followed]
+    rising = (ratios > _RISE) & (ratios < 1 / _RISE)
+    if float(rising.double().mean()) < _RISING:
+        low, high = float(ratios.min()), float(ratios.max())
+        yield doubt(
+            "false_gradient",
+            f"the gradient is not that of the outputs: a step along it changes them by {low:.2g} to {high:.2g} times "
+            f"what it says (limits {_RISE:g} and {1 / _RISE:g}) in {len(ratios)} images, {int(rising.sum())} within",
+            _HIDDEN,
         )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.slow_passes import SLOW_PASSES
+from benchmark.evaluation.gradient_step import GradientStep, combination, step_along
 from benchmark.evaluation.logit_rounding import Rounding, rounding_of
 from benchmark.model_errors import as_model_error, checked_logits
 
@@ -35,6 +36,7 @@ class Observations:
             generators as they were, "first" or "others"; None: none differ.
         gradient: (n, C, H, W), of a fixed random combination of the outputs; None: the outputs have none.
         rounding: what it explains.
+        step: a step along the gradient; None if a pass was repeated, or there is no finite gradient to follow.
         changed: names of parameters and buffers that a pass has changed.
         overwrites: whether a pass has changed the images it was given.
         preds: the predicted classes, as `AttackedModel.classes` gives them.
@@ -53,6 +55,7 @@ class Observations:
     repeated: tuple[str, Tensor] | None
     gradient: Tensor | None
     rounding: Rounding
+    step: GradientStep | None
     changed: Sequence[str]
     overwrites: bool
     preds: Tensor
@@ -110,6 +113,7 @@ class Passes:
             repeated = "first", self._without_gradient(batch[:1].clone())
         elif differing["others"]:
             repeated = "others", self._with_gradient(beside)[0].detach()[: len(batch) - half]
+        step = None if repeated is not None or gradient is None else self._step(batch, raw, gradient, rounding)
         logits = self._network.class_logits(raw)
         changed = [name for name, value in self._state().items() if not equal(before.get(name), value)]
         return Observations(
@@ -123,6 +127,7 @@ class Passes:
             repeated=None if repeated is None else (repeated[0], repeated[1].cpu()),
             gradient=None if gradient is None else gradient.cpu(),
             rounding=rounding,
+            step=step,
             changed=changed,
             overwrites=not torch.equal(given, batch),
             preds=self._network.classes(logits).cpu(),
@@ -154,10 +159,26 @@ class Passes:
         if not outputs.requires_grad:
             return None
         self.count += 1
-        weights = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0)).to(outputs)
         slow = SLOW_PASSES.watching(self._network.model, leaf, self._patience)
         with slow, as_model_error(self._network.model, leaf, act="fails in its backward pass"):
-            return torch.autograd.grad((outputs * weights).sum(), leaf, allow_unused=True)[0]
+            return torch.autograd.grad((outputs * combination(outputs)).sum(), leaf, allow_unused=True)[0]
+
+    def _step(self, batch: Tensor, raw: Tensor, gradient: Tensor, rounding: Rounding) -> GradientStep | None:
+        """What a step along the gradient does, if it is finite and not zero throughout."""
+        if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
+            return None
+        moved, elsewhere = step_along(batch, gradient)
+        after = self._without_gradient(moved.clone())
+        if after.shape != raw.shape:
+            return None
+        rises = ((after - raw).double() * combination(raw)).flatten(1).sum(1)
+        others = Rounding(scale=rounding.scale, limits=rounding.limits[elsewhere.cpu()])
+        return GradientStep(
+            expected=(gradient.double() * (moved - batch)).flatten(1).sum(1).cpu(),
+            found=rises.cpu(),
+            moved_elsewhere=elsewhere.cpu(),
+            changed=bool(elsewhere.any()) and others.differ(raw[elsewhere], after[elsewhere]),
+        )
 
     def _state(self) -> dict[str, Tensor]:
         model = self._network.model

@@ -31,7 +31,7 @@ IMAGES, MASKS = (torch.stack([item[name] for item in ITEMS]) for name in ("image
 def test_data_of_many_forms(data: Any) -> None:
     check = check_victim(DiscFinder(), data, classes=2, background=0, batch_size=5)
     assert check.findings == []
-    assert (check.images, check.batch, check.passes) == (5, 5, 5)
+    assert (check.images, check.batch, check.passes) == (5, 5, 6)
     assert check.iou is not None
     assert check.iou == pytest.approx(check.class_iou[1], abs=1e-6)
 
