@@ -61,6 +61,13 @@ def as_model_error(model: nn.Module, images: Tensor, *, act: str = "fails", cure
 
 
 @contextmanager
+def as_call_error(model: nn.Module, act: str) -> Iterator[None]:
+    """Turn what a model raises outside its passes, when `act`, into an InputError of one line."""
+    with as_foreign_error(f"victim {model_name(model)} fails when {act}", "mend it there"):
+        yield
+
+
+@contextmanager
 def as_foreign_error(
     lead: str, cure: str | None = None, *, but: tuple[type[BaseException], ...] = ()
 ) -> Iterator[None]:

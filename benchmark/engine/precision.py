@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from benchmark.errors import InputError
+from benchmark.model_errors import as_call_error
 
 Precision = Literal[64, 32, "tf32", "bf16", 16]
 """What the forward and backward passes of an attack run in; the perturbation is float32 (float64 for 64) throughout."""
@@ -49,7 +50,8 @@ def frozen(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
         if tensor.is_floating_point() and tensor.dtype != dtype
     ]
     try:
-        model.eval()
+        with as_call_error(model, "set to evaluation by eval()"):
+            model.eval()
         for parameter, _ in gradients:
             parameter.requires_grad_(False)
         # Converted in the caller's inference mode they could not take part in a backward pass.

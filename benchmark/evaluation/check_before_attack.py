@@ -18,6 +18,7 @@ from benchmark.errors import InputError, did_you_mean
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.victim_check import VictimCheck, check_victim
 from benchmark.evaluation.victim_findings import REFUSING
+from benchmark.model_errors import as_call_error
 
 _IMAGES = 16  # that are tried at most, from all over the split
 _SLOTS = inspect.signature(Engine).parameters["slots"].default
@@ -93,7 +94,8 @@ def run_check(
     with _said_when_slow(count):
         try:
             if device is not None:
-                victim.to(device)
+                with as_call_error(victim, "moved to its device by to()"):
+                    victim.to(device)
             check = check_victim(
                 victim,
                 items,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from benchmark.errors import InputError
+from benchmark.model_errors import as_call_error
 from benchmark.regular_files import file_sha256
 from benchmark.victims.checkpoint_io import LARGEST
 from benchmark.victims.task import Victim
@@ -33,7 +34,9 @@ def weights_sha256(module: nn.Module) -> str:
 
     Of the extra state that a module may save, tensors count, and so do numbers and text.
     """
-    return tensors_sha256(module.state_dict())
+    with as_call_error(module, "its state_dict() is read"):
+        state = module.state_dict()
+    return tensors_sha256(state)
 
 
 def tensors_sha256(state: Mapping[str, Any]) -> str:

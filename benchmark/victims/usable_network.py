@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from benchmark.errors import InputError
-from benchmark.model_errors import as_foreign_error
+from benchmark.model_errors import as_call_error, as_foreign_error
 
 _MEND = "mend it there"
 
@@ -30,7 +30,9 @@ def check_usable(network: nn.Module, where: str) -> None:
 
 def check_finite(network: nn.Module, where: str = "the victim") -> None:
     """Raise InputError, naming `where` and the tensor, at the first parameter or buffer with NaN or infinite values."""
-    for name, value in network.state_dict().items():
+    with as_call_error(network, "its state_dict() is read"):
+        state = network.state_dict()
+    for name, value in state.items():
         if isinstance(value, Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
             raise InputError(f"{where} has NaN or infinite values in {name}; train it again or use another checkpoint")
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.attacks.pgd import PGD
+from benchmark.engine import attack
 from benchmark.errors import InputError
 from benchmark.victims.fingerprints import tensors_sha256, weights_sha256
 from benchmark.victims.loading import build_victim
@@ -104,6 +106,18 @@ def test_a_network_that_fails_outside_its_passes(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InputError, match=rf"^victim.factory={__name__}:load: .*{said}") as raised:
         built(monkeypatch, factory)
     assert "\n" not in str(raised.value)
+
+
+def test_what_fails_only_later_is_one_line_too() -> None:
+    with pytest.raises(
+        InputError, match=r"^victim NoState fails when its state_dict\(\) is read: RuntimeError: not now"
+    ):
+        weights_sha256(NoState())
+    images, labels = torch.rand(1, 3, 8, 8), torch.zeros(1, 8, 8, dtype=torch.long)
+    with pytest.raises(
+        InputError, match=r"^victim NoEvaluation fails when set to evaluation by eval\(\): RuntimeError"
+    ):
+        attack(NoEvaluation(), images, labels, PGD())
 
 
 def test_modes_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
