@@ -59,9 +59,9 @@ class APGD(Budgeted):
     shrinking: bool = False
     random_start: bool = True
 
-    @property
-    def wants_class_pixels(self) -> bool:  # type: ignore[override]
-        return self.loss == "balanced_ce"
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.declare(wants_class_pixels=self.loss == "balanced_ce")
 
     def start(self, batch: Batch) -> Tensor:
         images, numbers, counts = batch.images, torch.zeros_like(batch.eps), torch.zeros_like(batch.steps)

@@ -68,18 +68,12 @@ class ASMA(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.declare(passes_per_step=3 if self.two_pass else 2)
+        self.declare(ends_images="after a success" if self.scale == "auto" else "never")
         self.check_range("[0, inf]", "tau", "beta")
         if self.scale == "auto" and (self.tau, self.beta) != (ASMA.tau, ASMA.beta):
             given = f"tau={self.tau}, beta={self.beta}"
             raise ValueError(f"ASMA: scale='auto' finds tau and beta itself; leave out {given} or use 'published'")
-
-    @property
-    def passes_per_step(self) -> int:  # type: ignore[override]
-        return 3 if self.two_pass else 2
-
-    @property
-    def ends_images(self) -> Literal["never", "after a success", "any time"]:  # type: ignore[override]
-        return "after a success" if self.scale == "auto" else "never"
 
     def start(self, batch: Batch) -> Tensor:
         if self.two_pass:

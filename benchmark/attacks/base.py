@@ -120,7 +120,7 @@ class Rule(ABC):
         The `inf` of a command line is a number; as a norm it becomes "inf".
         """
         if self.norm == float("inf"):
-            object.__setattr__(self, "norm", "inf")
+            self.declare(norm="inf")
         try:
             hints = get_type_hints(type(self))
         except NameError:  # a type that its module imports for type checkers only
@@ -130,6 +130,11 @@ class Rule(ABC):
             if get_origin(hint) is Literal and value not in choices:
                 allowed = ", ".join(str(choice) for choice in choices)
                 raise ValueError(f"{type(self).__name__}: {name}={value!r} is not one of {allowed}")
+
+    def declare(self, **facts: object) -> None:
+        """Set what the attributes above say, where it follows from the parameters; called by `__post_init__`."""
+        for name, value in facts.items():
+            object.__setattr__(self, name, value)
 
     def check_range(self, interval: str, *names: str) -> None:
         """Raise ValueError for a field that lies outside of an interval, written as "[0, 1)"; None passes."""

@@ -45,8 +45,8 @@ class Bisection(Rule):
         self.check_range("(1, inf]", "growth")
         if self.rule.eps is None:
             raise ValueError(f"Bisection: {type(self.rule).__name__} has no budget to search")
-        for name in ("norm", "targeted", "passes_per_step", "gradients_per_step", "wants_class_pixels"):
-            object.__setattr__(self, name, getattr(self.rule, name))
+        known = ("norm", "targeted", "passes_per_step", "gradients_per_step", "wants_class_pixels")
+        self.declare(**{name: getattr(self.rule, name) for name in known})
 
     def start(self, batch: Batch) -> Tensor:
         count = batch.images[0].numel()

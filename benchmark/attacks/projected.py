@@ -31,8 +31,7 @@ class Projected(Rule):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_range("[0, inf]", "eps")
-        for name in ("targeted", "wants_class_pixels", *_COSTS):
-            object.__setattr__(self, name, getattr(self.rule, name))
+        self.declare(**{name: getattr(self.rule, name) for name in ("targeted", "wants_class_pixels", *_COSTS)})
 
     def start(self, batch: Batch) -> Tensor:
         free = replace(batch, eps=torch.full_like(batch.eps, float("inf")))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from benchmark.callbacks.trainer_data import data_of
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
@@ -86,7 +87,7 @@ class AttackEpoch(pl.Callback):
                 f"the trainer has {trainer.world_size} processes, the attack epoch {self._processes.size}; "
                 "give AttackEpoch(processes=...) those of the trainer"
             )
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         if self._check:
             self.victim_check = check_before_attack(
                 self._plan, pl_module, data, allowed=self._allow, processes=self._processes

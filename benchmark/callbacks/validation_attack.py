@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import check_precision
+from benchmark.callbacks.trainer_data import data_of
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Plan
@@ -38,8 +39,8 @@ class ValidationAttack(pl.Callback):
         if trainer.sanity_checking or (trainer.current_epoch + 1) % self._every:
             return
         check_precision(trainer)
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        dataset = data.val_dataloader().dataset
+        data = data_of(trainer)
+        dataset = data.dataset("val")
         info = RunInfo(plan=self._plan, data=data)
         rows: list[Row] = []
         split, counts = split_of(data, "val"), data.class_pixels

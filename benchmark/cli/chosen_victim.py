@@ -1,11 +1,11 @@
 """The victim that a configuration chooses: a new one, or the one of a checkpoint."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from benchmark.config.overrides import parse
+from benchmark.config.plain import plain
 from benchmark.config.victim import make_victim, told_apart
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
@@ -20,7 +20,7 @@ def chosen_victim(cfg: DictConfig, data: SegmentationData, overrides: Sequence[s
         InputError: a key that the victim does not take, a victim that does not fit the data, a checkpoint of another
             victim than the `overrides` of the command line say.
     """
-    section: dict[str, Any] = OmegaConf.to_container(cfg.victim, resolve=True)  # type: ignore[assignment]
+    section = plain(cfg.victim)
     if data.classes_open:
         told = told_apart(section, data)
         data.set_classes(told.classes, overlapping=told.overlapping)

@@ -11,12 +11,13 @@ from typing import Any, Self
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from benchmark.cli import environment, healing
 from benchmark.cli.parsers import say
 from benchmark.cli.resume import check_same, command_to_go_on, environment_of_rows
 from benchmark.config.build import build_data, build_loggers, build_plan
+from benchmark.config.plain import plain
 from benchmark.config.schema import check_config
 from benchmark.config.settings import RunSettings, TrainingSettings
 from benchmark.config.victim import victim_name
@@ -120,7 +121,7 @@ class Context:
                 logger.finish(status)
 
     def _begin(self) -> None:
-        config: Any = OmegaConf.to_container(self.cfg, resolve=True)
+        config = plain(self.cfg)
         if not self.resumed:
             self.folder.begin(config, self.data.splits(), self._environment(config))
             return
@@ -209,7 +210,7 @@ def open_context(command: str, cfg: DictConfig, processes: ProcessGroup) -> Cont
     # A folder without a configuration is another's, or was left by a start that was killed early.
     if not resumed and not free:
         raise InputError(f"run.dir={path} is not empty; choose another folder")
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore
+    config = plain(cfg, complete=True)
     check_config(config)
     run, training, plan = RunSettings(**config["run"]), TrainingSettings(**config["training"]), build_plan(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmark.callbacks.adversarial_training import TrainingAttack
 from benchmark.callbacks.cooperative_stop import CooperativeStop
+from benchmark.config.plain import plain
 from benchmark.config.validation import check_arguments
 from benchmark.data.datamodule import SegmentationData, datamodule_for
 from benchmark.distributed.process_group import ProcessGroup
@@ -54,7 +55,7 @@ def _target(node: Any, key: str) -> tuple[Any, dict[str, Any]]:
     """The class or function that a node's `_target_` names, and the arguments that the node holds for it."""
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise InputError(f"{key}._target_ is missing; it names the class or function that {key} is made by")
-    given: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    given = plain(node, complete=True)
     with as_input_error(f"{key}._target_={given['_target_']}", ImportError, ValueError, AttributeError):
         target = hydra.utils.get_object(given["_target_"])
     return target, {name: value for name, value in given.items() if not str(name).startswith("_")}
@@ -78,7 +79,7 @@ def build_data(section: DictConfig) -> SegmentationData:
 
 def build_plan(cfg: DictConfig) -> Plan:
     """Attacks, targets and judge."""
-    engine: Any = OmegaConf.to_container(cfg.engine, resolve=True)
+    engine = plain(cfg.engine)
     return Plan(
         attacks=build_attacks(cfg),
         target=instantiate(cfg.target, "target"),
@@ -93,7 +94,7 @@ def build_plan(cfg: DictConfig) -> Plan:
 
 def build_adversarial_training(cfg: DictConfig) -> TrainingAttack | None:
     """What `adversarial_training` asks for; None for training on clean images."""
-    options: Any = OmegaConf.to_container(cfg.adversarial_training, resolve=True)
+    options = plain(cfg.adversarial_training)
     if "rule" not in options:
         if not options["share"]:
             return None
@@ -108,7 +109,7 @@ def build_attacks(cfg: DictConfig, make: Make = instantiate) -> dict[str, Attack
     attacks: dict[str, Attack] = {}
     budgets: Any = OmegaConf.to_object(cfg.budgets) if cfg.budgets is not None else None
     for name, node in cfg.attacks.items():
-        options: Any = OmegaConf.to_container(node, resolve=True)
+        options = plain(node)
         attack = Attack(**options | {"rule": make(node.rule, f"attacks.{name}.rule")})
         attacks[str(name)] = attack.with_budgets(budgets)
     if budgets is not None and not any(attack.budgets for attack in attacks.values()):
@@ -134,7 +135,7 @@ def build_loggers(cfg: DictConfig, folder: Path, run_id: str) -> list[GuardedLog
     A logger that takes `config` or `id` gets the resolved configuration and the run's id, by which it can go on with
     the same run.
     """
-    config = OmegaConf.to_container(cfg, resolve=True)
+    config = plain(cfg)
     loggers = [GuardedLogger(ContinuedCSVLogger(folder, name="", version=""), METRICS)]
     for name, node in (cfg.get("loggers") or {}).items():
         # Not passed through `instantiate`, which has an argument `config` of its own.
@@ -165,11 +166,11 @@ def build_trainer(
     else:
         options |= {"strategy": "auto"}
     # Given whole, because instantiate would copy loggers and callbacks into the configuration.
-    plain: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
-    if ours := plain.keys() & COMMANDS_OWN:
+    given = plain(cfg.trainer)
+    if ours := given.keys() & COMMANDS_OWN:
         raise InputError(f"trainer.{min(ours)} is set by the command; see --show-config for what can be")
     with as_input_error("trainer", MisconfigurationException, TypeError, ValueError):
-        trainer = instantiate(OmegaConf.create(plain | options | {"_partial_": True}), "trainer")
+        trainer = instantiate(OmegaConf.create(given | options | {"_partial_": True}), "trainer")
         return trainer(
             logger=list(loggers),
             callbacks=[*callbacks, CooperativeStop()],

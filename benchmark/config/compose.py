@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import CompactHydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from benchmark.config.as_typed import as_typed
@@ -15,6 +14,7 @@ from benchmark.config.failures import one_line
 from benchmark.config.groups import conf_folder, further_folders, groups, names
 from benchmark.config.home import expand_homes
 from benchmark.config.overrides import Override, from_command_line, in_quotes, quoted
+from benchmark.config.plain import plain
 from benchmark.config.resolvers import make_stamp, register_resolvers
 from benchmark.errors import InputError, did_you_mean
 
@@ -36,7 +36,7 @@ def compose(overrides: Iterable[str]) -> DictConfig:
     with one_line_errors(), hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
         cfg = hydra.compose("config", arguments)
         expand_homes(cfg)
-        config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        config = plain(cfg, complete=True)
     with as_typed(given):
         check_config(config)
     return cfg

@@ -185,6 +185,10 @@ class SegmentationData(pl.LightningDataModule):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
+    def dataset(self, split: str) -> SegmentationDataset:
+        """The items of a split, as they are validated on or attacked."""
+        return SegmentationDataset(self._splits(split))
+
     def train_dataloader(self) -> DataLoader:
         train = self._splits("train")
         sampler = EpochSampler(len(train), self.seed, *self._place())
@@ -203,10 +207,10 @@ class SegmentationData(pl.LightningDataModule):
         rank, size = self._place()
         # Every process needs a validation image, because all take part in the exchanges during validation.
         share = range(rank, len(val), size) if len(val) >= size else range(len(val))
-        return self._loader(SegmentationDataset(val), sampler=list(share))
+        return self._loader(self.dataset("val"), sampler=list(share))
 
     def test_dataloader(self) -> DataLoader:
-        dataset, share = SegmentationDataset(self._splits("test")), self.test_share
+        dataset, share = self.dataset("test"), self.test_share
         if getattr(share, "one_at_a_time", False):
             # An image that is loaded ahead could be taken by another process.
             return self._loader(dataset, sampler=share, batch_size=1, num_workers=0)

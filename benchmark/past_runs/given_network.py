@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from benchmark.config.compose import compose
 from benchmark.config.overrides import Override, assignment, from_command_line
+from benchmark.config.plain import plain
 from benchmark.errors import InputError
 from benchmark.victims import adapters
 
@@ -50,8 +49,7 @@ class GivenNetwork:
             if adapter is None:
                 raise InputError(f"{OPTION} {self}: give victim=NAME too, one of {', '.join(adapters.names())}")
             overrides.insert(0, f"victim={adapter}")
-        section: Any = OmegaConf.to_container(compose(overrides).victim, resolve=True)
-        return dict(section)
+        return plain(compose(overrides).victim)
 
     def __str__(self) -> str:
         return " ".join(self.overrides)

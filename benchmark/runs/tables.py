@@ -138,9 +138,10 @@ class Table:
         """The contents of each file, all with the same columns."""
         files = self.files(run)
         if not files:
-            raise InputError(
-                f"{run}: no {self.merged(run).name} and no {self.name}/{layout.PARTS}; is this a run's folder?"
-            )
+            missing = f"{run}: no {self.merged(run).name} and no {self.name}/{layout.PARTS}"
+            if (run / layout.CONFIG).exists():
+                raise InputError(f"{missing}: no image is finished; go on with the run (run.resume={run})")
+            raise InputError(f"{missing}; is this a run's folder?")
         try:
             tables = [self.read_file(run, path, altered=altered) for path in files]
         except FileNotFoundError:

@@ -101,6 +101,12 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
         tables.read(tmp_path)
 
 
+def test_a_run_that_has_finished_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(InputError, match=r"no image is finished; go on with the run \(run\.resume=.*\)"):
+        tables.read(tmp_path)
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "records.parquet").write_bytes(b"not a table")
     with pytest.raises(InputError, match=r"records\.parquet: cannot be read as a table of rows"):
