@@ -7,9 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.losses import margin
-from benchmark.attacks.proximal import proximal
 
 _ADAM = (0.9, 0.99)
 _EPSILON = 1e-12
