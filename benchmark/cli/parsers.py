@@ -12,7 +12,7 @@ from benchmark.config.home import expand_home
 from benchmark.errors import InputError, did_you_mean, first_line, printable
 
 COMMANDS = (
-    *("run", "train", "attack", "transfer", "report", "export", "convert"),
+    *("run", "train", "attack", "transfer", "league", "report", "export", "convert"),
     *("dashboard", "data", "verify", "victims", "bench", "list"),
 )
 """What can follow `python -m benchmark`, in the order of the help. Each is a module of `benchmark.cli`; those that do

@@ -80,6 +80,14 @@ def bootstrap_medians(
     return [_percentiles(np.concatenate(resampled)) if resampled else None for resampled in medians]
 
 
+def resampled(groups: Sequence[object], seed: int = 0, resamples: int = RESAMPLES) -> Iterator[NDArray[np.int32]]:
+    """How often each image is drawn in each resample, (up to 100, N) at a time; nothing for fewer than two groups."""
+    n_groups, members = _numbered(groups)
+    if n_groups >= 2:
+        for times in _draws(n_groups, np.random.default_rng(seed), resamples):
+            yield times[:, members]
+
+
 def _weighted_medians(ascending: NDArray[np.float64], times: NDArray[np.int32]) -> NDArray[np.float64]:
     """Medians (R,) of the values (N,), repeated as often as each row of `times` (R, N) says; NaN for a row of zeros."""
     if ascending[0] == ascending[-1]:

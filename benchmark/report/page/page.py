@@ -16,15 +16,19 @@ from benchmark import __version__
 from benchmark.atomic_files import save_text
 from benchmark.errors import printable
 from benchmark.report.figures.all_figures import figures
+from benchmark.report.figures.description import Figure
+from benchmark.report.figures.league import league_figures
 from benchmark.report.page.gallery import gallery
 from benchmark.report.page.plotly_figures import to_plotly
 from benchmark.report.page.tiles import facts, tiles
 from benchmark.report.tables.comparison import comparison
 from benchmark.report.tables.leaderboard import leaderboard
+from benchmark.report.tables.league_table import league_grids
 from benchmark.report.tables.strata_table import strata_grids_of_one
 from benchmark.report.tables.table import TextTable
 from benchmark.report.tables.transfer_table import transfer_grids
 from benchmark.results.entries import Entry, entries
+from benchmark.results.league import leagues
 from benchmark.results.loaded_runs import Results
 from benchmark.runs.row_schema import CLAIMED, CLAIMED_NOTE
 from benchmark.runs.victim_doubts import doubt_lines, doubt_mark
@@ -46,8 +50,9 @@ def page_text(results: Results, path: Path, title: str | None = None) -> str:
     compared = entries(results)
     columns, lines = leaderboard(compared)
     drawn = figures(results)
+    league_tables, league_drawn = _league(results, compared)
     data = gallery(compared, path)
-    data["plots"] = [to_plotly(figure) for figure in drawn]
+    data["plots"] = [to_plotly(figure) for figure in (*drawn, *league_drawn)]
     scripts = [_read(name) for name in _SCRIPTS]
     after = [str(get_plotlyjs()).replace("</script", "<\\/script"), _read("plots.js")]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
@@ -66,6 +71,8 @@ def page_text(results: Results, path: Path, title: str | None = None) -> str:
         columns=columns,
         lines=lines,
         figures=drawn,
+        league_tables=league_tables,
+        league_figures=league_drawn,
         grids=_grids(results),
         transfers=transfer_grids(results.transfers),
         facts=[(f"{run.name} · {run.label}", facts(run), _yaml(run.config)) for run in results.runs],
@@ -98,6 +105,12 @@ def _grids(results: Results) -> list[tuple[str, list[TextTable]]]:
         grids = strata_grids_of_one(attacks[0]) if len(attacks) == 1 else comparison(*run.summary, run.check)
         by_run += [(run.label, grids)] if grids else []
     return by_run
+
+
+def _league(results: Results, compared: Sequence[Entry]) -> tuple[list[TextTable], list[Figure]]:
+    """Tables and figures of the leagues in which attacks meet."""
+    found = [league for league in leagues(compared) if league.is_contest]
+    return league_grids(found, compared), league_figures(found, results.runs)
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,82 @@
+"""Rank attacks that look for the smallest norm by how close they come to the smallest norms known.
+
+For each norm, sense, judge and number of passes a league of its own: the optimality of each attack (AttackBench, arXiv
+2404.19460) with its interval, how often it holds the envelope, its norms beside the envelope's, and its passes to the
+first success. Runs on several victims or at several kinds of target are scenarios of one league. Runs of other attacks
+on the same victim, images and targets are one scenario, so that a new attack is run alone and given beside the others.
+Nothing is compared across norms, judges or numbers of passes. docs/league.md has the definitions.
+
+examples
+  python -m benchmark league runs/league/...
+  python -m benchmark league runs/league/unet runs/league/fpn runs/league/mine --out league
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.atomic_files import save_text
+from benchmark.cli.parsers import Command, Parser, reading, say
+from benchmark.errors import InputError, writing
+
+if TYPE_CHECKING:
+    from benchmark.report.tables.table import TextTable
+    from benchmark.results.league import League
+    from benchmark.results.loaded_runs import Run
+
+
+def league(runs: Sequence[Path], out: Path | None, *, float_norms: bool) -> int:
+    """Print the tables of the leagues; write them, their numbers and figures into `out`, if it is given.
+
+    Raises InputError for a folder that holds no run, and for runs without an attack that has no budget.
+    """
+    from benchmark.report.tables.league_table import league_grids
+    from benchmark.report.tables.table import print_tables
+    from benchmark.results.entries import entries
+    from benchmark.results.league import leagues
+    from benchmark.results.loaded_runs import Results, read_results
+
+    for folder in runs:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; give the folder of a run")
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is not a folder; choose another")
+    with reading(*runs):
+        results = Results(read_results(runs).runs, [], [])
+        compared = entries(results)
+        found = leagues(compared, of_files=not float_norms)
+        if not found:
+            what = "has no attack without a budget, and a league ranks no others"
+            raise InputError(f"{', '.join(map(str, runs))}: {what}; make a run with experiment=league")
+        grids = league_grids(found, compared)
+    print_tables(grids)
+    if out is not None:
+        _write(out, results.runs, found, grids)
+    return 0
+
+
+def _write(out: Path, runs: "Sequence[Run]", found: "Sequence[League]", grids: "Sequence[TextTable]") -> None:
+    from benchmark.report.figures.figure_file import save_figures
+    from benchmark.report.figures.league import league_figures
+    from benchmark.report.tables.league_csv import league_csv
+    from benchmark.report.tables.table import markdown
+    from benchmark.runs import layout
+
+    with writing(f"--out {out}: cannot be written", remedy="choose another"):
+        out.mkdir(parents=True, exist_ok=True)
+        save_text(out / layout.LEAGUE_TABLES, markdown(grids))
+        save_text(out / layout.LEAGUE_NUMBERS, league_csv(found))
+        say(f"tables   {out / layout.LEAGUE_TABLES}", f"numbers  {out / layout.LEAGUE_NUMBERS}")
+        if drawn := league_figures(found, runs):
+            say(f"figures  {save_figures(out / layout.LEAGUE_FIGURES, drawn)}")
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run that has attacked images")
+    what = "gets league.md, league.csv and league.png; made if it is not there"
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help=what)
+    what = "take the norms of the float results in place of those of their 8-bit files, which can be computed again"
+    parser.add_argument("--float", dest="float_norms", action="store_true", help=what)
+
+
+COMMAND = Command(text=__doc__, run=league, add_arguments=_add_arguments)
