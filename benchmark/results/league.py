@@ -9,6 +9,7 @@ every attack.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Standing:
         holds: on how many of them its norm is the envelope's.
         alone: on how many of these no other attack has that norm.
         ratio, ratio90: the median of its norm over the envelope's, and the smallest ratio that 90 % do not exceed.
-        norm: the median norm.
+        median: of its norms.
         passes: the median of the passes to the first success.
     """
 
@@ -49,7 +50,7 @@ class Standing:
     alone: int
     ratio: float
     ratio90: float
-    norm: float
+    median: float
     passes: float
 
 
@@ -89,6 +90,7 @@ class Field:
         """Images whose clean version satisfies the judge already, so that the envelope is 0."""
         return int((~self.needing).sum())
 
+    @cached_property
     def standings(self) -> list[Standing]:
         """The attacks, the highest optimality first."""
         bounds = optimality_intervals(self.norms, self.envelope, self.groups)
@@ -116,6 +118,7 @@ class League:
         """The fields in which some image needs a norm and some attack reaches it."""
         return [field for field in self.fields if field.needing.any()]
 
+    @cached_property
     def standings(self) -> list[Standing]:
         """Over all scenarios: the attacks that are in each of them by the mean of their optimality, then the others."""
         names = sorted({attack for field in self.fields for attack in field.attacks})
@@ -188,7 +191,7 @@ def _standing(fields: Sequence[Field], attack: str, ci95: list[float] | None) ->
         alone=int(((ratio == 1) & (holders == 1)).sum()),
         ratio=_median(ratio),
         ratio90=float(np.quantile(ratio, 0.9, method="inverted_cdf")) if len(ratio) else math.nan,
-        norm=_median(norms),
+        median=_median(norms),
         passes=_median(passes),
     )
 

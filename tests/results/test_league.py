@@ -47,21 +47,21 @@ def test_one_scenario_by_hand(tmp_path: Path) -> None:
     (field,) = only(leagues(compared(tmp_path, rows))).fields
     assert (field.attacks, field.unreached, field.satisfied) == (["asma", "fmn"], 1, 0)
     assert field.envelope.tolist() == [1, 2, 4]
-    first, second = field.standings()
+    first, second = field.standings
     assert (first.attack, first.optimality, first.ci95) == ("fmn", 1, [1, 1])
     assert (first.reached, first.images, first.holds, first.alone) == (3, 3, 3, 2)
-    assert (first.ratio, first.ratio90, first.norm, first.passes) == (1, 1, 2, 20)
+    assert (first.ratio, first.ratio90, first.median, first.passes) == (1, 1, 2, 20)
     # Points (0, 1), (2, 2/3), (2, 1/3), (4, 1/3): the area is 5/3 + 2/3, that of the envelope 5/3, of no success 4.
     assert second.optimality == pytest.approx(1 - (7 / 3 - 5 / 3) / (4 - 5 / 3))
     assert (second.reached, second.images, second.holds, second.alone) == (2, 3, 1, 0)
-    assert (second.ratio, second.ratio90, second.norm, second.passes) == (2, math.inf, 2, 20)
+    assert (second.ratio, second.ratio90, second.median, second.passes) == (2, math.inf, 2, 20)
 
 
 def test_a_clean_image_that_satisfies_the_judge_has_the_norm_0(tmp_path: Path) -> None:
     rows = [*attack("fmn", [1.0, 2.0, 4.0]), *attack("asma", [2.0, None, None])]
     rows += [row("clean", attack=one["attack"], success_clean=True, success8=False, **_same(one)) for one in rows[::3]]
     (field,) = only(leagues(compared(tmp_path, rows))).fields
-    found = by_attack(field.standings())
+    found = by_attack(field.standings)
     assert (field.satisfied, field.unreached, sorted(field.envelope.tolist())) == (1, 0, [0, 1, 2, 4])
     # The same area for all, so that it changes no optimality: that of three images, (0, 1), (2, 2/3), (4, 2/3).
     assert found["asma"].optimality == pytest.approx(1 - (3 - 5 / 3) / (4 - 5 / 3))
@@ -76,7 +76,7 @@ def test_without_any_success_there_is_no_optimality(tmp_path: Path) -> None:
     league = only(leagues(compared(tmp_path, [*attack("fmn", [None, None]), *attack("asma", [None, None])])))
     (field,) = league.fields
     assert (field.unreached, len(field.envelope), league.decided) == (2, 0, [])
-    for one in (*field.standings(), *league.standings()):
+    for one in (*field.standings, *league.standings):
         assert (one.optimality, one.ci95, one.images, one.holds) == (None, None, 0, 0)
         assert math.isnan(one.ratio)
 
@@ -84,7 +84,7 @@ def test_without_any_success_there_is_no_optimality(tmp_path: Path) -> None:
 def test_an_attack_alone_is_its_own_envelope(tmp_path: Path) -> None:
     league = only(leagues(compared(tmp_path, attack("fmn", [1.0, 5.0, None]))))
     assert not league.is_contest
-    (one,) = league.standings()
+    (one,) = league.standings
     assert (one.optimality, one.holds, one.alone, one.images) == (1, 2, 2, 2)
 
 
@@ -141,7 +141,7 @@ def test_runs_of_other_attacks_on_the_same_images_are_one_scenario(tmp_path: Pat
     (field,) = league.fields
     assert field.attacks == ["fmn", "mine"]
     assert field.envelope.tolist() == [1, 2]
-    assert [(one.holds, one.alone) for one in field.standings()] == [(1, 1), (1, 1)]
+    assert [(one.holds, one.alone) for one in field.standings] == [(1, 1), (1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ def test_over_scenarios_the_mean_of_those_that_are_in_all(tmp_path: Path) -> Non
     second = [*attack("fmn", [5.0, 5.0, None]), *attack("asma", [4.0, 2.0, 6.0])]
     changed = [one | {"victim": "fpn", "weights_sha256": "fpn"} for one in second]
     league = only(leagues(compared(tmp_path, first, changed)))
-    fields = [by_attack(field.standings()) for field in league.fields]
+    fields = [by_attack(field.standings) for field in league.fields]
     assert [list(one) for one in fields] == [["dag", "fmn", "asma"], ["asma", "fmn"]]
-    total = league.standings()
+    total = league.standings
     assert [one.attack for one in total] == ["asma", "fmn", "dag"]
     for one in total[:2]:
         assert one.optimality == pytest.approx(sum(f[one.attack].optimality or 0 for f in fields) / 2)
@@ -195,4 +195,4 @@ def test_a_victim_that_nothing_fools_takes_no_part_in_the_mean(tmp_path: Path) -
     second = [*attack("fmn", [None], victim="fpn"), *attack("asma", [None], victim="fpn")]
     league = only(leagues(compared(tmp_path, first, second)))
     assert len(league.decided) == 1
-    assert [one.optimality for one in league.standings()] == [one.optimality for one in league.fields[0].standings()]
+    assert [one.optimality for one in league.standings] == [one.optimality for one in league.fields[0].standings]

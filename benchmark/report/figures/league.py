@@ -12,7 +12,6 @@ from benchmark.report.figures.success import UNIT, decades
 from benchmark.report.tables.league_table import field_title, league_title
 from benchmark.report.tables.table import NORM_UNITS, TextTable, number
 from benchmark.results.budget_sweeps import NORM_NAMES
-from benchmark.results.entries import Entry
 from benchmark.results.league import Field, League
 from benchmark.results.loaded_runs import Run
 from benchmark.results.optimality import curve_points
@@ -29,7 +28,10 @@ def league_figures(leagues: Sequence[League], runs: Sequence[Run]) -> list[Figur
 
     `runs` are all that are shown together, which gives an attack its colour in every figure.
     """
-    looks = {(str(one.run.folder.path), one.family.name): one.look for one in families_of(runs)}
+    looks: dict[str, Look] = {}  # of an attack in several runs, that in the first one: a figure shows it once
+    for one in families_of(runs):
+        for attack in one.family.attacks:
+            looks.setdefault(attack, replace(one.look, label=attack))
     drawn = []
     for index, league in enumerate(leagues):
         if len(league.decided) > 1:
@@ -40,18 +42,13 @@ def league_figures(leagues: Sequence[League], runs: Sequence[Run]) -> list[Figur
     return drawn
 
 
-def _look(entry: Entry, looks: Mapping[tuple[str, str], Look]) -> Look:
-    folder = "" if entry.run is None else str(entry.run.folder.path)
-    return replace(looks[folder, str(entry.summary["family"] or entry.attack)], label=entry.attack)
-
-
-def _by_norm(league: League, field: Field, key: str, looks: Mapping[tuple[str, str], Look]) -> Figure:
+def _by_norm(league: League, field: Field, key: str, looks: Mapping[str, Look]) -> Figure:
     name, scale, _ = NORM_UNITS[league.terms.column]
     most = float(field.envelope.max())
     shown = [(_ENVELOPE, field.envelope)]
-    shown += [(_look(entry, looks), field.norms[:, k]) for k, entry in enumerate(field.scenario.entries)]
+    shown += [(looks[attack], field.norms[:, k]) for k, attack in enumerate(field.attacks)]
     lines, rows = [], []
-    optimality = {one.attack: one.optimality for one in field.standings()}
+    optimality = {one.attack: one.optimality for one in field.standings}
     for look, norms in shown:
         x, y = curve_points(norms, most)
         lines.append(Line(look=look, x=(x * scale).tolist(), y=y.tolist(), thin=look is _ENVELOPE))
@@ -71,14 +68,12 @@ def _by_norm(league: League, field: Field, key: str, looks: Mapping[tuple[str, s
     )
 
 
-def _by_ratio(league: League, key: str, looks: Mapping[tuple[str, str], Look]) -> Figure:
+def _by_ratio(league: League, key: str, looks: Mapping[str, Look]) -> Figure:
     ratios: dict[str, list[float]] = {}
-    known: dict[str, Look] = {}
     for field in league.decided:
-        for k, entry in enumerate(field.scenario.entries):
-            known.setdefault(entry.attack, replace(_look(entry, looks), dashes=()))
+        for k, attack in enumerate(field.attacks):
             own = field.norms[field.needing, k] / field.envelope[field.needing]
-            ratios.setdefault(entry.attack, []).extend(own.tolist())
+            ratios.setdefault(attack, []).extend(own.tolist())
     curves = {attack: curve(np.array(ratios[attack])) for attack in sorted(ratios)}
     largest = max([2.0, *(float(one.x[-1]) for one in curves.values() if len(one.x))])
     limits = (1.0, min(largest * 1.05, _LARGEST_RATIO))
@@ -94,7 +89,7 @@ def _by_ratio(league: League, key: str, looks: Mapping[tuple[str, str], Look]) -
         "of the smallest norm that any attack reaches.",
         x=Axis(title="norm / envelope", limits=limits, ticks=decades(*limits), log=True),
         y=Axis(title="not reached", limits=UNIT, percent=True),
-        lines=[_falling(known[attack], one, limits) for attack, one in curves.items()],
+        lines=[_falling(looks[attack], one, limits) for attack, one in curves.items()],
         table=TextTable(title, ["left, %, at a ratio of", *(f"{ratio:g}" for ratio in _RATIOS)], rows),
     )
 

@@ -24,10 +24,10 @@ def league_csv(leagues: Sequence[League]) -> str:
 
 def _lines(league: League) -> list[dict[str, object]]:
     terms = asdict(league.terms) | {"of": "8-bit file" if league.of_files else "float result"}
-    tables = [(_ALL, "", "", league.standings())] if len(league.fields) > 1 else []
+    tables = [(_ALL, "", "", league.standings)] if len(league.fields) > 1 else []
     for field in league.fields:
         scenario = field.scenario
-        tables.append((scenario.label, scenario.victim, scenario.target, field.standings()))
+        tables.append((scenario.label, scenario.victim, scenario.target, field.standings))
     return [
         {**terms, "scenario": label, "victim": victim, "target": target, **_values(one)}
         for label, victim, target, standings in tables

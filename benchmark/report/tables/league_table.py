@@ -48,18 +48,18 @@ def field_title(field: Field) -> str:
 def _of_league(league: League) -> TextTable:
     images = sum(len(field.envelope) for field in league.fields)
     title = f"{league_title(league)} · {len(league.fields)} scenarios, {_images(images)}"
-    return TextTable(title, _header(league), [_row(league, one) for one in league.standings()])
+    return TextTable(title, _header(league), [_row(league, one) for one in league.standings])
 
 
 def _of_field(league: League, field: Field) -> TextTable:
     title = f"{league_title(league)} · {field_title(field)} · {_images(len(field.envelope))}"
-    return TextTable(title, _header(league), [_row(league, one) for one in field.standings()], _counts(field))
+    return TextTable(title, _header(league), [_row(league, one) for one in field.standings], _counts(field))
 
 
 def _matrix(league: League) -> TextTable:
     """Optimality by attack and scenario, in the order of the table over all scenarios."""
-    by_field = [{one.attack: one.optimality for one in field.standings()} for field in league.fields]
-    rows = [[one.attack, *(number(values.get(one.attack), 1, 3) for values in by_field)] for one in league.standings()]
+    by_field = [{one.attack: one.optimality for one in field.standings} for field in league.fields]
+    rows = [[one.attack, *(number(values.get(one.attack), 1, 3) for values in by_field)] for one in league.standings]
     title = f"{league_title(league)} · optimality by scenario"
     return TextTable(title, ["attack", *(field_title(field) for field in league.fields)], rows)
 
@@ -68,7 +68,7 @@ def _header(league: League) -> list[str]:
     unit = NORM_UNITS[league.terms.column][0]
     return [
         *("attack", "optimality", "95 %\ninterval", "reached\nof", "holds the\nenvelope", "alone"),
-        *("ratio to it\nmedian", "ratio to it\n90 %", f"{unit}\nmedian", "passes to\nsuccess"),
+        *("norm/envelope\nmedian", "norm/envelope\n90 %", f"{unit}\nmedian", "passes to\nsuccess"),
     ]
 
 
@@ -82,7 +82,7 @@ def _row(league: League, one: Standing) -> list[str]:
         str(one.alone),
         _known(one.ratio, 1, 3),
         _known(one.ratio90, 1, 3),
-        _known(one.norm, *NORM_UNITS[league.terms.column][1:]),
+        _known(one.median, *NORM_UNITS[league.terms.column][1:]),
         _known(one.passes, 1, 0),
     ]
 

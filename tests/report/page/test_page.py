@@ -65,6 +65,25 @@ def test_the_figures_have_their_numbers_beside_them(tmp_path: Path) -> None:
         assert len(page.tables[title]) == 2
 
 
+def test_attacks_without_a_budget_have_a_league(tmp_path: Path) -> None:
+    rows = [*random_rows("asma", IDS, 3), *random_rows("fmn", IDS, 4), *random_rows("linf", IDS, 5, norm="inf")]
+    page = _page(tmp_path, make_run(tmp_path / "run", rows, pictures=False))
+    assert re.findall(r'<a href="#league">|<section id="league"', page.text) == [
+        '<a href="#league">',
+        '<section id="league"',
+    ]
+    (caption,) = [name for name in page.tables if name.startswith("League by")]
+    assert caption.startswith("League by L2 · targeted")
+    assert {line[0][0] for line in page.tables[caption][1:]} == {"asma", "fmn"}
+    assert re.findall(r'data-plot="(league[^"]+)"', page.text) == ["league-0-0"]
+    assert page.data["plots"][-1]["key"] == "league-0-0"
+
+
+def test_an_attack_alone_has_no_league(tmp_path: Path) -> None:
+    page = _page(tmp_path, make_run(tmp_path / "run", random_rows("asma", IDS), pictures=False))
+    assert "#league" not in page.text
+
+
 def test_nothing_is_asked_for_and_only_its_own_scripts_run(tmp_path: Path) -> None:
     page = _page(tmp_path, make_run(tmp_path / "run", random_rows("asma", IDS)))
     assert [link for link in page.links if not link.startswith(("#", "data:"))] == []
