@@ -9,12 +9,19 @@ from tests.tiny_models import JUDGE, TwoPixels, mixed_jobs, run, smooth_network
 
 @pytest.mark.parametrize("sense", ["targeted", "untargeted"])
 @pytest.mark.parametrize("norm", [2, "inf"])
-def test_agrees_with_an_independent_implementation(norm: str, sense: str) -> None:
+def test_published_bounds_give_the_results_of_the_public_code(norm, sense: str) -> None:
+    independent = golden(f"dag_l{norm}.{sense}")
+    settings = independent.settings
+    rule = DAG(targeted=settings["targeted"], norm=norm, step_size=settings["γ"], bounds="published")
+    result = independent.attack(independent.network, rule, max_steps=settings["max_iter"])
+    assert result.success.all()
+    assert torch.allclose(result.adv, independent.adv, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("sense", ["targeted", "untargeted"])
+def test_free_bounds_change_little(sense: str) -> None:
     assert_golden(
-        f"dag_l{norm}.{sense}",
-        lambda s: DAG(targeted=s["targeted"], norm=norm, step_size=s["γ"]),  # type: ignore[arg-type]
-        together=1,
-        max_steps=200,
+        f"dag_l2.{sense}", lambda s: DAG(targeted=s["targeted"], norm=2, step_size=s["γ"]), together=1, max_steps=200
     )
 
 
@@ -44,6 +51,15 @@ def test_a_value_at_a_bound_can_leave_it() -> None:
     result = attack(TwoPixels(), torch.zeros_like(PIXELS), ONES, DAG(step_size=0.3), max_steps=2)
     assert result.success.all()
     assert torch.allclose(result.adv, torch.tensor(0.6, dtype=torch.float64))
+
+
+def test_with_published_bounds_a_value_at_a_bound_never_moves() -> None:
+    images = torch.tensor([0.0, 0.2, 0.2], dtype=torch.float64).view(1, 3, 1, 1)
+    for bounds, moved in (("published", [0, 1 / 2**0.5, 1 / 2**0.5]), ("free", [1 / 3**0.5] * 3)):
+        rule = DAG(norm=2, step_size=0.03, bounds=bounds)  # type: ignore[arg-type]
+        result = attack(TwoPixels(), images, ONES[..., :1], rule, max_steps=1, keep="last", stop=False)
+        expected = 0.03 * torch.tensor(moved, dtype=torch.float64)
+        assert torch.allclose((result.adv - images).flatten(), expected, rtol=0, atol=1e-12)
 
 
 def test_a_value_held_at_its_bound_takes_no_part_in_the_size_of_a_step() -> None:
@@ -93,7 +109,11 @@ def test_reaches_its_targets_with_any_number_of_classes(outputs: int) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"norm": 1}, "norm=1 is not one of 2, inf"), ({"step_size": 0}, r"step_size=0: must be in \(0, inf\]")],
+    [
+        ({"norm": 1}, "norm=1 is not one of 2, inf"),
+        ({"bounds": "open"}, "bounds='open' is not one of free, published"),
+        ({"step_size": 0}, r"step_size=0: must be in \(0, inf\]"),
+    ],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict, message: str) -> None:
     with pytest.raises(ValueError, match=f"DAG: {message}"):
