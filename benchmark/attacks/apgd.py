@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
 from benchmark.attacks.budgeted import Budgeted
-from benchmark.attacks.losses import cross_entropy, jensen_shannon
+from benchmark.attacks.losses import clipped_misfit, cross_entropy, dlr, jensen_shannon
 from benchmark.attacks.projection import direction, project
 
 _MOMENTUM = 0.75  # share of the new step; the rest is that of the step before
@@ -17,7 +17,7 @@ _RISES = 0.75  # share of a window's updates that have to raise the loss
 # Checkpoints, in per cent of a phase: 22, and then further by 3 less each time, but never by less than 6.
 _FIRST, _LESS, _LEAST = 22, 3, 6
 
-Loss = Literal["ce", "mask_ce", "balanced_ce", "js"]
+Loss = Literal["ce", "dlr", "mask_ce", "balanced_ce", "js"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,20 @@ class APGD(Budgeted):
     With z = P(x_n + η g_n), g the gradient's sign (norm 2: its direction), x_{n+1} = P(x_n + ¾ (z − x_n) + ¼ (x_n −
     x_{n−1})), the first update without momentum; η = 2ε at the beginning. At a checkpoint η is halved and x_n becomes
     the point of the highest loss so far, if fewer than ¾ of the updates since the last checkpoint have raised the loss,
-    or if neither η nor the highest loss has changed since then. As in the paper; its public code differs where a count
-    is exactly ¾, and counts the first update as raised. The loss that is watched is always the mean cross-entropy.
+    or if neither η nor the highest loss has changed since then. Checkpoints are the updates ⌈p_j N⌉ of N with p_0 = 0,
+    p_1 = .22, p_{j+1} = p_j + max(p_j − p_{j−1} − .03, .06).
+
+    All of this is the paper's. Its public code (fra31/auto-attack) differs: it rounds .22 N, .03 N and .06 N down
+    before it adds them (N = 90: checkpoints at 19, 36, 51, … in place of 20, 37, 52, …), halves η where the count is
+    exactly ¾, too, and counts the first update as raised.
+
+    The loss that is watched is the mean cross-entropy, as in SEA, and with "dlr" the DLR loss itself.
 
     Args:
-        loss: of the gradient. "ce"; SEA's "mask_ce", cross-entropy of the pixels not yet fooled; "balanced_ce", the
-            same divided by how many of the training set's pixels have the label (of the image's own, where the training
-            set is not known); "js", Jensen-Shannon divergence of prediction and label.
+        loss: of the gradient. "ce"; "dlr", the difference of logits ratio of the pixels not yet fooled, for three
+            classes or more (for two it is their margin); SEA's "mask_ce", cross-entropy of the pixels not yet fooled;
+            "balanced_ce", the same divided by how many of the training set's pixels have the label (of the image's own,
+            where the training set is not known); "js", Jensen-Shannon divergence of prediction and label.
         shrinking: SEA's schedule: 30 % of the steps within 2ε, 30 % within 1.5ε and the rest within ε, each phase anew
             from the previous one's point with the most pixels fooled, projected. A phase's first iterate takes the
             place of one update.
@@ -65,7 +72,7 @@ class APGD(Budgeted):
 
     def start(self, batch: Batch) -> Tensor:
         images, numbers, counts = batch.images, torch.zeros_like(batch.eps), torch.zeros_like(batch.steps)
-        factor = self._phase(batch, batch.steps).factor
+        factor = self.phase(batch, batch.steps).factor
         points = self.random_point(batch, factor=factor) if self.random_start else images
         batch.state |= {"before": points, "best": points, "best_gradient": torch.zeros_like(images)}
         batch.state |= {"length": 2 * factor * batch.eps, "loss": numbers, "best_loss": numbers}
@@ -79,8 +86,9 @@ class APGD(Budgeted):
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         logits, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
-        phase = self._phase(batch, batch.steps)
-        loss = self.ascended(cross_entropy(logits, batch.labels), batch)
+        phase = self.phase(batch, batch.steps)
+        watched = self.misfit(logits, batch) if self.loss == "dlr" else cross_entropy(logits, batch.labels)
+        loss = self.ascended(watched, batch)
         self._remember(batch, phase, gradient, loss)
         points, gradient = self._look_back(batch, phase, gradient)
         following = self._update(batch, phase, points, gradient)
@@ -92,6 +100,8 @@ class APGD(Budgeted):
         """What the gradient is taken of, per pixel; logits (B, K, h, w) -> (B, h, w)."""
         if self.loss == "js":
             return jensen_shannon(logits, batch.labels)
+        if self.loss == "dlr":
+            return clipped_misfit(dlr(logits, batch.labels, self.targeted), self.targeted)
         misfit = cross_entropy(logits, batch.labels)
         if self.loss == "ce":
             return misfit
@@ -99,7 +109,8 @@ class APGD(Budgeted):
             misfit = misfit * batch.state["class_weights"].gather(1, batch.labels.flatten(1)).view_as(misfit)
         return misfit * ~self._fooled(logits, batch)
 
-    def _phase(self, batch: Batch, steps: Tensor) -> Phase:
+    def phase(self, batch: Batch, steps: Tensor) -> Phase:
+        """Where the iterates after `steps` (B,) updates are in the schedule of budgets."""
         return phase_at(steps, batch.max_steps, self.shrinking, batch.eps.dtype)
 
     def _fooled(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -157,7 +168,7 @@ class APGD(Budgeted):
     def _hand_on(self, batch: Batch, phase: Phase, following: Tensor, logits: Tensor) -> Tensor:
         """Where a phase ends, its most fooling point, projected, in place of the next iterate."""
         state = batch.state
-        coming = self._phase(batch, batch.steps + 1)
+        coming = self.phase(batch, batch.steps + 1)
         share = (self._fooled(logits, batch) & batch.valid).flatten(1).sum(1).to(batch.eps.dtype)
         # The latest of equals, as in SEA.
         better = (phase.update == 0) | (share >= state["fooled"])

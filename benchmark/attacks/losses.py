@@ -43,6 +43,15 @@ def dlr(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
     return difference / (ordered[:, 0] - lower).clamp(min=_SMALLEST_SPREAD)
 
 
+def clipped_misfit(lead: Tensor, targeted: bool) -> Tensor:
+    """−lead, how badly a pixel fits its label, but 0 where the pixel is won, so that it does not pull; (B, h, w).
+
+    The lead is that of `margin` or `dlr`. A pixel is won if its label is predicted and to be reached (`targeted`), or
+    is not predicted and to be left. Ties pull: argmax need not break them as wanted.
+    """
+    return (-lead).clamp(min=0) if targeted else (-lead).clamp(max=0)
+
+
 def cosine(scores: Tensor, labels: Tensor) -> Tensor:
     """Cosine between scores (B, K, h, w) and the labels' one-hot maps, 0 where all scores are 0; (B, h, w)."""
     return at_labels(scores, labels) / torch.linalg.vector_norm(scores, dim=1).clamp(min=1e-8)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
 from benchmark.attacks.budgeted import ProjectedSteps
-from benchmark.attacks.losses import cross_entropy, dlr, margin
+from benchmark.attacks.losses import clipped_misfit, cross_entropy, dlr, margin
 from benchmark.errors import InputError
 
 Loss = Literal["ce", "margin", "dlr"]
@@ -20,7 +20,9 @@ class PGD(ProjectedSteps):
 
     Args:
         loss: "ce", cross-entropy; "margin", by how much another class's logit leads; "dlr", that lead in units of the
-            logits' spread (arXiv 2003.01690; the margin itself for two classes).
+            logits' spread (arXiv 2003.01690; the margin itself for two classes). The last two are clipped at 0 where a
+            pixel is won, which would otherwise dominate the sum: only pixels that are not won pull. They are not in
+            Madry's paper; with large logits they succeed where cross-entropy has no gradient left.
         restarts: rounds, each from a random point of its own, into which the steps are divided: all of them together
             cost what one takes. The first iterate of a round is its random point, so N steps make N + 1 iterates.
     """
@@ -46,4 +48,6 @@ class PGD(ProjectedSteps):
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
         if self.loss == "ce":
             return cross_entropy(logits, batch.labels)
-        return -(margin(logits, batch.labels) if self.loss == "margin" else dlr(logits, batch.labels, self.targeted))
+        by_margin = self.loss == "margin"
+        lead = margin(logits, batch.labels) if by_margin else dlr(logits, batch.labels, self.targeted)
+        return clipped_misfit(lead, self.targeted)

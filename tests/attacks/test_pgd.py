@@ -17,6 +17,7 @@ from tests.attacks.two_by_two import (
     drive,
     logits_at,
     make_batch,
+    predicted,
     square,
     two_by_two,
 )
@@ -24,12 +25,14 @@ from tests.tiny_models import TwoPixels, random_images, smooth_network
 
 
 def margin_gradient(values: list[float], relative: bool, targeted: bool) -> list[float]:
-    """Of the mean over pixels of (z_y - max of the others), by finite differences."""
+    """Of the mean over the pixels not yet won of (z_y - max of the others), by finite differences."""
 
     def mean(at: list[float]) -> float:
         total = 0.0
         for scores, label in zip(logits_at(at), LABELS, strict=True):
             lead = scores[label] - max(score for k, score in enumerate(scores) if k != label)
+            if (lead > 0) == targeted:
+                continue
             first, _, third = sorted(scores, reverse=True)
             total += lead / (first - third) if relative else lead
         return total / 4
@@ -46,11 +49,25 @@ def test_two_updates_by_hand(loss: str, targeted: bool) -> None:
     rule = PGD(targeted, norm=2, eps=0.05, step_size=0.02, random_start=False, loss=loss)  # type: ignore[arg-type]
     found = drive(rule, Linear(), two_by_two(rule), 2)
     values = IMAGE
+    assert {predicted(scores) == label for scores, label in zip(logits_at(values), LABELS, strict=True)} == {
+        True,
+        False,
+    }
     for points in found[1:]:
         gradient = margin_gradient(values, loss == "dlr", targeted)
         sense = 1 if targeted else -1
         values = [values[j] + sense * 0.02 * gradient[j] / math.hypot(*gradient) for j in PIXELS]
         assert torch.allclose(points, square(values), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("targeted", [True, False])
+@pytest.mark.parametrize("loss", ["margin", "dlr"])
+def test_an_image_whose_pixels_are_all_won_stays_where_it_is(loss: str, targeted: bool) -> None:
+    rule = PGD(targeted, eps=0.05, random_start=False, loss=loss)  # type: ignore[arg-type]
+    won = tuple(p for p in PIXELS if (predicted(logits_at(IMAGE)[p]) == LABELS[p]) == targeted)
+    found = drive(rule, Linear(), two_by_two(rule, won), 1)
+    assert won
+    assert torch.equal(found[1], found[0])
 
 
 def test_signs_and_projection_by_hand() -> None:
