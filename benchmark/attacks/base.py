@@ -34,6 +34,8 @@ class Batch:
         seeds: (B,) int64, made from (seed, attack, image id, restart): the only source of randomness a rule may use.
         classes: K, at least 2 (one-logit heads arrive as two logits).
         background: the class that is not foreground, if any.
+        clean_lead: (B,) by how much the largest logit of the clean image leads the second, the mean over the pixels
+            that count; 0 where none does.
         eps: (B,) budget in the rule's norm, infinite where there is none; may differ from image to image.
         best_norm: (B,) norm of the smallest confirmed success, infinite while there is none.
         done: (B,) bool, all False when a step begins; a rule says here whose update was the last one.
@@ -52,6 +54,7 @@ class Batch:
     seeds: Tensor
     classes: int
     background: int | None
+    clean_lead: Tensor
     eps: Tensor
     best_norm: Tensor
     done: Tensor
@@ -117,17 +120,20 @@ class Rule(ABC):
     def __post_init__(self) -> None:
         """Raise ValueError for a value that is not among the `Literal`s of its field.
 
-        The `inf` of a command line is a number; as a norm it becomes "inf".
+        One that is written alike becomes that choice: `norm=inf` of a command line is a number, and means "inf".
         """
-        if self.norm == float("inf"):
-            self.declare(norm="inf")
         try:
             hints = get_type_hints(type(self))
         except NameError:  # a type that its module imports for type checkers only
             return
         for name, hint in hints.items():
             value, choices = getattr(self, name, None), get_args(hint)
-            if get_origin(hint) is Literal and value not in choices:
+            if get_origin(hint) is not Literal or value in choices:
+                continue
+            alike = [choice for choice in choices if str(choice) == str(value)]
+            if alike:
+                self.declare(**{name: alike[0]})
+            else:
                 allowed = ", ".join(str(choice) for choice in choices)
                 raise ValueError(f"{type(self).__name__}: {name}={value!r} is not one of {allowed}")
 

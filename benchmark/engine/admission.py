@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Rule, check_points, image_seed
+from benchmark.attacks.losses import valid_mean
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import InFlight, Job
 from benchmark.engine.keep_and_stop import IterateSelector
@@ -56,7 +57,7 @@ class Admission:
         logits = self.selector.predict(images)
         for job, scores in zip(jobs, logits, strict=True):
             job.check_against(scores)
-        slots = Slots.fresh(self._start(jobs, images, labels, valid, logits.shape[1]), truth)
+        slots = Slots.fresh(self._start(jobs, images, labels, valid, logits), truth)
         preds = self.network.classes(logits)
         score = self.selector.score(slots, logits, preds=preds)
         success = self.judge.holds(score)
@@ -66,12 +67,13 @@ class Admission:
             for job, clean_preds, success_clean in zip(jobs, preds.cpu(), success.tolist(), strict=True)
         ]
 
-    def _start(self, jobs: Sequence[Job], images: Tensor, labels: Tensor, valid: Tensor, classes: int) -> Batch:
+    def _start(self, jobs: Sequence[Job], images: Tensor, labels: Tensor, valid: Tensor, logits: Tensor) -> Batch:
         """What the rule sees of the images, at its first iterates."""
         seeds = torch.tensor([image_seed(self.seed, self.name, job.id) for job in jobs], device=images.device)
         rule_eps = float("inf") if self.rule.eps is None else self.rule.eps
         eps = torch.tensor([rule_eps if job.eps is None else job.eps for job in jobs], dtype=torch.float64).to(images)
         steps = torch.zeros_like(seeds)
+        largest = logits.topk(2, dim=1).values
         batch = Batch(
             images=images,
             iterates=images,
@@ -80,8 +82,9 @@ class Admission:
             steps=steps,
             max_steps=self.limits.planned(self.rule.passes_per_step),
             seeds=seeds,
-            classes=classes,
+            classes=logits.shape[1],
             background=self.background,
+            clean_lead=valid_mean(largest[:, 0] - largest[:, 1], valid),
             eps=eps,
             best_norm=torch.full_like(eps, float("inf")),
             done=steps.bool(),

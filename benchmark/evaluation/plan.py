@@ -155,7 +155,8 @@ def _with_equal_norm(name: str, attack: Attack, other: str, originals: Mapping[s
 
 
 def _has_budget(rule: Rule) -> bool:
-    return "eps" in getattr(rule, "__dataclass_fields__", ())
+    # Rules around a rule have the field whether or not that one has a budget.
+    return "eps" in getattr(rule, "__dataclass_fields__", ()) and rule.eps is not None
 
 
 def _need_budget(name: str, attack: Attack, key: str) -> None:

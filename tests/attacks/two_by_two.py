@@ -90,6 +90,7 @@ def make_batch(
         seeds=torch.arange(1, count + 1, device=device) * 1234567,
         classes=classes,
         background=0,
+        clean_lead=torch.ones(count, dtype=images.dtype, device=device),
         eps=torch.full((count,), rule.eps, dtype=images.dtype, device=device) if eps is None else eps,
         best_norm=torch.full((count,), math.inf, dtype=images.dtype, device=device),
         done=torch.zeros(count, dtype=torch.bool, device=device),

@@ -1,9 +1,12 @@
 """Every file of conf/ composes into something that can be made; a new one is covered by being there."""
 
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
@@ -70,6 +73,33 @@ def test_every_attack_is_made(compose_config, name: str) -> None:
     assert isinstance(plan.attacks[name], Attack)
     assert isinstance(plan.attacks[name].rule, Rule)
     assert plan.attacks[name].max_steps > 0
+
+
+def _norms(rule: DictConfig, key: str) -> Iterator[tuple[str, Any]]:
+    """The keys of norms in a rule and in the rules that it is made of, with the classes that take them."""
+    taken = inspect.signature(hydra.utils.get_class(rule._target_)).parameters
+    if "norm" in taken:
+        yield f"{key}.norm", taken["norm"]
+    for name, node in rule.items():
+        if OmegaConf.is_dict(node):
+            yield from _norms(node, f"{key}.{name}")
+
+
+@pytest.mark.parametrize("name", names("attack"))
+def test_the_norms_of_every_attack_can_be_set_on_a_command_line(compose_config, name: str) -> None:
+    """`norm=inf` is the number there, and in a file a text; both mean "inf", and 2 may come in quotes."""
+    keys = dict(_norms(compose_config(f"attack=[{name}]").attacks[name].rule, f"attacks.{name}.rule"))
+    for key, parameter in keys.items():
+        for typed, meant in (("inf", "inf"), ("'inf'", "inf"), ("2", 2), ("'2'", 2)):
+            cfg = compose_config(f"attack=[{name}]", f"++{key}={typed}")
+            check_config(_plain(cfg))
+            if repr(meant) in str(parameter.annotation):
+                (attack,) = build_plan(cfg).attacks.values()
+                assert attack.rule.norm == meant
+                assert type(attack.rule.norm) is type(meant)
+            else:
+                with pytest.raises(InputError, match=re.escape(f"{key}=")):
+                    build_plan(cfg)
 
 
 def test_attacks_can_be_chosen_together(compose_config) -> None:
@@ -167,8 +197,6 @@ def test_every_experiment_gives_a_plan(compose_config, name: str) -> None:
 
 
 def test_logger_names_are_known_to_their_makers(compose_config) -> None:
-    import hydra
-
     from benchmark.config.validation import check_arguments
 
     cfg = compose_config(f"logger=[{','.join(names('logger'))}]")
