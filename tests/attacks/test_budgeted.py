@@ -11,9 +11,11 @@ from benchmark.attacks.base import norms
 from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.cospgd import CosPGD
 from benchmark.attacks.fgsm import FGSM
+from benchmark.attacks.mi_fgsm import MIFGSM
 from benchmark.attacks.padam import PAdam
 from benchmark.attacks.pgd import PGD
 from benchmark.attacks.segpgd import SegPGD
+from benchmark.attacks.tsallis_pgd import TsallisPGD
 from benchmark.engine.model import AttackedModel
 from tests.attacks.two_by_two import drive, make_batch
 from tests.tiny_models import random_images, smooth_network
@@ -32,9 +34,13 @@ RULES = {
     "padam cos": PAdam(eps=0.05, loss="cos"),
     "apgd": APGD(eps=0.05),
     "apgd l2": APGD(eps=0.3, norm=2),
+    "apgd dlr": APGD(eps=0.05, loss="dlr"),
+    "mi_fgsm": MIFGSM(eps=0.05),
+    "mi_fgsm l2": MIFGSM(eps=0.3, norm=2),
     "sea mask_ce": APGD(eps=0.05, loss="mask_ce", shrinking=True),
     "sea balanced_ce": APGD(eps=0.05, loss="balanced_ce", shrinking=True),
     "sea js": APGD(eps=0.05, loss="js", shrinking=True),
+    "sea tsallis": TsallisPGD(eps=0.05),
 }
 STEPS = 12
 
@@ -173,7 +179,7 @@ def test_infinity_of_a_command_line_is_the_norm() -> None:
         (lambda: PAdam(norm=2), "PAdam: norm=2 is not one of inf"),  # type: ignore[arg-type]
         (lambda: PAdam(loss="margin"), "loss='margin' is not one of ce, cos"),  # type: ignore[arg-type]
         (lambda: PAdam(step_size=-1), r"PAdam: step_size=-1: must be in \(0, inf\)"),
-        (lambda: APGD(loss="cos"), "loss='cos' is not one of ce, mask_ce, balanced_ce, js"),  # type: ignore[arg-type]
+        (lambda: APGD(loss="cos"), "loss='cos' is not one of ce, dlr, mask_ce, balanced_ce, js"),  # type: ignore[arg-type]
     ],
 )
 def test_parameters_that_make_no_sense(build: Callable[[], Budgeted], message: str) -> None:
