@@ -57,13 +57,38 @@ def test_it_finds_the_smallest_budget_of_each_image(norm, unit: float, early: bo
 def test_it_ends_when_nothing_helps() -> None:
     labels = torch.zeros(1, 4, 4).long()
     result = attack(
-        *(TwoPixels(bias=-1), grey(0.2), labels, Bisection(Corner(), steps=2)),
+        *(TwoPixels(bias=-1), grey(0.2), labels, Bisection(Corner(), steps=2, tolerance=0.5)),
         **{"max_steps": 90, "stop": False, "judge": EVERYWHERE},
     )
     assert not result.success.any()
-    # 4/255 · 4ⁿ ≥ .8 for n = 3 (1.004): budgets 4/255, 16/255, 64/255, .8, each with 2 updates and one more look.
-    assert result.steps.tolist() == [4 * 3]
-    assert [round(step["eps"], 3) for step in result.finished[0].trace[::3]] == [0.016, 0.063, 0.251, 0.8]
+    # 4/255 · 4ⁿ ≥ .8 for n = 3 (1.004), and then twice between those: each with 2 updates and one more look. After the
+    # second time neighbours are a factor of √2 apart.
+    once = [0.016, 0.063, 0.251, 0.8]
+    between = [0.031, 0.125, 0.502]
+    again = [0.006, 0.011, 0.022, 0.044, 0.089, 0.177, 0.355, 0.71]
+    assert [round(step["eps"], 3) for step in result.finished[0].trace[::3]] == once + between + again
+    assert result.steps.tolist() == [15 * 3]
+
+
+@dataclass(frozen=True)
+class Narrow(Corner):
+    """Goes astray with a budget outside of an interval, as steps that grow with the budget do."""
+
+    low: float = 0.04
+    high: float = 0.05
+
+    def step(self, batch: Batch, query: Query) -> Tensor:
+        reached = super().step(batch, query)
+        fits = ((batch.eps >= self.low) & (batch.eps <= self.high)).view(-1, 1, 1, 1)
+        return torch.where(fits, reached, batch.images)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.11, 0.13), (0.04, 0.05), (0.005, 0.006)])
+def test_after_a_larger_budget_has_failed_smaller_ones_are_tried(low: float, high: float) -> None:
+    images = grey(0.5 - 0.9 * low, 0.1)
+    result = search(Bisection(Narrow(low=low, high=high), steps=2), images, max_steps=60)
+    assert result.success.tolist() == [True, False]
+    assert low <= norms(result.adv - images, "inf")[0] <= high
 
 
 def test_every_pass_of_every_round_is_counted() -> None:
@@ -139,7 +164,7 @@ def test_it_has_the_norm_and_the_sense_of_its_rule() -> None:
     [
         ({"rule": ASMA()}, "ASMA has no budget to search"),
         ({"rule": Corner(), "steps": 0}, r"steps=0: must be in \[1, inf\)"),
-        ({"rule": Corner(), "growth": 1}, r"growth=1: must be in \(1, inf\]"),
+        ({"rule": Corner(), "growth": 1}, r"growth=1: must be in \(1, inf\)"),
     ],
 )
 def test_parameters_that_make_no_sense(options, message: str) -> None:
