@@ -83,7 +83,7 @@ class Field:
     @property
     def holders(self) -> NDArray[np.intp]:
         """How many attacks reach the envelope on each of the images that need a norm."""
-        return (self.norms == self.envelope[:, None]).sum(axis=1)[self.needing]
+        return np.count_nonzero(self.norms == self.envelope[:, None], axis=1)[self.needing]
 
     @property
     def satisfied(self) -> int:
@@ -148,7 +148,7 @@ def _field(terms: Terms, scenario: Scenario, of_files: bool) -> Field:
     norms = np.where(clean[:, None], 0.0, norms)
     passes = np.stack([cost_of_success(one, "success_passes") for one in rows], axis=1)
     smallest = norms.min(axis=1, initial=math.inf)
-    known = np.isfinite(smallest)
+    known: NDArray[np.bool_] = np.isfinite(smallest)
     kept = [row for row, is_known in zip(rows[0], known, strict=True) if is_known]
     return Field(
         scenario=scenario,
@@ -164,7 +164,8 @@ def _field(terms: Terms, scenario: Scenario, of_files: bool) -> Field:
 
 
 def _norms(rows: Sequence[Row], name: str, of_files: bool) -> Array:
-    return cost_of_success(rows, name) if of_files else np.where(flag(rows, "success8"), column(rows, name), math.inf)
+    values = column(rows, f"adv8_{name}" if of_files else name)
+    return np.where(flag(rows, "success8") & ~np.isnan(values), values, math.inf)
 
 
 def _standing(fields: Sequence[Field], attack: str, ci95: list[float] | None) -> Standing:
@@ -179,7 +180,8 @@ def _standing(fields: Sequence[Field], attack: str, ci95: list[float] | None) ->
         )
     )
     holders = np.concatenate([np.zeros(0, int), *(field.holders for field, _ in among)])
-    ratio = norms / smallest
+    with np.errstate(over="ignore"):
+        ratio = norms / smallest
     mean = float(np.mean(values)) if values and len(among) == len(fields) else math.nan
     return Standing(
         attack=attack,

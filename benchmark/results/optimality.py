@@ -50,14 +50,11 @@ def optimality(
     """
     times = np.ones((1, len(smallest)), np.int32) if times is None else times
     most = np.where(times > 0, smallest, 0.0).max(axis=1, initial=0.0)
-    never = (times @ (smallest > 0)) * most
-    best = _area(smallest, most, times)
-    norms = snapped(norms, smallest)
-    areas = (
-        np.stack([_area(one, most, times) for one in norms.T], axis=1) if norms.shape[1] else np.zeros((len(times), 0))
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - (areas - best[:, None]) / (never - best)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        never, best = (times @ (smallest > 0)) * most, _area(smallest, most, times)
+        areas = [_area(one, most, times) for one in snapped(norms, smallest).T]
+        found = [np.clip(1 - (area - best) / (never - best), 0, 1) for area in areas]  # rounding may leave [0, 1]
+    return np.stack(found, axis=1) if found else np.zeros((len(times), 0))
 
 
 def curve_points(norms: NDArray[np.float64], most: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

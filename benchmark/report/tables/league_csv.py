@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from benchmark.errors import printable
 from benchmark.results.league import League, Standing
 
 _ALL = "all scenarios"
@@ -28,10 +29,13 @@ def _lines(league: League) -> list[dict[str, object]]:
     for field in league.fields:
         scenario = field.scenario
         tables.append((scenario.label, scenario.victim, scenario.target, field.standings))
-    return [
+    lines = [
         {**terms, "scenario": label, "victim": victim, "target": target, **_values(one)}
         for label, victim, target, standings in tables
         for one in standings
+    ]
+    return [
+        {name: printable(value) if isinstance(value, str) else value for name, value in line.items()} for line in lines
     ]
 
 

@@ -14,6 +14,7 @@ COMMANDS: dict[str, Callable[[Path, Path], list[str]]] = {
     "report": lambda run, out: [
         "report", str(run), *map(str, run.glob("card.json")), "--out", str(out / "page.html")
     ],
+    "league": lambda run, out: ["league", str(run), "--out", str(out / "league")],
     "transfer": lambda run, out: [
         "transfer", str(run), "--victims", str(run / "checkpoints" / "best.ckpt"), "--out", str(out / "transfer")
     ],
