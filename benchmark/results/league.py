@@ -143,7 +143,7 @@ def leagues(compared: Sequence[Entry], *, of_files: bool = True) -> list[League]
 
 def _field(terms: Terms, scenario: Scenario, of_files: bool) -> Field:
     rows = list(scenario.rows.values())
-    clean = np.stack([flag(one, "success_clean") for one in rows], axis=1).any(axis=1)
+    clean = np.logical_or.reduce([flag(one, "success_clean") for one in rows])
     norms = np.stack([_norms(one, terms.column, of_files) for one in rows], axis=1)
     norms = np.where(clean[:, None], 0.0, norms)
     passes = np.stack([cost_of_success(one, "success_passes") for one in rows], axis=1)
