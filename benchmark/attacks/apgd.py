@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
 from benchmark.attacks.budgeted import Budgeted
-from benchmark.attacks.losses import clipped_misfit, cross_entropy, dlr, jensen_shannon
+from benchmark.attacks.losses import cross_entropy, jensen_shannon
 from benchmark.attacks.projection import direction, project
 
 _MOMENTUM = 0.75  # share of the new step; the rest is that of the step before
@@ -100,11 +100,9 @@ class APGD(Budgeted):
         """What the gradient is taken of, per pixel; logits (B, K, h, w) -> (B, h, w)."""
         if self.loss == "js":
             return jensen_shannon(logits, batch.labels)
-        if self.loss == "dlr":
-            return clipped_misfit(dlr(logits, batch.labels, self.targeted), self.targeted)
+        if self.loss in ("ce", "dlr"):
+            return self.misfit_by(self.loss, logits, batch)
         misfit = cross_entropy(logits, batch.labels)
-        if self.loss == "ce":
-            return misfit
         if self.loss == "balanced_ce":
             misfit = misfit * batch.state["class_weights"].gather(1, batch.labels.flatten(1)).view_as(misfit)
         return misfit * ~self._fooled(logits, batch)

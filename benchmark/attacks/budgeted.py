@@ -1,14 +1,15 @@
-"""Attacks within a fixed budget: the ball, its random points, the sign of the loss, projected steps."""
+"""What attacks within a fixed budget share: the ball, its random points, steps that stay in it, losses to choose from.
 
-from abc import abstractmethod
+A rule calls what it needs of this; its own file has all of its steps.
+"""
+
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
-from benchmark.attacks.losses import valid_mean
+from benchmark.attacks.base import Batch, Rule, unsqueeze_like
+from benchmark.attacks.losses import clipped_misfit, cross_entropy, dlr, margin, valid_mean
 from benchmark.attacks.projection import direction, project
 from benchmark.attacks.random_draws import normal, uniform
 
@@ -35,6 +36,7 @@ class Budgeted(Rule):
         """A random point (B, C, H, W) of the ball of `factor` budgets (a number or (B,)).
 
         Uniform in the box for "inf"; uniform on the sphere for 2, on which nearly all of such a ball's volume lies.
+        Each `stream`, a number or (B,) int64, gives another point.
         """
         images, eps = batch.images, factor * batch.eps
         if self.norm == "inf":
@@ -42,6 +44,15 @@ class Budgeted(Rule):
         else:
             drawn = direction(normal(batch.seeds, images.shape[1:], stream, images.dtype), 2)
         return project(images + unsqueeze_like(eps, images) * drawn, images, eps, self.norm)
+
+    def moved(self, batch: Batch, gradient: Tensor, length: Tensor) -> Tensor:
+        """The iterates after a step uphill of a length (B,) in the norm, projected: P(x + length · u), (B, C, H, W).
+
+        u is the sign of the gradient (B, C, H, W) for "inf" and g / ‖g‖₂ for 2, 0 where g is 0; P takes a point to the
+        nearest one within the budget and [0, 1].
+        """
+        points = batch.iterates + unsqueeze_like(length, gradient) * direction(gradient, self.norm)
+        return project(points, batch.images, batch.eps, self.norm)
 
     def ascended(self, misfit: Tensor, batch: Batch) -> Tensor:
         """What grows as the attack succeeds: the mean misfit of predictions to labels, or if targeted its negative.
@@ -51,38 +62,14 @@ class Budgeted(Rule):
         mean = valid_mean(misfit, batch.valid)
         return -mean if self.targeted else mean
 
+    def misfit_by(self, loss: Literal["ce", "margin", "dlr"], logits: Tensor, batch: Batch) -> Tensor:
+        """How badly each pixel fits its label y; logits z (B, K, h, w) -> (B, h, w).
 
-@dataclass(frozen=True)
-class ProjectedSteps(Budgeted):
-    """Steps of fixed length along the gradient (its sign for "inf"), each projected onto the ball: PGD and its kin.
-
-    Args:
-        step_size: length of a step in `norm`; None: `relative_step` budgets, which alone makes sense at any budget.
-        relative_step: length of a step in budgets, where there is no `step_size`.
-        random_start: start at a random point of the ball; False: at the clean image.
-    """
-
-    step_size: float | None = None
-    relative_step: float = 0.25
-    random_start: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_range("(0, inf)", "step_size", "relative_step")
-
-    def start(self, batch: Batch) -> Tensor:
-        return self.random_point(batch) if self.random_start else batch.images
-
-    def step(self, batch: Batch, query: Query) -> Tensor:
-        _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
-        length = self.step_length(batch)
-        points = batch.iterates + unsqueeze_like(length, gradient) * direction(gradient, self.norm)
-        return project(points, batch.images, batch.eps, self.norm)
-
-    def step_length(self, batch: Batch) -> Tensor:
-        """Of each image, (B,)."""
-        return self.relative_step * batch.eps if self.step_size is None else torch.full_like(batch.eps, self.step_size)
-
-    @abstractmethod
-    def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
-        """How badly each pixel fits its label, weighted; logits (B, K, h, w) -> (B, h, w)."""
+        "ce": −log softmax(z)_y. "margin": max_{k≠y} z_k − z_y. "dlr": that in units of z₍₁₎ − z₍₃₎, see `losses.dlr`.
+        The last two are 0 where a pixel is won: where y is predicted if targeted, where it is not if untargeted.
+        """
+        if loss == "ce":
+            return cross_entropy(logits, batch.labels)
+        by_margin = loss == "margin"
+        lead = margin(logits, batch.labels) if by_margin else dlr(logits, batch.labels, self.targeted)
+        return clipped_misfit(lead, self.targeted)

@@ -7,23 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.attacks.base import Batch
-from benchmark.attacks.budgeted import ProjectedSteps
 from benchmark.attacks.losses import cosine, cross_entropy
+from benchmark.attacks.pgd import PGD
 
 Weights = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
-class CosPGD(ProjectedSteps):
+class CosPGD(PGD):
     """PGD whose cross-entropy is weighted by how well each pixel's scores still point to its label.
 
     The weight is the cosine between the scores and the label's one-hot vector, and if targeted 1 − cosine; it is not
     differentiated. The paper's step is .01 at ε = 8/255, which is the default, relative to the budget.
 
     Args:
+        loss: "ce" only.
         weights: scores are the softmax of the logits, as in the paper, or their sigmoid, as SEA's authors read it.
     """
 
+    loss: Literal["ce"] = "ce"
     relative_step: float = 0.01 * 255 / 8
     weights: Weights = "softmax"
 

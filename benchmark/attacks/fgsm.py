@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, unsqueeze_like
+from benchmark.attacks.base import Batch, Query
 from benchmark.attacks.budgeted import Budgeted
-from benchmark.attacks.losses import cross_entropy
-from benchmark.attacks.projection import direction, project
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,6 @@ class FGSM(Budgeted):
     most_steps = 1
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        _, gradient = query.gradient(lambda logits, points: self.ascended(cross_entropy(logits, batch.labels), batch))
+        _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit_by("ce", logits, batch), batch))
         batch.done = torch.ones_like(batch.done)
-        points = batch.iterates + unsqueeze_like(batch.eps, gradient) * direction(gradient, self.norm)
-        return project(points, batch.images, batch.eps, self.norm)
+        return self.moved(batch, gradient, batch.eps)

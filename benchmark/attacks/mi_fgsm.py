@@ -7,8 +7,6 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, norms, unsqueeze_like
 from benchmark.attacks.budgeted import Budgeted
-from benchmark.attacks.losses import cross_entropy
-from benchmark.attacks.projection import direction, project
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,10 @@ class MIFGSM(Budgeted):
         return batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        _, gradient = query.gradient(lambda logits, points: self.ascended(cross_entropy(logits, batch.labels), batch))
+        _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit_by("ce", logits, batch), batch))
         size = norms(gradient, 1)
         # A gradient of 0 adds nothing to the momentum.
         unit = gradient / unsqueeze_like(torch.where(size > 0, size, 1), gradient)
         momentum = self.momentum * batch.state["momentum"] + unit
         batch.state["momentum"] = momentum
-        length = unsqueeze_like(batch.eps / max(batch.max_steps, 1), gradient)
-        return project(batch.iterates + length * direction(momentum, self.norm), batch.images, batch.eps, self.norm)
+        return self.moved(batch, momentum, batch.eps / max(batch.max_steps, 1))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
-from benchmark.attacks.budgeted import ProjectedSteps
+from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.losses import cosine, cross_entropy
 from benchmark.attacks.projection import project
 
@@ -17,7 +17,7 @@ Loss = Literal["ce", "cos"]
 
 
 @dataclass(frozen=True)
-class PAdam(ProjectedSteps):
+class PAdam(Budgeted):
     """Adam (its AMSGrad variant) on the perturbation, projected onto the box after every step, from a random start.
 
     The loss is the mean over each image's own valid pixels: Adam's 1e-8 is compared with its gradient, so that a mean
@@ -29,15 +29,23 @@ class PAdam(ProjectedSteps):
             ±z/2 of a one-logit head have the same angle whatever z is, so there it is the cosine of the softmax.
         step_size: Adam's learning rate; None: `relative_step` budgets. The paper's is 2/255 at ε = 8/255.
         relative_step: learning rate in budgets, where there is no `step_size`.
+        random_start: start at a random point of the ball; False: at the clean image.
     """
 
     norm: Literal["inf"] = "inf"
+    step_size: float | None = None
+    relative_step: float = 0.25
+    random_start: bool = True
     loss: Loss = "ce"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_range("(0, inf)", "step_size", "relative_step")
 
     def start(self, batch: Batch) -> Tensor:
         zeros = torch.zeros_like(batch.images)
         batch.state |= {"mean": zeros, "square": zeros, "largest": zeros}
-        return super().start(batch)
+        return self.random_point(batch) if self.random_start else batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
@@ -48,10 +56,11 @@ class PAdam(ProjectedSteps):
         count = unsqueeze_like(batch.steps + 1, gradient).double()
         unbiased = mean / (1 - _BETA1**count).to(mean.dtype)
         scale = largest.sqrt() / (1 - _BETA2**count).sqrt().to(mean.dtype) + _EPSILON
-        length = unsqueeze_like(self.step_length(batch), gradient)
+        length = unsqueeze_like(self.relative_step * batch.eps, gradient) if self.step_size is None else self.step_size
         return project(batch.iterates + length * unbiased / scale, batch.images, batch.eps, self.norm)
 
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
+        """How badly each pixel fits its label; logits (B, K, h, w) -> (B, h, w)."""
         labels = batch.labels
         if self.loss == "ce":
             return cross_entropy(logits, labels)

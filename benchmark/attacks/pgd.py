@@ -7,18 +7,21 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
-from benchmark.attacks.budgeted import ProjectedSteps
-from benchmark.attacks.losses import clipped_misfit, cross_entropy, dlr, margin
+from benchmark.attacks.budgeted import Budgeted
 from benchmark.errors import InputError
-
-Loss = Literal["ce", "margin", "dlr"]
 
 
 @dataclass(frozen=True)
-class PGD(ProjectedSteps):
+class PGD(Budgeted):
     """Projected gradient descent from a random point, any number of times.
 
+    With J the mean loss of an image's valid pixels, x' = P(x + step · u), u the sign of ∇J (norm 2: ∇J / ‖∇J‖₂) and P
+    the projection onto the budget and [0, 1]; targeted, J is descended.
+
     Args:
+        step_size: length of a step in `norm`; None: `relative_step` budgets, which alone makes sense at any budget.
+        relative_step: length of a step in budgets, where there is no `step_size`.
+        random_start: start at a random point of the ball; False: at the clean image.
         loss: "ce", cross-entropy; "margin", by how much another class's logit leads; "dlr", that lead in units of the
             logits' spread (arXiv 2003.01690; the margin itself for two classes). The last two are clipped at 0 where a
             pixel is won, which would otherwise dominate the sum: only pixels that are not won pull. They are not in
@@ -27,17 +30,30 @@ class PGD(ProjectedSteps):
             cost what one takes. The first iterate of a round is its random point, so N steps make N + 1 iterates.
     """
 
-    loss: Loss = "ce"
+    step_size: float | None = None
+    relative_step: float = 0.25
+    random_start: bool = True
+    loss: Literal["ce", "margin", "dlr"] = "ce"
     restarts: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_range("(0, inf)", "step_size", "relative_step")
         if self.restarts < 1 or (self.restarts > 1 and not self.random_start):
             given = f"restarts={self.restarts}, random_start={self.random_start}"
-            raise InputError(f"PGD: {given}; give 1 or more restarts, and more than 1 only with a random start")
+            raise InputError(
+                f"{type(self).__name__}: {given}; give 1 or more restarts, and more than 1 only with a random start"
+            )
+
+    def start(self, batch: Batch) -> Tensor:
+        return self.random_point(batch) if self.random_start else batch.images
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        following = super().step(batch, query)
+        _, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
+        length = self.relative_step * batch.eps
+        if self.step_size is not None:
+            length = torch.full_like(batch.eps, self.step_size)
+        following = self.moved(batch, gradient, length)
         if self.restarts == 1:
             return following
         # Dividing the iterates rather than the updates, so that each round's last iterate is still judged.
@@ -46,8 +62,5 @@ class PGD(ProjectedSteps):
         return torch.where(unsqueeze_like(after > before, following), self.random_point(batch, after), following)
 
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
-        if self.loss == "ce":
-            return cross_entropy(logits, batch.labels)
-        by_margin = self.loss == "margin"
-        lead = margin(logits, batch.labels) if by_margin else dlr(logits, batch.labels, self.targeted)
-        return clipped_misfit(lead, self.targeted)
+        """How badly each pixel fits its label; logits (B, K, h, w) -> (B, h, w)."""
+        return self.misfit_by(self.loss, logits, batch)

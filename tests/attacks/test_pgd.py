@@ -1,11 +1,14 @@
+import inspect
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from benchmark.attacks.base import norms
+from benchmark.attacks.budgeted import Budgeted
 from benchmark.attacks.pgd import PGD
 from benchmark.engine import Criterion, attack
 from tests.attacks.two_by_two import (
@@ -124,6 +127,15 @@ def test_a_restart_finds_what_the_first_round_missed() -> None:
     # Each start falls into the part of the well that survives rounding with probability 2/15 or so.
     assert once < 15
     assert often > 22
+
+
+def test_it_is_read_in_its_file_and_one_more() -> None:
+    """All of PGD's steps stand in its file; what it calls is described in `budgeted`, the contract in `base`."""
+    lines = Path(inspect.getfile(PGD)).read_text(encoding="utf-8").splitlines()
+    imported = {line.split()[1] for line in lines if line.startswith("from benchmark.attacks.")}
+    assert imported == {"benchmark.attacks.base", "benchmark.attacks.budgeted"}
+    assert {"start", "step"} <= vars(PGD).keys()
+    assert not {"start", "step"} & vars(Budgeted).keys()
 
 
 def test_reaches_the_target_through_the_engine() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.attacks.base import Batch, Rule
-from benchmark.attacks.budgeted import ProjectedSteps
+from benchmark.attacks.pgd import PGD
 
 PIXELS = range(4)
 IMAGE = [0.4, 0.55, 0.6, 0.45]
@@ -136,7 +136,7 @@ def drive(rule: Rule, model: nn.Module, batch: Batch, steps: int) -> list[Tensor
 
 
 def assert_weighted_step(
-    rule: ProjectedSteps, batch: Batch, weight: Callable[[list[float], int], float], counted: Sequence[int]
+    rule: PGD, batch: Batch, weight: Callable[[list[float], int], float], counted: Sequence[int]
 ) -> None:
     """One update of a rule in the 2-norm is that of cross-entropy times `weight(logits, label)`, worked out by hand.
 
