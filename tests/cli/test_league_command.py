@@ -42,7 +42,7 @@ def runs(command: Command, trained: Path, tmp_path: Path, monkeypatch: pytest.Mo
         return tmp_path / name
 
     yield Runs(attack("theirs", "[asma,pgd_l2_bisection]"), attack("mine", "[averaged]", "--config-dir", own))
-    for name in ("square", "averaged"):
+    for name in ("patches", "averaged"):
         sys.modules.pop(name, None)
 
 

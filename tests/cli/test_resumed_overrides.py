@@ -137,9 +137,9 @@ def test_a_file_of_an_own_folder_is_given_again(tmp_path: Path) -> None:
         "from benchmark.cli.resume import resumed_overrides; from benchmark.config.overrides import parse;"
         "add_folder(Path(sys.argv[1])); resumed_overrides(map(parse, sys.argv[2:]))"
     )
-    (tmp_path / "environment.json").write_text(json.dumps({"overrides": ["attack=square"]}))
+    (tmp_path / "environment.json").write_text(json.dumps({"overrides": ["attack=patches"]}))
     ended = subprocess.run([sys.executable, "-c", script, str(own), f"run.resume={tmp_path}"], capture_output=True)
-    assert "attack=square, which names code to run; give it again" in ended.stderr.decode()
+    assert "attack=patches, which names code to run; give it again" in ended.stderr.decode()
 
 
 def test_an_environment_with_what_is_no_override(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Square Attack (Andriushchenko et al., ECCV 2020, arXiv 1912.00049) on segmentation: random search, no gradient."""
+"""Random patches, after the Square Attack (Andriushchenko et al., ECCV 2020, arXiv 1912.00049): no gradient."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from benchmark.attacks.random_draws import uniform
 
 
 @dataclass(frozen=True)
-class Square(Rule):
+class Patches(Rule):
     """Each candidate is the best point so far with one random square of it set to one end of the Linf budget."""
 
     eps: float = 8 / 255
@@ -32,7 +32,7 @@ class Square(Rule):
         better = loss < batch.state["loss"]
         kept = torch.where(better.view(-1, 1, 1, 1), batch.iterates, batch.state["kept"])
         batch.state |= {"kept": kept, "loss": torch.where(better, loss, batch.state["loss"])}
-        batch.report["square_loss"] = batch.state["loss"]
+        batch.report["patches_loss"] = batch.state["loss"]
         drawn = uniform(batch.seeds, (2 + kept.shape[1],), stream=1 + batch.steps, dtype=kept.dtype)
         candidate = self._at_the_edge(batch, drawn[:, 2:, None, None])
         return torch.where(self._square(batch, drawn[:, 0], drawn[:, 1]), candidate, kept)
