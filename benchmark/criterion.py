@@ -154,6 +154,11 @@ class Criterion:
         """The score of what must not count: no score is worse, and it is no success."""
         return float("-inf") if self.op == ">=" else float("inf")
 
+    @property
+    def limit(self) -> float:
+        """The score that none can better."""
+        return 0.0 if self.op == "<=" else float("inf") if self.metric == "area" else 1.0
+
     def better(self, score: Tensor, other: Tensor) -> Tensor:
         """Whether each score is strictly closer to success than the other; (B,), (B,) -> (B,) bool."""
         return torch.gt(score, other) if self.op == ">=" else torch.lt(score, other)

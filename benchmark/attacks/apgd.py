@@ -65,6 +65,7 @@ class APGD(Budgeted):
     loss: Loss = "ce"
     shrinking: bool = False
     random_start: bool = True
+    may_start_anywhere = True  # `state` is filled anew at the first iterate of a phase
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -114,6 +114,10 @@ class Rule(ABC):
     ends_images: Literal["never", "after a success", "any time"] = "never"
     """When the rule may end an image itself, by `batch.done`, before `most_steps` or the limits do."""
 
+    may_start_anywhere: bool = False
+    """Whether the engine may put another point in place of the rule's own first iterate, as a warm start does. What
+    `start` keeps in `batch.state` must then not depend on the first iterate."""
+
     wants_class_pixels: bool = False
     """Whether `batch.class_pixels` is read, so that the training set has to be counted."""
 

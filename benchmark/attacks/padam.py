@@ -36,6 +36,7 @@ class PAdam(Budgeted):
     step_size: float | None = None
     relative_step: float = 0.25
     random_start: bool = True
+    may_start_anywhere = True
     loss: Loss = "ce"
 
     def __post_init__(self) -> None:

@@ -33,6 +33,7 @@ class PGD(Budgeted):
     step_size: float | None = None
     relative_step: float = 0.25
     random_start: bool = True
+    may_start_anywhere = True
     loss: Literal["ce", "margin", "dlr"] = "ce"
     restarts: int = 1
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, Rule, check_points, image_seed
 from benchmark.attacks.losses import valid_mean
+from benchmark.attacks.projection import project
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import InFlight, Job
 from benchmark.engine.keep_and_stop import IterateSelector
@@ -38,6 +39,9 @@ class Admission:
             raise InputError(f"image {job.id}: the judge '{self.judge}' needs the truth too; give truth")
         if job.eps is not None and self.rule.eps is None:
             raise InputError(f"image {job.id}: eps={job.eps:g}, but {type(self.rule).__name__} has no budget")
+        if job.start is not None and not self.rule.may_start_anywhere:
+            name = type(self.rule).__name__
+            raise InputError(f"image {job.id}: {name} starts at a first iterate of its own; give no start")
 
     def __call__(self, jobs: Sequence[Job], present: Sequence[Job]) -> tuple[Slots, list[InFlight]]:
         """Put images onto the device and judge them clean, one forward pass for all of them.
@@ -57,7 +61,8 @@ class Admission:
         logits = self.selector.predict(images)
         for job, scores in zip(jobs, logits, strict=True):
             job.check_against(scores)
-        slots = Slots.fresh(self._start(jobs, images, labels, valid, logits), truth)
+        started = torch.tensor([job.start is not None for job in jobs], device=images.device)
+        slots = Slots.fresh(self._start(jobs, images, labels, valid, logits), truth, started)
         preds = self.network.classes(logits)
         score = self.selector.score(slots, logits, preds=preds)
         success = self.judge.holds(score)
@@ -93,7 +98,19 @@ class Admission:
         batch.iterates = self.rule.start(batch)
         batch.report = {}
         check_points(self.rule, batch.iterates, images)
+        batch.iterates = self._warm(jobs, batch)
         return batch
+
+    def _warm(self, jobs: Sequence[Job], batch: Batch) -> Tensor:
+        """The first iterates, with the jobs' starts, projected onto their budgets, in place of the rule's own."""
+        given = [place for place, job in enumerate(jobs) if job.start is not None]
+        if not given:
+            return batch.iterates
+        index = torch.tensor(given, device=batch.images.device)
+        points = self._send([job.start for job in jobs if job.start is not None]).to(batch.images)
+        if self.rule.eps is not None:
+            points = project(points, batch.images[index], batch.eps[index], self.rule.norm)
+        return batch.iterates.index_put((index,), points)
 
     def _send(self, tensors: Sequence[Tensor]) -> Tensor:
         """All of them on the device, stacked; the host does not wait for it."""

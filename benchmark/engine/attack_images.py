@@ -14,7 +14,7 @@ from benchmark.errors import InputError
 from benchmark.images.quantisation import EIGHT_BIT, Quantizer
 
 _PER_IMAGE = {
-    torch.bool: ("success", "success8", "success_clean", "nonfinite_gradient"),
+    torch.bool: ("success", "success8", "success_clean", "nonfinite_gradient", "at_floor"),
     torch.int64: ("steps", "kept_step", "forwards", "backwards", "success_passes", "zero_gradients"),
     torch.float64: ("seconds",),
 }
@@ -27,7 +27,7 @@ class AttackResult:
 
     Attributes:
         adv: (N, C, H, W) in [0, 1], on the CPU.
-        success, success8, success_clean, nonfinite_gradient: (N,) bool.
+        success, success8, success_clean, nonfinite_gradient, at_floor: (N,) bool.
         steps, kept_step, forwards, backwards, zero_gradients: (N,) int64.
         success_passes: (N,) int64, -1 where there was no success.
         seconds: (N,) float64.
@@ -39,6 +39,7 @@ class AttackResult:
     success8: Tensor
     success_clean: Tensor
     nonfinite_gradient: Tensor
+    at_floor: Tensor
     steps: Tensor
     kept_step: Tensor
     forwards: Tensor
@@ -58,6 +59,7 @@ def attack(
     valid: Tensor | None = None,
     truth: Tensor | None = None,
     eps: Tensor | None = None,
+    starts: Tensor | None = None,
     ids: Sequence[str] | None = None,
     quantizer: Quantizer = EIGHT_BIT,
     **options: Any,
@@ -73,6 +75,7 @@ def attack(
         valid: (N, h, w) bool, pixels that count; None: all.
         truth: (N, h, w) int, for a targeted rule that is judged against the truth.
         eps: (N,) budgets, image by image, in place of the rule's own.
+        starts: (N, C, H, W) in [0, 1], in place of the rule's first iterates, see `Job`.
         ids: N names that seed random starts; None: "0", "1", ...
         quantizer: rounds images for `success8` as their files will be.
         **options: of `Engine`: judge, max_steps, max_passes, slots, stop, keep, confirm, precision, background,
@@ -84,7 +87,7 @@ def attack(
     names = [str(i) for i in range(len(images))] if ids is None else list(ids)
     if len(set(names)) != len(images):
         raise InputError(f"ids: {len(set(names))} different ones for {len(images)} images; give one for each")
-    for name, other in (("labels", labels), ("valid", valid), ("truth", truth), ("eps", eps)):
+    for name, other in (("labels", labels), ("valid", valid), ("truth", truth), ("eps", eps), ("starts", starts)):
         if other is not None and len(other) != len(images):
             raise InputError(f"{name}: {len(other)} for {len(images)} images; give one for each")
     with Engine(model, rule, quantizer=quantizer, **options) as engine:
@@ -97,6 +100,7 @@ def attack(
                     valid=None if valid is None else valid[i].cpu(),
                     truth=None if truth is None else truth[i].cpu(),
                     eps=None if eps is None else float(eps[i]),
+                    start=None if starts is None else starts[i].cpu(),
                 )
             )
         done = {finished.job.id: finished for finished in engine.run()}

@@ -20,6 +20,8 @@ class Job:
         valid: (h, w) bool, pixels that count; None: all.
         truth: (h, w) int, needed only when a targeted rule is judged against the truth.
         eps: this image's budget in the rule's norm, in place of the rule's own; None: the rule's.
+        start: (C, H, W) float in [0, 1], a point that is projected onto the budget and takes the place of the rule's
+            first iterate, such as what an attack with a smaller budget has kept; None: the rule's first iterate.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Job:
     valid: Tensor | None = None
     truth: Tensor | None = None
     eps: float | None = None
+    start: Tensor | None = None
 
     def check(self) -> None:
         """Raise InputError unless image, labels, valid and truth are what the class says."""
@@ -51,6 +54,11 @@ class Job:
                 raise InputError(f"image {self.id}: {name} has shape {shapes}; they must be equal")
         if self.valid is not None and self.valid.dtype != torch.bool:
             raise InputError(f"image {self.id}: valid is {self.valid.dtype}; give a bool map (H,W)")
+        if self.start is not None and (
+            self.start.shape != image.shape or not self.start.isfinite().all() or not _in_range(self.start)
+        ):
+            given = f"{self.start.dtype} of shape {tuple(self.start.shape)}"
+            raise InputError(f"image {self.id}: start is {given}; give values in [0,1], as many as the image has")
         if self.eps is not None and not self.eps >= 0:
             raise InputError(f"image {self.id}: eps={self.eps}; a budget must not be negative")
 
@@ -79,6 +87,10 @@ class Job:
         return map_tensors(lambda tensor: tensor.detach().clone(), self)
 
 
+def _in_range(points: Tensor) -> bool:
+    return bool(((points >= 0) & (points <= 1)).all())
+
+
 @dataclass(kw_only=True)
 class Finished:
     """What became of one image; tensors on the CPU.
@@ -98,8 +110,11 @@ class Finished:
         seconds: its share of the wall-clock time: each step's time divided by the images in it.
         zero_gradients: how many gradients were exactly zero.
         nonfinite_gradient: whether a gradient that is not finite ended it.
+        at_floor: whether no step was taken because the job's start could not be improved: the judge holds for it and
+            the attack stops at a success, or no score is better.
         trace: one dict per step: "step", "iou" and "pixel_acc" to the labels, "l2", "linf", "loss" and what the rule
             reports, measured at the iterate before that step's update.
+        cold: what became of the same image without the job's start, if whoever submitted it has tried that, too.
     """
 
     job: Job
@@ -118,7 +133,9 @@ class Finished:
     seconds: float
     zero_gradients: int
     nonfinite_gradient: bool
+    at_floor: bool
     trace: list[dict[str, float]]
+    cold: "Finished | None" = None
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from benchmark import metrics
 from benchmark.attacks.base import Batch, Rule, norms, unsqueeze_like
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import Finished, InFlight
+from benchmark.engine.limits import Limits
 from benchmark.engine.model import AttackedModel
 from benchmark.engine.slots import NO_SUCCESS, SUCCESS, SUCCESS8, Slots
 from benchmark.errors import InputError
@@ -102,6 +103,29 @@ class IterateSelector:
         slots.confirm_clean(done)
         return done
 
+    def dismiss_started(self, slots: Slots, limits: Limits) -> Tensor:
+        """Judge the images that start at a given point, which is the best so far; returns which end there, (B,) bool.
+
+        One ends if the judge holds, also on the rounded image, and the attack stops at a success; or, unless a success
+        is worth more the smaller its norm is, if neither its score nor that of the rounded image can be bettered.
+        """
+        index = slots.started.nonzero().flatten()
+        if not len(index):
+            return torch.zeros_like(slots.started)
+        points, steps = slots.batch.iterates[index], slots.batch.steps[index]
+        size = norms(points - slots.batch.images[index], self._rule.norm)
+        score = self._judge_again(slots, index, points, size)
+        slots.take_start(index, score, size)
+        self._confirm(slots, index, points=points, steps=steps, score=score, size=size)
+        floor = slots.started & self._stopped(slots)
+        lowest = slots.started & ~floor & (slots.best_score == self._judge.limit) & (self._keep != "best")
+        if lowest.any():
+            index = lowest.nonzero().flatten()
+            rounded = self._judge_again(slots, index, self._quantizer.round(slots.best[index]))
+            floor = floor | lowest.index_put((index,), rounded == self._judge.limit)
+        slots.end_at_start(floor, limits, self._rule.passes_per_step)
+        return floor
+
     def settle(self, slots: Slots) -> Tensor:
         """Confirm candidates, keep the best iterates and let the other images go on; returns who has ended, (B,)."""
         # At the end also candidates that were too little better than the best to be confirmed on the way.
@@ -133,6 +157,7 @@ class IterateSelector:
             "success_passes": [None if passes < 0 else passes for passes in slots.success_passes.tolist()],
             "zero_gradients": slots.zero_gradients.tolist(),
             "nonfinite_gradient": slots.nonfinite.tolist(),
+            "at_floor": slots.at_floor.tolist(),
         }
         return [
             Finished(
@@ -179,9 +204,16 @@ class IterateSelector:
         size = norms(points - slots.batch.images[index], self._rule.norm)
         again = score is None or self._network.reduced
         score = self._judge_again(slots, index, points, size) if again or score is None else score[index]
+        self._confirm(slots, index, points=points, steps=steps, score=score, size=size)
+
+    def _confirm(
+        self, slots: Slots, index: Tensor, *, points: Tensor, steps: Tensor, score: Tensor, size: Tensor
+    ) -> None:
+        """Confirm the successes among points (n, C, H, W), judged in full precision, of the images at `index`."""
         success = self._judge.holds(score)
         if not self.confirms:
-            slots.record_success(torch.zeros_like(chosen).index_put((index,), success))
+            none = torch.zeros(len(slots), dtype=torch.bool, device=index.device)
+            slots.record_success(none.index_put((index,), success))
         confirmation = torch.where(success & self.confirms, self._in_float, NO_SUCCESS)
         ask = success & ((slots.confirmation[index] < SUCCESS8) | (size < slots.best_norm[index]))
         if self._confirms_rounded and ask.any():

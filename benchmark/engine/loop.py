@@ -1,9 +1,8 @@
 """The attack loop: continuous batching of any update rule over any number of images.
 
 A fixed number of images (`slots`) is on the device at once. Each has its own step count, state, best iterate and end.
-When one is finished, the next image of the queue takes its place, so that the batch stays full. The host looks at the
-device only every `sync_every` steps. An image that needs the host's decision waits for it, so no result depends on when
-the host looks, or on other images.
+When one is finished, the next image of the queue takes its place. The host looks at the device only every `sync_every`
+steps. An image that needs the host's decision waits for it, so no result depends on when it looks, or on other images.
 """
 
 import warnings
@@ -28,7 +27,7 @@ from benchmark.engine.parking import Parking
 from benchmark.engine.precision import frozen
 from benchmark.engine.query import EngineQuery
 from benchmark.engine.slots import Slots
-from benchmark.engine.telemetry import Measurements, Telemetry
+from benchmark.engine.telemetry import Measurements, Telemetry, take_measurements
 from benchmark.errors import InputError
 from benchmark.images.quantisation import Quantizer
 from benchmark.label_subsets import NO_LABEL
@@ -170,13 +169,14 @@ class Engine:
             self._slots, self._in_flight = None, []
 
     def _refill(self) -> None:
-        """Fill free slots, parked images first; an image that is a success before it is attacked is done."""
+        """Fill free slots, parked images first; one that needs no attack, or no further one, is done."""
         while self._parking and (free := self.slots - self.active) > 0:
             self._join(*self._parking.take(free))
         while self._queue and (free := self.slots - self.active) > 0:
             jobs = [self._queue.popleft() for _ in range(min(free, len(self._queue)))]
             slots, in_flight = self._admit(jobs, [image.job for image in self._in_flight])
-            self._join(*self._dismiss(slots, in_flight, self._selector.dismiss_clean(slots)))
+            slots, in_flight = self._dismiss(slots, in_flight, self._selector.dismiss_clean(slots))
+            self._join(*self._dismiss(slots, in_flight, self._selector.dismiss_started(slots, self._limits)))
 
     def _join(self, slots: Slots, in_flight: list[InFlight]) -> None:
         if in_flight:
@@ -220,7 +220,7 @@ class Engine:
         awake = ~slots.waiting
         query.finite &= metrics.is_finite(logits)
         preds = self.network.classes(logits)
-        measured = slots.take_measurements(preds, query.loss)
+        measured = take_measurements(batch, preds, query.loss)
         success = self._selector.record(slots, awake, logits, preds)
         slots.advance(awake, following, before, query, self._limits)
         if not self._selector.confirms:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmark import metrics
-from benchmark.attacks.base import Batch, norms, unsqueeze_like
+from benchmark.attacks.base import Batch, unsqueeze_like
 from benchmark.engine.limits import Limits
 from benchmark.engine.query import EngineQuery
 from benchmark.engine.tensor_tree import map_tensors
@@ -37,6 +37,8 @@ class Slots:
         pending: whether the candidate must be confirmed before the image goes on.
         waiting: takes no step until the host has looked.
         ended: takes no further step: a limit is reached, the rule is done with it, or something was not finite.
+        started: the first iterate is the job's start, not the rule's.
+        at_floor: the image ended at its start, which cannot be improved.
         nonfinite: logits, a gradient or an iterate were not finite.
         zero_gradients, forwards, backwards: counts.
         success_passes: passes spent when the first success was seen; -1: none yet.
@@ -56,6 +58,8 @@ class Slots:
     pending: Tensor
     waiting: Tensor
     ended: Tensor
+    started: Tensor
+    at_floor: Tensor
     nonfinite: Tensor
     zero_gradients: Tensor
     forwards: Tensor
@@ -63,7 +67,7 @@ class Slots:
     success_passes: Tensor
 
     @classmethod
-    def fresh(cls, batch: Batch, truth: Tensor) -> Self:
+    def fresh(cls, batch: Batch, truth: Tensor, started: Tensor) -> Self:
         """Images not yet attacked, after one forward pass of the clean image, which is the best so far."""
         zeros = torch.zeros_like(batch.steps)
         no = torch.zeros_like(zeros, dtype=torch.bool)
@@ -84,6 +88,8 @@ class Slots:
             pending=no,
             waiting=no,
             ended=no,
+            started=started,
+            at_floor=no,
             nonfinite=no,
             zero_gradients=zeros,
             forwards=zeros + 1,
@@ -112,6 +118,20 @@ class Slots:
         self.waiting = self.ended
         self.record_success(success)
 
+    def take_start(self, index: Tensor, score: Tensor, size: Tensor) -> None:
+        """Let the first iterates of the images at `index` (n,) be the best so far, with their score and norm (n,)."""
+        rows = (index,)
+        self.best = self.best.index_put(rows, self.batch.iterates[index])
+        self.best_score = self.best_score.index_put(rows, score)
+        self.best_norm = self.best_norm.index_put(rows, size)
+
+    def end_at_start(self, images: Tensor, limits: Limits, cost: int) -> None:
+        """End the `images` (B,) bool, which are at the floor, and those that may take no step of `cost` any more."""
+        self.at_floor = images
+        spent = self.forwards + self.backwards
+        self.ended = self.ended | images | limits.reached(self.batch.steps, spent, self.pending, cost)
+        self.waiting = self.ended
+
     def confirm_clean(self, images: Tensor) -> None:
         """Keep the clean image of the `images` (B,) bool as a success; there is no change that rounding could undo."""
         self.confirmation = torch.where(images, SUCCESS8, self.confirmation)
@@ -126,23 +146,6 @@ class Slots:
             done=torch.zeros_like(self.waiting),
         )
         return replace(self, batch=batch)
-
-    def take_measurements(self, preds: Tensor, loss: Tensor | None) -> dict[str, Tensor]:
-        """Telemetry of the current iterates, each (B,) float64; empties the rule's report, which is part of it."""
-        batch = self.batch
-        counts = metrics.confusion(preds, batch.labels, batch.valid, batch.classes)
-        delta = batch.iterates - batch.images
-        measured = {
-            "step": batch.steps,
-            "iou": metrics.iou(counts, batch.background),
-            "pixel_acc": metrics.pixel_accuracy(counts),
-            "l2": norms(delta, 2),
-            "linf": norms(delta, "inf"),
-            **({} if loss is None else {"loss": loss}),
-            **batch.report,
-        }
-        batch.report = {}
-        return {name: value.double() for name, value in measured.items()}
 
     def record_judgement(
         self, *, awake: Tensor, success: Tensor, score: Tensor, size: Tensor, closer: Order, gain: float | None

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmark import metrics
+from benchmark.attacks.base import Batch, norms
 from benchmark.engine.jobs import InFlight
 
 Measurements = dict[str, Any]
@@ -48,3 +50,20 @@ class Telemetry:
         for image in in_flight:
             image.seconds += (now - self._clock) / len(in_flight)
         self._clock = now
+
+
+def take_measurements(batch: Batch, preds: Tensor, loss: Tensor | None) -> dict[str, Tensor]:
+    """Telemetry of the current iterates, each (B,) float64; empties the rule's report, which is part of it."""
+    counts = metrics.confusion(preds, batch.labels, batch.valid, batch.classes)
+    delta = batch.iterates - batch.images
+    measured = {
+        "step": batch.steps,
+        "iou": metrics.iou(counts, batch.background),
+        "pixel_acc": metrics.pixel_accuracy(counts),
+        "l2": norms(delta, 2),
+        "linf": norms(delta, "inf"),
+        **({} if loss is None else {"loss": loss}),
+        **batch.report,
+    }
+    batch.report = {}
+    return {name: value.double() for name, value in measured.items()}
