@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmark.runs.row_schema import SCHEMA
+from benchmark.runs.row_schema import COLD_COLUMNS, SCHEMA
 from benchmark.runs.tables import RECORDS
 
 LISTS = {"list<item: int64>": [10, 2, 1, 3], "list<item: double>": [0.5, 0.5], "list<item: string>": ["skin", "lesion"]}
@@ -30,6 +30,7 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
         "norm": "2",
         "eps": None,
         "equal_norm": None,
+        **dict.fromkeys(("start_from", "start_sha256", "point_sha256", "passes_saved", *COLD_COLUMNS)),
         "id": image,
         "group": "",
         "classes": 2,

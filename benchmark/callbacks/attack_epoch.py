@@ -14,6 +14,7 @@ from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError
 from benchmark.evaluation.case import items_of, split_of
 from benchmark.evaluation.check_before_attack import check_allowed, check_before_attack
+from benchmark.evaluation.kept_rows import kept_point
 from benchmark.evaluation.plan import Plan
 from benchmark.evaluation.progress import AttackProgress
 from benchmark.evaluation.row_writer import Row, RowWriter, RunInfo
@@ -112,6 +113,7 @@ class AttackEpoch(pl.Callback):
             watch=self._progress.watch if self._show_progress else None,
             class_pixels=data.class_pixels,
             done=self._done,
+            point=lambda attack, image_id: kept_point(self._folder, self._done[attack, image_id]),
         )
         complete = {image_id for _, image_id in self._done}
         self._writer = RowWriter(self._folder, info, session.network, self._processes.rank, complete)

@@ -22,6 +22,7 @@ from benchmark.data.datamodule import SegmentationData, datamodule_for
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, as_input_error
 from benchmark.evaluation.plan import Attack, Plan, expand
+from benchmark.evaluation.warm_starts import WarmStart
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import METRICS
 from benchmark.runs.row_schema import PREDICTIONS
@@ -89,6 +90,7 @@ def build_plan(cfg: DictConfig) -> Plan:
         seed=cfg.seed,
         defences=build_defences(cfg),
         perturb=cfg.perturb,
+        cold_images=_warm_start(cfg).cold_images,
     )
 
 
@@ -114,7 +116,11 @@ def build_attacks(cfg: DictConfig, make: Make = instantiate) -> dict[str, Attack
         attacks[str(name)] = attack.with_budgets(budgets)
     if budgets is not None and not any(attack.budgets for attack in attacks.values()):
         raise InputError(f"budgets={budgets}: no attack of this run has a budget in norm inf; leave budgets out")
-    return expand(attacks)
+    return expand(attacks, _warm_start(cfg).share)
+
+
+def _warm_start(cfg: DictConfig) -> WarmStart:
+    return WarmStart(cfg.warm_start, cfg.warm_passes, cfg.cold_images)
 
 
 def build_defences(cfg: DictConfig, make: Make = instantiate) -> dict[str, Callable[[Tensor], Tensor]]:

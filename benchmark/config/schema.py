@@ -19,17 +19,19 @@ from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
 from benchmark.evaluation.check_before_attack import check_allowed
 from benchmark.evaluation.plan import Attack, Plan
+from benchmark.evaluation.warm_starts import WarmStart
 from benchmark.runs.config_text import SECTIONS
 
 READERS: dict[str, list[Callable[..., Any]]] = {
-    "": [Plan, Share],
+    "": [Plan, Share, WarmStart],
     "engine": [Engine, AttackedModel, Plan],
     "training": [TrainingSettings],
     "run": [RunSettings],
 }
 """Section -> the classes and functions whose signatures give the types of its keys; "" for the top."""
 _OPTIONAL = ("loggers", "defences")  # sections that no file makes unless it is chosen
-_COMPUTED = ("family", "nominal_eps")  # attributes of an Attack that no configuration sets
+# Attributes of an Attack that no configuration sets.
+_COMPUTED = ("family", "nominal_eps", "start_from", "passes_share")
 
 
 def check_config(config: Mapping[str, Any]) -> None:

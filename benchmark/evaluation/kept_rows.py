@@ -4,13 +4,37 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from benchmark.errors import InputError
 from benchmark.evaluation.row_writer import RunInfo
 from benchmark.runs.folder import RunFolder
+from benchmark.runs.points import load_point, point_sha256
 from benchmark.runs.repair import drop_traces_without_row, keep_rows
 from benchmark.runs.row_files import RowFiles
 from benchmark.runs.tables import RECORDS, TRACES
 
+Key = tuple[str, str]
+"""(attack, id) of a row."""
+
 _NAMES = ("run", "victim", "data")  # columns that a run may have other values of when its folder or its data have moved
+
+
+def kept_point(run: RunFolder, row: Mapping[str, Any]) -> Tensor:
+    """The float result (C, H, W) of a row of the run, from which another attack starts.
+
+    Raises InputError if it is not the one that the row was made with.
+    """
+    path = run.point(row["attack"], row["id"])
+    cure = f"go on with the run (run.resume={run.path}), which attacks its images again"
+    try:
+        point = load_point(path, inside=run.path)
+    except InputError as error:
+        raise InputError(f"{error}; {cure}") from error
+    if point_sha256(point) != row["point_sha256"]:
+        raise InputError(f"{path}: is not the point that was kept; {cure}")
+    return torch.from_numpy(point)
 
 
 def drop_rows_not_done(
@@ -19,7 +43,8 @@ def drop_rows_not_done(
     """Remove the rows of images that have to be attacked again, with their traces; yields a line for each reason.
 
     Files with rows of another run are set aside; this run's own rows in them are kept. A row of this run is removed
-    if one of its pictures or its trace is missing or damaged. No other process may use the tables meanwhile.
+    if one of its pictures, its point or its trace is missing or damaged, or if the row is not kept whose point it
+    started from. No other process may use the tables meanwhile.
 
     Args:
         run: its files of rows can be read, see `repair.set_aside_damaged`.
@@ -28,7 +53,9 @@ def drop_rows_not_done(
         advance: called once for each row.
     """
     foreign: dict[Path, str] = {}
-    lost: set[tuple[Path, tuple[str, str]]] = set()
+    lost: set[tuple[Path, Key]] = set()
+    started: list[tuple[Path, Key, Key, str | None]] = []
+    points: dict[Key, str | None] = {}
     files, traced = RowFiles(run), {key[:2] for key in TRACES.keys(run.path)}
     reported: set[Path] = set()
     for path in RECORDS.files(run.path):
@@ -48,6 +75,17 @@ def drop_rows_not_done(
                 if picture not in reported:
                     reported.add(picture)
                     yield f"{picture}: {what}; the image is attacked again"
+            if (path, key) not in lost:
+                points[key] = row["point_sha256"]
+            if row["start_from"] is not None:
+                started.append((path, key, (row["start_from"], row["id"]), row["start_sha256"]))
+    # By rising budget, so that a row that is lost here is so for those which started from it.
+    order = list(info.plan.attacks)
+    for path, key, below, start in sorted(started, key=lambda one: order.index(one[1][0]) if one[1][0] in order else 0):
+        if (path, key) not in lost and (start is None or points.get(below) != start):
+            lost.add((path, key))
+            points.pop(key, None)
+            yield f"{path}: {' / '.join(key)} started from what {' / '.join(below)} has lost; it is attacked again"
     places: dict[Path, Path] = {}
 
     def discard(path: Path) -> None:

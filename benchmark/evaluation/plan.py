@@ -1,5 +1,6 @@
 """The plan of an attack epoch: its attacks, each at one or several budgets, its targets and its judge."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
@@ -32,6 +33,9 @@ class Attack:
         equal_norm: the name of another attack; each image's eps is the norm of that attack's perturbation of it.
         family: the name without a budget; None: the name of the entry.
         nominal_eps: with `equal_norm`, the eps of the other attack, if that has one in the same norm.
+        start_from: the name of the attack with the next smaller budget, from whose result each image starts; None: it
+            starts as the rule says.
+        passes_share: of the steps, or of the passes that the engine allows, a cold start has 1 and a warm start less.
     """
 
     rule: Rule
@@ -43,6 +47,38 @@ class Attack:
     equal_norm: str | None = None
     family: str | None = None
     nominal_eps: float | None = None
+    start_from: str | None = None
+    passes_share: float = 1.0
+
+    @property
+    def steps(self) -> int:
+        """Updates per image, at most, by `max_steps` and `passes_share`."""
+        return math.ceil(self.passes_share * self.max_steps)
+
+    @property
+    def fewest_passes(self) -> int:
+        """Passes without which an image takes no step, whatever `passes_share` is."""
+        # The clean image and the start, a step, a confirmation, the judgement of what it leads to, and a confirmation.
+        return 4 + self.rule.passes_per_step + 2 * (self.start_from is not None)
+
+    def passes(self, limit: int) -> int:
+        """Passes per image, at most, where a cold start has `limit`."""
+        return min(limit, max(self.fewest_passes, math.ceil(self.passes_share * limit)))
+
+    def passes_saved(self, passes: int, limit: int | None) -> int | None:
+        """By how many a cold start that takes all its steps needs more than these `passes`; None: this is one.
+
+        `limit` is the passes that the engine allows a cold start; None: it has `max_steps`.
+        """
+        if self.start_from is None:
+            return None
+        # The clean image, the steps, and the iterate after the last one.
+        most = 2 + self.rule.passes_per_step * self.max_steps if limit is None else limit
+        return max(0, most - passes)
+
+    def cold(self) -> "Attack":
+        """The same attack, started as the rule says, with all its steps."""
+        return replace(self, start_from=None, passes_share=1.0)
 
     def with_budgets(self, budgets: Sequence[float] | None) -> "Attack":
         """The attack at these budgets; unchanged unless its rule has an eps in norm "inf" that is still free."""
@@ -58,6 +94,7 @@ class Attack:
             "eps": self.nominal_eps if self.equal_norm else self.rule.eps,
             "targeted": self.rule.targeted,
             "equal_norm": self.equal_norm,
+            "start_from": self.start_from,
         }
 
 
@@ -74,6 +111,7 @@ class Plan:
         defences: name -> input transform, (C, H, W) uint8 -> the same; saved images are also scored after each of them.
         perturb: "input" lets attacks perturb the padding, too, see `case.with_padding`.
         background_writer: whether a thread writes pictures and rows; None: yes, unless the model is on a CPU.
+        cold_images: of the images that start warm, how many are also started cold, to compare.
     """
 
     attacks: Mapping[str, Attack]
@@ -84,6 +122,7 @@ class Plan:
     defences: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     perturb: Perturb = "image"
     background_writer: bool | None = None
+    cold_images: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < _SEEDS:
@@ -91,6 +130,10 @@ class Plan:
             raise InputError(f"seed={self.seed}: must be {limit}")
         if self.perturb not in get_args(Perturb):
             raise InputError(f"perturb={self.perturb}: must be {' or '.join(get_args(Perturb))}")
+
+    def is_start(self, attack: str) -> bool:
+        """Whether another attack starts from the results of this one."""
+        return any(other.start_from == attack for other in self.attacks.values())
 
     def for_data(self, data: SegmentationData) -> Self:
         """The same plan with a judge that knows the names of classes. Raises InputError if it judges none of them.
@@ -100,8 +143,11 @@ class Plan:
         return self if data.classes_open else replace(self, judge=self.judge.for_names(data.scored_names))
 
 
-def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
+def expand(attacks: Mapping[str, Attack], warm_passes: float | None = None) -> dict[str, Attack]:
     """The attacks with one entry per budget, called NAME@BUDGET; those with `equal_norm` come last.
+
+    With `warm_passes` the budgets of an attack rise, and each but the smallest starts from the result of the one below,
+    with this share of its passes, if its rule may start anywhere.
 
     Raises:
         InputError: a rule without eps has `budgets` or `equal_norm`, or `equal_norm` names no attack of the run.
@@ -109,7 +155,9 @@ def expand(attacks: Mapping[str, Attack]) -> dict[str, Attack]:
     expanded: dict[str, Attack] = {}
     for name, attack in attacks.items():
         if not attack.equal_norm:
-            expanded |= _at_each_budget(name, attack)
+            entries = _at_each_budget(name, attack)
+            warm = warm_passes is not None and attack.rule.may_start_anywhere
+            expanded |= _warm(entries, warm_passes) if warm and warm_passes is not None else entries
     originals = dict(expanded)
     for name, attack in attacks.items():
         if attack.equal_norm:
@@ -131,6 +179,16 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
     return {
         f"{name}@{budget:g}": replace(attack, rule=replace(attack.rule, eps=budget / unit), budgets=None, family=name)  # type: ignore[type-var]
         for budget in attack.budgets
+    }
+
+
+def _warm(entries: Mapping[str, Attack], share: float) -> dict[str, Attack]:
+    """The entries of one attack by rising budget, each started from the one before."""
+    rising = sorted(entries, key=lambda name: entries[name].rule.eps or 0.0)
+    below = dict(zip(rising[1:], rising, strict=False))
+    return {
+        name: replace(entries[name], start_from=below[name], passes_share=share) if name in below else entries[name]
+        for name in rising
     }
 
 

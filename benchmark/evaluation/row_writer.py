@@ -27,7 +27,9 @@ from benchmark.label_subsets import are_subsets
 from benchmark.regular_files import file_sha256
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
+from benchmark.runs.points import point_sha256, save_point
 from benchmark.runs.row_files import RowFiles
+from benchmark.runs.row_schema import COLD_COLUMNS
 from benchmark.runs.tables import RECORDS, TRACES, Writer
 
 TRACE_POINTS = 200
@@ -37,7 +39,7 @@ _MOST_WAITING = 32  # finished images that may wait for the disk, each with two 
 
 # The attributes of `engine.Finished` that are columns under their own names.
 _FROM_ENGINE = (
-    *("success", "success_clean", "nonfinite_gradient", "steps", "kept_step", "forwards", "backwards"),
+    *("success", "success_clean", "nonfinite_gradient", "at_floor", "steps", "kept_step", "forwards", "backwards"),
     *("success_passes", "zero_gradients", "seconds"),
 )
 
@@ -137,6 +139,8 @@ class RowWriter:
             save_picture(finished.adv, path, self._quantizer)
             if not torch.equal(load_picture(path, inside=self._folder.path), adv8):
                 raise RuntimeError(f"{path}: does not hold the image that was written")
+            if self._info.plan.is_start(attack):
+                save_point(finished.adv.numpy(), self._folder.point(attack, case.id))
             save_map(case.placed(finished.adv8_preds).numpy(), self._folder.prediction(attack, case.id))
             self._save_case(case, finished.clean_preds)
             row = make_row(self._info, attack, finished, case, adv8)
@@ -171,7 +175,7 @@ def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: T
     adv8, (C, H, W) in [0, 1], is the adversarial image rounded to the depth of its file.
     """
     classes, background = info.data.classes, info.data.background
-    attack_columns, judge = info.plan.attacks[attack].columns(attack), info.plan.judge
+    planned, judge, passes = info.plan.attacks[attack], info.plan.judge, finished.forwards + finished.backwards
     preds = {"clean": finished.clean_preds, "adv": finished.adv_preds, "adv8": finished.adv8_preds}
     scores = {
         f"{prefix}_{name}": value
@@ -181,16 +185,33 @@ def make_row(info: RunInfo, attack: str, finished: Finished, case: Case, adv8: T
     rounded = score_norms(case.image, adv8)
     return {
         **info.columns(),
-        **attack_columns,
+        **planned.columns(attack),
         **case.columns(),
         **score_target(case.truth, case.target, case.target_valid, classes, background),
         **{name: getattr(finished, name) for name in _FROM_ENGINE},
-        "success8": case.success(judge, finished.adv8_preds, attack_columns["targeted"], classes, background),
-        "passes": finished.forwards + finished.backwards,
+        "success8": case.success(judge, finished.adv8_preds, planned.rule.targeted, classes, background),
+        "passes": passes,
+        "passes_saved": planned.passes_saved(passes, info.plan.engine.get("max_passes")),
+        "point_sha256": point_sha256(finished.adv.numpy()) if info.plan.is_start(attack) else None,
+        "start_sha256": None if finished.job.start is None else point_sha256(finished.job.start.numpy()),
+        **_cold_columns(case, finished.cold, info, planned.rule.targeted),
         **score_perturbation(case.image, finished.adv),
         **{f"adv8_{name}": rounded[name] for name in ("l1", "l2", "linf", "psnr")},
         **scores,
     }
+
+
+def _cold_columns(case: Case, cold: Finished | None, info: RunInfo, targeted: bool) -> Row:
+    """The columns `COLD_COLUMNS`, null if the image was not started cold, too."""
+    if cold is None:
+        return dict.fromkeys(COLD_COLUMNS)
+    kind = (info.data.classes, info.data.background)
+    success, scores = (
+        case.success(info.plan.judge, cold.adv8_preds, targeted, *kind),
+        case.scores(cold.adv8_preds, *kind),
+    )
+    values = (cold.steps, cold.forwards + cold.backwards, success, scores["iou_target"], scores["iou_truth"])
+    return dict(zip(COLD_COLUMNS, values, strict=True))
 
 
 def trace_rows(attack: str, finished: Finished) -> list[dict[str, Any]]:

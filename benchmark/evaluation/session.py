@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -15,7 +16,8 @@ from benchmark.engine.jobs import Finished, Job
 from benchmark.engine.model import AttackedModel
 from benchmark.errors import InputError
 from benchmark.evaluation.case import Case, make_case, valid_pixels, with_padding
-from benchmark.evaluation.plan import Plan
+from benchmark.evaluation.plan import Attack, Plan
+from benchmark.evaluation.warm_starts import ColdStarts, cold_ids
 from benchmark.images.output_window import window_of
 from benchmark.images.quantisation import Quantizer
 from benchmark.targets import Split
@@ -38,6 +40,7 @@ class Session:
         watch: called with the name of the attack and the measurements of every step.
         class_pixels: counts the pixels of each class in the training set; called only if a rule weighs classes by them.
         done: (attack, id) -> row of images that are not attacked again.
+        point: (attack, id) of one of these -> its result (C, H, W), for the attack that starts from it.
 
     Attributes:
         engines: attack -> its engine.
@@ -54,8 +57,9 @@ class Session:
         watch: Callable[[str, Measurements], None] | None = None,
         class_pixels: Callable[[], Sequence[float]] | None = None,
         done: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+        point: Callable[[str, str], Tensor] | None = None,
     ) -> None:
-        self._plan, self._model, self._done = plan, model, done or {}
+        self._plan, self._model, self._done, self._point = plan, model, done or {}, point
         self._cases: dict[str, Case] = {}
         self._unfinished: dict[str, int] = {}  # id -> attacks that have not ended on the image
         self._stack = ExitStack()
@@ -65,19 +69,20 @@ class Session:
         # A number of passes replaces every attack's own number of steps.
         budget = plan.engine.get("max_passes")
         for name, attack in plan.attacks.items():
-            # The clean image, a step, a confirmation, the judgement of what it leads to, and another confirmation.
-            if budget is not None and budget < (least := 4 + attack.rule.passes_per_step):
+            if budget is not None and budget < (least := attack.fewest_passes):
                 raise InputError(f"engine.max_passes={budget}: allows {name} no step; give at least {least}")
         passes = {name: value for name, value in plan.engine.items() if name in _PASSES}
-        options = {name: value for name, value in plan.engine.items() if name not in _PASSES}
+        options = {n: value for n, value in plan.engine.items() if n not in _PASSES and n != "max_passes"}
         # The engines share it, so that its weights are in memory once.
         self.network = AttackedModel(model, **passes)
-        self.engines = {
-            name: Engine(
+
+        def engine_of(name: str, attack: Attack) -> Engine:
+            return Engine(
                 self.network,
                 attack.rule,
                 judge=plan.judge,
-                max_steps=attack.max_steps if budget is None else None,
+                max_steps=attack.steps if budget is None else None,
+                max_passes=None if budget is None else attack.passes(budget),
                 stop=attack.stop,
                 keep=attack.keep,
                 background=split.background,
@@ -88,11 +93,14 @@ class Session:
                 quantizer=quantizer,
                 **options,
             )
-            for name, attack in plan.attacks.items()
-        }
+
+        self.engines = {name: engine_of(name, attack) for name, attack in plan.attacks.items()}
+        warm = {name: attack.cold() for name, attack in plan.attacks.items() if attack.start_from is not None}
+        ids = cold_ids(split.ids, plan.cold_images, plan.seed) if warm else frozenset()
+        self._cold = ColdStarts(ids, {name: engine_of(name, attack) for name, attack in warm.items()} if ids else {})
 
     def __enter__(self) -> Self:
-        for engine in self.engines.values():
+        for engine in (*self.engines.values(), *self._cold.engines.values()):
             self._stack.enter_context(engine)
         return self
 
@@ -111,10 +119,13 @@ class Session:
         self._unfinished[case.id] = len(waiting)
         for name in waiting:
             attack = self._plan.attacks[name]
-            if not attack.equal_norm:
+            if attack.equal_norm:
+                if (original := rows[attack.equal_norm]) is not None:
+                    self.engines[name].submit(self._job(name, case, eps=float(original[f"l{attack.rule.norm}"])))
+            elif attack.start_from is None:
                 self.engines[name].submit(self._job(name, case))
-            elif (original := rows[attack.equal_norm]) is not None:
-                self.engines[name].submit(self._job(name, case, eps=float(original[f"l{attack.rule.norm}"])))
+            elif rows[attack.start_from] is not None and self._point is not None:
+                self._start_warm(name, case, self._point(attack.start_from, case.id))
 
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Raise InputError if one of the items cannot be attacked, or if the target of each is its own mask.
@@ -170,6 +181,11 @@ class Session:
         case = make_case(item, self._plan.target, window=window, prediction=prediction, row=row)
         return with_padding(case, self._model) if self._plan.perturb == "input" else case
 
+    def _start_warm(self, name: str, case: Case, start: Tensor) -> None:
+        job = self._job(name, case)
+        self._cold.submit(name, job)
+        self.engines[name].submit(replace(job, start=start))
+
     def _job(self, name: str, case: Case, eps: float | None = None) -> Job:
         targeted = self._plan.attacks[name].rule.targeted
         return Job(
@@ -187,26 +203,32 @@ class Session:
         Yields attack, result and case of each image as it finishes.
         """
         for name, engine in self.engines.items():
-            for finished in engine.run(drain):
-                yield name, finished, self._ended(name, finished)
-            if len(self.engines) > 1 and engine.network.device.type != "cpu":
-                engine.park()
+            for one in self._cold.engines_before(name, engine):
+                for finished in self._cold.joined(name, one.run(drain)):
+                    yield name, finished, self._ended(name, finished)
+                if len(self.engines) > 1 and one.network.device.type != "cpu":
+                    one.park()
 
     def finished(self) -> Iterator[tuple[str, Finished, Case]]:
         """What `run` would yield without further passes, for when there is no time for more."""
         for name, engine in self.engines.items():
-            for finished in engine.finished():
-                yield name, finished, self._ended(name, finished)
+            for one in self._cold.engines_before(name, engine):
+                for finished in self._cold.joined(name, one.finished()):
+                    yield name, finished, self._ended(name, finished)
 
     def _ended(self, name: str, finished: Finished) -> Case:
-        """The case of an image that an attack has ended on; attacks that take their budget from the result follow."""
+        """The case of an image that an attack has ended on; attacks that need the result follow."""
         case = self._cases[finished.job.id]
         self._unfinished[case.id] -= 1
         if not self._unfinished[case.id]:
             del self._cases[case.id], self._unfinished[case.id]
         delta = finished.adv.double() - finished.job.image.double()
         for other, attack in self._plan.attacks.items():
-            if attack.equal_norm == name and (other, case.id) not in self._done:
+            if (other, case.id) in self._done:
+                continue
+            if attack.start_from == name:
+                self._start_warm(other, case, finished.adv)
+            elif attack.equal_norm == name:
                 eps = float(norms(delta[None], attack.rule.norm))
                 self.engines[other].submit(self._job(other, case, eps))
         return case

@@ -68,6 +68,10 @@ class RunFolder:
         """`predictions/<attack>/<id>.png`, the prediction of the adversarial image."""
         return self.path / layout.PREDICTION_MAPS / file_name(attack) / f"{file_name(image_id)}.png"
 
+    def point(self, attack: str, image_id: str) -> Path:
+        """`points/<attack>/<id>.npz`, the float result, if the attack with the next larger budget starts from it."""
+        return self.path / layout.POINTS / file_name(attack) / f"{file_name(image_id)}.npz"
+
     def label(self, image_id: str) -> Path:
         """`labels/<id>.png`, what was predicted of the clean image and taken as its mask, by data.labels=predicted."""
         return self.path / layout.PREDICTED_LABELS / f"{file_name(image_id)}.png"

@@ -35,6 +35,7 @@ PART = "part-{writer}-{number:08d}.parquet"
 PICTURES = "pictures"
 ADVERSARIAL_IMAGES = "adversarial"
 PREDICTION_MAPS = "predictions"
+POINTS = "points"
 PREDICTED_LABELS = "labels"
 SET_ASIDE = "set_aside"
 WANDB = "wandb"
@@ -46,7 +47,7 @@ BEFORE_THE_RUN = re.compile(rf"{re.escape(LOCK)}|\.{re.escape(LOCK)}\..*")
 WRITTEN_FIRST = (CONFIG, SPLITS, ENVIRONMENT, METRICS)
 """What a run writes before it has computed anything."""
 
-UNFINISHED = (CHECKPOINTS, PICTURES, PREDICTED_LABELS, ADVERSARIAL_IMAGES, PREDICTION_MAPS, TRACES, RECORDS)
+UNFINISHED = (CHECKPOINTS, PICTURES, PREDICTED_LABELS, ADVERSARIAL_IMAGES, PREDICTION_MAPS, POINTS, TRACES, RECORDS)
 """Folders that mean nothing without a row or a best checkpoint."""
 
 Picture = Literal["clean", "truth", "target", "prediction"]

@@ -6,9 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
+from benchmark.errors import InputError
 from benchmark.regular_files import file_sha256
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.layout import Picture
+from benchmark.runs.points import load_point, point_sha256
 
 _DIGITS = 16  # of the hexadecimal hash of each picture
 _LENGTH = _DIGITS * (len(get_args(Picture)) + 1)
@@ -33,11 +35,13 @@ class RowFiles:
         return "".join([*shared, self._sha256(self._run.prediction(attack, image_id))[:_DIGITS]])
 
     def damage(self, row: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-        """Each picture of a row that is missing or not the one that was written, and a clause that says so.
+        """Each picture, and the point, of a row that is missing or not the one that was written, with a clause.
 
         A row without any is whole: what it says can be computed again from its files.
         """
         attack, image_id = str(row["attack"]), str(row["id"])
+        if row["point_sha256"] is not None and (what := self.point_damage(row)):
+            yield self._run.point(attack, image_id), what
         recorded = str(row["pictures_sha256"])
         recorded = recorded if len(recorded) == _LENGTH else ""
         expected = [recorded[start : start + _DIGITS] for start in range(0, _LENGTH, _DIGITS)]
@@ -55,6 +59,17 @@ class RowFiles:
             return
         if len(expected) < _DIGITS or not found.startswith(expected):
             yield path, "is not the file that was written"
+
+    def point_damage(self, row: Mapping[str, Any]) -> str | None:
+        """What is wrong with the file of a row's point, as a clause; None if it is the one that was written."""
+        path = self._run.point(str(row["attack"]), str(row["id"]))
+        if not os.path.lexists(path):
+            return "is missing"
+        try:
+            found = point_sha256(load_point(path, inside=self._run.path))
+        except InputError as error:
+            return str(error).removeprefix(f"{path}: ")
+        return None if found == row["point_sha256"] else "is not the point that was kept"
 
     def _shared(self, image_id: str) -> list[Path]:
         return [self._run.picture(name, image_id) for name in get_args(Picture)]

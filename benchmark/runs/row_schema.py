@@ -11,6 +11,9 @@ NORMS = ("l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv8_l1", "adv8_l2", 
 CLASS_SCORES = ("class_iou_target", "class_iou_truth")
 """Lists of one IoU per class, or per label if classes are subsets; null where neither map has it."""
 
+COLD_COLUMNS = tuple(f"cold_start_{name}" for name in ("steps", "passes", "success8", "iou_target", "iou_truth"))
+"""What became of an image that was also started cold, beside its warm start; scores are those of the 8-bit image."""
+
 _SCORES = ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")
 
 
@@ -34,22 +37,25 @@ SCHEMA = pa.schema(
             "target",
             "judge",
         ),
-        *_columns(pa.string(), "norm", "equal_norm"),
+        *_columns(pa.string(), "norm", "equal_norm", "start_from"),
         *_columns(pa.float64(), "eps"),
         *_columns(pa.bool_(), "targeted"),
         *_columns(pa.int64(), "seed", "height", "width", "classes", "background", "valid_pixels", "skipped"),
         *_columns(pa.int64(), "target_draw", "target_draws", "target_pixels"),
         *_columns(pa.bool_(), "target_too_close"),
         *_columns(pa.float64(), "iou_target_truth"),
-        *_columns(pa.bool_(), "success", "success8", "success_clean", "nonfinite_gradient"),
+        *_columns(pa.bool_(), "success", "success8", "success_clean", "nonfinite_gradient", "at_floor"),
         *_columns(pa.int64(), "steps", "kept_step", "forwards", "backwards", "passes", "success_passes"),
-        *_columns(pa.int64(), "zero_gradients"),
+        *_columns(pa.int64(), "zero_gradients", "passes_saved", *COLD_COLUMNS[:2]),
+        *_columns(pa.bool_(), COLD_COLUMNS[2]),
+        *_columns(pa.float64(), *COLD_COLUMNS[3:]),
         *_columns(pa.float64(), "seconds", *NORMS, *(f"{p}_{score}" for p in PREDICTIONS for score in _SCORES)),
         *_columns(pa.list_(pa.int64()), *(f"{p}_confusion_truth" for p in PREDICTIONS)),
         *_columns(pa.bool_(), "overlapping"),
         *_columns(pa.string(), "class_names"),
         *_columns(pa.list_(pa.float64()), *(f"{p}_{score}" for p in PREDICTIONS for score in CLASS_SCORES)),
         *_columns(pa.string(), "adv8_sha256", "pictures_sha256", "weights_sha256", "data_fingerprint"),
+        *_columns(pa.string(), "point_sha256", "start_sha256"),
     ]
 )
 """One row per attacked image and attack. Confusion tables are K×K counts, row-major, [labelled, predicted]; with
@@ -70,11 +76,18 @@ the attacked split were left out because their files cannot be used.
 norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
 `success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
 saved file, in hexadecimal; `pictures_sha256` is of the row's other pictures, see `row_files`. `weights_sha256` and
-`data_fingerprint` identify victim and data (null: unknown)."""
+`data_fingerprint` identify victim and data (null: unknown).
+
+`start_from` is the attack with the next smaller budget, from whose float result the image starts (null: it starts as
+the rule says); `start_sha256` is of that point, see `points`, and `point_sha256` of the row's own result, where another
+attack starts from it. `at_floor`: the start could not be improved, so that no step was taken and the row is that of the
+start, predicted again. `passes_saved` are those that a start as the rule says would have needed more, had it taken all
+of its steps. `cold_start_*` is what became of such a start; null for images that were not started so, too."""
 
 CLAIMED = (
     *("success", "nonfinite_gradient", "steps", "kept_step", "forwards", "backwards", "passes", "success_passes"),
     *("zero_gradients", "seconds", *(name for name in NORMS if not name.startswith("adv8_"))),
+    *("at_floor", "passes_saved", *COLD_COLUMNS),
     *(f"adv_{name}" for name in (*_SCORES, *CLASS_SCORES, "confusion_truth")),
 )
 """Columns of the float32 result and of what it cost. No file holds that result, so that they are what the run claims:

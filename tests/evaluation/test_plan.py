@@ -26,7 +26,8 @@ def test_one_attack_for_each_budget() -> None:
     assert list(attacks) == ["held@0.5", "held@8", "l2@0.5"]
     assert [attack.rule.eps for attack in attacks.values()] == pytest.approx([0.5 / 255, 8 / 255, 0.5])
     assert attacks["held@8"].columns("held@8") == {
-        **{"attack": "held@8", "family": "held", "norm": "inf", "eps": 8 / 255, "targeted": True, "equal_norm": None}
+        **{"attack": "held@8", "family": "held", "norm": "inf", "eps": 8 / 255, "targeted": True, "equal_norm": None},
+        "start_from": None,
     }
 
 

@@ -75,6 +75,7 @@ def _finished(case: Case, adv: torch.Tensor, steps: int = 3) -> Finished:
         seconds=0.5,
         zero_gradients=0,
         nonfinite_gradient=False,
+        at_floor=False,
         trace=trace,
     )
 
