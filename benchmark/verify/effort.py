@@ -7,6 +7,7 @@ that judge and confirm.
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchmark.evaluation.plan import Attack
@@ -30,18 +31,23 @@ class Counting(NamedTuple):
     confirmation: int
 
 
-class _Image(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class _Image:
     """What became of an image.
 
     Attributes:
         executed: steps of which passes were made.
         dismissed: the clean image was a success, and nothing was tried.
+        started: it had a point to start from, which was judged first.
+        floored: that point could not be improved, and no step was taken.
         stopped: a confirmed success ended it.
         cut: something that was not finite ended it.
     """
 
     executed: int
     dismissed: bool
+    started: bool
+    floored: bool
     stopped: bool
     cut: bool
 
@@ -80,7 +86,20 @@ def effort(
     if attack is not None:
         clean = bool(row["success_clean"]) and (attack.stop or attack.keep == "best")
         stopped = attack.stop and row["success_passes"] is not None
-        image = _Image(executed, clean, stopped and not clean, bool(row["nonfinite_gradient"]))
+        started = not clean and attack.start_from is not None
+        floored = started and row["at_floor"] is True
+        stopped = stopped and not clean
+        image = _Image(
+            executed=executed,
+            dismissed=clean,
+            started=started,
+            floored=floored,
+            stopped=stopped,
+            cut=bool(row["nonfinite_gradient"]),
+        )
+        yield Relation("at_floor", row["at_floor"] is floored, "must be that of an image which starts at its floor")
+        saved = attack.passes_saved(int(v["passes"]), counting.max_passes)
+        yield Relation("passes_saved", row["passes_saved"] == saved, f"must be {saved}")
         yield from _passes(row, v, attack, counting, image)
         yield from _end(row, v, attack, counting, image)
         yield from _success(row, v, attack, counting, image, decided=decided)
@@ -94,14 +113,17 @@ def _passes(
     yield Relation("backwards", v["backwards"] == gradients * executed, f"must be {each}")
     least = 1 + (attack.rule.passes_per_step - gradients) * executed
     most = least + counting.confirmation * executed + _LAST
+    if image.started:
+        # The start is judged, and confirmed; at the floor of its score its rounded image is judged, too.
+        least, most = least + 1, most + 1 + counting.confirmation
     if image.dismissed:
         most = least
-    elif not (image.stopped or image.cut):
+    elif not (image.stopped or image.cut or image.floored):
         least += 1
     yield Relation("forwards", least <= v["forwards"] <= most, f"must be from {least} to {most} for {executed} steps")
     if counting.max_passes is not None:
-        limit = f"must be at most engine.max_passes={counting.max_passes}"
-        yield Relation("passes", v["passes"] <= counting.max_passes, limit)
+        limit = attack.passes(counting.max_passes)
+        yield Relation("passes", v["passes"] <= limit, f"must be at most {limit}, the limit of the attack")
 
 
 def _end(
@@ -110,10 +132,13 @@ def _end(
     """Whether the image had a reason to end where it did."""
     rule, steps = attack.rule, math.inf if attack.rule.most_steps is None else attack.rule.most_steps
     if counting.max_passes is None:
-        steps = min(steps, attack.max_steps)
+        steps = min(steps, attack.steps)
     yield Relation("steps", v["steps"] <= steps, f"must be at most {steps}, the limit of the attack")
     if image.dismissed:
         yield Relation("steps", v["steps"] == 0, "its clean image satisfies the judge and is not attacked")
+        return
+    if image.floored:
+        yield Relation("steps", v["steps"] == 0, "its start cannot be improved and is not attacked")
         return
     early = rule.ends_images == "any time" or (
         rule.ends_images == "after a success" and row["success_passes"] is not None
@@ -125,8 +150,9 @@ def _end(
         yield Relation("steps", v["steps"] == steps, f"the attack makes {steps} {why}")
     elif counting.max_passes is not None:
         # The engine ends an image when a step, its judgement and its confirmations might not fit.
-        least = counting.max_passes - rule.passes_per_step - 2 * counting.confirmation
-        ends = f"must be {least} at least of engine.max_passes={counting.max_passes} {why}"
+        limit = attack.passes(counting.max_passes)
+        least = limit - rule.passes_per_step - 2 * counting.confirmation
+        ends = f"must be {least} at least of {limit} {why}"
         yield Relation("passes", v["passes"] >= least, ends)
 
 

@@ -26,6 +26,8 @@ _EXACT = 1e-6  # relative, in float64
 # In less than float64: absolute, of scores, and relative, of everything else.
 _SCORE, _SHARE = 0.05, 0.1
 _LEAST = 4.0  # steps and passes that always may differ there
+# Not compared there.
+_LOOSE = ("success", "nonfinite_gradient", "success_passes", "at_floor", "point_sha256", "start_sha256")
 
 
 class Rerun:
@@ -88,6 +90,7 @@ class Rerun:
             engine=options,
             seed=int(past_run.config["seed"]),
             perturb=past_run.config.get("perturb", "image"),
+            cold_images=int(past_run.config["cold_images"]),
             background_writer=False,
         )
 
@@ -104,7 +107,7 @@ class Rerun:
             return _pixels_that_differ(recorded, again) <= _SCORE * max(1, sum(again))
         if not (_is_number(recorded) and _is_number(again)):
             # Whether a float32 result succeeds may hang on its last bit; its file does less.
-            loose = not self._past_run.exact and name in ("success", "nonfinite_gradient", "success_passes")
+            loose = not self._past_run.exact and name in _LOOSE
             return recorded == again or loose
         if math.isclose(recorded, again, rel_tol=_EXACT, abs_tol=1e-9):
             return True

@@ -19,11 +19,13 @@ from benchmark.regular_files import file_sha256
 from benchmark.results.column_arrays import NORM_COLUMNS
 from benchmark.runs import layout
 from benchmark.runs.row_files import RowFiles
+from benchmark.runs.row_schema import COLD_COLUMNS
 from benchmark.verify.bounds import counts_of, outcome, scores_from_counts, visibility
 from benchmark.verify.effort import Counting, effort
 from benchmark.verify.pictures import picture_mismatches
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.relations import Relation
+from benchmark.verify.starts import START_COLUMNS, StartChecks
 from benchmark.verify.table import kept_traces
 
 _FILE_NORMS = ("l1", "l2", "linf", "psnr")
@@ -56,7 +58,7 @@ class RowChecks:
         self._common = {"seed": past_run.config.get("seed")}
         self._common |= {"data": past_run.environment.get("data"), "run": past_run.environment.get("name")}
         self._common |= {name: past_run.environment.get(name) for name in ("weights_sha256", "data_fingerprint")}
-        self._files = RowFiles(past_run.run)
+        self._files, self._starts = RowFiles(past_run.run), StartChecks(past_run)
         if victim is not None:
             self._common["victim"] = victim
         engine = past_run.config["engine"]
@@ -98,6 +100,9 @@ class RowChecks:
                 yield Mismatch(row_place(row), f"{layout.CONFIG} has no such attack", column="attack")
             else:
                 yield from self._compare(row, attack.columns(row["attack"]))
+        yield from self._starts.mismatches(row, case)
+        self.recomputed.update(START_COLUMNS)
+        self.bounded.update(COLD_COLUMNS)
         predicted: dict[str, Any] = {}
         unreadable, adv8 = self._picture(row, case)
         yield from unreadable
