@@ -16,6 +16,7 @@ from benchmark.results.intervals import rate
 from benchmark.results.statistics import NORMS, describe, describe_norms, describe_success_passes
 from benchmark.results.structure_size import by_size
 from benchmark.results.target_strata import by_target, target_counts
+from benchmark.results.warm_start_costs import warm_start
 from benchmark.results.worst_case import worst_cases
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.row_schema import PREDICTIONS, SCHEMA
@@ -67,6 +68,7 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
     - `success_passes` are the passes to the first success, with the same keys.
     - `by_size` has the results by the size of the structure, `by_target` those of erased and other targets if there are
       both, `input_transforms` the scores after input transforms if the rows have them.
+    - `warm_start` has what starts from the results of another attack cost and saved, null if there were none.
     - `targets_redrawn`, `targets_too_close` and `targets_erased` count targets that were drawn again, that stayed too
       close to the truth or to the clean prediction, and that show no structure.
     - `dataset` comes from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes with the
@@ -123,6 +125,7 @@ def _summarise_attack(attack: str, rows: Rows) -> dict[str, Any]:
     summary["dataset"] = _dataset_scores(attack, rows)
     summary |= {"classes": by_class(rows), "overlapping": bool(shared(rows, "overlapping"))}
     summary |= {"by_size": by_size(rows), "by_target": by_target(rows)}
+    summary["warm_start"] = warm_start(rows)
     return summary | _input_transforms(rows, groups)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.label_subsets import MOST_LABELS, label_count
 from benchmark.runs.limited_text import parse_json
-from benchmark.runs.row_schema import CLASS_SCORES, PREDICTIONS
+from benchmark.runs.row_schema import CLASS_SCORES, COLD_COLUMNS, PREDICTIONS
 
 _COUNTS = ("height", "width", "valid_pixels", "steps", "forwards", "backwards", "passes", "zero_gradients")
 _TRUTHS = ("targeted", "success", "success8")
@@ -39,7 +39,7 @@ def _wrong(row: Mapping[str, Any]) -> str | None:
         return f"says that an image has {row['height']} x {row['width']} pixels and {classes} classes"
     if row["background"] is not None and not 0 <= row["background"] < classes:
         return f"says that its background is class {row['background']} of {classes}"
-    if reason := _wrong_classes(row):
+    if reason := _wrong_classes(row) or _wrong_start(row):
         return reason
     for name in _TABLES:
         table = row[name]
@@ -67,6 +67,18 @@ def _wrong_classes(row: Mapping[str, Any]) -> str | None:
         if not (isinstance(scores, list) and len(scores) == count and all(map(_is_share, scores))):
             return f"has no {name} of {count} classes"
     return None
+
+
+def _wrong_start(row: Mapping[str, Any]) -> str | None:
+    """What is wrong with a warm start's cost, or with the cold start beside it; None if a row has neither."""
+    if row.get("start_from") is not None and not _is_count(row["passes_saved"]):
+        return f"says that its passes_saved is {row['passes_saved']}"
+    steps, passes, success, *scores = (row.get(name) for name in COLD_COLUMNS)
+    if passes is None:
+        return None
+    if not (_is_count(steps) and _is_count(passes) and isinstance(success, bool)) or None in scores:
+        return "does not say how its cold start ended"
+    return None if all(map(_is_share, scores)) else f"says that its cold start ended at {scores}"
 
 
 def _is_share(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from benchmark.report.tables.budget_table import budget_grids
 from benchmark.report.tables.strata_table import strata_grids
 from benchmark.report.tables.table import NORM_UNITS, TextTable, interval, label, missing_median, number, success
+from benchmark.report.tables.warm_start_table import warm_start_grids
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.column_arrays import NORM_COLUMNS
@@ -17,7 +18,7 @@ from benchmark.runs.victim_doubts import doubt_mark, doubt_notes
 
 
 def comparison(summaries: Summaries, worst_case: Summaries, check: object = None) -> list[TextTable]:
-    """All tables of several attacks: attacks, strata, budgets, input transforms and worst cases.
+    """All tables of several attacks: attacks, strata, budgets, warm starts, input transforms and worst cases.
 
     `check` is what the check of the victim has found, see `victim_doubts`.
     """
@@ -25,6 +26,7 @@ def comparison(summaries: Summaries, worst_case: Summaries, check: object = None
         *attack_grids(summaries, check),
         *strata_grids(summaries),
         *budget_grids(summaries),
+        *warm_start_grids(summaries),
         *transform_grids(summaries),
         *worst_case_grids(worst_case),
     ]
