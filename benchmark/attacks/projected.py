@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark.attacks.base import Batch, Query, Rule
 from benchmark.attacks.projection import project
 
-_COSTS = ("passes_per_step", "gradients_per_step", "most_steps", "ends_images")
+_COSTS = ("passes_per_step", "gradients_per_step", "most_steps", "ends_images", "may_start_anywhere")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Square(Budgeted):
     share: float = 0.8
     passes_per_step = 1
     gradients_per_step = 0
+    may_start_anywhere = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

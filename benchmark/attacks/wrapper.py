@@ -25,7 +25,9 @@ class Wrapper(Rule):
     def __post_init__(self) -> None:
         if self.eps is not None and self.rule.eps is None:
             raise ValueError(f"{type(self).__name__}: eps={self.eps}, but {type(self.rule).__name__} has no budget")
-        self.declare(**{name: getattr(self.rule, name) for name in (*_FACTS, "wants_class_pixels")})
+        self.declare(
+            **{name: getattr(self.rule, name) for name in (*_FACTS, "wants_class_pixels", "may_start_anywhere")}
+        )
         self.declare(eps=self.rule.eps if self.eps is None else self.eps)
         super().__post_init__()
         self.check_range("[0, inf]", "eps")
