@@ -8,7 +8,6 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
 from benchmark.attacks.budgeted import Budgeted
-from benchmark.attacks.losses import hinge
 from benchmark.attacks.projection import project
 from benchmark.attacks.random_draws import uniform
 
@@ -27,9 +26,10 @@ class Square(Budgeted):
     10,000 n / N has passed 10, 50, 200, 500, 1,000, 2,000, 4,000, 6,000 and 8,000. A trial becomes the best point if
     its loss is smaller.
 
-    The loss is chosen for segmentation: Σ max(m_i, 0) over the valid pixels, with m_i = z_y − max of the other logits
-    if the labels are to be left and its negative if they are to be reached, so that it is 0 when all pixels are won.
-    The paper has one pixel. All iterates are trials, those that are not kept included; the engine judges each of them.
+    The loss is chosen for segmentation: the mean of max(m_i, 0) over the valid pixels, with m_i = z_y − max of the
+    other logits if the labels are to be left and its negative if they are to be reached, so that it is 0 when all
+    pixels are won. The paper has one pixel. All iterates are trials, those that are not kept included; the engine
+    judges each of them.
 
     Args:
         norm: "inf" only.
@@ -55,7 +55,7 @@ class Square(Budgeted):
         return project(points, batch.images, batch.eps, self.norm)
 
     def step(self, batch: Batch, query: Query) -> Tensor:
-        loss = hinge(query.forward(), batch, self.targeted)
+        loss = -self.ascended(self.misfit_by("margin", query.forward(), batch), batch)
         better = loss < batch.state["best_loss"]
         best = torch.where(unsqueeze_like(better, batch.iterates), batch.iterates, batch.state["best"])
         batch.state |= {"best": best, "best_loss": torch.where(better, loss, batch.state["best_loss"])}

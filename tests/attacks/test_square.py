@@ -37,12 +37,12 @@ def sign(draw: float) -> int:
 
 
 def missing(values: list[float], targeted: bool) -> float:
-    """By how much the pixels that are not won miss, altogether."""
+    """By how much the pixels that are not won miss, on average over all."""
     total = 0.0
     for scores, label in zip(logits_at(values), LABELS, strict=True):
         lead = scores[label] - max(score for k, score in enumerate(scores) if k != label)
         total += max(-lead if targeted else lead, 0)
-    return total
+    return total / 4
 
 
 def projected(values: list[float], eps: float) -> list[float]:
