@@ -9,6 +9,7 @@ Nothing is compared across norms, judges or numbers of passes. docs/league.md ha
 examples
   python -m benchmark league runs/league/...
   python -m benchmark league runs/league/unet runs/league/fpn runs/league/mine --out league
+  python -m benchmark league runs/league/unet --envelope runs/1000_passes/unet
 """
 
 from collections.abc import Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from benchmark.results.loaded_runs import Run
 
 
-def league(runs: Sequence[Path], out: Path | None, *, float_norms: bool) -> int:
+def league(runs: Sequence[Path], envelope: Sequence[Path], out: Path | None, *, float_norms: bool) -> int:
     """Print the tables of the leagues; write them, their numbers and figures into `out`, if it is given.
+
+    The norms of the runs `envelope` belong to the envelope.
 
     Raises InputError for a folder that holds no run, and for runs without an attack that has no budget.
     """
@@ -36,18 +39,21 @@ def league(runs: Sequence[Path], out: Path | None, *, float_norms: bool) -> int:
     from benchmark.results.league import leagues
     from benchmark.results.loaded_runs import Results, read_results
 
-    for folder in runs:
+    for folder in (*runs, *envelope):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give the folder of a run")
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is not a folder; choose another")
-    with reading(*runs):
+    with reading(*runs, *envelope):
         results = Results(read_results(runs).runs, [], [])
-        compared = entries(results)
-        found = leagues(compared, of_files=not float_norms)
+        compared, reference = entries(results), entries(Results(read_results(envelope).runs, [], []))
+        found = leagues(compared, reference, of_files=not float_norms)
         if not found:
             what = "has no attack without a budget, and a league ranks no others"
             raise InputError(f"{', '.join(map(str, runs))}: {what}; make a run with experiment=league")
+        if envelope and not any(field.scenario.referred for one in found for field in one.fields):
+            what = "has no attack on the victims, images and targets that are ranked, or with their judge"
+            raise InputError(f"--envelope {' '.join(map(str, envelope))}: {what}; give runs that have")
         grids = league_grids(found, compared)
     print_tables(grids)
     if out is not None:
@@ -73,6 +79,8 @@ def _write(out: Path, runs: "Sequence[Run]", found: "Sequence[League]", grids: "
 
 def _add_arguments(parser: Parser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run that has attacked images")
+    what = "runs with other numbers of passes, whose norms belong to the envelope and whose attacks are not ranked"
+    parser.add_argument("--envelope", nargs="+", type=Path, default=[], metavar="RUN", help=what)
     what = "gets league.md, league.csv and league.png; made if it is not there"
     parser.add_argument("--out", type=Path, metavar="FOLDER", help=what)
     what = "take the norms of the float results in place of those of their 8-bit files, which can be computed again"

@@ -1,9 +1,9 @@
 """The league of attacks that look for the smallest norm: who comes closest to the smallest norms known.
 
 The norm of an image is that of its 8-bit file where the file succeeds (`success8`), else it is infinite; so the saved
-bytes are enough to compute it. The envelope is the smallest norm that any attack of the scenario reaches on the image.
-Images that no attack reaches are left out. An image whose clean version satisfies the judge already has the norm 0, for
-every attack.
+bytes are enough to compute it. The envelope is the smallest norm that any attack of the scenario, or of a reference,
+reaches on the image. Images that no attack reaches are left out. An image whose clean version satisfies the judge
+already has the norm 0, for every attack.
 """
 
 import math
@@ -132,12 +132,13 @@ class League:
         return _ranked([_standing(self.decided, attack, intervals.get(attack)) for attack in names])
 
 
-def leagues(compared: Sequence[Entry], *, of_files: bool = True) -> list[League]:
+def leagues(compared: Sequence[Entry], reference: Sequence[Entry] = (), *, of_files: bool = True) -> list[League]:
     """One league for each of the terms under which the entries have attacks without a budget.
 
+    The norms of `reference`, entries with any number of passes, belong to the envelope; their attacks have no place.
     With `of_files` false, norms are those of the float results whose files succeed; they cannot be computed again.
     """
-    found = scenarios(compared)
+    found = scenarios(compared, reference)
     return [League(terms, [_field(terms, one, of_files) for one in found[terms]], of_files) for terms in found]
 
 
@@ -147,7 +148,8 @@ def _field(terms: Terms, scenario: Scenario, of_files: bool) -> Field:
     norms = np.stack([_norms(one, terms.column, of_files) for one in rows], axis=1)
     norms = np.where(clean[:, None], 0.0, norms)
     passes = np.stack([cost_of_success(one, "success_passes") for one in rows], axis=1)
-    smallest = norms.min(axis=1, initial=math.inf)
+    known_to_others = [_norms(one, terms.column, of_files).min(initial=math.inf) for one in scenario.reference]
+    smallest = np.minimum(norms.min(axis=1, initial=math.inf), known_to_others)
     known: NDArray[np.bool_] = np.isfinite(smallest)
     kept = [row for row, is_known in zip(rows[0], known, strict=True) if is_known]
     return Field(

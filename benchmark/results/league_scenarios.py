@@ -6,7 +6,7 @@ target. Runs with other attacks on the same victim and images are one scenario.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.results.budget_sweeps import NORM_NAMES
@@ -71,6 +71,8 @@ class Scenario:
         entries: the attacks, in alphabetical order.
         rows: attack -> its rows, of the same images in the same order.
         unfinished: images that some attacks have finished and others have not.
+        reference: for each of these images the rows of further attacks, of any number of passes, which have no place.
+        referred: the names of these attacks with their passes.
     """
 
     label: str
@@ -79,6 +81,8 @@ class Scenario:
     entries: Sequence[Entry]
     rows: Mapping[str, Sequence[Row]]
     unfinished: int
+    reference: Sequence[Sequence[Row]]
+    referred: Sequence[str]
 
 
 def takes_part(entry: Entry) -> bool:
@@ -88,13 +92,23 @@ def takes_part(entry: Entry) -> bool:
     )
 
 
-def scenarios(compared: Sequence[Entry]) -> dict[Terms, list[Scenario]]:
-    """The scenarios of each terms, L2 first; an attack that two runs have on one place makes a scenario of each run."""
+def scenarios(compared: Sequence[Entry], reference: Sequence[Entry] = ()) -> dict[Terms, list[Scenario]]:
+    """The scenarios of each terms, L2 first; an attack that two runs have on one place makes a scenario of each run.
+
+    `reference` are entries whose attacks were made on the same places with another number of passes or precision.
+    """
     places: dict[Terms, dict[_Place, list[Entry]]] = {}
     for entry in filter(takes_part, compared):
         places.setdefault(_terms(entry), {}).setdefault(_place(entry), []).append(entry)
     order = sorted(places, key=lambda terms: (list(NORM_NAMES).index(terms.norm), not terms.targeted, str(terms)))
-    return {terms: _scenarios(places[terms]) for terms in order}
+    return {terms: _scenarios(places[terms], _like(terms, reference)) for terms in order}
+
+
+def _like(terms: Terms, reference: Sequence[Entry]) -> list[Entry]:
+    """The entries whose terms differ at most in what their attacks cost."""
+    free: dict[str, Any] = {"max_passes": None, "precision": "", "run": None}
+    wanted = replace(terms, **free)
+    return [entry for entry in reference if takes_part(entry) and replace(_terms(entry), **free) == wanted]
 
 
 def _terms(entry: Entry) -> Terms:
@@ -125,11 +139,16 @@ def _place(entry: Entry) -> _Place:
     )
 
 
+def _passes(entry: Entry) -> str:
+    passes = _terms(entry).max_passes
+    return "its own steps" if passes is None else f"{passes} passes"
+
+
 def _folder(entry: Entry) -> str:
     return "" if entry.run is None else str(entry.run.folder.path)
 
 
-def _scenarios(places: Mapping[_Place, Sequence[Entry]]) -> list[Scenario]:
+def _scenarios(places: Mapping[_Place, Sequence[Entry]], reference: Sequence[Entry]) -> list[Scenario]:
     parts: list[tuple[_Place, list[Entry], bool]] = []
     for place, members in places.items():
         repeated = len({entry.attack for entry in members}) < len(members)
@@ -143,7 +162,8 @@ def _scenarios(places: Mapping[_Place, Sequence[Entry]]) -> list[Scenario]:
     for (place, members, repeated), label in zip(parts, labels, strict=True):
         if repeated or labels.count(label) > 1:
             label += f" ({', '.join(dict.fromkeys(map(_folder, members)))})"
-        found.append(_scenario(place, label, sorted(members, key=lambda entry: entry.attack)))
+        beside = [entry for entry in reference if _place(entry) == place]
+        found.append(_scenario(place, label, sorted(members, key=lambda entry: entry.attack), beside))
     return found
 
 
@@ -152,11 +172,14 @@ def _label(place: _Place, varying: Sequence[str]) -> str:
     return " · ".join([named, *(f"{name} {getattr(place, name)}" for name in varying)])
 
 
-def _scenario(place: _Place, label: str, members: Sequence[Entry]) -> Scenario:
+def _scenario(place: _Place, label: str, members: Sequence[Entry], reference: Sequence[Entry]) -> Scenario:
     by_image = {entry.attack: {_image(row): row for row in entry.rows} for entry in members}
     common = set.intersection(*(set(rows) for rows in by_image.values()))
     every = set.union(*(set(rows) for rows in by_image.values()))
     rows = {attack: [rows[image] for image in sorted(common)] for attack, rows in by_image.items()}
+    beside: dict[tuple[str, str, int, int], list[Row]] = {image: [] for image in sorted(common)}
+    for row in (row for entry in reference for row in entry.rows if _image(row) in beside):
+        beside[_image(row)].append(row)
     return Scenario(
         label=label,
         victim=place.victim,
@@ -164,6 +187,8 @@ def _scenario(place: _Place, label: str, members: Sequence[Entry]) -> Scenario:
         entries=members,
         rows=rows,
         unfinished=len(every) - len(common),
+        reference=list(beside.values()),
+        referred=[f"{entry.attack} ({_passes(entry)})" for entry in reference],
     )
 
 

@@ -102,6 +102,18 @@ def test_float_norms_are_said(command: Command, made: Path) -> None:
     assert "The L2 norm is that of the float result whose 8-bit file succeeds" in command("league", made, "--float").out
 
 
+def test_the_envelope_may_come_from_other_runs(command: Command, made: Path, tmp_path: Path) -> None:
+    rows = random_rows("dag", ["a", "b", "c"], 2, success8=True)
+    better = [row | {"l2": 0.01, "adv8_l2": 0.01} for row in rows]
+    longer = make_run(tmp_path / "longer", better, pictures=False, config={"engine": {"max_passes": 1000}})
+    done = command("league", made, "--envelope", longer)
+    assert (done.status, done.err) == (0, "")
+    assert "The envelope has the norms of attacks without a place, too: dag (1000 passes)." in " ".join(
+        done.out.split()
+    )
+    assert {line.split()[1] for line in done.out.splitlines() if line.startswith((" asma", " fmn"))} == {"0.000"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -110,6 +122,8 @@ def test_float_norms_are_said(command: Command, made: Path) -> None:
         (["{file}"], "{file}: no such folder; give the folder of a run"),
         (["{empty}"], "{empty}: "),
         (["{made}", "{made}"], "{made}: is given more than once; give each once"),
+        (["{made}", "--envelope", "{budget}"], "--envelope {budget}: has no attack on the victims, images and targets"),
+        (["{made}", "--envelope", "nowhere"], "nowhere: no such folder; give the folder of a run"),
         (["{made}", "--out", "{file}"], "--out {file}: is not a folder; choose another"),
         (["{made}", "--out", "{file}/league"], "--out {file}/league: cannot be written: "),
         (["{budget}"], "{budget}: has no attack without a budget, and a league ranks no others; make a run with"),

@@ -170,6 +170,22 @@ def test_images_that_not_all_have_finished_or_with_another_target_do_not_count(t
     assert (field.envelope.tolist(), field.scenario.unfinished) == ([1], 3)
 
 
+def test_a_reference_lowers_the_envelope_and_has_no_place(tmp_path: Path) -> None:
+    listed = compared(tmp_path / "a", [*attack("fmn", [1.0, 2.0, None]), *attack("asma", [2.0, None, None])])
+    more = {"engine": {"max_passes": 1000}}
+    known = [*attack("alma", [4.0, 1.0, 3.0]), *attack("linf", [1.0], norm="inf"), *attack("pgd", [0.1], eps=1.0)]
+    (field,) = only(leagues(listed, compared(tmp_path / "b", known, configs=(more,)))).fields
+    assert (field.attacks, field.scenario.referred) == (["asma", "fmn"], ["alma (1000 passes)"])
+    assert (field.envelope.tolist(), field.unreached) == ([1, 1, 3], 0)
+    found = by_attack(field.standings)
+    # (0, 1), (1, 2/3), (2, 1/3), (3, 1/3) has the area 5/3, the envelope (0, 1), (1, 1/3), (3, 0) 7/6.
+    assert found["fmn"].optimality == pytest.approx(1 - (5 / 3 - 7 / 6) / (3 - 7 / 6))
+    assert [(one.reached, one.holds, one.images) for one in found.values()] == [(2, 1, 3), (1, 0, 3)]
+    other = attack("alma", [0.5, 0.5, 0.5], weights_sha256="other")
+    (alone,) = only(leagues(listed, compared(tmp_path / "c", other, configs=(more,)))).fields
+    assert alone.envelope.tolist() == [1, 2]
+
+
 def test_over_scenarios_the_mean_of_those_that_are_in_all(tmp_path: Path) -> None:
     first = [*attack("fmn", [1.0, 2.0, 4.0]), *attack("asma", [2.0, 3.0, 4.0]), *attack("dag", [1.0, 2.0, 4.0])]
     second = [*attack("fmn", [5.0, 5.0, None]), *attack("asma", [4.0, 2.0, 6.0])]

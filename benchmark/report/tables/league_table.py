@@ -102,7 +102,7 @@ def _counts(field: Field) -> list[str]:
         (field.scenario.unfinished, "that not every attack has finished, left out"),
     ]
     notes = [f"{_images(count)} {what}." for count, what in counted if count]
-    if len(field.attacks) == 1:
+    if len(field.attacks) == 1 and not field.scenario.referred:
         notes.append("An attack alone is its own envelope: its optimality is 1 by definition.")
     return notes
 
@@ -127,6 +127,8 @@ def _notes(league: League, compared: Sequence[Entry]) -> list[str]:
             "else is compared with them."
         )
     notes += _of_several(league, members)
+    if referred := dict.fromkeys(name for field in league.fields for name in field.scenario.referred):
+        notes.append(f"The envelope has the norms of attacks without a place, too: {', '.join(referred)}.")
     if without := dict.fromkeys(entry.attack for entry in compared if entry.rows and not takes_part(entry)):
         notes.append(f"Without a place, because they have a budget or copy another's norm: {', '.join(without)}.")
     doubts = [(entry.summary["victim"], line) for entry in members for line in doubt_lines(entry.check)]
