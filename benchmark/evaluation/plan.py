@@ -93,6 +93,7 @@ class Attack:
             "norm": str(self.rule.norm),
             "eps": self.nominal_eps if self.equal_norm else self.rule.eps,
             "targeted": self.rule.targeted,
+            "stop": self.stop,
             "equal_norm": self.equal_norm,
             "start_from": self.start_from,
         }

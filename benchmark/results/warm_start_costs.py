@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from benchmark.results.column_arrays import Rows, column, flag, shared
 
 CLOSE_ENOUGH = 0.01
@@ -17,7 +19,8 @@ def warm_start(rows: Rows) -> dict[str, Any] | None:
         `passes_saved`, sums over the images, the latter against cold starts that take all of their steps; and `cold`,
         None if no image was also started cold: of those `images` the sums of `passes` of the cold and `warm_passes` of
         the warm starts, the mean IoU of the 8-bit images after each, `iou` and `warm_iou`, and `ahead`, by how much
-        the cold starts ended nearer their aim: a lower IoU to the truth, or if targeted a higher one to the target.
+        the cold starts ended nearer their aim: a lower IoU to the truth, or if targeted a higher one to the target. An
+        attack that ends at a success has no aim beyond it: where both starts succeed, neither is ahead.
     """
     start = shared(rows, "start_from")
     if start is None:
@@ -25,8 +28,8 @@ def warm_start(rows: Rows) -> dict[str, Any] | None:
     return {
         "start_from": start,
         "at_floor": int(flag(rows, "at_floor").sum()),
-        "passes": int(column(rows, "passes").sum()),
-        "passes_saved": int(column(rows, "passes_saved").sum()),
+        "passes": int(np.nansum(column(rows, "passes"))),
+        "passes_saved": int(np.nansum(column(rows, "passes_saved"))),
         "cold": _cold([row for row in rows if row["cold_start_passes"] is not None]),
     }
 
@@ -34,16 +37,16 @@ def warm_start(rows: Rows) -> dict[str, Any] | None:
 def _cold(rows: Rows) -> dict[str, Any] | None:
     if not rows:
         return None
-    targeted = bool(rows[0]["targeted"])
-    score = "iou_target" if targeted else "iou_truth"
-    warm, cold = float(column(rows, f"adv8_{score}").mean()), float(column(rows, f"cold_start_{score}").mean())
+    score, sign = ("iou_target", 1) if rows[0]["targeted"] else ("iou_truth", -1)
+    warm, cold = column(rows, f"adv8_{score}"), column(rows, f"cold_start_{score}")
+    both = flag(rows, "stop") & flag(rows, "success8") & flag(rows, "cold_start_success8")
     return {
         "images": len(rows),
         "passes": int(column(rows, "cold_start_passes").sum()),
         "warm_passes": int(column(rows, "passes").sum()),
-        "iou": cold,
-        "warm_iou": warm,
-        "ahead": cold - warm if targeted else warm - cold,
+        "iou": float(cold.mean()),
+        "warm_iou": float(warm.mean()),
+        "ahead": float(np.where(both, 0, sign * (cold - warm)).mean()),
     }
 
 

@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
         ),
         *_columns(pa.string(), "norm", "equal_norm", "start_from"),
         *_columns(pa.float64(), "eps"),
-        *_columns(pa.bool_(), "targeted"),
+        *_columns(pa.bool_(), "targeted", "stop"),
         *_columns(pa.int64(), "seed", "height", "width", "classes", "background", "valid_pixels", "skipped"),
         *_columns(pa.int64(), "target_draw", "target_draws", "target_pixels"),
         *_columns(pa.bool_(), "target_too_close"),
@@ -73,7 +73,8 @@ victim's prediction of the clean image, with which `clean_iou_truth` is 1 by def
 the attacked split were left out because their files cannot be used.
 
 `family` is the attack's name without its budget; `norm` ("1", "2", "inf") the one it is about, `eps` its budget in that
-norm (null: none), `equal_norm` the attack whose norm it copies image by image. `passes` are forwards + backwards,
+norm (null: none), `equal_norm` the attack whose norm it copies image by image; `stop` says whether it ends an image at
+its first confirmed success. `passes` are forwards + backwards,
 `success_passes` those spent when the first success was confirmed (null: never). `adv8_sha256` is of the bytes of the
 saved file, in hexadecimal; `pictures_sha256` is of the row's other pictures, see `row_files`. `weights_sha256` and
 `data_fingerprint` identify victim and data (null: unknown).

@@ -98,8 +98,6 @@ def effort(
             cut=bool(row["nonfinite_gradient"]),
         )
         yield Relation("at_floor", row["at_floor"] is floored, "must be that of an image which starts at its floor")
-        saved = attack.passes_saved(int(v["passes"]), counting.max_passes)
-        yield Relation("passes_saved", row["passes_saved"] == saved, f"must be {saved}")
         yield from _passes(row, v, attack, counting, image)
         yield from _end(row, v, attack, counting, image)
         yield from _success(row, v, attack, counting, image, decided=decided)

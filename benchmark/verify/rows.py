@@ -99,7 +99,8 @@ class RowChecks:
             if attack is None:
                 yield Mismatch(row_place(row), f"{layout.CONFIG} has no such attack", column="attack")
             else:
-                yield from self._compare(row, attack.columns(row["attack"]))
+                saved = attack.passes_saved(row["passes"], self._counting.max_passes)
+                yield from self._compare(row, attack.columns(row["attack"]) | {"passes_saved": saved})
         yield from self._starts.mismatches(row, case)
         self.recomputed.update(START_COLUMNS)
         self.bounded.update(COLD_COLUMNS)

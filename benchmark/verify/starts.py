@@ -16,7 +16,7 @@ from benchmark.runs.points import load_point
 from benchmark.runs.row_files import RowFiles
 from benchmark.runs.row_schema import COLD_COLUMNS
 
-START_COLUMNS = ("point_sha256", "start_sha256", "at_floor")
+START_COLUMNS = ("point_sha256", "start_sha256")
 
 
 class StartChecks:
@@ -48,13 +48,13 @@ class StartChecks:
     def _of_start(self, row: Mapping[str, Any]) -> Iterator[Mismatch]:
         start, below = row["start_sha256"], self._rows.get((row["start_from"], row["id"]))
         if (row["start_from"] is None) != (start is None):
-            what = f"row says {start!r} and start_from={row['start_from']!r}"
+            what = f"row says {start!r}, its attack starts from {row['start_from'] or 'no other'}"
             yield Mismatch(row_place(row), what, column="start_sha256")
         elif below is not None and start != below["point_sha256"]:
             what = f"row says {start!r}, {below['attack']} has kept {below['point_sha256']!r}"
             yield Mismatch(row_place(row), what, column="start_sha256")
         if below is not None and row["at_floor"] and row["adv8_sha256"] != below["adv8_sha256"]:
-            what = f"row says that its start was left as it is, but {below['attack']} has another image"
+            what = f"row says {row['at_floor']!r}, but {below['attack']} has another image"
             yield Mismatch(row_place(row), what, column="at_floor")
 
     def _of_point(self, row: Mapping[str, Any], case: Case) -> Iterator[Mismatch]:
@@ -62,7 +62,8 @@ class StartChecks:
         run, place, column = self._past_run.run, row_place(row), "point_sha256"
         path = run.point(row["attack"], row["id"])
         if (what := self._files.point_damage(row)) is not None:
-            yield Mismatch(place, f"{path.relative_to(run.path)} {what}", RESUME, column)
+            what = f"row says {row[column]!r}, {path.relative_to(run.path)} {what}"
+            yield Mismatch(place, what, RESUME, column)
             return
         point = torch.from_numpy(load_point(path, inside=run.path))
         if point.shape != case.image.shape:

@@ -14,7 +14,7 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.precision import frozen
 from benchmark.past_runs.open import open_run
 from benchmark.past_runs.past_run import PastRun
-from benchmark.runs.row_schema import SCHEMA
+from benchmark.runs.row_schema import COLD_COLUMNS, SCHEMA
 from benchmark.verify.predictions import Predictions
 from benchmark.verify.recorded import recorded_code
 from benchmark.verify.rows import RowChecks
@@ -23,7 +23,7 @@ from benchmark.victims.loading import load_victim
 DEFENDED = ("clean_jpeg_iou_truth", "jpeg_iou_target", "jpeg_iou_truth")
 ONLY_HELD = {
     *("success", "steps", "kept_step", "forwards", "backwards", "success_passes", "zero_gradients", "seconds"),
-    *("passes", "l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv_confusion_truth"),
+    *("at_floor", *COLD_COLUMNS, "passes", "l0", "l1", "l2", "linf", "rms", "psnr", "ssim", "adv_confusion_truth"),
     *("adv_class_iou_target", "adv_class_iou_truth"),
     *(f"adv_{name}" for name in ("iou_target", "iou_truth", "pixel_acc_target", "pixel_acc_truth", "dice_truth")),
 }
@@ -109,6 +109,8 @@ def test_a_value_that_can_be_made_again(run, attack: str, name: str) -> None:
         ("success_passes", lambda v: 99, "success_passes"),
         ("zero_gradients", lambda v: 99, "zero_gradients"),
         ("seconds", lambda v: -v, "seconds"),
+        ("at_floor", lambda v: not v, "at_floor"),
+        *((name, lambda v: 1, name) for name in COLD_COLUMNS),
         ("l0", lambda v: 1.0, "l0"),
         ("l1", lambda v: v * 1.3, "l1"),
         ("l2", lambda v: v * 1.00001, "rms"),

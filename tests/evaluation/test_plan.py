@@ -27,7 +27,7 @@ def test_one_attack_for_each_budget() -> None:
     assert [attack.rule.eps for attack in attacks.values()] == pytest.approx([0.5 / 255, 8 / 255, 0.5])
     assert attacks["held@8"].columns("held@8") == {
         **{"attack": "held@8", "family": "held", "norm": "inf", "eps": 8 / 255, "targeted": True, "equal_norm": None},
-        "start_from": None,
+        **{"start_from": None, "stop": True},
     }
 
 

@@ -114,7 +114,10 @@ def test_the_smallest_budget_and_the_cold_starts_are_those_of_independent_runs(a
             assert {row[name] for name in COLD_COLUMNS} == {None}
 
 
-@pytest.mark.parametrize("after", [1, 9, 20])
+_SLOW = (pytest.mark.slow, pytest.mark.parallel)
+
+
+@pytest.mark.parametrize("after", [9, *(pytest.param(rows, marks=_SLOW) for rows in (1, 20))])
 def test_a_run_that_was_killed_goes_on_to_equal_rows(
     attacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

@@ -32,9 +32,17 @@ def test_costs_are_sums_over_images() -> None:
     )
 
 
-@pytest.mark.parametrize(("targeted", "ahead"), [(False, 0.02), (True, 0.7 - 0.5)])
-def test_ahead_is_nearer_to_the_aim(targeted: bool, ahead: float) -> None:
-    found = warm_start([ROWS[2] | {"targeted": targeted, "adv8_iou_target": 0.5}])
+@pytest.mark.parametrize(
+    ("changes", "ahead"),
+    [
+        ({}, 0.02),
+        ({"targeted": True}, 0.7 - 0.5),
+        ({"stop": True}, 0),  # both are successes, and ended there
+        ({"stop": True, "success8": False}, 0.02),
+    ],
+)
+def test_ahead_is_nearer_to_the_aim(changes: dict[str, bool], ahead: float) -> None:
+    found = warm_start([ROWS[2] | {"adv8_iou_target": 0.5} | changes])
     assert found is not None
     assert found["cold"]["ahead"] == pytest.approx(ahead)
 

@@ -45,7 +45,7 @@ def wrong(relations: Any) -> set[str]:
 def row_of(finished: Finished) -> dict[str, Any]:
     names = (*COUNTED, "success", "success8", "success_clean", "nonfinite_gradient", "at_floor")
     passes = finished.forwards + finished.backwards
-    return {name: getattr(finished, name) for name in names} | {"passes": passes, "passes_saved": None}
+    return {name: getattr(finished, name) for name in names} | {"passes": passes}
 
 
 def trace_of(finished: Finished) -> Trace | None:
@@ -98,7 +98,7 @@ def test_models_without_a_gradient_and_clean_successes_fit() -> None:
 FAILED = {
     **{"steps": 10, "kept_step": 7, "forwards": 12, "backwards": 10, "passes": 22, "success_passes": None},
     **{"zero_gradients": 0, "seconds": 0.1, "success": False, "success8": False},
-    **{"success_clean": False, "nonfinite_gradient": False, "at_floor": False, "passes_saved": None},
+    **{"success_clean": False, "nonfinite_gradient": False, "at_floor": False},
 }
 SUCCESS = FAILED | {"steps": 7, "forwards": 10, "backwards": 8, "passes": 18, "success_passes": 18, "success8": True}
 ATTACK, COUNTING = Attack(PGD(), max_steps=10), Counting(None, True, 1)
