@@ -65,9 +65,9 @@ def test_the_engine_knows_how_far_the_clean_prediction_leads() -> None:
 
 
 def test_an_update_by_hand() -> None:
-    rule = ScaleFree(PGD(norm=2, eps=0.05, step_size=0.02, random_start=False))
+    rule = ScaleFree(PGD(norm=2, eps=0.05, step_size=0.02, random_start=False), lead=2)
     batch = two_by_two(rule)
-    batch.clean_lead = torch.tensor([0.25], dtype=torch.float64)
+    batch.clean_lead = torch.tensor([0.5], dtype=torch.float64)
     found = drive(rule, Linear(), batch, 1)
 
     def loss(values: list[float]) -> float:
@@ -90,3 +90,8 @@ def test_a_network_without_a_prediction_is_attacked_as_it_is() -> None:
     labels = torch.ones(1, 8, 8).long()
     result = attack(Flat(), random_images(1), labels, ScaleFree(PGD()), max_steps=2, stop=False, keep="last")
     assert result.adv.isfinite().all()
+
+
+def test_a_lead_that_makes_no_sense() -> None:
+    with pytest.raises(ValueError, match=r"ScaleFree: lead=0: must be in \(0, inf\)"):
+        ScaleFree(PGD(), lead=0)
