@@ -23,7 +23,7 @@ def warm_start(rows: Rows) -> dict[str, Any] | None:
         attack that ends at a success has no aim beyond it: where both starts succeed, neither is ahead.
     """
     start = shared(rows, "start_from")
-    if start is None:
+    if not start:
         return None
     return {
         "start_from": start,

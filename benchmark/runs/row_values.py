@@ -71,7 +71,9 @@ def _wrong_classes(row: Mapping[str, Any]) -> str | None:
 
 def _wrong_start(row: Mapping[str, Any]) -> str | None:
     """What is wrong with a warm start's cost, or with the cold start beside it; None if a row has neither."""
-    if row.get("start_from") is not None and not _is_count(row["passes_saved"]):
+    if not row.get("start_from"):
+        return None
+    if not _is_count(row["passes_saved"]):
         return f"says that its passes_saved is {row['passes_saved']}"
     steps, passes, success, *scores = (row.get(name) for name in COLD_COLUMNS)
     if passes is None:

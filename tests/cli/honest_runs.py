@@ -103,6 +103,8 @@ ON_DRAWN_IMAGES = {
         "judge.value=.3",
         "bisection": "attack=[pgd_bisection,pgd_l2_bisection] engine.max_passes=60 judge.value=.3",
         "budgets": "attack=[apgd,cospgd,fgsm,padam,padam_cos,pgd_margin,segpgd] budgets=[2,16]",
+        "budgets, each from the one below": f"{UNTARGETED} judge=iou_truth budgets=[16,2,4] warm_start=true "
+        "cold_images=1",
         "a budget in L2": "attack=pgd_l2",
         "one logit": f"{ONE_LOGIT} attack=[cospgd_sigmoid,asma]",
         "the largest budget": "attack=[pgd,fgsm] budgets=[255]",

@@ -22,9 +22,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node", "3", "-m", "benchmark")
 # Attacks that differ in length from image to image, and one that needs what another has made.
 ATTACKS = (
-    *("attack=[asma,noise]", "attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2"),
+    *("attacks.noise.equal_norm=asma", "attacks.noise.rule.norm=2"),
     *("engine.max_passes=null", "attacks.asma.max_steps=12", "judge.value=0.3", "engine.slots=2", "run.montage=0"),
 )
+# Also one that starts from what the same images were at a smaller budget, and from scratch, too.
+GRID = ("+attacks.pgd.budgets=[8,2]", "warm_start=true", "attacks.pgd.max_steps=8", "cold_images=3")
 LONG = ("attacks.asma.stop=false", "attacks.asma.max_steps=40", "data.n_test=20")
 
 
@@ -64,7 +66,8 @@ def start(trained: Path, tmp_path: Path) -> Iterator[Callable[..., Started]]:
 
     def begin(name: str, *arguments: str, **options: Any) -> Started:
         checkpoint = f"victim.ckpt={trained / 'checkpoints' / 'best.ckpt'}"
-        started.append(Started(tmp_path / name, checkpoint, *ATTACKS, *arguments, **options))
+        chosen = f"attack=[asma,noise{',pgd' * (GRID[0] in arguments)}]"
+        started.append(Started(tmp_path / name, checkpoint, chosen, *ATTACKS, *arguments, **options))
         return started[-1]
 
     yield begin
@@ -106,7 +109,7 @@ def _with_room(node: Any) -> Any:
 
 @pytest.mark.parametrize("precision", ["64", "32"])
 def test_rows_do_not_depend_on_processes(start, tmp_path: Path, precision: str) -> None:
-    options = ("data.n_test=7", f"engine.precision={precision}")
+    options = ("data.n_test=7", f"engine.precision={precision}", *(GRID if precision == "64" else ()))
     cases: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         "one": (("trainer=cpu",), {}),
         "static": (("trainer=ddp_cpu", "trainer.devices=2"), {}),
@@ -139,7 +142,7 @@ def _assert_same_means(folder: Path, expected: Path) -> None:
 def test_ten_kills_lose_nothing_and_change_nothing(
     start, tmp_path: Path, images: int, trainer: tuple[str, ...]
 ) -> None:
-    same = (*LONG, f"data.n_test={images}", "engine.precision=64")
+    same = (*LONG, *GRID, f"data.n_test={images}", "engine.precision=64")
     status, err = start("whole", *same, "trainer=cpu").end()
     assert status == 0, err
     chance, folder, options = random.Random(0), tmp_path / "killed", (*same, *trainer)
@@ -162,7 +165,7 @@ def test_ten_kills_lose_nothing_and_change_nothing(
         kills += 1
     status, err = start("killed", *options).end()
     assert status == 0, err
-    assert tables.read(folder).num_rows == 2 * images
+    assert tables.read(folder).num_rows == 4 * images
     assert_same_rows(folder, tmp_path / "whole")
     assert not [path for path in folder.rglob("*") if path.name.startswith(".") or path.name == "run.lock"]
 

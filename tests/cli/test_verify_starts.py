@@ -18,7 +18,15 @@ from tests.fixtures.spoilt import columns_of, rewrite
 GRID = (
     *("experiment=smoke", "trainer=cpu", "attack=pgd", "attacks.pgd.rule.targeted=false", "judge=iou_truth"),
     *("engine.max_passes=null", "attacks.pgd.max_steps=6", "attacks.pgd.stop=false", "attacks.pgd.keep=score"),
-    *("budgets=[2,0.5,1]", "warm_passes=0.5", "cold_images=1", "data.n_test=2", "engine.precision=64", "run.montage=0"),
+    *(
+        "budgets=[2,0.5,1]",
+        "warm_start=true",
+        "warm_passes=0.5",
+        "cold_images=1",
+        "data.n_test=2",
+        "engine.precision=64",
+        "run.montage=0",
+    ),
 )
 
 
