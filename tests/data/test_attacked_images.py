@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.datamodule import SegmentationData, datamodule_for
+from benchmark.data.datamodule import SegmentationData
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.folder import Folder
 from benchmark.data.rim_one_samples import RimOneSamples
 from benchmark.errors import InputError

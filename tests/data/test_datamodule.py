@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from benchmark.data.datamodule import datamodule_for
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.folder import Folder
 from benchmark.errors import InputError
 from tests.data.loaded_items import SMALL, items_of, train_epoch

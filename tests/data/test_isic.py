@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.datamodule import datamodule_for
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.isic import ISIC
 from benchmark.errors import InputError
 
