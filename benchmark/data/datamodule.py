@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from benchmark.data.attacked_images import places_of
 from benchmark.data.augmentation import resize
-from benchmark.data.bad_files import SKIP, STOP, without_bad
+from benchmark.data.bad_files import SKIP, STOP, check_pairs, without_bad
 from benchmark.data.dataset import EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.decoded_splits import DecodedSplits
 from benchmark.data.loading_options import as_given, check_choice, check_loading, image_size
@@ -69,10 +69,6 @@ class SegmentationData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         check_choice("on_bad", on_bad, (STOP, SKIP))
-        self.skipped = without_bad(source, channels) if on_bad == SKIP else []
-        self.classes_open = bool(getattr(source, "classes_open", False))
-        if overlapping and not self.classes_open and not are_subsets(source.background):
-            source = NestedLabels(source)
         self.size, self._shape = size, image_size(size)
         check_loading(
             batch_size=batch_size,
@@ -82,6 +78,11 @@ class SegmentationData(pl.LightningDataModule):
             channels=channels,
             bits=source.bits,
         )
+        self.skipped = without_bad(source, channels) if on_bad == SKIP else []
+        check_pairs(source, channels)
+        self.classes_open = bool(getattr(source, "classes_open", False))
+        if overlapping and not self.classes_open and not are_subsets(source.background):
+            source = NestedLabels(source)
         self.channels, self.bits = channels, source.bits
         self.source, self.batch_size, self.num_workers = source, batch_size, num_workers
         self.augment, self.seed, self.test_split, self.labels = augment, seed, test_split, labels

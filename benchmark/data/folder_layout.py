@@ -8,7 +8,7 @@ from benchmark.data.bad_files import Skipped
 from benchmark.data.files import FileIndex, Pairs, find_folder, find_images, pair_files, require_images
 from benchmark.data.images import SUFFIXES
 from benchmark.data.loading_options import EVERY
-from benchmark.data.source import SPLITS
+from benchmark.data.source import PREDICTED, SPLITS
 from benchmark.data.split_lists import split_by_lists
 from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
@@ -77,12 +77,14 @@ def find_splits(
         _check_alone(fractions, root, f"the lists of {root / splits}")
         return FoundSplits(*split_by_lists(pairs, root / splits, root / images, unpaired), notes, left)
     too_few = fractions is None and len(pairs) < len(SPLITS)
+    reason = f"has no images, by data.fractions={list(fractions or FRACTIONS)}"
     if fractions is None and (predicted or (every and too_few)):
         why = "nothing can be trained on it" if predicted else "it has too few images to be"
         notes.append(f"{root} is not split, and {why}: all of its images are test images")
+        given = f"data.labels={PREDICTED}" if predicted else f"data.test_split={EVERY} and so few images"
+        reason = f"has no images, because with {given} all images of {root} are test images unless it is split"
         fractions = (0, 0, 1)
     fractions = FRACTIONS if fractions is None else fractions
-    reason = f"has no images, by data.fractions={list(fractions)}"
     try:
         drawn = split_by_hash(pairs, fractions, split_seed, root)
     except InputError as error:

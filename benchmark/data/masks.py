@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.encodings import LEVEL, THRESHOLD, Encoding, encode
+from benchmark.data.encodings import LEVEL, THRESHOLD, Encoding, Threshold, encode
 from benchmark.data.images import SIXTEEN_BIT_GRAY, Decoded, decode
 from benchmark.data.source import VOID
 from benchmark.errors import InputError
@@ -19,6 +19,7 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
 
     Its values are those of `read_values`. Grey files of 1, 2 or 4 bits have values of their own, such as 0 to 3, and
     levels, such as 0, 85, 170 and 255, which libraries give instead: meant are those that the encoding declares.
+    A threshold is one of 8-bit levels, see `Threshold`.
 
     Args:
         path: of the file.
@@ -37,6 +38,8 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
     hint = f"{cure}, or save the mask with declared values only (JPEG and resampling invent in-betweens)"
     if mode in {"P", "PA"}:
         hint = f"the values of a palette file are its palette indices; {cure}"
+    if isinstance(encoding, Threshold):
+        values = encoding.levels(values)
     highest = _highest_own(decoded)
     if highest < 255:
         own = values // (255 // highest)

@@ -137,3 +137,12 @@ def test_unknown_split():
     data = synthetic_data(**SMALL)
     with pytest.raises(InputError, match="split 'testing': must be one of train, val, test"):
         data.mask("test_00000", "testing")
+
+
+@pytest.mark.parametrize("size", [[24], (24,)])
+def test_one_side_in_brackets_is_no_square(size) -> None:
+    with pytest.raises(InputError) as raised:
+        synthetic_data(n_test=2, size=size)
+    assert str(raised.value) == (
+        "data.size=[24]: is one side; give data.size=24 for a square, or 'data.size=[height,width]'"
+    )
