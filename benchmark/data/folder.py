@@ -45,6 +45,7 @@ class Folder(PairedFiles):
         notes: what was assumed of the folder, a sentence each.
         unpaired: images without a mask that were left out, by on_bad="skip".
         classes_open: whether nothing says how many classes there are; they are then those of the victim.
+        splits_drawn: whether the splits are this program's own, by fractions that nobody gave.
         given_names: class_names as they were given.
     """
 
@@ -100,6 +101,7 @@ class Folder(PairedFiles):
             split_seed=split_seed,
         )
         self.why_empty, self.notes, self.unpaired = found.why_empty, found.notes, found.unpaired
+        self.splits_drawn = found.drawn
         super().__init__(
             Path(os.path.abspath(folder)).name,
             names,
