@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.acceleration.accelerated import AcceleratedModel
+from benchmark.engine.attackable import check_attackable
 from benchmark.engine.precision import (
     AUTOCAST,
     Precision,
@@ -46,8 +47,7 @@ class AttackedModel:
         overwrites: whether a pass writes its results where the last one wrote them, as CUDA graphs do.
 
     Raises:
-        InputError: for an unknown precision, or a model whose parameters are neither float32 nor float64, have no
-            values, or were made in inference mode.
+        InputError: for an unknown precision, or a model that `check_attackable` refuses.
     """
 
     def __init__(
@@ -61,17 +61,9 @@ class AttackedModel:
         multilabel: bool | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        dtype = model_dtype(model)
-        if dtype not in (torch.float32, torch.float64):
-            raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
-        if any(parameter.is_inference() for parameter in model.parameters()):
-            raise InputError(
-                "the model was made in inference mode, so that it has no gradients; make it outside of inference mode"
-            )
-        if any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()]):
-            raise InputError("the model has weights without values (device meta); load them first")
+        check_attackable(model)
         if precision is None:
-            precision = 64 if dtype == torch.float64 else 32
+            precision = 64 if model_dtype(model) == torch.float64 else 32
         precision = normalise_precision(precision)
         self.model, self._patience = model, patience
         self.multilabel = getattr(model, "multilabel", None) is True if multilabel is None else multilabel

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmark.evaluation.victim_passes import Observations
+from benchmark.model_errors import PROGRAM_IN_FLOAT
 
 _ZEROS = 0.8  # share of zeros among the values of a gradient; a median of 3 × 3 in front of a network leaves .35
 _RISE = 0.02  # of what a gradient says; .08 with a JPEG in front of a network, .16 and more without
@@ -142,6 +143,8 @@ def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
 
 def _gradient(seen: Observations) -> Iterator[VictimFinding]:
     cure = "leave out .detach(), torch.no_grad(), rounding and argmax in forward"
+    if seen.program:
+        cure = PROGRAM_IN_FLOAT
     if seen.gradient is None:
         only = f"{cure}; attacks that need gradients fail on it"
         yield VictimFinding(name="no_gradient", refused=True, what="the victim's outputs have no gradient", cure=only)

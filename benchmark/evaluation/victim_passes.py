@@ -14,7 +14,7 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.slow_passes import SLOW_PASSES
 from benchmark.evaluation.gradient_step import GradientStep, combination, step_along
 from benchmark.evaluation.logit_rounding import Rounding, rounding_of
-from benchmark.model_errors import as_model_error, checked_logits
+from benchmark.model_errors import as_model_error, checked_logits, is_program
 
 _ALONE = "one image alone it predicts: attack with engine.slots=1, or let it take batches"
 
@@ -42,6 +42,7 @@ class Observations:
         preds: the predicted classes, as `AttackedModel.classes` gives them.
         outputs: how many classes the model tells apart.
         dtype: of the images that the model is given.
+        program: whether the network is a file, in which nothing can be edited.
         passes: forward and backward passes made.
     """
 
@@ -61,6 +62,7 @@ class Observations:
     preds: Tensor
     outputs: int
     dtype: torch.dtype
+    program: bool
     passes: int
 
 
@@ -135,6 +137,7 @@ class Passes:
             preds=self._network.classes(logits).cpu(),
             outputs=logits.shape[1],
             dtype=batch.dtype,
+            program=is_program(self._network.model),
             passes=self.count,
         )
 

@@ -88,7 +88,10 @@ def check_head(head: object, overlapping: bool, place: str) -> None:
     if (head == "multilabel") == overlapping:
         return
     if overlapping:
-        raise InputError(f"{place}: {head} tells classes apart, the labels of the data overlap; use a multilabel head")
+        raise InputError(
+            f"{place}: {head} tells classes apart, the labels of the data overlap; use a multilabel head, "
+            "victim.head=multilabel"
+        )
     raise InputError(
         f"{place}: multilabel predicts labels that overlap, the data have classes; set data.overlapping=true, or lists "
         "in data.encoding, or with data.labels=predicted leave data.classes out"
