@@ -11,6 +11,7 @@ from benchmark.data.source import VOID
 from benchmark.errors import InputError
 
 JPEG = {".jpg", ".jpeg"}
+_FEW = 5  # values of a mask that may well be one for each class
 JPEG_ROUNDING = 8  # levels by which the channels of a gray picture may differ after compression
 
 
@@ -32,7 +33,9 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
     """
     decoded = decode(path)
     mode, values = decoded.picture.mode, _mask_values(decoded, path)
-    cure = f"declare them in {key}" if key else "restore the published file, or declare them in data=folder"
+    cure = "restore the published file, or declare them in data=folder"
+    if key:
+        cure = f"declare them in {key}{_examples(values)}"
     if (of := threshold_key or key) and _is_grey(values, encoding):
         cure += f", or give {of}={THRESHOLD}, by which values from {LEVEL} on are class 1"
     hint = f"{cure}, or save the mask with declared values only (JPEG and resampling invent in-betweens)"
@@ -47,6 +50,17 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
             hint += f"; the file has {highest.bit_length()} bits, so that {highest} is its white, 255"
             values = own
     return encode(values, encoding, f"{path}: mask values", hint)
+
+
+def _examples(values: np.ndarray) -> str:
+    """How several classes, or labels that overlap, would be declared of masks with so few values; "" for others."""
+    present = np.unique(values).tolist()
+    if not 2 < len(present) <= _FEW:
+        return ""
+    names = [chr(ord("a") + place) for place in range(len(present) - 1)]
+    classes = ",".join(f"{value}:{place}" for place, value in enumerate(present))
+    labels = ",".join(f"{value}:[{','.join(names[:place])}]" for place, value in enumerate(present))
+    return f", such as {{{classes}}}, or {{{labels}}} for labels that overlap"
 
 
 def _is_grey(values: np.ndarray, encoding: Encoding) -> bool:
