@@ -11,7 +11,7 @@ from benchmark.victims.adapters import import_extra, read_json
 from benchmark.victims.monai_bundle import networks
 from benchmark.victims.monai_bundle.configuration import BundleConfiguration
 from benchmark.victims.monai_bundle.inferer import read_windows
-from benchmark.victims.monai_bundle.postprocessing import check_postprocessing
+from benchmark.victims.monai_bundle.postprocessing import read_postprocessing
 from benchmark.victims.monai_bundle.preprocessing import Preprocessing, read_preprocessing
 from benchmark.victims.monai_bundle.sections import Section, read_sections
 from benchmark.victims.network_outputs import Choice, ChosenOutput
@@ -80,8 +80,8 @@ def read_bundle(
     sections = read_sections(configuration)
     model = _network(configuration, sections.network, channels, outputs)
     _check_metadata(folder, channels, outputs)
-    check_postprocessing(configuration, sections.postprocessing, outputs, head)
-    preprocessing = read_preprocessing(configuration, sections.preprocessing, channels)
+    inverse = read_postprocessing(configuration, sections.postprocessing, outputs, head)
+    preprocessing = read_preprocessing(configuration, sections.preprocessing, channels, inverse)
     made = BundleNetwork(model, preprocessing, read_windows(configuration, sections.inferer), intensity)
     found = [path for name in _WEIGHTS if (path := folder / "models" / name).is_file()]
     if len(found) > 1:

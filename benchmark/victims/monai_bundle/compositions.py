@@ -49,8 +49,8 @@ def _collect(configuration: BundleConfiguration, section: Section, found: list[L
     if depth > _DEEPEST or len(found) > _MOST:
         raise InputError(f"{configuration.file}: {section.place}: too many transforms within each other; restore it")
     value, place = configuration.followed(section.value, section.place)
-    parts = value if isinstance(value, list) else None
-    if parts is None:
+    parts = [] if value is None else value
+    if not isinstance(parts, list):
         made = configuration.component(value, place)
         if made is None:
             return

@@ -16,6 +16,7 @@ OWN = "use victim=python with a factory of your own"
 _FILES = ("inference.json", "inference.yaml", "inference.yml")
 _LARGEST = 2**22  # bytes
 _DEEPEST = 32  # references to references
+_MOST = 10_000  # values in one
 _TYPES = "float32|float64|float16|half|float|double|bfloat16|uint8|uint16|int8|int16|int32|int64|int|long|bool"
 _TYPE = re.compile(rf"(?:torch|np|numpy)\.({_TYPES})")
 
@@ -43,6 +44,7 @@ class BundleConfiguration:
             raise InputError(f"{self.file}: cannot be read ({first_line(error)}); restore it") from error
         if not isinstance(contents, dict):
             raise InputError(f"{self.file}: holds no names and values; give the configuration of a bundle")
+        self._values = 0  # in the one that is followed
         self._contents: dict[str, Any] = contents
 
     def items(self) -> Iterator[tuple[str, Any]]:
@@ -81,8 +83,11 @@ class BundleConfiguration:
 
     def plain(self, value: Any, place: str, depth: int = 0) -> Any:
         """The value, with all references in it followed."""
-        if depth > _DEEPEST:
-            raise InputError(f"{self.file}: {place}: its references lead in a circle; restore it")
+        self._values = self._values + 1 if depth else 0
+        if depth > _DEEPEST or self._values > _MOST:
+            raise InputError(
+                f"{self.file}: {place}: its references lead in a circle, or to too many values; restore it"
+            )
         value = self.shallow(value, place)
         if isinstance(value, dict):
             return {name: self.plain(part, f"{place}.{name}", depth + 1) for name, part in value.items()}

@@ -18,8 +18,8 @@ def read_windows(configuration: BundleConfiguration, section: Section | None) ->
     """Keywords of MONAI's sliding_window_inference; None: whole images. Raises InputError for another inferer."""
     if section is None:
         return None
-    _, place = configuration.followed(section.value, section.place)
-    made = configuration.component(section.value, place)
+    value, place = configuration.followed(section.value, section.place)
+    made = None if value is None else configuration.component(value, place)
     if made is None:
         return None
     target, arguments = made

@@ -6,6 +6,7 @@ from benchmark.victims.monai_bundle.configuration import OWN, BundleConfiguratio
 from benchmark.victims.monai_bundle.options import TransformOptions
 from benchmark.victims.monai_bundle.sections import Section
 from benchmark.victims.monai_bundle.transform_readers import READERS
+from benchmark.victims.monai_bundle.transforms import InverseMode
 
 _PREDICTION = "pred"
 _OTHERS = {"image", "label"}  # what an evaluator has beside its predictions
@@ -14,8 +15,14 @@ _TYPES = {"EnsureType", "ToTensor"}
 _CURE = f"take it out of the file and give victim.postprocess if that has it, else {OWN}"
 
 
-def check_postprocessing(configuration: BundleConfiguration, section: Section | None, outputs: int, head: str) -> None:
-    """Raise InputError for a step that changes predictions, or that reads the outputs otherwise than the head does."""
+def read_postprocessing(
+    configuration: BundleConfiguration, section: Section | None, outputs: int, head: str
+) -> InverseMode:
+    """How predictions get the size of their pictures.
+
+    Raises InputError for a step that changes predictions, or that reads the outputs otherwise than the head does.
+    """
+    inverse: InverseMode = "bilinear"
     discrete = False  # whether the values are labels already
     for transform in [] if section is None else listed_transforms(configuration, section):
         if transform.keys and _OTHERS.issuperset(transform.keys):
@@ -32,7 +39,11 @@ def check_postprocessing(configuration: BundleConfiguration, section: Section | 
             _check_labels(options, outputs)
         elif name == "Invert":
             options.choice("post_func", None, (None,), per_key=True)
-            options.harmless("transform", "orig_keys", "orig_meta_keys", "nearest_interp", "to_tensor", "device")
+            options.harmless("transform", "orig_keys", "orig_meta_keys", "to_tensor", "device")
+            nearest = options.flag("nearest_interp", True, per_key=True)
+            if discrete and not nearest:
+                raise options.refusal("nearest_interp", nearest, "mixes labels; only true can be done after AsDiscrete")
+            inverse = "nearest" if nearest else "own"
         elif name in _TYPES and discrete:
             continue
         elif name in _TYPES:
@@ -40,6 +51,7 @@ def check_postprocessing(configuration: BundleConfiguration, section: Section | 
         else:
             raise InputError(f"{where}: not supported; {_CURE}")
         options.finish()
+    return inverse
 
 
 def _check_activations(options: TransformOptions, outputs: int, head: str) -> None:

@@ -1,7 +1,7 @@
 """Preprocessing of a bundle, on batches of images and with gradients: done, harmless, or refused by name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.errors import InputError
@@ -96,7 +96,9 @@ class _Reading:
         self.steps.append(step)
 
 
-def read_preprocessing(configuration: BundleConfiguration, section: Section | None, channels: int) -> Preprocessing:
+def read_preprocessing(
+    configuration: BundleConfiguration, section: Section | None, channels: int, inverse: transforms.InverseMode
+) -> Preprocessing:
     """The steps that a section names. Raises InputError for one that cannot be done."""
     found = [] if section is None else listed_transforms(configuration, section)
     key = _image_key(found)
@@ -112,7 +114,10 @@ def read_preprocessing(configuration: BundleConfiguration, section: Section | No
         reading.take(name, options)
     if reading.first is False:
         raise InputError(f"{configuration.file}: {found[0].place}: the channel stays last; add EnsureChannelFirstd")
-    return Preprocessing(reading.steps, levels=bool(found), swapped=reading.swapped)
+    steps = [
+        replace(step, inverse=inverse) if isinstance(step, transforms.ResizeTo) else step for step in reading.steps
+    ]
+    return Preprocessing(steps, levels=bool(found), swapped=reading.swapped)
 
 
 def _image_key(found: Sequence[ListedTransform]) -> str:

@@ -72,7 +72,8 @@ def read_sections(configuration: BundleConfiguration) -> BundleSections:
 
 def _named_by_none(configuration: BundleConfiguration, inferer: Section, place: str) -> Section | None:
     """Without an inferer, MONAI's evaluator gives whole images to the network."""
-    made = configuration.component(inferer.value, inferer.place)
+    value, at = configuration.followed(inferer.value, inferer.place)
+    made = None if value is None else configuration.component(value, at)
     if made is not None and made[0] != "SimpleInferer":
         raise InputError(f"{configuration.file}: {place} is missing, but there is an inferer; write @inferer there")
     return None

@@ -87,14 +87,11 @@ def _orientation(options: TransformOptions, channels: int) -> None:
     """It leaves a picture as it is, which has the axes RA."""
     _check_not_lazy(options)
     axes = options.value("axcodes")
-    canonical = options.flag("as_closest_canonical")
-    if axes is None and not canonical:
-        raise options.refusal("axcodes", axes, "must name axes")
-    if axes is not None and not canonical and "".join(map(str, axes))[:2] != "RA":
-        raise options.refusal("axcodes", axes, "pictures have RA")
-    labels = options.value("labels")
-    if labels is not None and [list(pair) for pair in labels] != _AXES:
-        raise options.refusal("labels", labels, "not supported")
+    if not options.flag("as_closest_canonical"):
+        names = "".join(map(str, axes)) if isinstance(axes, list | tuple) else str(axes)
+        if names not in ("RA", "RAS", "RAI"):
+            raise options.refusal("axcodes", axes, "pictures have RA")
+    options.choice("labels", None, (None, _AXES))
 
 
 def _spacing(options: TransformOptions, channels: int) -> None:

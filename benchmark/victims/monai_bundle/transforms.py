@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Size = tuple[int, int]
+InverseMode = Literal["bilinear", "nearest", "own"]
 
 
 class BundleStep:
@@ -95,12 +96,13 @@ class NormalizeIntensity(BundleStep):
 
 @dataclass(frozen=True, kw_only=True)
 class ResizeTo(BundleStep):
-    """Images are interpolated to spatial_size; logits are interpolated back bilinearly."""
+    """Images are interpolated to spatial_size, and logits back, by the mode `inverse`; "own": that of the images."""
 
     spatial_size: Any
     size_mode: str = "all"
     mode: str = "area"
     align_corners: bool | None = None
+    inverse: InverseMode = "bilinear"
 
     def __call__(self, images: Tensor) -> Tensor:
         size = self._size((images.shape[2], images.shape[3]))
@@ -110,7 +112,11 @@ class ResizeTo(BundleStep):
         return F.interpolate(images, size, mode=self.mode, align_corners=corners)
 
     def undone(self, logits: Tensor, size: Size) -> Tensor:
-        return logits if logits.shape[2:] == size else F.interpolate(logits, size, mode="bilinear")
+        if logits.shape[2:] == size:
+            return logits
+        own = self.inverse == "own"
+        corners = self.align_corners if own and self.mode in ("bilinear", "bicubic") else None
+        return F.interpolate(logits, size, mode=self.mode if own else self.inverse, align_corners=corners)
 
     def _size(self, shape: Size) -> Size:
         if self.size_mode == "longest":

@@ -191,6 +191,12 @@ def test_what_an_evaluator_leaves_unused_is_harmless(tmp_path: Path) -> None:
     assert torch.equal(made(bundle(tmp_path / "bundle", evaluated() | unused))(LEVELS / 255), expected)
 
 
+def test_a_section_may_be_null(tmp_path: Path) -> None:
+    nothing = {"inferer": None, "postprocessing": None, "handlers": None}
+    expected = made(bundle(tmp_path / "plain"))(LEVELS / 255)
+    assert torch.equal(made(bundle(tmp_path / "bundle", evaluated() | nothing))(LEVELS / 255), expected)
+
+
 def test_the_evaluator_that_is_run_counts(tmp_path: Path) -> None:
     config = evaluated() | {"section": {"mine": EVALUATOR | {"inferer": WINDOWS}}, "run": "$@section::mine.run()"}
     expected = made(bundle(tmp_path / "plain", configuration(inferer=WINDOWS)))(LEVELS / 255)

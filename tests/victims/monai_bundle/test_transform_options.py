@@ -118,6 +118,10 @@ RANGED = {"_target_": "ScaleIntensityRanged", "a_min": 0, "a_max": 1}
         ({"_target_": "DivisiblePadd", "k": 10**6}, "k=1000000"),
         ({"_target_": "Orientationd", "axcodes": "RA", "labels": [["A", "B"]]}, "labels="),
         ({"_target_": "Spacingd", "pixdim": [1, 1], "min_pixdim": 2}, "min_pixdim=2"),
+        ({"_target_": "Orientationd", "axcodes": 3}, "axcodes=3"),
+        ({"_target_": "Orientationd"}, "axcodes=None"),
+        ({"_target_": "Orientationd", "axcodes": "RA", "labels": 3}, "labels=3"),
+        ({"_target_": "ScaleIntensityd", "minv": "@many0"}, "references lead in a circle, or to too many values"),
         ({"_target_": "DeleteItemsd"}, "takes the image away"),
         ({"_target_": "Compose", "transforms": [], "lazy": True}, "lazy=True"),
         ({"_target_": "Compose", "transforms": [PADDED | {"keys": "image", "mode": "mean"}]}, "mode=mean"),
@@ -130,7 +134,8 @@ def test_what_cannot_be_done_is_refused_at_load(tmp_path: Path, transform: dict[
         transforms[-1].pop("keys")
     if transform["_target_"] == FIRST["_target_"]:
         transforms[1:2] = [transforms.pop()]
-    folder = bundle(tmp_path / "bundle", configuration(transforms) | {"small": "$torch.int32"})
+    many = {f"many{index}": [f"@many{index + 1}"] * 10 for index in range(9)} | {"many9": [0]}
+    folder = bundle(tmp_path / "bundle", configuration(transforms) | many | {"small": "$torch.int32"})
     with pytest.raises(InputError, match=rf"inference\.json: preprocessing.*{option}") as caught:
         made(folder)
     assert len(str(caught.value).splitlines()) == 1
@@ -175,39 +180,3 @@ def test_a_grey_picture_has_no_channel(tmp_path: Path) -> None:
     (tmp_path / "other" / "configs" / "metadata.json").unlink()
     with pytest.raises(InputError, match=r"channel_dim=-1: turns axes round for 1 channels"):
         adapters.make("monai", {"folder": other}, 1, 2)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"roi_size": "40"}, "roi_size=40"),
-        ({"roi_size": [100000, 8]}, "at most 4096"),
-        ({}, "roi_size=None"),
-        ({"roi_size": 8, "overlap": 1.0}, "overlap=1.0: must be from 0 to below 1"),
-        ({"roi_size": 8, "mode": "linear"}, "mode=linear"),
-        ({"roi_size": 8, "padding_mode": "wrap"}, "padding_mode=wrap"),
-        ({"roi_size": 8, "cval": "a"}, "cval=a"),
-        ({"roi_size": 8, "window": 1}, "window=1: not supported"),
-    ],
-)
-def test_options_of_windows(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    config = configuration(inferer={"_target_": "SlidingWindowInferer"} | options)
-    with pytest.raises(InputError, match=rf"inference\.json: inferer.*({message})"):
-        made(bundle(tmp_path / "bundle", config))
-
-
-@pytest.mark.parametrize(
-    ("step", "message"),
-    [
-        ({"_target_": "Activationsd", "keys": "pred", "other": "$torch.tanh"}, "other=.*expression"),
-        ({"_target_": "AsDiscreted", "keys": "pred", "rounding": "torchrounding"}, "rounding=torchrounding"),
-        ({"_target_": "AsDiscreted", "keys": ["label", "pred"], "threshold": [0.5, 0.7]}, "victim.threshold=0.7"),
-        ({"_target_": "Invertd", "keys": "pred", "transform": "@preprocessing", "post_func": "$f"}, "post_func"),
-        ({"_target_": "EnsureTyped", "keys": "pred", "dtype": "$torch.uint8"}, "dtype=torch.uint8"),
-    ],
-)
-def test_options_of_postprocessing(tmp_path: Path, step: dict[str, Any], message: str) -> None:
-    config = configuration()
-    config["postprocessing"]["transforms"][0] = step
-    with pytest.raises(InputError, match=rf"postprocessing: {step['_target_']}.*{message}"):
-        made(bundle(tmp_path / "bundle", config))
