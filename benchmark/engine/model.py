@@ -20,7 +20,7 @@ from benchmark.engine.precision import (
 from benchmark.engine.slow_passes import PATIENCE, SLOW_PASSES
 from benchmark.errors import InputError
 from benchmark.label_subsets import MOST_LABELS
-from benchmark.model_errors import as_model_error, checked_logits
+from benchmark.model_errors import as_model_error, checked_logits, model_name
 
 
 class AttackedModel:
@@ -128,7 +128,14 @@ class AttackedModel:
         if postprocess is None:
             return preds
         with as_model_error(self.model, preds, act="fails in its post-processing"):
-            return postprocess(preds)
+            changed = postprocess(preds)
+        if not isinstance(changed, Tensor) or changed.shape != preds.shape or changed.device != preds.device:
+            found = tuple(changed.shape) if isinstance(changed, Tensor) else type(changed).__name__
+            raise InputError(
+                f"victim {model_name(self.model)} returned {found} from its post-processing of maps "
+                f"{tuple(preds.shape)} on {preds.device}; return maps of the same shape there"
+            )
+        return changed
 
     def stepping(self) -> AbstractContextManager[None]:
         """The context of a rule's forward and backward passes: TF32 products, if that is the precision."""
