@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from benchmark.errors import InputError
 from benchmark.victims.adapters import import_extra, read_json
 from benchmark.victims.monai_bundle import networks
+from benchmark.victims.monai_bundle.checkpoints import own_weights
 from benchmark.victims.monai_bundle.configuration import BundleConfiguration
 from benchmark.victims.monai_bundle.inferer import read_windows
 from benchmark.victims.monai_bundle.postprocessing import read_postprocessing
 from benchmark.victims.monai_bundle.preprocessing import Preprocessing, read_preprocessing
 from benchmark.victims.monai_bundle.sections import Section, read_sections
 from benchmark.victims.network_outputs import Choice, ChosenOutput
-
-_WEIGHTS = ("model.pt", "model.safetensors")
 
 
 class BundleNetwork(nn.Module):
@@ -64,7 +63,7 @@ class BundleNetwork(nn.Module):
 
 
 def read_bundle(
-    folder: Path, *, channels: int, outputs: int, head: str, intensity: float = 255.0
+    folder: Path, *, channels: int, outputs: int, head: str, intensity: float = 255.0, with_weights: bool = True
 ) -> tuple[BundleNetwork, Path | None]:
     """The network of a bundle, without its weights, and the file that has these; None: there is no such file.
 
@@ -72,6 +71,7 @@ def read_bundle(
         folder: with configs/inference.json, or .yaml, and models/. Nothing of it is imported or executed.
         channels, outputs, head: of the data and of the victim; the bundle's have to fit.
         intensity: the value in the files of its training that is 1 in an image here.
+        with_weights: whether its own weights are looked for.
 
     Raises:
         InputError: the configuration asks for what cannot be done, or does not fit.
@@ -83,10 +83,7 @@ def read_bundle(
     inverse = read_postprocessing(configuration, sections.postprocessing, outputs, head)
     preprocessing = read_preprocessing(configuration, sections.preprocessing, channels, inverse)
     made = BundleNetwork(model, preprocessing, read_windows(configuration, sections.inferer), intensity)
-    found = [path for name in _WEIGHTS if (path := folder / "models" / name).is_file()]
-    if len(found) > 1:
-        raise InputError(f"{folder / 'models'}: has {' and '.join(_WEIGHTS)}; choose with victim.weights={found[0]}")
-    return made, found[0] if found else None
+    return made, own_weights(configuration, folder) if with_weights else None
 
 
 def _network(configuration: BundleConfiguration, section: Section, channels: int, outputs: int) -> nn.Module:

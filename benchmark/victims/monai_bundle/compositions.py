@@ -58,7 +58,7 @@ def _collect(configuration: BundleConfiguration, section: Section, found: list[L
         if target != "Compose":
             found.append(_listed(configuration, target, arguments, place))
             return
-        options = TransformOptions(configuration, f"{configuration.file}: {place}", arguments, keys=(), key="")
+        options = TransformOptions(configuration, place, arguments, keys=(), key="")
         parts = configuration.shallow(arguments.get("transforms"), f"{place}.transforms") or []
         options.harmless("transforms", "map_items", "unpack_items", "log_stats")
         options.choice("lazy", False, (False, None))

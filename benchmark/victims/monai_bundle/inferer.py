@@ -25,7 +25,7 @@ def read_windows(configuration: BundleConfiguration, section: Section | None) ->
     target, arguments = made
     if target not in ("SimpleInferer", *_SLIDING):
         raise InputError(f"{configuration.file}: {place}._target_={target}: not supported; {OWN}")
-    options = TransformOptions(configuration, f"{configuration.file}: {place}", arguments, keys=(), key="")
+    options = TransformOptions(configuration, place, arguments, keys=(), key="")
     if target == "SimpleInferer":
         options.finish()
         return None

@@ -18,7 +18,7 @@ class TransformOptions:
 
     Args:
         configuration: where references lead.
-        where: file, place and transform, for messages.
+        place: of the transform in the file, for messages.
         arguments: not yet looked up.
         keys: of the dictionary that it changes; empty for a transform that takes no dictionary.
         key: which of them is followed.
@@ -27,13 +27,14 @@ class TransformOptions:
     def __init__(
         self,
         configuration: BundleConfiguration,
-        where: str,
+        place: str,
         arguments: Mapping[str, Any],
         *,
         keys: Sequence[str],
         key: str,
     ) -> None:
-        self.where = where
+        self.where = f"{configuration.file}: {place}"
+        self._place = place
         self._configuration = configuration
         free = ("keys", "allow_missing_keys", "meta_keys", "meta_key_postfix") if keys else ()
         self._left = {name: value for name, value in arguments.items() if name not in free}
@@ -46,7 +47,7 @@ class TransformOptions:
         """
         if name not in self._left:
             return default
-        value = self._configuration.plain(self._left.pop(name), f"{self.where}.{name}")
+        value = self._configuration.plain(self._left.pop(name), f"{self._place}.{name}")
         if per_key and self._keys and isinstance(value, list | tuple):
             if len(value) != self._keys:
                 raise self.refusal(name, value, f"{self._keys} values are needed, one for each of keys")

@@ -27,7 +27,7 @@ def read_postprocessing(
     for transform in [] if section is None else listed_transforms(configuration, section):
         if transform.keys and _OTHERS.issuperset(transform.keys):
             continue
-        where = f"{configuration.file}: {transform.place}: {transform.target}"
+        where = f"{transform.place}: {transform.target}"
         options = TransformOptions(configuration, where, transform.arguments, keys=transform.keys, key=_PREDICTION)
         name = transform.base(("Activations", "AsDiscrete", "Invert", *_FILES, *_TYPES))
         if name in _FILES:
@@ -49,7 +49,7 @@ def read_postprocessing(
         elif name in _TYPES:
             READERS[name](options, outputs)
         else:
-            raise InputError(f"{where}: not supported; {_CURE}")
+            raise InputError(f"{configuration.file}: {where}: not supported; {_CURE}")
         options.finish()
     return inverse
 

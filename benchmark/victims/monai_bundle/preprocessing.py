@@ -106,11 +106,11 @@ def read_preprocessing(
     for transform in found:
         if transform.keys and key not in transform.keys:
             continue  # of labels, for example
-        where = f"{configuration.file}: {transform.place}: {transform.target}"
+        where = f"{transform.place}: {transform.target}"
         options = TransformOptions(configuration, where, transform.arguments, keys=transform.keys, key=key)
         name = transform.base((*READERS, "LoadImage", "EnsureChannelFirst"))
         if name == "DeleteItems":
-            raise InputError(f"{where}: takes the image away; {OWN}")
+            raise InputError(f"{options.where}: takes the image away; {OWN}")
         reading.take(name, options)
     if reading.first is False:
         raise InputError(f"{configuration.file}: {found[0].place}: the channel stays last; add EnsureChannelFirstd")

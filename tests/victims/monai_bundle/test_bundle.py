@@ -114,6 +114,35 @@ def test_yaml_safetensors_and_wrapped_weights(tmp_path: Path) -> None:
     torch.testing.assert_close(made(folder, weights=str(tmp_path / "both.pt"), entry="ema")(LEVELS / 255), expected)
 
 
+@pytest.mark.parametrize(
+    "loader",
+    [
+        {"load_path": "$@bundle_root + '/models/best.pt'"},
+        {"load_path": "@ckpt_path"},
+        {"load_path": "$@ckpt_dir + @ckpt_name", "_disabled_": "$not os.path.exists(@ckpt_path)"},
+    ],
+)
+def test_the_weights_that_the_configuration_loads(tmp_path: Path, loader: dict[str, Any]) -> None:
+    from monai.networks.nets import UNet
+
+    names = {"ckpt_dir": "models/", "ckpt_name": "best.pt", "ckpt_path": "$os.path.join(@ckpt_dir, @ckpt_name)"}
+    config = configuration() | names | {"handlers": [{"_target_": "CheckpointLoader"} | loader]}
+    folder = bundle(tmp_path / "bundle", config)
+    expected = made(bundle(tmp_path / "plain"))(LEVELS / 255)
+    with pytest.raises(InputError, match=r"loads best\.pt, which is not in .*models; give victim\.weights=.*model\.pt"):
+        made(folder)
+    models = tmp_path / "bundle" / "models"
+    assert torch.equal(made(folder, weights=str(models / "model.pt"))(LEVELS / 255), expected)
+    torch.save(UNet(2, 3, 2, channels=[4, 8], strides=[2]).state_dict(), models / "best.pt")
+    best = made(folder)(LEVELS / 255)
+    assert not torch.allclose(best, expected)
+    assert torch.equal(made(folder, weights=str(models / "best.pt"))(LEVELS / 255), best)
+    config["handlers"].append({"_target_": "CheckpointLoader", "load_path": "models/model.pt"})
+    (tmp_path / "bundle" / "configs" / "inference.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"loads best\.pt and model\.pt; choose with victim\.weights="):
+        made(folder)
+
+
 def test_a_picture_has_the_orientation_that_most_bundles_ask_for(tmp_path: Path) -> None:
     orientation = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
     turned = made(bundle(tmp_path / "turned", configuration([*PREPROCESSING, orientation])))

@@ -139,6 +139,7 @@ def test_what_cannot_be_done_is_refused_at_load(tmp_path: Path, transform: dict[
     with pytest.raises(InputError, match=rf"inference\.json: preprocessing.*{option}") as caught:
         made(folder)
     assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value).count("inference.json") == 1
 
 
 @pytest.mark.parametrize("axis", ["no_channel", 0, 1, "2", True])
