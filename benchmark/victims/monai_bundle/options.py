@@ -133,7 +133,10 @@ class TransformOptions:
 
     def refusal(self, name: str, value: Any, why: str) -> InputError:
         """The error that names file, place, option and value."""
-        return InputError(f"{self.where}.{name}={value}: {why}; take it out where it changes no image, else {OWN}")
+        shown = (
+            repr(value) if isinstance(value, str) and value[-1:].isdigit() else value
+        )  # text that looks like a number
+        return InputError(f"{self.where}.{name}={shown}: {why}; take it out where it changes no image, else {OWN}")
 
 
 def _is_number(value: Any) -> bool:

@@ -16,7 +16,7 @@ PADDED = {"_target_": "SpatialPadd", "spatial_size": [40, 40], "keys": "image"}
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"roi_size": "40"}, "roi_size=40"),
+        ({"roi_size": "40"}, "roi_size='40'"),
         ({"roi_size": [100000, 8]}, "at most 4096"),
         ({}, "roi_size=None"),
         ({"roi_size": 8, "overlap": 1.0}, "overlap=1.0: must be from 0 to below 1"),

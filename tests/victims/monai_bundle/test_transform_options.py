@@ -78,7 +78,7 @@ RANGED = {"_target_": "ScaleIntensityRanged", "a_min": 0, "a_max": 1}
         ({"_target_": "CastToTyped", "dtype": "$np.uint8"}, "dtype=torch.uint8"),
         ({"_target_": "EnsureTyped", "data_type": "list"}, "data_type=list"),
         (SCALED | {"dtype": "$np.uint8"}, "dtype=torch.uint8"),
-        (SCALED | {"minv": "0"}, "minv=0: must be a number"),
+        (SCALED | {"minv": "0"}, "minv='0': must be a number"),
         (SCALED | {"maxv": [1, 2]}, "maxv=.*must be a number"),
         (SCALED | {"channel_wise": "yes"}, "channel_wise=yes: must be true or false"),
         (RANGED | {"dtype": "bfloat16"}, "dtype=bfloat16"),
@@ -89,7 +89,7 @@ RANGED = {"_target_": "ScaleIntensityRanged", "a_min": 0, "a_max": 1}
         ({"_target_": "NormalizeIntensityd", "subtrahend": [1, 2, 3]}, "subtrahend=.*channel_wise"),
         ({"_target_": "NormalizeIntensityd", "subtrahend": 1, "channel_wise": True}, "subtrahend=.*channel_wise"),
         ({"_target_": "NormalizeIntensityd", "dtype": "uint8"}, "dtype=uint8"),
-        (RESIZED | {"spatial_size": "40"}, "spatial_size=40: must be two whole"),
+        (RESIZED | {"spatial_size": "40"}, "spatial_size='40': must be two whole"),
         (RESIZED | {"spatial_size": 40}, "spatial_size=40: must be two whole"),
         (RESIZED | {"spatial_size": [16, 16, 16]}, "spatial_size=.*2 dimensions"),
         (RESIZED | {"spatial_size": [16.5, 16]}, "spatial_size="),
@@ -111,7 +111,7 @@ RANGED = {"_target_": "ScaleIntensityRanged", "a_min": 0, "a_max": 1}
         (PADDED | {"method": "start"}, "method=start"),
         (PADDED | {"spatial_size": "a"}, "spatial_size=a"),
         (PADDED | {"spatial_size": [1e9, 5]}, "spatial_size=.*at most 4096"),
-        (PADDED | {"value": "7"}, "value=7"),
+        (PADDED | {"value": "7"}, "value='7'"),
         (PADDED | {"value": 7, "mode": "edge"}, "value=7"),
         ({"_target_": "DivisiblePadd", "k": 0}, "k=0: must be a whole number, or two of them from 1"),
         ({"_target_": "DivisiblePadd", "k": [16, -1]}, "k=.*from 1"),
@@ -145,7 +145,9 @@ def test_what_cannot_be_done_is_refused_at_load(tmp_path: Path, transform: dict[
 @pytest.mark.parametrize("axis", ["no_channel", 0, 1, "2", True])
 def test_an_axis_that_is_not_the_channel_is_refused(tmp_path: Path, axis: Any) -> None:
     transforms = [PREPROCESSING[0], FIRST | {"keys": "image", "channel_dim": axis}, *PREPROCESSING[2:]]
-    with pytest.raises(InputError, match=rf"EnsureChannelFirstd\.channel_dim={axis}: turns axes"):
+    with pytest.raises(
+        InputError, match=rf"EnsureChannelFirstd\.channel_dim={axis if axis != '2' else repr(axis)}: turns axes"
+    ):
         made(bundle(tmp_path / "bundle", configuration(transforms)))
 
 
