@@ -133,9 +133,8 @@ class TransformOptions:
 
     def refusal(self, name: str, value: Any, why: str) -> InputError:
         """The error that names file, place, option and value."""
-        shown = (
-            repr(value) if isinstance(value, str) and value[-1:].isdigit() else value
-        )  # text that looks like a number
+        like_number = isinstance(value, str) and not value.strip("+-.0123456789")
+        shown = repr(value) if like_number else value
         return InputError(f"{self.where}.{name}={shown}: {why}; take it out where it changes no image, else {OWN}")
 
 
