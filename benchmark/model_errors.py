@@ -193,7 +193,7 @@ def _said(error: BaseException) -> str:
 
 def _memory_cure(images: int | None) -> str:
     if images == 1:
-        return "not even one image fits into memory: set data.size lower, or free memory on the device"
+        return "not even one image fits into the memory that is left: set data.size or engine.slots lower, or free some"
     return "set engine.slots lower, data.batch_size, or data.size"
 
 
@@ -203,7 +203,8 @@ def _cure(error: BaseException, said: str, images: int | None, program: bool) ->
     found = next((cure for pattern, cure in _CURES.items() if re.search(pattern, said)), None)
     if program and found is not None and ".detach()" in found:
         return PROGRAM_IN_FLOAT
-    if images == 1 and (found is None or found.startswith(_SIZE)):
+    by_number = isinstance(error, AssertionError | IndexError | RuntimeError | TypeError | ValueError)
+    if images == 1 and by_number and (found is None or found.startswith(_SIZE)):
         return f"{'mend it' if found is None else _SIZE}, or {_WRAP}; {_ANY_NUMBER}"
     return found or f"mend it, or {_WRAP}"
 

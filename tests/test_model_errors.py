@@ -85,6 +85,15 @@ def test_what_a_network_raises_is_no_failure_of_the_machine(error: Exception) ->
     assert machine_error(again) is None
 
 
+def test_one_image_that_is_refused_alone() -> None:
+    several = "predict single images, so that a network has to take any number of them"
+    assert several in str(raised_by(AssertionError("needs 4"), IMAGES[:1]))
+    assert several in str(raised_by(RuntimeError("shape '[4, 3]' is invalid for input of size 3"), IMAGES[:1]))
+    assert several not in str(raised_by(AssertionError("needs 1")))
+    assert several not in str(raised_by(SystemExit(3), IMAGES[:1]))
+    assert several not in str(raised_by(OSError(28, "No space left on device"), IMAGES[:1]))
+
+
 def test_failures_of_the_machine_pass_through_and_others_remain_so() -> None:
     with pytest.raises(MachineError, match="a file: full"), as_call_error(nn.Identity(), "moved"):
         raise MachineError("a file: full")
@@ -95,6 +104,6 @@ def test_whoever_can_tries_fewer_images_when_memory_runs_out() -> None:
     several, one = (raised_by(torch.OutOfMemoryError("CUDA out of memory"), IMAGES[:count]) for count in (4, 1))
     assert isinstance(several, torch.OutOfMemoryError)
     assert str(several).endswith("; set engine.slots lower, data.batch_size, or data.size")
-    assert "; not even one image fits into memory: set data.size lower" in str(one)
+    assert "; not even one image fits into the memory that is left: set data.size or engine.slots lower" in str(one)
     outside = machine_error(torch.OutOfMemoryError("CUDA out of memory. Tried\nmore"))
     assert "OutOfMemoryError: CUDA out of memory. Tried; set engine.slots, data.batch_size" in str(outside)
