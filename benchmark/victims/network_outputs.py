@@ -75,8 +75,8 @@ def chosen_output(returned: Any, choice: Choice | None = None) -> Tensor:
         elif held:
             several = _places(returned)
             raise InputError(
-                f"the victim's network returned several outputs: {_shown(returned, several)}; choose the logits with "
-                f"victim.output={_typed(_steps(returned, several[0][0]))} or another of these names"
+                f"the victim's network returned several outputs: {_shown(returned, several)}; say with "
+                "victim.output=NAME which of these are the logits"
             )
         elif choice is not None:
             raise InputError(f"{_given(choice)}: there is no tensor there{_others(returned)}")

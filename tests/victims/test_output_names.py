@@ -54,9 +54,8 @@ NAMES = [
 
 def proposals(message: str) -> list[Any]:
     """What Hydra makes of each assignment that a message proposes, typed in a shell."""
-    listed = re.split(r" returned (?:several outputs: )?|; choose|, did you mean", message)[1]
+    listed = re.split(r" returned (?:several outputs: )?|; choose|; say|, did you mean", message)[1]
     typed = [f"victim.output={name}" for name in re.findall(r"(?:^|\), )(\[[^ ]+\]|[^ ]+)(?= (?:named|\())", listed)]
-    typed += re.findall(r"choose the logits with (victim\.output=\S+) or", message)
     typed += [f"victim.output={name}" for name in re.findall(r"did you mean (\S+)\?", message)]
     words = [shlex.split(text) for text in typed]
     assert all(len(word) == 1 for word in words)
@@ -117,7 +116,7 @@ def test_outputs_that_hold_themselves_have_an_end(kind: str, choice: Any) -> Non
         ((MAIN, {"a": None}), 1, r"victim.output=1: there is no tensor there; choose one of 0 \(1, 2, 4, 4\)$"),
         ((MAIN, None), 1, r"the network returned None there; choose one of 0 \(1, 2, 4, 4\)$"),
         ({"a": None}, "b", "the network returned dict without a tensor; wrap it"),
-        ({"a": MAIN, "b": torch.nested.nested_tensor([MAIN[0]])}, None, r"a \(1, 2, 4, 4\), b nested; choose"),
+        ({"a": MAIN, "b": torch.nested.nested_tensor([MAIN[0]])}, None, r"a \(1, 2, 4, 4\), b nested; say"),
         ([MAIN, AUX], "9" * 5000, "victim.output=9+"),
     ],
 )
@@ -142,5 +141,5 @@ def test_outputs_of_onnx_files_that_are_called_by_numbers(tmp_path: Path, names:
 
     assert torch.equal(logits(int(names[0])), images)
     assert torch.equal(logits(int(names[1])), -images)
-    with pytest.raises(InputError, match=rf"several outputs: {names[0]} \(.*victim\.output={names[0]} or"):
+    with pytest.raises(InputError, match=rf"several outputs: {names[0]} \(.*, {names[1]} \(.*victim\.output=NAME"):
         logits(None)
