@@ -59,6 +59,13 @@ class InputError(ValueError):
         super().__init__(shown_line(message))
 
 
+class ForeignError(InputError):
+    """Bad input: code of the user's, such as a network, has raised an error.
+
+    It says nothing about the machine, even where that error is a full disk's: no file of this program is concerned.
+    """
+
+
 class DetailedError(InputError):
     """Bad input: the line of an InputError, and indented lines below it.
 
@@ -153,6 +160,10 @@ def machine_error(error: BaseException, place: object = None, *, reading: bool =
     while cause is not None and id(cause) not in seen:
         if isinstance(cause, MachineError):
             return cause
+        if isinstance(cause, ForeignError):
+            return None
+        if type(cause).__name__ == "OutOfMemoryError":  # torch's, which takes too long to import here
+            return MachineError(f"{first_line(cause)}; set engine.slots, data.batch_size or data.size lower")
         seen.add(id(cause))
         code = cause.errno if isinstance(cause, OSError) else None
         if code is None and not isinstance(cause, InputError):

@@ -36,6 +36,7 @@ def row(image: str, **changes: Any) -> dict[str, Any]:
         "classes": 2,
         "background": 0,
         "class_names": '["skin", "lesion"]',
+        "target_class_pixels": [12, 4],
         "target_draw": 1,
         "target_draws": 1,
         "judge": "iou to target >= 0.95",

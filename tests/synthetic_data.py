@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from benchmark.data.datamodule import SegmentationData, datamodule_for
+from benchmark.data.datamodule import SegmentationData
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.synthetic import Synthetic
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from benchmark.callbacks.trainer_data import data_of
+from benchmark.data.trainer_data import data_of
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.distributed.termination import check_stop
 from benchmark.errors import InputError

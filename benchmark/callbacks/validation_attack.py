@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytorch_lightning as pl
 
 from benchmark.callbacks.attack_epoch import check_precision
-from benchmark.callbacks.trainer_data import data_of
+from benchmark.data.trainer_data import data_of
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.evaluation.case import split_of
 from benchmark.evaluation.plan import Plan

@@ -142,7 +142,7 @@ class Context:
         """What a run records when it begins, with a warning if its splits share images."""
         data = {"seed": self.cfg.seed, "data": self.data.name, "data_fingerprint": self.data.fingerprint()}
         data |= {"name": self._new_name(), "settings_sha256": settings_sha256(config)}
-        data["data_notes"] = data_set_notes(self.data)
+        data["data_notes"] = data_set_notes(self.data, trains=self.command != "attack")
         for note in data["data_notes"]:
             say(f"note: {note}", error=True)
         if self.cfg.data.get("root") is not None:  # images that are drawn differ

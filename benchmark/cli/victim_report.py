@@ -22,6 +22,7 @@ def check(overrides: Sequence[str]) -> int:
     from benchmark.config.compose import compose
     from benchmark.config.victim import victim_name
     from benchmark.data.notes import data_set_notes
+    from benchmark.evaluation.case import split_of
     from benchmark.evaluation.check_before_attack import run_check
     from benchmark.report.tables.table import print_tables
     from benchmark.victims import adapters
@@ -31,6 +32,7 @@ def check(overrides: Sequence[str]) -> int:
     plan = build_plan(cfg)  # finds what is wrong with the other settings of an attack
     data, victim = data_and_victim(cfg)
     plan.for_data(data)
+    plan.target.prepare(split_of(data, "test"))  # refuses a target that no image of the split can have
     for note in data_set_notes(data):
         say(f"note: {note}", error=True)
     remembered = None if cfg.victim.ckpt is None else validation_iou(cfg.victim.ckpt)

@@ -18,7 +18,8 @@ from benchmark.callbacks.adversarial_training import TrainingAttack
 from benchmark.callbacks.cooperative_stop import CooperativeStop
 from benchmark.config.plain import plain
 from benchmark.config.validation import check_arguments
-from benchmark.data.datamodule import SegmentationData, datamodule_for
+from benchmark.data.datamodule import SegmentationData
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.distributed.process_group import ProcessGroup
 from benchmark.errors import InputError, as_input_error
 from benchmark.evaluation.plan import Attack, Plan, expand

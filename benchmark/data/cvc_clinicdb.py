@@ -40,14 +40,15 @@ class CVCClinicDB(PairedFiles):
         folder = enter(root, "CVC-ClinicDB")
         folders = (find_folder(folder, name, cure=CURE) for name in ("Original", "Ground Truth"))
         pairs = pair_files(*(find_images(frames, ".tif", ".tiff") for frames in folders))
-        groups = {id: f"sequence {_sequence(id, paths[0])}" for id, paths in pairs.items()}
+        groups = {id: f"sequence {_sequence(id, *paths)}" for id, paths in pairs.items()}
         splits = split_by_hash(pairs, fractions, split_seed, folder, groups)
         declared = published_or_threshold(encoding, BINARY)
         super().__init__("cvc_clinicdb", ("background", "polyp"), splits, declared, groups=groups)
 
 
-def _sequence(frame: str, path: Path) -> int:
-    """The sequence, from 1, of a frame's number."""
+def _sequence(frame: str, *paths: Path) -> int:
+    """The sequence, from 1, of a frame's number; raises InputError that names the first file that is there."""
     if not frame.isdecimal() or not 1 <= int(frame) <= LAST_FRAMES[-1]:
+        path = next(path for path in paths if path.exists())
         raise InputError(f"{path}: is no frame 1.tif to {LAST_FRAMES[-1]}.tif, so its sequence is unknown; {CURE}")
     return 1 + bisect_left(LAST_FRAMES, int(frame))

@@ -1,8 +1,7 @@
 """Any data source as a LightningDataModule."""
 
 import hashlib
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from benchmark.data.attacked_images import places_of
 from benchmark.data.augmentation import resize
-from benchmark.data.bad_files import SKIP, STOP, without_bad
+from benchmark.data.bad_files import SKIP, STOP, check_pairs, without_bad
 from benchmark.data.dataset import EpochSampler, SegmentationDataset, single_threaded_worker
 from benchmark.data.decoded_splits import DecodedSplits
 from benchmark.data.loading_options import as_given, check_choice, check_loading, image_size
@@ -70,10 +69,6 @@ class SegmentationData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         check_choice("on_bad", on_bad, (STOP, SKIP))
-        self.skipped = without_bad(source, channels) if on_bad == SKIP else []
-        self.classes_open = bool(getattr(source, "classes_open", False))
-        if overlapping and not self.classes_open and not are_subsets(source.background):
-            source = NestedLabels(source)
         self.size, self._shape = size, image_size(size)
         check_loading(
             batch_size=batch_size,
@@ -83,6 +78,11 @@ class SegmentationData(pl.LightningDataModule):
             channels=channels,
             bits=source.bits,
         )
+        self.skipped = without_bad(source, channels) if on_bad == SKIP else []
+        check_pairs(source, channels)
+        self.classes_open = bool(getattr(source, "classes_open", False))
+        if overlapping and not self.classes_open and not are_subsets(source.background):
+            source = NestedLabels(source)
         self.channels, self.bits = channels, source.bits
         self.source, self.batch_size, self.num_workers = source, batch_size, num_workers
         self.augment, self.seed, self.test_split, self.labels = augment, seed, test_split, labels
@@ -210,11 +210,10 @@ class SegmentationData(pl.LightningDataModule):
         return self._loader(self.dataset("val"), sampler=list(share))
 
     def test_dataloader(self) -> DataLoader:
-        dataset, share = self.dataset("test"), self.test_share
-        if getattr(share, "one_at_a_time", False):
-            # An image that is loaded ahead could be taken by another process.
-            return self._loader(dataset, sampler=share, batch_size=1, num_workers=0)
-        return self._loader(dataset, sampler=share)
+        share = self.test_share
+        # An image that is loaded ahead could be taken by another process.
+        alone = {"batch_size": 1, "num_workers": 0} if getattr(share, "one_at_a_time", False) else {}
+        return self._loader(self.dataset("test"), sampler=share, **alone)
 
     def _place(self) -> tuple[int, int]:
         """Rank and number of the processes that train together."""
@@ -224,31 +223,3 @@ class SegmentationData(pl.LightningDataModule):
         options = {"batch_size": self.batch_size, "num_workers": self.num_workers} | options
         options |= {"persistent_workers": options["num_workers"] > 0, "pin_memory": torch.cuda.is_available()}
         return DataLoader(dataset, worker_init_fn=single_threaded_worker, **options)
-
-
-def datamodule_for(source: type[Source]) -> Callable[..., SegmentationData]:
-    """The function that builds the data module of a source's class from the section `data` of a configuration.
-
-    Its signature, against which configurations are checked, has the keyword arguments of the class and those of
-    `SegmentationData`; arguments that both have, such as `size` and `seed`, go to both.
-
-    Raises:
-        InputError: the class is no `Source`.
-    """
-    if not (isinstance(source, type) and all(hasattr(source, name) for name in ("splits", "read", "fingerprint"))):
-        name = getattr(source, "__qualname__", source)
-        raise InputError(f"data._target_: {name} is no data source; name a class such as benchmark.data.folder.Folder")
-    of_source = dict(inspect.signature(source).parameters)
-    of_loading = dict(inspect.signature(SegmentationData).parameters)
-    del of_loading["source"]
-    joined = {name: item.replace(kind=item.KEYWORD_ONLY) for name, item in (of_source | of_loading).items()}
-    signature = inspect.Signature(list(joined.values()))
-
-    def make(**options: Any) -> SegmentationData:
-        signature.bind(**options)
-        data_set = source(**{name: value for name, value in options.items() if name in of_source})
-        return SegmentationData(data_set, **{name: value for name, value in options.items() if name in of_loading})
-
-    make.__signature__ = signature  # type: ignore[attr-defined]
-    make.__annotations__ = {name: item.annotation for name, item in joined.items()}
-    return make

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmark.data.attacked_images import Places
 from benchmark.data.augmentation import augment, resize, training_pipeline
-from benchmark.data.bad_files import cannot_be_used, read_sample
+from benchmark.data.bad_files import all_bad, read_sample
 from benchmark.data.loading_options import as_given
 from benchmark.data.source import VOID, Sample, Source
 from benchmark.distributed.termination import check_stop
@@ -36,7 +36,7 @@ class DecodedSplit:
         labelled: False: the masks of the source are not used; `label` gives others.
 
     Raises:
-        InputError: no mask of the split shows any foreground; or images cannot be used, all of which are named.
+        InputError: no mask of the split shows any foreground; or images cannot be used: all of the source are named.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class DecodedSplit:
             bar = {"desc": f"decoding {self.source.name} {self.split}", "total": len(self.ids), "unit": "image"}
             decoded = list(tqdm(pool.map(decode, self.ids), disable=hidden, **bar))
         if bad := [one for one in decoded if isinstance(one, str)]:
-            raise cannot_be_used(self.source.name, bad, len(self.ids))
+            raise all_bad(self.source, self.channels, bad)
         return [one for one in decoded if isinstance(one, Sample)]
 
 

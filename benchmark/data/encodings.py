@@ -31,9 +31,24 @@ def encode(values: np.ndarray, encoding: Encoding, subject: str, cure: str) -> n
     return lookup[values]
 
 
+class Threshold(dict[int, int]):
+    """The encoding of a threshold, of all 8-bit levels; deeper files are brought to these levels first."""
+
+    def levels(self, values: np.ndarray) -> np.ndarray:
+        """Mask values (H, W) as 8-bit levels: those above 255 are 16-bit levels, 256 of which make one of 8 bits.
+
+        A file without values above 255 holds 8-bit levels, whatever its depth. Values that are declared themselves,
+        such as an ignored one, stay as they are.
+        """
+        if values.max() <= 255:
+            return values
+        declared = [value for value in self if value > 255]
+        return np.where(np.isin(values, declared), values, values // 256)
+
+
 def threshold(least: int) -> Encoding:
-    """The encoding of 8-bit gray masks in which values of at least `least` are class 1, all others class 0."""
-    return {value: int(value >= least) for value in range(256)}
+    """The encoding of gray masks in which 8-bit levels of at least `least` are class 1, all others class 0."""
+    return Threshold({value: int(value >= least) for value in range(256)})
 
 
 def declared_encoding(
@@ -90,7 +105,7 @@ def check_encoding(encoding: object, classes: int, key: str = "data.encoding") -
                 f"{key}={checked}: {value} -> {index} is out of range; file values are 0..65535, "
                 f"classes 0..{classes - 1}, {VOID} marks pixels that do not count"
             )
-    return checked
+    return Threshold(checked) if isinstance(encoding, Threshold) else checked
 
 
 def default_names(classes: int) -> tuple[str, ...]:

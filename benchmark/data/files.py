@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,11 @@ from benchmark.data.source import SPLITS, Sample
 from benchmark.errors import MOST_LISTED, DetailedError, InputError
 from benchmark.regular_files import file_sha256
 
-Pairs = dict[str, tuple[Path, ...]]  # id -> image file, mask file or files
+Pairs = dict[str, tuple[Path, ...]]
+"""Of each id the image file and the mask file or files; one that lacks has a name that no file has, see `lacking`."""
+
+
+_NO_FILE = ".*"  # ends the name of a file that lacks; no file that is looked for has this suffix
 
 
 class FileIndex(NamedTuple):
@@ -75,25 +81,41 @@ def index_ids(items: Iterable[tuple[str, Path]]) -> dict[str, Path]:
 
 
 def pair_files(images: FileIndex, *masks: FileIndex, unpaired: dict[str, str] | None = None) -> Pairs:
-    """The files of each id, its image first, in the order of the images.
+    """The files of each id, its image first, in the order of the images; then those of masks without an image.
 
-    Images without a mask and masks without an image are left out if there is a place for the reasons, `unpaired`.
+    What lacks a partner is refused when it is read, together with all other files that cannot be used. Images without a
+    mask and masks without an image are left out if there is a place for the reasons, `unpaired`.
 
     Raises:
-        InputError: there are no images, an image has no mask, or a mask has no image; all of them are named.
+        InputError: there are no images, or none of several has a mask, or only other files lie where masks should be.
     """
     require_images(images)
     for index in masks:
-        if unpaired is None:
-            _check_partners(images, index, "mask")
-            _check_partners(index, images, "image")
-        else:
-            alone = images.files.keys() - index.files.keys()
-            unpaired |= {id: f"{images.files[id]}: has no mask in {index.folder}" for id in sorted(alone)}
-    kept = {id: path for id, path in images.files.items() if id not in (unpaired or {})}
+        none = unpaired is None and not images.files.keys() & index.files.keys()
+        if none and (len(images.files) > 1 or (not index.files and found_in(index.folder))):
+            raise _without_masks(images, index)
+    pairs = {}
+    for id in dict.fromkeys(id for index in (images, *masks) for id in index.files):
+        pairs[id] = tuple(index.files.get(id, index.folder / f"{id}{_NO_FILE}") for index in (images, *masks))
+    if unpaired is None:
+        return pairs
+    reasons = {id: why for id, files in pairs.items() if (why := lacking(*files))}
+    unpaired |= {id: why for id, why in reasons.items() if id in images.files}
+    kept = {id: files for id, files in pairs.items() if id not in reasons}
     if not kept:
         raise InputError(f"{images.folder}: no image has a mask in {masks[0].folder}; give masks of the same names")
-    return {id: (path, *(index.files[id] for index in masks)) for id, path in kept.items()}
+    return kept
+
+
+def lacking(image: Path, *masks: Path) -> str | None:
+    """What to say of an image without a mask, or of a mask without an image; None if both are there."""
+    there = [path for path in masks if os.path.lexists(path)]
+    if len(there) < len(masks) and os.path.lexists(image):
+        folder = next(path.parent for path in masks if path not in there)
+        return f"{image}: has no mask in {folder}; add the mask or remove the file"
+    if there and not os.path.lexists(image):
+        return f"{there[0]}: has no image in {image.parent}; add the image or remove the file"
+    return None
 
 
 def merge(folder: Path, indices: Iterable[FileIndex]) -> FileIndex:
@@ -113,17 +135,14 @@ def require_images(images: FileIndex) -> None:
         raise InputError(f"{images.folder}: holds no images{wanted}; {cure}{found_in(images.folder)}")
 
 
-def _check_partners(index: FileIndex, partners: FileIndex, what: str) -> None:
-    alone = [path for id, path in index.files.items() if id not in partners.files]
-    if alone:
-        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        others = [path for id, path in partners.files.items() if id not in index.files]
-        found = f" (without a partner there: {names(others)})" if others else ""
-        if not partners.files:
-            found = found_in(partners.folder)
-        cure = f"add the {what} or remove the file"
-        message = f"{alone[0]}{more}: has no {what} in {partners.folder}; {cure}{found}"
-        raise InputError(message) if len(alone) == 1 else DetailedError(message, alone, most=MOST_LISTED)
+def _without_masks(images: FileIndex, masks: FileIndex) -> InputError:
+    """The error for several images, none of which has a mask; it says what lies where the masks should be."""
+    first, *more = images.files.values()
+    others = list(masks.files.values())
+    found = f" (without a partner there: {names(others)})" if others else found_in(masks.folder)
+    alone = f"{first} (and {len(more)} more)" if more else str(first)
+    message = f"{alone}: has no mask in {masks.folder}; add the mask or remove the file{found}"
+    return DetailedError(message, [first, *more], most=MOST_LISTED) if more else InputError(message)
 
 
 class PairedFiles:
@@ -148,6 +167,9 @@ class PairedFiles:
     threshold_key: str | None = None
     """The key that may ask for a threshold, where only that may be declared."""
 
+    why_empty: Mapping[str, str] = MappingProxyType({})
+    """For splits without images, what is missing, where that is known."""
+
     def __init__(
         self,
         name: str,
@@ -167,7 +189,10 @@ class PairedFiles:
         return {split: list(self.pairs[split]) for split in SPLITS}
 
     def read(self, split: str, id: str) -> Sample:
-        image, mask = self.decode(*self.pairs[split][id])
+        files = self.pairs[split][id]
+        if why := lacking(*files):
+            raise InputError(why)
+        image, mask = self.decode(*files)
         return Sample(image, mask, id, self.groups.get(id, ""))
 
     def decode(self, image: Path, *masks: Path) -> tuple[np.ndarray, np.ndarray]:

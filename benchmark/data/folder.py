@@ -23,7 +23,7 @@ from benchmark.data.folder_layout import IMAGES, find_splits
 from benchmark.data.images import read_image
 from benchmark.data.loading_options import EVERY, check_choice
 from benchmark.data.nested import names_labels, subset_encoding
-from benchmark.data.source import FILES, PREDICTED, VOID
+from benchmark.data.source import FILES, PREDICTED, SPLITS, VOID
 from benchmark.errors import InputError
 from benchmark.label_subsets import NO_LABEL
 
@@ -45,6 +45,7 @@ class Folder(PairedFiles):
         notes: what was assumed of the folder, a sentence each.
         unpaired: images without a mask that were left out, by on_bad="skip".
         classes_open: whether nothing says how many classes there are; they are then those of the victim.
+        splits_drawn: whether the splits are this program's own, by fractions that nobody gave.
         given_names: class_names as they were given.
     """
 
@@ -100,6 +101,9 @@ class Folder(PairedFiles):
             split_seed=split_seed,
         )
         self.why_empty, self.notes, self.unpaired = found.why_empty, found.notes, found.unpaired
+        self.splits_drawn = found.drawn
+        if predicted:
+            self.notes += _ignored(folder, masks, encoding)
         super().__init__(
             Path(os.path.abspath(folder)).name,
             names,
@@ -114,3 +118,17 @@ class Folder(PairedFiles):
             return super().decode(image, *masks)
         pixels = read_image(image, self.bits)
         return pixels, np.full(pixels.shape[:2], VOID, np.uint8)
+
+
+def _ignored(root: Path, masks: str, encoding: object) -> list[str]:
+    """What is there of masks, though labels are predicted: a sentence each."""
+    places = [place for place in (root / masks, *(root / split / masks for split in SPLITS)) if place.is_dir()]
+    notes = []
+    if places:
+        read = "data.labels=predicted: the files of {} are not read; leave data.labels out to attack with them"
+        notes.append(read.format(" and ".join(map(str, places))))
+    if encoding is not None:
+        notes.append(
+            "data.labels=predicted: data.encoding only says which classes there are, and no mask is read by it"
+        )
+    return notes

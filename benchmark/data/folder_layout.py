@@ -8,7 +8,7 @@ from benchmark.data.bad_files import Skipped
 from benchmark.data.files import FileIndex, Pairs, find_folder, find_images, pair_files, require_images
 from benchmark.data.images import SUFFIXES
 from benchmark.data.loading_options import EVERY
-from benchmark.data.source import SPLITS
+from benchmark.data.source import PREDICTED, SPLITS
 from benchmark.data.split_lists import split_by_lists
 from benchmark.data.splitting import split_by_hash
 from benchmark.errors import InputError
@@ -21,13 +21,15 @@ FRACTIONS = (0.7, 0.15, 0.15)
 class FoundSplits(NamedTuple):
     """The files of each split, why a split has none, and what was assumed of the folder, a sentence each.
 
-    `unpaired` are the images that were left out because they have no mask.
+    `unpaired` are the images that were left out because they have no mask; `drawn` says whether nobody but this program
+    has divided the images among several splits.
     """
 
     pairs: dict[str, Pairs]
     why_empty: dict[str, str]
     notes: list[str]
     unpaired: Sequence[Skipped] = ()
+    drawn: bool = False
 
 
 def find_splits(
@@ -77,19 +79,22 @@ def find_splits(
         _check_alone(fractions, root, f"the lists of {root / splits}")
         return FoundSplits(*split_by_lists(pairs, root / splits, root / images, unpaired), notes, left)
     too_few = fractions is None and len(pairs) < len(SPLITS)
+    reason = f"has no images, by data.fractions={list(fractions or FRACTIONS)}"
     if fractions is None and (predicted or (every and too_few)):
-        why = "nothing can be trained on it" if predicted else "it has too few images to be"
-        notes.append(f"{root} is not split, and {why}: all of its images are test images")
+        why = "" if predicted else ", and has too few images to be"
+        notes.append(f"{root} is not split{why}: all of its images are test images")
+        given = f"data.labels={PREDICTED}" if predicted else f"data.test_split={EVERY} and so few images"
+        reason = f"has no images, because with {given} all images of {root} are test images unless it is split"
         fractions = (0, 0, 1)
+    own = fractions is None
     fractions = FRACTIONS if fractions is None else fractions
-    reason = f"has no images, by data.fractions={list(fractions)}"
     try:
         drawn = split_by_hash(pairs, fractions, split_seed, root)
     except InputError as error:
         if not too_few:
             raise
         raise InputError(f"{error}, or attack all of them, data.test_split=all") from error
-    return FoundSplits(drawn, dict.fromkeys(SPLITS, reason), notes, left)
+    return FoundSplits(drawn, dict.fromkeys(SPLITS, reason), notes, left, own)
 
 
 def _check_alone(fractions: Sequence[float] | None, root: Path, others: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from benchmark.errors import InputError
 from benchmark.images.image_files import open_picture
@@ -13,6 +13,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 """Pillow's names of the formats that data sets may have, whatever the suffix of a file."""
 SIXTEEN_BIT_GRAY = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+
+_WHITE_IS_ZERO = 0  # of a TIFF's tag PhotometricInterpretation
 
 
 class Decoded(NamedTuple):
@@ -82,6 +84,8 @@ def decode(path: Path) -> Decoded:
             stored = str(tiles[0].args) if tiles else ""
             picture.load()
             upright = ImageOps.exif_transpose(picture)
+            if _is_negative(picture):
+                upright = Image.fromarray(65535 - np.asarray(upright).astype(np.uint16))
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace the file or leave it out") from error
@@ -90,6 +94,13 @@ def decode(path: Path) -> Decoded:
     if ";16" in stored and picture.mode not in SIXTEEN_BIT_GRAY:
         raise InputError(f"{path}: has 16 bits per colour channel; convert it to 8 bits, which is what attacks work on")
     return Decoded(upright, stored)
+
+
+def _is_negative(picture: Image.Image) -> bool:
+    """Whether 0 is white in a 16-bit TIFF; at 8 bits Pillow turns such files itself."""
+    tags = getattr(picture, "tag_v2", {})
+    white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
+    return white_is_zero and picture.mode in SIXTEEN_BIT_GRAY
 
 
 def _eight_bits(gray: np.ndarray, path: Path) -> np.ndarray:

@@ -17,6 +17,9 @@ def image_size(size: Any) -> tuple[int, int]:
     sides = list(size) if isinstance(size, list | tuple) else [size]
     if len(sides) > 2 or not sides or not all(type(side) is int for side in sides):
         raise InputError(f"data.size={size!r}: must be a whole number of pixels, or [height,width]")
+    if isinstance(size, list | tuple) and len(sides) == 1:
+        cure = f"give data.size={sides[0]} for a square, or 'data.size=[height,width]'"
+        raise InputError(f"data.size={list(size)}: is one side; {cure}")
     for side in sides:
         if not 8 <= side <= LARGEST_SIDE:
             limit = "at least 8" if side < 8 else f"at most {LARGEST_SIDE}"

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.encodings import LEVEL, THRESHOLD, Encoding, encode
+from benchmark.data.encodings import LEVEL, THRESHOLD, Encoding, Threshold, encode
 from benchmark.data.images import SIXTEEN_BIT_GRAY, Decoded, decode
 from benchmark.data.source import VOID
 from benchmark.errors import InputError
 
 JPEG = {".jpg", ".jpeg"}
+_FEW = 5  # values of a mask that may well be one for each class
 JPEG_ROUNDING = 8  # levels by which the channels of a gray picture may differ after compression
 
 
@@ -19,6 +20,7 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
 
     Its values are those of `read_values`. Grey files of 1, 2 or 4 bits have values of their own, such as 0 to 3, and
     levels, such as 0, 85, 170 and 255, which libraries give instead: meant are those that the encoding declares.
+    A threshold is one of 8-bit levels, see `Threshold`.
 
     Args:
         path: of the file.
@@ -31,12 +33,16 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
     """
     decoded = decode(path)
     mode, values = decoded.picture.mode, _mask_values(decoded, path)
-    cure = f"declare them in {key}" if key else "restore the published file, or declare them in data=folder"
+    cure = "restore the published file, or declare them in data=folder"
+    if key:
+        cure = f"declare them in {key}{_examples(values)}"
     if (of := threshold_key or key) and _is_grey(values, encoding):
         cure += f", or give {of}={THRESHOLD}, by which values from {LEVEL} on are class 1"
     hint = f"{cure}, or save the mask with declared values only (JPEG and resampling invent in-betweens)"
     if mode in {"P", "PA"}:
         hint = f"the values of a palette file are its palette indices; {cure}"
+    if isinstance(encoding, Threshold):
+        values = encoding.levels(values)
     highest = _highest_own(decoded)
     if highest < 255:
         own = values // (255 // highest)
@@ -44,6 +50,17 @@ def read_mask(path: Path, encoding: Encoding, key: str | None = None, threshold_
             hint += f"; the file has {highest.bit_length()} bits, so that {highest} is its white, 255"
             values = own
     return encode(values, encoding, f"{path}: mask values", hint)
+
+
+def _examples(values: np.ndarray) -> str:
+    """How several classes, or labels that overlap, would be declared of masks with so few values; "" for others."""
+    present = np.unique(values).tolist()
+    if not 2 < len(present) <= _FEW:
+        return ""
+    names = [chr(ord("a") + place) for place in range(len(present) - 1)]
+    classes = ",".join(f"{value}:{place}" for place, value in enumerate(present))
+    labels = ",".join(f"{value}:[{','.join(names[:place])}]" for place, value in enumerate(present))
+    return f", such as {{{classes}}}, or {{{labels}}} for labels that overlap"
 
 
 def _is_grey(values: np.ndarray, encoding: Encoding) -> bool:

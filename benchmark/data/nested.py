@@ -33,6 +33,8 @@ class NestedLabels:
         self.classes = len(self.class_names)
         self.name, self.bits, self._source = source.name, source.bits, source
         self.why_empty: Mapping[str, str] = getattr(source, "why_empty", {})
+        self.notes: Sequence[str] = getattr(source, "notes", ())
+        self.splits_drawn: bool = getattr(source, "splits_drawn", False)
         self._subsets = np.full(VOID + 1, VOID, np.uint8)
         self._subsets[: source.classes] = [(1 << index) - 1 for index in range(source.classes)]
 

@@ -47,9 +47,8 @@ def _pairs(folder: Path, part: str) -> Pairs:
     pairs: Pairs = {}
     for id in read_text(path, "list of images").split():
         pairs[id] = (images / f"{id}.jpg", masks / f"{id}.png")
-        for file in pairs[id]:
-            if not file.is_file():
-                raise InputError(f"{path}: lists {id!r} but there is no {file}; {CURE}")
+        if not any(file.exists() for file in pairs[id]):
+            raise InputError(f"{path}: lists {id!r} but there is no {' and no '.join(map(str, pairs[id]))}; {CURE}")
     if not pairs:
         raise InputError(f"{path}: lists no images; {CURE}")
     return pairs

@@ -48,7 +48,8 @@ class RimOneDL(FundusFiles):
         masks = find_folder(folder, "RIM-ONE_DL_reference_segmentations", cure=CURE)
         published = [_images(find_folder(images, part, cure=CURE)) for part in ("training_set", "test_set")]
         pairs = pair_files(merge(images, published), *(_maps(masks, part) for part in needed_maps(structure)))
-        training, test = ({id: pairs[id] for id in index.files} for index in published)
+        test = {id: pairs[id] for id in published[1].files}
+        training = {id: files for id, files in pairs.items() if id not in test}
         train, val = hold_out(training, val_fraction, split_seed, folder)
         super().__init__(
             "rim_one_dl",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.acceleration.accelerated import AcceleratedModel
+from benchmark.engine.attackable import check_attackable
 from benchmark.engine.precision import (
     AUTOCAST,
     Precision,
@@ -19,7 +20,7 @@ from benchmark.engine.precision import (
 from benchmark.engine.slow_passes import PATIENCE, SLOW_PASSES
 from benchmark.errors import InputError
 from benchmark.label_subsets import MOST_LABELS
-from benchmark.model_errors import as_model_error, checked_logits
+from benchmark.model_errors import as_model_error, checked_logits, model_name
 
 
 class AttackedModel:
@@ -46,8 +47,7 @@ class AttackedModel:
         overwrites: whether a pass writes its results where the last one wrote them, as CUDA graphs do.
 
     Raises:
-        InputError: for an unknown precision, or a model whose parameters are neither float32 nor float64, have no
-            values, or were made in inference mode.
+        InputError: for an unknown precision, or a model that `check_attackable` refuses.
     """
 
     def __init__(
@@ -61,17 +61,9 @@ class AttackedModel:
         multilabel: bool | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        dtype = model_dtype(model)
-        if dtype not in (torch.float32, torch.float64):
-            raise InputError(f"the model's parameters are {dtype}; attack it in float32 and set the engine's precision")
-        if any(parameter.is_inference() for parameter in model.parameters()):
-            raise InputError(
-                "the model was made in inference mode, so that it has no gradients; make it outside of inference mode"
-            )
-        if any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()]):
-            raise InputError("the model has weights without values (device meta); load them first")
+        check_attackable(model)
         if precision is None:
-            precision = 64 if dtype == torch.float64 else 32
+            precision = 64 if model_dtype(model) == torch.float64 else 32
         precision = normalise_precision(precision)
         self.model, self._patience = model, patience
         self.multilabel = getattr(model, "multilabel", None) is True if multilabel is None else multilabel
@@ -136,7 +128,14 @@ class AttackedModel:
         if postprocess is None:
             return preds
         with as_model_error(self.model, preds, act="fails in its post-processing"):
-            return postprocess(preds)
+            changed = postprocess(preds)
+        if not isinstance(changed, Tensor) or changed.shape != preds.shape or changed.device != preds.device:
+            found = tuple(changed.shape) if isinstance(changed, Tensor) else type(changed).__name__
+            raise InputError(
+                f"victim {model_name(self.model)} returned {found} from its post-processing of maps "
+                f"{tuple(preds.shape)} on {preds.device}; return maps of the same shape there"
+            )
+        return changed
 
     def stepping(self) -> AbstractContextManager[None]:
         """The context of a rule's forward and backward passes: TF32 products, if that is the precision."""

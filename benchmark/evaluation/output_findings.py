@@ -19,6 +19,8 @@ _SURE = 0.25
 _BOUNDS = {(0.0, 1.0): "probabilities", (-1.0, 1.0): "2p − 1, or a tanh,", (-0.5, 0.5): "p − 0.5", (-1.0, 0.0): "−p"}
 # Sigmoids saturate: a hundredth of their outputs, and not the extremes alone, lies so near each end.
 _LOW, _HIGH, _PART = 0.05, 0.9, 0.01
+_NEAR = 0.02  # two numbers so near are the same end
+_OVERSHOOT = 3  # width of the range of resized probabilities, relative to their sum; cubic polynomials reach 1.7
 _LARGEST_LOGIT = 1e4  # from there on float32 values lie 1e-3 and more apart
 _LEVELS = 64  # numbers of which nearly all logits are one; a network that sees single pixels of 8 bits has 256
 _FEW = 16
@@ -69,6 +71,15 @@ def _probabilities(raw: Tensor) -> Iterator[VictimFinding]:
     if high == low:
         return
     doubtful: str | None = None
+    total = float(raw.double().sum(1).mean())
+    constant = _sums_are_exact(raw)
+    if low < 0 and constant and high - low <= _OVERSHOOT * abs(total):
+        # Resizing by cubic polynomials takes probabilities below 0 and above 1, and leaves their sum.
+        summed = f"the outputs of every pixel have a constant sum of {total:.4g} and lie from {low:.3g} to {high:.3g}"
+        if any(abs(total / unit - 1) <= _FLOATS for unit in _UNITS):
+            yield _refused(f"{summed}, as resized probabilities do")
+            return
+        doubtful = summed
     if low >= 0:
         # Further away from 0 they are shifted logits, which antisymmetric ones may be.
         near = low < _SURE * high or high <= 1
@@ -79,24 +90,27 @@ def _probabilities(raw: Tensor) -> Iterator[VictimFinding]:
             if axis is not None:
                 total = float(raw.double().sum(_AXES[axis]).mean())
                 what = f"the outputs {axis} are at least 0 and have a constant sum of {total:.4g}"
-            yield VictimFinding(
-                name="probabilities",
-                refused=True,
-                what=f"the victim returns probabilities: {what}; logits have no bounds",
-                cure=_LOGITS,
-            )
+            yield _refused(what)
             return
-        if near and _sums_are_exact(raw):
+        if near and constant:
             doubtful = f"the outputs of every pixel lie from {low:.3g} to {high:.3g} and have a constant sum"
     for (start, end), name in _BOUNDS.items():
         if doubtful is None and start <= low and high <= end and (start == 0 or _saturates(raw, start, end)):
             doubtful = f"all outputs lie from {low:.3g} to {high:.3g}, as {name} do"
+    if doubtful is None and _stays_near(raw, (0, 1)):
+        doubtful = f"most outputs are 0 or 1, and all lie from {low:.3g} to {high:.3g}, as resized sigmoids do"
     if doubtful is not None:
         yield doubt(
             "perhaps_probabilities",
             f"{doubtful}; logits have no bounds, probabilities lie from 0 to 1",
             f"if they are made of probabilities, {_LOGITS}",
         )
+
+
+def _refused(what: str) -> VictimFinding:
+    said = f"the victim returns probabilities: {what}; logits have no bounds"
+    cure = f"{_LOGITS}; around a file, by a factory as in docs/victim_check.md"
+    return VictimFinding(name="probabilities", refused=True, what=said, cure=cure)
 
 
 _AXES: dict[str, tuple[int, ...]] = {
@@ -113,6 +127,13 @@ def _saturates(raw: Tensor, start: float, end: float) -> bool:
     return all(float(near.double().mean()) >= _PART for near in (shares < _LOW, shares > _HIGH))
 
 
+def _stays_near(raw: Tensor, ends: tuple[float, float]) -> bool:
+    """Whether most outputs are one of two numbers, many each, and none lies far outside of them."""
+    shares = [float(((raw - end).abs() < _NEAR).double().mean()) for end in ends]
+    inside = ends[0] - 0.5 <= float(raw.min()) and float(raw.max()) <= ends[1] + 0.5
+    return inside and min(shares) >= _PART and sum(shares) > 0.5
+
+
 def _sums_are_units(raw: Tensor, axes: tuple[int, ...]) -> bool:
     """Whether all sums over the axes are that of probabilities, rounded to two digits at worst."""
     sums, terms = raw.double().sum(axes), math.prod(raw.shape[axis] for axis in axes)
@@ -123,8 +144,9 @@ def _sums_are_units(raw: Tensor, axes: tuple[int, ...]) -> bool:
 def _sums_are_exact(raw: Tensor) -> bool:
     """Whether the outputs of all pixels have one sum, whatever it is."""
     sums = raw.double().sum(1)
-    off = float((sums - sums.mean()).abs().max())
-    return off <= _FLOATS * float(sums.mean()) and _sums_are_constant(raw, (1,))
+    off, size = float((sums - sums.mean()).abs().max()), abs(float(sums.mean()))
+    # Logits that sum to 0, as those of a sigmoid made into two, are no probabilities.
+    return off <= _FLOATS * size and size > _FLOATS * float(raw.abs().max()) and _sums_are_constant(raw, (1,))
 
 
 def _sums_are_constant(raw: Tensor, axes: tuple[int, ...]) -> bool:
@@ -170,7 +192,7 @@ def _coarse(raw: Tensor, images: Tensor) -> Iterator[VictimFinding]:
             )
         elif at_ends > _AT_ENDS and flat < at_ends / 2:
             what = (
-                f"{at_ends:.1%} of the logits are the largest or the smallest of all (limit {_AT_ENDS:.0%}), as "
+                f"at {at_ends:.1%} of the pixels all logits are the largest or smallest (limit {_AT_ENDS:.0%}), as "
                 "logarithms are of probabilities that are exactly 0 or 1"
             )
         else:
@@ -197,9 +219,12 @@ def _commonest(values: Tensor) -> float:
 
 
 def _at_ends(values: Tensor) -> float:
-    """The share of values that are the largest or the smallest of their channel; 0 for a constant channel."""
+    """The share of pixels all of whose values are the largest or smallest of their channel; 0 if it is constant.
+
+    Logarithms of the softmax of large logits are 0 in one channel, and tell how sure the network is in the others.
+    """
     low, high = values.amin((0, 2, 3), keepdim=True), values.amax((0, 2, 3), keepdim=True)
-    return float((((values == low) | (values == high)) & (low < high)).double().mean())
+    return float((((values == low) | (values == high)) & (low < high)).all(1).double().mean())
 
 
 def _counts(channel: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from benchmark.images.output_window import window_of
 from benchmark.label_subsets import membership
 
 _OTHER_CLASS = 0.5  # IoU from which on a class counts as that of another number
+_GOOD = 0.9  # an IoU that is not low, even where all of an image is one class
 _CLEARLY = 0.1  # by so much the IoU under the other number is larger
 
 OF_LOGITS = ("constant_prediction", "low_clean_iou")
@@ -98,7 +99,7 @@ def score_findings(
     images = f"clean IoU is {scores.iou:.3f} on {len(preds)} images"
     if validation_iou is not None and scores.iou < validation_iou / 2:
         what = f"{images}, in validation {validation_iou:.3f} (limit half)"
-    elif scores.iou < scores.constant and not constant:
+    elif scores.iou < min(scores.constant, _GOOD) and not constant:
         what = f"{images}, painting one class everywhere has {scores.constant:.3f} (limit)"
     else:
         return

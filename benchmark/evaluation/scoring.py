@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmark import metrics
+from benchmark.label_subsets import are_subsets, membership
 
 
 def score_prediction(
@@ -52,14 +53,17 @@ def class_scores(counts: Tensor, background: int | None) -> list[float | None]:
 def score_target(
     truth: Tensor, target: Tensor, target_valid: Tensor, classes: int, background: int | None
 ) -> dict[str, Any]:
-    """How large the target is and how close to the truth: the columns `target_pixels` and `iou_target_truth`.
+    """How large the target is and how close to the truth: the columns `target_pixels`, `target_class_pixels` and
+    `iou_target_truth`.
 
     All maps (H, W); `target_valid`, bool, marks the pixels that count for the target.
     """
     counts = metrics.confusion(truth[None], target[None], target_valid[None], classes)[0]
     labelled = counts.sum(1)
     pixels = labelled.sum() if background is None else labelled.sum() - labelled[background]
-    return {"target_pixels": int(pixels), "iou_target_truth": metrics.iou(counts, background).item()}
+    of_each = labelled @ labelled.new_tensor(membership(classes)) if are_subsets(background) else labelled
+    sizes = {"target_pixels": int(pixels), "target_class_pixels": of_each.tolist()}
+    return sizes | {"iou_target_truth": metrics.iou(counts, background).item()}
 
 
 def score_perturbation(image: Tensor, adv: Tensor) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from benchmark.evaluation.victim_passes import Observations
+from benchmark.model_errors import PROGRAM_IN_FLOAT
 
 _ZEROS = 0.8  # share of zeros among the values of a gradient; a median of 3 × 3 in front of a network leaves .35
 _RISE = 0.02  # of what a gradient says; .08 with a JPEG in front of a network, .16 and more without
@@ -49,7 +50,10 @@ def doubt(name: str, what: str, cure: str) -> VictimFinding:
 
 def function_findings(seen: Observations) -> Iterator[VictimFinding]:
     """Whether the victim is a function of one image, and one with a gradient."""
-    yield from _repeats(seen) if seen.rounding.differ(seen.raw, seen.again) else _batch_dependence(seen)
+    found = list(_repeats(seen) if seen.rounding.differ(seen.raw, seen.again) else _batch_dependence(seen))
+    yield from found
+    if seen.draws and not found:
+        yield _randomness("its passes draw random numbers, though the same images gave the same logits here")
     yield from _gradient(seen)
     if seen.changed:
         some = ", ".join(seen.changed[:3]) + (" and others" if len(seen.changed) > 3 else "")
@@ -71,8 +75,7 @@ def _repeats(seen: Observations) -> Iterator[VictimFinding]:
     rounding = seen.rounding
     same_again = seen.repeated is not None and not rounding.differ(seen.raw, seen.repeated[1])
     if same_again and seen.draws:
-        cure = "switch dropout and noise off in eval mode; attacks on a random victim need expectations over passes"
-        yield doubt("randomness", f"the victim is random: {_seen_twice(seen, seen.again)}", cure)
+        yield _randomness(_seen_twice(seen, seen.again))
         return
     by_gradient = seen.first is None or seen.others is None
     if seen.first is not None and seen.others is not None:
@@ -87,6 +90,11 @@ def _repeats(seen: Observations) -> Iterator[VictimFinding]:
         yield doubt("gradient_mode", what, "let forward not ask for requires_grad, is_grad_enabled() or the like")
     else:
         yield _drift(_seen_twice(seen, seen.again))
+
+
+def _randomness(seen: str) -> VictimFinding:
+    cure = "switch dropout and noise off in eval mode; attacks on a random victim need expectations over passes"
+    return doubt("randomness", f"the victim is random: {seen}", cure)
 
 
 def _seen_twice(seen: Observations, other: Tensor) -> str:
@@ -112,13 +120,18 @@ def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
     rounding = seen.rounding.part(within[name])
     if rounding.differ(before[name], again):
         distance, limit, _ = rounding.difference(before[name], again)
-        yield _drift(
-            f"a pass that was made twice gives other logits (relative difference {distance:.2g}, limit {limit:.2g})"
-        )
+        twice = f"a pass that was made twice gives other logits (relative difference {distance:.2g}, limit {limit:.2g})"
+        yield _randomness(twice) if seen.draws else _drift(twice)
         return
     pairs = [(before[name], seen.raw[within[name]], within[name]) for name in ("first", "others")]
     found = [seen.rounding.part(images).difference(logits, others) for logits, others, images in pairs]
     distance, limit, labels = max(found, key=lambda one: one[0] / one[1] if one[1] else float("inf"))
+    if seen.draws:  # what chance does now and then cannot be told from what the batch does
+        yield _randomness(
+            "its passes draw random numbers, and an image alone has other logits than in a batch (relative difference "
+            f"{distance:.2g}, limit {limit:.2g})"
+        )
+        return
     yield VictimFinding(
         name="batch_dependence",
         refused=True,
@@ -130,6 +143,8 @@ def _batch_dependence(seen: Observations) -> Iterator[VictimFinding]:
 
 def _gradient(seen: Observations) -> Iterator[VictimFinding]:
     cure = "leave out .detach(), torch.no_grad(), rounding and argmax in forward"
+    if seen.program:
+        cure = PROGRAM_IN_FLOAT
     if seen.gradient is None:
         only = f"{cure}; attacks that need gradients fail on it"
         yield VictimFinding(name="no_gradient", refused=True, what="the victim's outputs have no gradient", cure=only)
@@ -170,7 +185,9 @@ def _false_gradient(seen: Observations) -> Iterator[VictimFinding]:
     """Whether a step along the gradient raises what it is the gradient of."""
     if seen.step is None:
         return
-    followed = ~seen.step.moved_elsewhere & (seen.step.expected > 0)
+    # Networks that divide by an image's spread are no smooth functions near one that has none.
+    spread = (seen.images.amax((2, 3)) > seen.images.amin((2, 3))).any(1)
+    followed = ~seen.step.moved_elsewhere & (seen.step.expected > 0) & spread
     if not bool(followed.any()):
         return
     ratios = seen.step.found[followed] / seen.step.expected[followed]

@@ -1,7 +1,7 @@
 """The passes of a victim's check, and what is seen in them."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from benchmark.engine.model import AttackedModel
 from benchmark.engine.slow_passes import SLOW_PASSES
 from benchmark.evaluation.gradient_step import GradientStep, combination, step_along
 from benchmark.evaluation.logit_rounding import Rounding, rounding_of
-from benchmark.model_errors import as_model_error, checked_logits
+from benchmark.model_errors import as_model_error, checked_logits, is_program
 
 _ALONE = "one image alone it predicts: attack with engine.slots=1, or let it take batches"
 
@@ -27,13 +27,13 @@ class Observations:
         images: (n, C, H, W) in [0, 1].
         given: how many of them are as they were given; the others stand beside them only.
         raw: (n, K, h, w), the model's own outputs, before a one-logit head becomes two.
-        draws: whether the pass of `raw` has taken numbers from the generators of torch, numpy or Python.
+        draws: whether a pass has taken numbers from the generators of torch, numpy or Python.
         again: (n, K, h, w), of the same images once more, where a gradient is wanted.
         first: (1, K, h, w), of the first image alone; None for a batch of one.
         others: (m, K, h, w), of the last m images, the larger half, at other places beside other images, where a
             gradient is wanted; None for a batch of one.
-        repeated: name and outputs of the pass that was made once more because passes differ: "raw", with the random
-            generators as they were, "first" or "others"; None: none differ.
+        repeated: name and outputs of the pass that was made once more because passes differ: "raw", "first" or
+            "others", with other random numbers, but for "raw" where `again` differs from it; None: none differ.
         gradient: (n, C, H, W), of a fixed random combination of the outputs; None: the outputs have none.
         rounding: what it explains.
         step: a step along the gradient; None if a pass was repeated, or there is no finite gradient to follow.
@@ -42,6 +42,7 @@ class Observations:
         preds: the predicted classes, as `AttackedModel.classes` gives them.
         outputs: how many classes the model tells apart.
         dtype: of the images that the model is given.
+        program: whether the network is a file, in which nothing can be edited.
         passes: forward and backward passes made.
     """
 
@@ -61,6 +62,7 @@ class Observations:
     preds: Tensor
     outputs: int
     dtype: torch.dtype
+    program: bool
     passes: int
 
 
@@ -93,7 +95,9 @@ class Passes:
         first = self._without_gradient(batch[:1].clone()) if several else None
         middle = _generators(device)
         raw = self._without_gradient(given, cure=_ALONE if several else None)
-        draws = not _same(middle, _generators(device))
+        # What a network makes for good in its first passes, such as a grid of places, is no state that changes.
+        before |= self._state(besides=before)
+        draws = not _same(start, _generators(device))
         # Before the same images come again, so that what is left of these shows.
         others = self._with_gradient(beside)[0].detach()[: len(batch) - half]
         again, leaf = self._with_gradient(batch)
@@ -106,10 +110,10 @@ class Passes:
         }
         repeated: tuple[str, Tensor] | None = None
         if differing["raw"] or (differing["first"] and differing["others"]):
-            _restore(middle, device)
+            if differing["raw"]:
+                _restore(middle, device)
             repeated = "raw", self._without_gradient(batch.clone())
         elif differing["first"]:
-            _restore(start, device)
             repeated = "first", self._without_gradient(batch[:1].clone())
         elif differing["others"]:
             repeated = "others", self._with_gradient(beside)[0].detach()[: len(batch) - half]
@@ -133,6 +137,7 @@ class Passes:
             preds=self._network.classes(logits).cpu(),
             outputs=logits.shape[1],
             dtype=batch.dtype,
+            program=is_program(self._network.model),
             passes=self.count,
         )
 
@@ -180,10 +185,11 @@ class Passes:
             changed=bool(elsewhere.any()) and others.differ(raw[elsewhere], after[elsewhere]),
         )
 
-    def _state(self) -> dict[str, Tensor]:
+    def _state(self, besides: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Copies of the parameters and buffers, but for those of some names."""
         model = self._network.model
         tensors = [*model.named_parameters(), *model.named_buffers()]
-        return {name: tensor.detach().clone() for name, tensor in tensors}
+        return {name: tensor.detach().clone() for name, tensor in tensors if name not in (besides or {})}
 
 
 def _unlike(images: Tensor) -> Tensor:

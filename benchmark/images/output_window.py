@@ -10,6 +10,9 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from benchmark.errors import InputError
+from benchmark.model_errors import as_call_error, model_name
+
 
 class OutputWindow(NamedTuple):
     """The rows top to top + height − 1 and the columns left to left + width − 1 of an image."""
@@ -66,9 +69,21 @@ class InputFrame(NamedTuple):
 
 
 def window_of(model: Any, height: int, width: int) -> OutputWindow:
-    """The part of an image height × width that the model predicts: from its method `window`, else the whole image."""
+    """The part of an image height × width that the model predicts: from its method `window`, else the whole image.
+
+    Raises InputError if the method fails or returns something else.
+    """
     window = getattr(model, "window", None)
-    return OutputWindow.whole(height, width) if window is None else window(height, width)
+    if window is None:
+        return OutputWindow.whole(height, width)
+    with as_call_error(model, f"asked for its window of {height} x {width} pixels"):
+        found = window(height, width)
+    if not isinstance(found, OutputWindow):
+        raise InputError(
+            f"victim {model_name(model)} gives {type(found).__name__} as its window; return an OutputWindow, or leave "
+            "the method window out"
+        )
+    return found
 
 
 def _overlap(start: int, length: int, limit: int) -> tuple[int, int]:

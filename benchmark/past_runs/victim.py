@@ -70,7 +70,8 @@ def find_victim(
     own = config.get("architecture") in adapters.names()
     sections = _sections(past_run, networks) if own else [None]
     if not sections:
-        raise OwnNetworkError(past_run.folder, again(config), option=f"{OPTION} ")
+        kinds = [network.section(str(config["architecture"]))["architecture"] for network in networks]
+        raise OwnNetworkError(past_run.folder, again(config), option=f"{OPTION} ", given=kinds)
     checkpoints = _checkpoints(past_run) if checkpoint is None else [checkpoint]
     candidates: list[FoundVictim] = []
     errors: list[InputError] = []

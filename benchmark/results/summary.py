@@ -70,11 +70,13 @@ def summarise(rows: pa.Table) -> list[dict[str, Any]]:
       both, `input_transforms` the scores after input transforms if the rows have them.
     - `warm_start` has what starts from the results of another attack cost and saved, null if there were none.
     - `targets_redrawn`, `targets_too_close` and `targets_erased` count targets that were drawn again, that stayed too
-      close to the truth or to the clean prediction, and that show no structure.
+      close to the truth or to the clean prediction, and that show no structure, or not the one class or label that is
+      erased or judged. `judged_by_area` counts those of which success asks for at most 1 % of the area, not an overlap.
     - `dataset` comes from confusion counts summed over all images: `*_miou*` is the mean IoU over all classes with the
       background; `*_foreground_iou*` is the IoU of the foreground, with more than two classes its mean over them. Both
       leave out classes that occur neither in the truth nor in a prediction. Of labels that overlap both are the mean.
-    - `classes` has, for each class or label by its name, the means of its IoUs over the images in which it occurs.
+    - `classes` has, for each class or label by its name, the means of its IoUs over the images in which it occurs. See
+      `by_class` for those whose target erases it.
 
     Raises InputError if rows of one attack have different numbers of classes.
     """

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.results.column_arrays import flag, groups_of, joined
+from benchmark.results.erased_targets import count_judged_by_area
 from benchmark.results.intervals import bootstrap_means, rate
 from benchmark.runs import layout
 from benchmark.runs.folder import RunFolder
@@ -36,6 +37,8 @@ TRANSFER_SCHEMA = pa.schema(
         ("eps", pa.float64()),
         *[(name, pa.bool_()) for name in _FLAGS],
         *[(name, pa.int64()) for name in ("seed", "height", "width", "classes", "background", "valid_pixels")],
+        ("target_pixels", pa.int64()),
+        ("target_class_pixels", pa.list_(pa.int64())),
         *[(name, pa.float64()) for name in _NORMS],
         *[(f"source_adv8_{score}", pa.float64()) for score in _IOUS],
         *[(f"{p}_{score}", pa.float64()) for p in PREDICTIONS for score in SCORES],
@@ -63,6 +66,7 @@ def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
     `noise8_success_rate` are shares of the attacked images, `success8_rate_of_source_successes` is the share of the
     `source_successes`; all have Wilson intervals. `<clean|adv8|noise8>_iou_<target|truth>` and norms are means over all
     images with `ci95`, a bootstrap over groups. "clean" has the same IoUs of each victim on all clean images.
+    `judged_by_area` counts the rows that are judged by what is left of an erased structure.
     """
     listed = rows.to_pylist()
     varying = _entries_with_varying_eps(listed)
@@ -74,7 +78,9 @@ def summarise_transfer(rows: pa.Table) -> list[dict[str, Any]]:
         key = tuple(named[name] for name in _TABLE)
         tables.setdefault(key, []).append(row)
     matrices = [
-        dict(zip(_TABLE, key, strict=True)) | {"clean": _baselines(members), "matrix": _matrix(members)}
+        dict(zip(_TABLE, key, strict=True))
+        | {"judged_by_area": count_judged_by_area(members)}
+        | {"clean": _baselines(members), "matrix": _matrix(members)}
         for key, members in tables.items()
     ]
     return sorted(matrices, key=_place)

@@ -31,8 +31,8 @@ def data_notes(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
     if any(map(is_predicted, listed)):
         notes.append(
             "The truth is the victim's own prediction of the clean image (data.labels=predicted): the clean IoU to it "
-            f"is {BY_DEFINITION} and says nothing about the victim's quality. Where it is less, the victim does not "
-            "predict the same twice."
+            f"is {BY_DEFINITION} and says nothing about the victim's quality. If that clean IoU is less, the victim "
+            "does not predict the clean image the same twice."
         )
     left_out = {(one["skipped"], one["images"]) for one in listed if one.get("skipped")}
     notes += [
@@ -41,8 +41,8 @@ def data_notes(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
     counts = {(one["training_images"], one["images"]) for one in listed if one.get("training_images")}
     notes += [
-        f"{training} of {images} images are of the training split: a victim that was trained on this data set is "
-        "attacked on its training images."
+        f"{training} of {images} images are of the data set's training split, or of the one that this program drew: "
+        "a victim that was trained on them is attacked on its training images."
         for training, images in sorted(counts)
     ]
     return notes

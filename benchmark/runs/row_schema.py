@@ -42,6 +42,7 @@ SCHEMA = pa.schema(
         *_columns(pa.bool_(), "targeted", "stop"),
         *_columns(pa.int64(), "seed", "height", "width", "classes", "background", "valid_pixels", "skipped"),
         *_columns(pa.int64(), "target_draw", "target_draws", "target_pixels"),
+        *_columns(pa.list_(pa.int64()), "target_class_pixels"),
         *_columns(pa.bool_(), "target_too_close"),
         *_columns(pa.float64(), "iou_target_truth"),
         *_columns(pa.bool_(), "success", "success8", "success_clean", "nonfinite_gradient", "at_floor"),
@@ -66,6 +67,7 @@ over labels. `class_names`, a JSON list, are the names of what `*_class_iou_*` a
 `target` is the kind of target and, after a colon, the very map: the draw number `target_draw` (from 1) of the
 `target_draws` that were made until one was neither too close to the truth nor to the clean prediction; where none was
 (`target_too_close`), it is the least similar of them. `target_pixels` are its foreground pixels (0: erased),
+`target_class_pixels` those of each class, or label, that `class_names` names,
 `iou_target_truth` is its IoU to the truth, `clean_iou_target` to the clean prediction.
 
 `split` is the image's own. `labels` says what the truth is: "files", masks of the data set, or "predicted", the

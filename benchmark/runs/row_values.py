@@ -66,6 +66,9 @@ def _wrong_classes(row: Mapping[str, Any]) -> str | None:
         scores = row.get(name)
         if not (isinstance(scores, list) and len(scores) == count and all(map(_is_share, scores))):
             return f"has no {name} of {count} classes"
+    pixels = row.get("target_class_pixels")
+    if not (isinstance(pixels, list) and len(pixels) == count and all(map(_is_count, pixels))):
+        return f"has no target_class_pixels of {count} classes"
     return None
 
 

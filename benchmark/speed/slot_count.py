@@ -14,12 +14,17 @@ def rates_by_slots(rate: Callable[[int], float], most: int) -> dict[int, float]:
     Args:
         rate: measures it for one number of slots.
         most: at least 1.
+
+    Raises:
+        torch.OutOfMemoryError: the memory cannot take one.
     """
     by_slots: dict[int, float] = {}
     for slots in (2**doublings for doublings in range(most.bit_length())):
         try:
             by_slots[slots] = rate(slots)
         except torch.OutOfMemoryError:
+            if not by_slots:
+                raise
             break
     return by_slots
 

@@ -26,6 +26,7 @@ from benchmark.transfer.noise_control import noise_like
 _COPIED = (
     *("attack", "family", "norm", "equal_norm", "eps", "targeted", "data", "split", "labels", "id", "group", "target"),
     *("judge", "seed", "height", "width", "classes", "background", "overlapping", "class_names", "valid_pixels"),
+    *("target_pixels", "target_class_pixels"),
 )
 _OF_SOURCE = ("success8", "success_clean", "adv8_iou_target", "adv8_iou_truth")
 

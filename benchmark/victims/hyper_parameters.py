@@ -88,10 +88,14 @@ def check_head(head: object, overlapping: bool, place: str) -> None:
     if (head == "multilabel") == overlapping:
         return
     if overlapping:
-        raise InputError(f"{place}: {head} tells classes apart, the labels of the data overlap; use a multilabel head")
+        raise InputError(
+            f"{place}: {head} tells classes apart, the labels of the data overlap; use a multilabel head, "
+            "victim.head=multilabel"
+        )
     raise InputError(
-        f"{place}: multilabel predicts labels that overlap, the data have classes; set data.overlapping=true, or lists "
-        "in data.encoding, or with data.labels=predicted leave data.classes out"
+        f"{place}: multilabel predicts labels that overlap, the data have classes; of data=folder list the labels of "
+        "each mask value, such as 'data.encoding={0:[],128:[disc],255:[disc,cup]}'; where declared classes lie one "
+        "within the other, set data.overlapping=true; with data.labels=predicted leave data.classes out"
     )
 
 

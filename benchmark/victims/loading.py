@@ -1,6 +1,6 @@
 """Builds victims from the configuration and from what checkpoints hold; no code of a checkpoint runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +24,15 @@ _MISSING = 10**8  # numbers; of smaller networks the first name that is missing 
 
 
 class OwnNetworkError(InputError):
-    """Only an adapter can build the network, and its keys are not given; `overrides` would choose it."""
+    """Only an adapter can build the network, and its keys are not given; `overrides` would choose it.
 
-    def __init__(self, place: object, overrides: str, option: str = "") -> None:
-        super().__init__(f"{place}: is of a network of your own; give {option}{overrides}")
+    `given` are the kinds of network that the command line names, if they are of other kinds.
+    """
+
+    def __init__(self, place: object, overrides: str, option: str = "", given: Sequence[str] = ()) -> None:
+        kinds = " and ".join(f"victim={kind}" for kind in dict.fromkeys(given))
+        other = f", of another kind than {kinds}, which is given" if given else ""
+        super().__init__(f"{place}: is of a network of your own{other}; give {option}{overrides}")
         self.overrides = overrides
 
 

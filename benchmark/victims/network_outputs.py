@@ -1,5 +1,6 @@
 """The one place where what a network returns becomes its logits."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -8,12 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, did_you_mean
+from benchmark.model_errors import numbers_fault
 
 Choice = str | int | Sequence[str | int]
 """The name or the index of an output, or a list of them that leads into outputs within outputs."""
 
 _LOGITS = ("out", "logits")  # torchvision's and transformers' names of the prediction
 _SHOWN = 8  # outputs in a message
+_DEEPEST = 16  # outputs within outputs; one that holds itself has no end
+# What Hydra reads as the text that it is, and no shell changes; other names are called by their position.
+_PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)[a-z_/][\w/.:@+-]*|0|-?[1-9][0-9]*", re.ASCII | re.IGNORECASE)
+_POSITION = re.compile(r"-?[0-9]{1,9}")
 
 
 class OutputShapeError(InputError):
@@ -48,31 +54,38 @@ def chosen_output(returned: Any, choice: Choice | None = None) -> Tensor:
 
     Args:
         returned: a tensor; or a mapping, dataclass, named tuple, tuple or list of outputs, which may hold outputs, too.
-        choice: `victim.output`.
+        choice: `victim.output`. A number is a position only where no output has it as its name.
 
     Raises:
-        InputError: there is no such output, or there are several and none is named as the prediction.
+        InputError: there is no such output, there are several and none is named as the prediction, or they are nested
+            too deep.
     """
     found = returned if choice is None else _follow(returned, choice)
-    while not isinstance(found, Tensor):
-        outputs = {name: output for name, output in _outputs(found).items() if output is not None}
-        names = [name for name in _LOGITS if name in outputs]
+    for _ in range(_DEEPEST):
+        if isinstance(found, Tensor):
+            return found
+        places = _places(found)
+        outputs = _outputs(found)
+        held = list(dict.fromkeys(path[0] for path, _ in places))  # outputs that are or hold a tensor
+        names = [name for name in _LOGITS if name in held]
         if len(names) == 1:
             found = outputs[names[0]]
-        elif len(outputs) == 1:
-            found = next(iter(outputs.values()))
-        elif outputs:
-            places = _places(returned)
+        elif len(held) == 1:
+            found = outputs[held[0]]
+        elif held:
+            several = _places(returned)
             raise InputError(
-                f"the victim's network returned several outputs: {_shown(places)}; choose the logits with "
-                f"victim.output={places[0][0]} or another of these names"
+                f"the victim's network returned several outputs: {_shown(returned, several)}; say with "
+                "victim.output=NAME which of these are the logits"
             )
+        elif choice is not None:
+            raise InputError(f"{_given(choice)}: there is no tensor there{_others(returned)}")
         else:
             kind = type(returned).__name__
             raise InputError(
                 f"the victim's network returned {kind} without a tensor; wrap it so that it returns logits"
             )
-    return found
+    raise _too_deep()
 
 
 def checked_choice(choice: Any) -> Choice | None:
@@ -90,12 +103,14 @@ def as_logits(output: Tensor, expected: Sequence[int]) -> Tensor:
     """Logits (B, K, h, w), `expected`, of an output that may have one axis of length 1 too many or, if K = 1, lack K.
 
     Raises:
-        InputError: the output has another shape, or holds whole numbers.
+        InputError: the output has another shape, or is no dense tensor of floating-point numbers.
     """
     batch, outputs, height, width = expected
+    if fault := numbers_fault(output):
+        what, cure = fault
+        be = "is" if what.startswith("a ") else "are"
+        raise InputError(f"the victim's network returned {what}, which {be} no logits; {cure}")
     shape = tuple(output.shape)
-    if not output.is_floating_point():
-        raise InputError(f"the victim's network returned {output.dtype}, which are no logits; return what argmax is of")
     if shape == tuple(expected):
         return output
     for axis in range(1, output.ndim) if output.ndim == 5 else ():
@@ -131,36 +146,36 @@ def joined(parts: Sequence[Any], length: int) -> Any:
 
 
 def _follow(returned: Any, choice: Choice) -> Any:
-    steps = [choice] if isinstance(choice, str | int) else list(choice)
     found = returned
-    for step in steps:
+    for step in _list(choice):
         outputs = _outputs(found)
-        index = step if isinstance(step, int) else None
-        if index is None and isinstance(step, str) and step.lstrip("-").isdigit() and step not in outputs:
-            index = int(step)
-        if index is not None and -len(outputs) <= index < len(outputs):
-            found = list(outputs.values())[index]
-        elif step in outputs:
-            found = outputs[str(step)]
-        else:
-            near = did_you_mean(str(step), outputs)
+        name = str(step)
+        if name not in outputs and _POSITION.fullmatch(name) and -len(outputs) <= int(name) < len(outputs):
+            name = list(outputs)[int(name)]
+        if name not in outputs:
             if isinstance(returned, Tensor):
+                raise InputError(f"{_given(choice)}: the network returned a single tensor; leave victim.output out")
+            places = _places(returned)
+            if not places:
                 raise InputError(
-                    f"victim.output={_typed(steps)}: the network returned a single tensor; leave victim.output out"
+                    f"{_given(choice)}: the network returned {type(returned).__name__} without a tensor; wrap it so "
+                    "that it returns logits"
                 )
-            shown = _shown(_places(returned)) or f"{type(returned).__name__} without a tensor"
+            near = did_you_mean(_typed(_list(choice)), [_typed(_steps(returned, path)) for path, _ in places])
             raise InputError(
-                f"victim.output={_typed(steps)}: the network returned {shown}{near or '; choose one of these'}"
+                f"{_given(choice)}: the network returned {_shown(returned, places)}{near or '; choose one of these'}"
             )
+        found = outputs[name]
     if found is None:
-        raise InputError(f"victim.output={_typed(steps)}: the network returned None there; choose another output")
+        raise InputError(f"{_given(choice)}: the network returned None there{_others(returned)}")
     return found
 
 
 def _outputs(returned: Any) -> dict[str, Any]:
-    """Name -> output; an index is the name of what has no other. Empty for what holds no outputs."""
+    """Name -> output; an index is the name of what has no other of its own. Empty for what holds no outputs."""
     if isinstance(returned, Mapping):
-        return {str(name): output for name, output in returned.items()}
+        named = {str(name): output for name, output in returned.items()}
+        return named if len(named) == len(returned) else _outputs(list(returned.values()))
     if is_dataclass(returned) and not isinstance(returned, type):
         return {field.name: getattr(returned, field.name) for field in fields(returned)}
     if isinstance(returned, tuple) and hasattr(returned, "_fields"):
@@ -170,22 +185,61 @@ def _outputs(returned: Any) -> dict[str, Any]:
     return {}
 
 
-def _places(returned: Any) -> list[tuple[str, Tensor]]:
-    """What `victim.output` calls each tensor, and the tensor."""
+def _places(returned: Any) -> list[tuple[tuple[str, ...], Tensor]]:
+    """The names that lead to each tensor, and the tensor. Raises InputError for outputs that are nested too deep."""
 
-    def walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
+    def walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tensor]]:
         if isinstance(value, Tensor):
-            yield _typed(path), value
+            yield path, value
         for name, output in _outputs(value).items():
+            if len(path) == _DEEPEST:
+                raise _too_deep()
             yield from walk(output, (*path, name))
 
     return list(walk(returned, ()))
 
 
-def _shown(places: Sequence[tuple[str, Tensor]]) -> str:
-    more = f" and {len(places) - _SHOWN} others" if len(places) > _SHOWN else ""
-    return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in places[:_SHOWN] if name) + more
+def _too_deep() -> InputError:
+    return InputError(
+        f"the victim's network returned outputs within outputs, more than {_DEEPEST} deep, such as a list that holds "
+        "itself; wrap it so that it returns logits"
+    )
+
+
+def _steps(returned: Any, path: Sequence[str]) -> list[str]:
+    """A path as it can be typed: names, and positions of outputs whose names would be read as something else."""
+    steps = []
+    for name in path:
+        outputs = _outputs(returned)
+        place = list(outputs).index(name)
+        positions = [str(number) for number in (place, place - len(outputs)) if str(number) not in outputs]
+        steps.append(name if _PLAIN.fullmatch(name) else [*positions, name][0])
+        returned = outputs[name]
+    return steps
+
+
+def _shown(returned: Any, places: Sequence[tuple[Sequence[str], Tensor]]) -> str:
+    shown = []
+    for path, tensor in places[:_SHOWN]:
+        typed = _typed(_steps(returned, path))
+        named = "" if typed == _typed(path) else f" named {path[-1]!r}"
+        shape = "nested" if tensor.is_nested else tuple(tensor.shape)
+        shown.append(f"{typed}{named} {shape}")
+    return ", ".join(shown) + (f" and {len(places) - _SHOWN} others" if len(places) > _SHOWN else "")
+
+
+def _others(returned: Any) -> str:
+    places = _places(returned)
+    return f"; choose one of {_shown(returned, places)}" if places else "; wrap it so that it returns logits"
+
+
+def _list(choice: Choice) -> Sequence[str | int]:
+    return [choice] if isinstance(choice, str | int) else choice
+
+
+def _given(choice: Choice) -> str:
+    return f"victim.output={_typed(_list(choice))}"
 
 
 def _typed(steps: Sequence[Any]) -> str:
-    return str(steps[0]) if len(steps) == 1 else f"[{','.join(map(str, steps))}]" if steps else ""
+    return str(steps[0]) if len(steps) == 1 else f"[{','.join(map(str, steps))}]"

@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
@@ -17,6 +16,7 @@ from benchmark.images.output_window import InputFrame, OutputWindow
 from benchmark.label_subsets import NO_LABEL
 from benchmark.model_errors import as_model_error
 from benchmark.victims import adapters
+from benchmark.victims.backward_pass import BackwardPass
 from benchmark.victims.deployment import Deployment
 from benchmark.victims.hyper_parameters import check_outputs, check_padding, check_training, normalisation, output_count
 from benchmark.victims.losses import VOID, SegmentationLoss
@@ -26,7 +26,7 @@ from benchmark.victims.padding import Padding, pad
 from benchmark.victims.smp_networks import build_network, network_stride
 
 
-class Victim(pl.LightningModule):
+class Victim(BackwardPass):
     """Segmentation network that takes images in [0, 1] of any size.
 
     Args:

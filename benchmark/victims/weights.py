@@ -50,7 +50,9 @@ def tensors_of(contents: Any, where: str, entry: str | None = None) -> dict[str,
     """The names and tensors among the contents of a file; `where` begins messages. All else is as in `read_tensors`."""
     sets = weight_sets(contents)
     if not sets:
-        held = f"; it has {', '.join(map(str, list(contents)[:8]))}" if isinstance(contents, Mapping) else ""
+        held = ""
+        if isinstance(contents, Mapping):
+            held = f"; it has {', '.join(map(str, list(contents)[:8]))}" if contents else "; it is empty"
         raise InputError(f"{where}: holds no names and tensors{held}; save the network's state_dict")
     if entry is not None:
         return _at(sets, entry, where)

@@ -244,9 +244,3 @@ def test_an_epoch_that_misses_images_says_so(victim, data, plan, make_trainer, t
     with pytest.raises(RuntimeError, match="6 images have no row, such as test_00002 of one"):
         trainer.test(victim, datamodule=data, verbose=False)
     assert tables.read(tmp_path).num_rows == 4
-
-
-def test_a_trainer_without_our_data_is_refused(victim, data, plan, make_trainer, tmp_path: Path) -> None:
-    loader = data.test_dataloader()
-    with pytest.raises(InputError, match=r"the trainer has no datamodule; give it a SegmentationData"):
-        make_trainer(_epoch(plan, tmp_path / "rows")).test(victim, dataloaders=loader, verbose=False)

@@ -46,6 +46,36 @@ def test_at_the_first_pass(command: Callable[..., Outcome], tmp_path: Path, name
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("kind", ["full", "quoted", "read-only", "locked", "files", "memory", "device memory"])
+@pytest.mark.parametrize("name", ["attack", "victims", "train"])
+def test_what_a_network_raises_is_no_failure_of_the_machine(
+    command: Callable[..., Outcome], tmp_path: Path, name: str, kind: str
+) -> None:
+    run = f"run.dir={tmp_path / 'run'}"
+    words = ("victims", "check") if name == "victims" else (name, run)
+    line = line_of(command(*words, *BASE, *victim("broken_machine"), f"victim.options={{kind: {kind}}}"))
+    assert "victim python (FailsLater) fails on images (" in line
+    assert "(own_factory.py, line" in line
+    assert "buffers" not in line, "none is about tensors on another device"
+
+
+@pytest.mark.parametrize("name", ["attack", "train"])
+def test_in_the_backward_pass(command: Callable[..., Outcome], tmp_path: Path, name: str) -> None:
+    line = line_of(command(name, *BASE, *victim("fails_backward"), f"run.dir={tmp_path / 'run'}"))
+    assert "victim python (DiscFinder) fails " in line
+    assert "in its backward pass" in line
+    assert "OSError: [Errno 28] No space left on device (own_factory.py, line" in line
+
+
+@pytest.mark.parametrize("kind", ["sparse", "nested", "float8"])
+@pytest.mark.parametrize("name", ["attack", "victims"])
+def test_odd_tensors_are_refused_by_name(command: Callable[..., Outcome], tmp_path: Path, name: str, kind: str) -> None:
+    words = ("victims", "check") if name == "victims" else (name, f"run.dir={tmp_path / 'run'}")
+    line = line_of(command(*words, *BASE, *victim("odd_tensor"), f"victim.options={{kind: {kind}}}"))
+    found = "torch.float8_e4m3fn" if kind == "float8" else f"a {kind} tensor"
+    assert f"the victim's network returned {found}" in line
+
+
 @pytest.mark.parametrize("passes", [6, 9, 12, 15])
 def test_in_the_middle_of_an_attack(command: Callable[..., Outcome], tmp_path: Path, passes: int) -> None:
     run = f"run.dir={tmp_path / 'run'}"

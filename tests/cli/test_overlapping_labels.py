@@ -117,7 +117,9 @@ def test_what_does_not_go_together_is_refused(
     assert "target.label=cups: is no class of the data" in refused(*DATA, HEAD, "target=erased", "target.label=cups")
     transfer = command("transfer", overlapping, "--victims", ordinary)
     assert transfer.status == 2
-    assert "softmax tells classes apart, the labels of the data overlap" in transfer.err
+    assert "softmax tells classes apart, the labels of the data overlap; use a multilabel head" in transfer.err
+    network = ("victim=python", "victim.factory=tests.fixtures.own_factory:sound")
+    assert command("transfer", overlapping, "--network", *network).err.endswith("head, victim.head=multilabel\n")
 
 
 def test_an_ordinary_head_may_be_judged_on_one_class(command: Command, trained: Path, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ def _row(attack: str, image: str, **changes: Any) -> dict[str, Any]:
     values = {field.name: empty.get(str(field.type), [1, 0, 0, 1]) for field in SCHEMA}
     named = {"attack": attack, "id": image, "family": attack, "norm": "2", "eps": None, "equal_norm": None}
     classes = {"classes": 2, "background": 0, "class_names": '["background", "object"]', "group": None}
-    scores = {name: [1.0, 1.0] for name in values if "_class_iou_" in name}
-    return values | classes | scores | named | changes
+    lists = {name: [1.0, 1.0] for name in values if "_class_iou_" in name} | {"target_class_pixels": [1, 0]}
+    return values | classes | lists | named | changes
 
 
 def _begun(folder: Path, *rows: dict[str, Any]) -> None:

@@ -81,6 +81,10 @@ def test_a_network_of_ones_own(command, small_run: Path, tmp_path: Path, monkeyp
     assert outcome.status == 2
     again = "--network victim=python victim.factory=own_net:load"
     assert f"{folder}: is of a network of your own; give {again}\n" in outcome.err
+    outcome = command("verify", folder, "--network", "victim=torchscript", "victim.program=net.ts")
+    assert outcome.status == 2
+    other = "of another kind than victim=torchscript, which is given"
+    assert f"{folder}: is of a network of your own, {other}; give {again}\n" in outcome.err
     outcome = command("verify", folder, "--factory", "own_net:load")
     assert outcome.status == 0, outcome
     for given in (("victim.factory=own_net:load",), ("victim=python", "victim.factory=own_net:load")):

@@ -29,6 +29,35 @@ def test_the_check_of_a_victim_names_skipped_files(damaged: Path, command) -> No
     assert "5 images are" not in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("target.label=cup", "target.label=cup: is no class of the data"),
+        ("target.label=0", "target.label=0: is the background"),
+        ("judge.classes=cup", "judge.classes=cup: is no class of the data"),
+    ],
+)
+def test_the_check_of_a_victim_refuses_targets_and_judges_that_attack_refuses(
+    tmp_path: Path, command, option: str, message: str
+) -> None:
+    root = pictures(tmp_path / "photos", 2)
+    outcome = command("victims", "check", *HONEST, *data(root), *SHORT, "target=erased", option)
+    assert outcome.status == 2, outcome
+    assert outcome.err.splitlines()[-1].startswith(f"error: {message}")
+
+
+def test_masks_that_are_not_read_are_named(tmp_path: Path, command) -> None:
+    root = tmp_path / "set"
+    pictures(root / "images", 2)
+    (root / "masks").mkdir()
+    encoding = "data.encoding={0:0,255:1}"
+    outcome = command("victims", "check", *HONEST, *data(root), *SHORT, encoding)
+    assert outcome.status in (0, 3), outcome
+    (note,) = [line for line in outcome.err.splitlines() if "are not read" in line]
+    assert "masks are not read; leave data.labels out to attack with them" in note
+    assert "data.encoding only says which classes there are" in outcome.err
+
+
 def test_the_check_of_data_without_masks(damaged: Path, command, tmp_path: Path) -> None:
     given = ("data", "check", "folder", f"root={damaged}", "labels=predicted", "--out", tmp_path / "report")
     outcome = command(*given)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark.data.datamodule import SegmentationData, datamodule_for
+from benchmark.data.datamodule import SegmentationData
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.folder import Folder
 from benchmark.data.rim_one_samples import RimOneSamples
 from benchmark.errors import InputError
@@ -61,8 +62,21 @@ def test_one_image_needs_no_split_if_all_are_attacked(folder: Path) -> None:
     assert data.test_ids() == ["case3"]
     data.setup("test")
     assert "too few images to be: all of its images are test images" in data.source.notes[0]
-    with pytest.raises(InputError, match="the split 'train' has no images"):
+    with pytest.raises(InputError, match=r"'train' has no images, because with data\.test_split=all") as raised:
         data.require_training()
+    assert "data.fractions" not in str(raised.value)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_without_masks_the_reason_is_not_one_that_nobody_gave(folder: Path, split: str) -> None:
+    data = folder_data(folder, test_split=split, labels="predicted")
+    with pytest.raises(InputError, match=rf"'{split}' has no images, because with data\.labels=pred") as raised:
+        data.setup("test")
+    assert "data.fractions" not in str(raised.value)
+    assert str(raised.value).endswith("data.test_split=test")
+    given = folder_data(folder, test_split=split, labels="predicted", fractions=[0, 0, 1])
+    with pytest.raises(InputError, match=rf"'{split}' has no images, by data\.fractions=\[0, 0, 1\]"):
+        given.setup("test")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

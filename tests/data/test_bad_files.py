@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.datamodule import SegmentationData, datamodule_for
+from benchmark.data.datamodule import SegmentationData
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.folder import Folder
 from benchmark.data.isic import ISIC
 from benchmark.data.notes import data_set_notes
@@ -107,14 +108,15 @@ def test_every_command_leaves_out_the_same(folder: Path) -> None:
 def test_images_without_a_mask_are_named_or_left_out(folder: Path) -> None:
     for number in (1, 2, 3):
         (folder / "masks" / f"case{number}.png").unlink()
-    with pytest.raises(InputError, match=r"case1\.png \(and 2 more\): has no mask in") as raised:
-        Folder(folder)
-    assert [Path(line.strip()).name for line in str(raised.value).split("\n")[1:]] == [
-        f"case{i}.png" for i in (1, 2, 3)
-    ]
+    no_picture(folder / "images" / "case7.png")
+    with pytest.raises(InputError, match=r"4 of 10 images cannot be used; .*data\.on_bad=skip") as raised:
+        folder_data(folder)
+    *alone, last = str(raised.value).split("\n")[1:]
+    assert all(f"case{i}.png: has no mask in" in line for i, line in zip((1, 2, 3), alone, strict=True))
+    assert "case7.png: cannot be read" in last
     data = folder_data(folder, on_bad="skip")
-    assert len(data.test_ids()) == 7
-    assert "3 of 10 images skipped" in data_set_notes(data)[0]
+    assert len(data.test_ids()) == 6
+    assert "4 of 10 images skipped" in data_set_notes(data)[0]
 
 
 def test_lists_may_name_images_that_are_left_out(folder: Path) -> None:
@@ -152,3 +154,11 @@ def test_whole_data_sets_lose_nothing(folder: Path) -> None:
 def test_an_unknown_way(folder: Path) -> None:
     with pytest.raises(InputError, match=r"data\.on_bad='skpi': must be stop or skip, did you mean skip\?"):
         folder_data(folder, on_bad="skpi")
+
+
+@pytest.mark.parametrize("on_bad", ["stop", "skip"])
+def test_values_are_checked_before_files_are_read(folder: Path, on_bad: str) -> None:
+    spoil(folder)
+    (folder / "masks" / "case7.png").unlink()
+    with pytest.raises(InputError, match=r"data\.size=\[24\]: is one side"):
+        folder_data(folder, on_bad=on_bad, size=[24])

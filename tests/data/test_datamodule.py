@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 
-from benchmark.data.datamodule import datamodule_for
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.folder import Folder
 from benchmark.errors import InputError
 from tests.data.loaded_items import SMALL, items_of, train_epoch
@@ -137,3 +137,12 @@ def test_unknown_split():
     data = synthetic_data(**SMALL)
     with pytest.raises(InputError, match="split 'testing': must be one of train, val, test"):
         data.mask("test_00000", "testing")
+
+
+@pytest.mark.parametrize("size", [[24], (24,)])
+def test_one_side_in_brackets_is_no_square(size) -> None:
+    with pytest.raises(InputError) as raised:
+        synthetic_data(n_test=2, size=size)
+    assert str(raised.value) == (
+        "data.size=[24]: is one side; give data.size=24 for a square, or 'data.size=[height,width]'"
+    )

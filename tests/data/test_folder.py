@@ -104,7 +104,7 @@ def test_two_images_of_one_name(folder):
 def test_unpaired_image(folder):
     (folder / "masks" / "case4.png").unlink()
     with pytest.raises(InputError, match=r"case4\.png: has no mask in .*masks"):
-        Folder(folder)
+        Folder(folder, fractions=(0, 0, 1)).read("test", "case4")
 
 
 def test_other_files_are_ignored(folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from benchmark.data.encodings import check_encoding, threshold
 from benchmark.data.images import check_size, read_image
@@ -34,6 +34,20 @@ def test_gray_is_repeated_over_the_channels(tmp_path):
 def test_one_bit_images_become_black_and_white(tmp_path):
     read = read_image(_save(RAMP > 20, tmp_path / "a.png"))
     assert np.array_equal(read[:, :, 1], np.where(RAMP > 20, 255, 0))
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_tiffs_whose_zero_is_white_are_read_as_they_look(tmp_path, compression, orientation) -> None:
+    tags = {TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 0, ExifTags.Base.Orientation: orientation}
+    wide = RAMP.astype(np.uint16) * 257
+    path = _save(wide, tmp_path / "a.tif", tiffinfo=tags, compression=compression)
+    with Image.open(path) as picture:
+        assert picture.tag_v2[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] == 0
+    turned = np.rot90(65535 - wide, {1: 0, 3: 2, 6: 3}[orientation])
+    assert np.array_equal(read_image(path)[:, :, 0], turned // 257)
+    assert np.array_equal(read_image(path, bits=16)[:, :, 0], turned)
+    assert np.array_equal(read_values(path), turned)
 
 
 def test_opaque_alpha_is_dropped(tmp_path):

@@ -1,13 +1,14 @@
 """ISIC 2018 task 1 as it unpacks, and on the real sample where that is at hand."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.datamodule import datamodule_for
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.isic import ISIC
 from benchmark.errors import InputError
 
@@ -37,17 +38,17 @@ def test_missing_root_says_where_to_get_the_data(tmp_path):
 
 def test_image_without_mask(isic):
     (isic / "ISIC2018_Task1_Validation_GroundTruth" / "ISIC_0000005_segmentation.png").unlink()
-    with pytest.raises(InputError, match=r"ISIC_0000005\.jpg: has no mask in .*Validation_GroundTruth"):
-        ISIC(isic, 2018)
+    with pytest.raises(InputError, match=r"ISIC_0000005\.jpg: has no mask in .*Validation_Gro.*data\.on_bad=skip"):
+        datamodule_for(ISIC)(root=isic, year=2018, size=16)
 
 
 def test_mask_without_image(isic):
     for i in (6, 7):
         Image.new("L", (4, 4)).save(isic / "ISIC2018_Task1_Test_GroundTruth" / f"ISIC_000001{i}_segmentation.png")
-    with pytest.raises(
-        InputError, match=r"ISIC_0000016_segmentation\.png \(and 1 more\): has no image in .*Test_Input"
-    ):
-        ISIC(isic, 2018)
+    with pytest.raises(InputError, match=r"2 of 9 images cannot be used.*data\.on_bad=skip") as raised:
+        datamodule_for(ISIC)(root=isic, year=2018, size=16)
+    for line, i in zip(str(raised.value).split("\n")[1:], (6, 7), strict=True):
+        assert re.search(rf"ISIC_000001{i}_segmentation\.png: has no image in .*Test_Input; add the image", line)
 
 
 def test_empty_split(isic):

@@ -19,7 +19,7 @@ def test_a_wrong_layout_is_one_line_with_the_cure(tmp_path: Path, name: str, cas
     wrong.change(tmp_path)
     source = SOURCES[name](tmp_path) if wrong.read else None
     with pytest.raises(InputError, match=wrong.message) as raised:
-        SOURCES[name](tmp_path) if source is None else read_all(source)
+        read_all(SOURCES[name](tmp_path) if source is None else source)
     assert "\n" not in str(raised.value)
 
 

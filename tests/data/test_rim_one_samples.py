@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.datamodule import datamodule_for
+from benchmark.data.datamodule_factory import datamodule_for
 from benchmark.data.rim_one_samples import SIDE, RimOneSamples
 from benchmark.errors import InputError
 from tests.fundus_miniatures import rim_one_samples

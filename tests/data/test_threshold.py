@@ -127,3 +127,44 @@ def test_nothing_is_assumed() -> None:
     assert declared_encoding(None, 2, {0: 0, 255: 1}) == {0: 0, 255: 1}
     with pytest.raises(InputError, match="is no mapping"):
         declared_encoding(None, 2)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize(
+    ("values", "declared", "classes"),
+    [
+        ([0, 65535], "threshold", [0, 1]),
+        ([0, 32767, 32768, 65535], "threshold", [0, 0, 1, 1]),
+        ([127 * 257, 128 * 257], "threshold", [0, 1]),
+        ([0, 200, 25599, 25600], {"threshold": 100}, [0, 0, 0, 1]),
+        ([0, 127, 128, 255], "threshold", [0, 0, 1, 1]),
+        ([300, 65535], {"threshold": 1}, [1, 1]),
+    ],
+)
+def test_deeper_masks_are_brought_to_8_bit_levels(tmp_path: Path, suffix, values, declared, classes) -> None:
+    Image.fromarray(np.array([values], np.uint16)).save(tmp_path / f"m{suffix}")
+    encoding = declared_encoding(declared, 2)
+    assert read_mask(tmp_path / f"m{suffix}", encoding, "data.encoding").tolist() == [classes]
+
+
+@pytest.mark.parametrize("ignored", [65535, 7])
+def test_a_folder_of_16_bit_masks(folder: Path, ignored: int) -> None:
+    mask = np.full((24, 32), 30000, np.uint16)
+    mask[0, :3] = [65534, 65535, 7 * 256]
+    Image.fromarray(mask).save(folder / "masks" / "case0.png")
+    source = Folder(folder, encoding="threshold", ignore=ignored, fractions=(0, 0, 1))
+    expected = {65535: [1, 255, 0], 7: [1, 1, 255]}[ignored]
+    assert source.read("test", "case0").mask[0, :4].tolist() == [*expected, 0]
+
+
+def test_a_published_set_of_16_bit_masks(isic: Path) -> None:
+    path = isic / "ISIC2018_Task1_Test_GroundTruth" / "ISIC_0000006_segmentation.png"
+    before = ISIC(isic, 2018).read("test", "ISIC_0000006").mask
+    Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) * 257).save(path)
+    assert np.array_equal(ISIC(isic, 2018, encoding="threshold").read("test", "ISIC_0000006").mask, before)
+
+
+def test_declared_levels_are_no_threshold(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 300]], np.uint16)).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match=r"mask values 300 are not in the declared encoding"):
+        read_mask(tmp_path / "m.png", {value: value // 128 for value in range(256)}, "data.encoding")

@@ -127,9 +127,13 @@ WRONG: dict[str, dict[str, Wrong]] = {
         "no images": Wrong(remove_first(f"{_VOC}/JPEGImages"), "has no folder JPEGImages; get"),
         "no masks": Wrong(remove_first(f"{_VOC}/SegmentationClass"), "has no folder SegmentationClass; get"),
         "image alone": Wrong(
-            remove_first(f"{_VOC}/SegmentationClass/*0.png"), r"lists '2007_000000' but there is no .*\.png"
+            remove_first(f"{_VOC}/SegmentationClass/*0.png"), r"2007_000000\.jpg: has no mask in .*SegmentationClass"
         ),
-        "mask alone": Wrong(remove_first(f"{_VOC}/JPEGImages/*0.jpg"), r"lists '2007_000000' but there is no .*\.jpg"),
+        "mask alone": Wrong(remove_first(f"{_VOC}/JPEGImages/*0.jpg"), r"000000\.png: has no image in .*JPEGImages"),
+        "neither": Wrong(
+            lambda root: [remove_first(f"{_VOC}/{x}")(root) for x in ("JPEGImages/*0.jpg", "SegmentationClass/*0.png")],
+            r"lists '2007_000000' but there is no .*\.jpg and no .*\.png",
+        ),
         "value": Wrong(redraw(f"{_VOC}/SegmentationClass/*.png", gray_box(21)), "mask values 21 are not in the", True),
         "colours": Wrong(
             redraw(f"{_VOC}/SegmentationClass/*.png", np.dstack([gray_box(128), gray_box(0), gray_box(0)])),

@@ -1,5 +1,8 @@
 """What models raise when the library attacks them, and models that do not return."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -81,3 +84,46 @@ def test_warnings_made_errors_are_what_a_model_raises() -> None:
 
     with pytest.raises(InputError, match="DeprecationWarning: old"):
         attacked(DiscFinder(start=start))
+
+
+class OddPart(DiscFinder):
+    """A network whose part beside its passes, `window` or `postprocess`, is not what it should be."""
+
+    def __init__(self, part: str, result: Callable[..., Any]) -> None:
+        super().__init__()
+        setattr(self, part, result)
+
+
+def _raises(*_: Any) -> Any:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("part", "result", "said"),
+    [
+        ("window", _raises, r"asked for its window of 32 x 32 pixels: OSError: .*No space left"),
+        ("window", lambda h, w: None, "gives NoneType as its window; return an OutputWindow"),
+        ("window", lambda h, w: (0, 0, h, w), "gives tuple as its window"),
+        ("postprocess", _raises, r"fails in its post-processing .*No space left"),
+        ("postprocess", lambda preds: None, "returned NoneType from its post-processing"),
+        (
+            "postprocess",
+            lambda preds: preds[:, :8],
+            r"returned \(4, 8, 32\) from its post-processing of maps \(4, 32, 32\)",
+        ),
+    ],
+)
+def test_parts_of_a_network_beside_its_passes(part: str, result: Callable[..., Any], said: str) -> None:
+    calls = [lambda model: check_victim(model, ITEMS, classes=2, batch_size=4)]
+    # The library is given labels of the window's size.
+    for call in calls if part == "window" else [attacked, *calls]:
+        with pytest.raises(InputError, match=rf"^victim OddPart .*{said}"):
+            call(OddPart(part, result))
+
+
+def test_one_image_that_does_not_fit_is_one_line() -> None:
+    for call in (attacked, lambda model: check_victim(model, ITEMS, classes=2, batch_size=1)):
+        with pytest.raises(
+            InputError, match=r"victim Limited .*\(1, 3, 32, 32\): OutOfMemoryError: simulated: 1 images"
+        ):
+            call(Limited(DiscFinder(), 0))

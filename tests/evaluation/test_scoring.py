@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from benchmark.evaluation.scoring import score_perturbation, score_prediction, score_target
+from benchmark.label_subsets import NO_LABEL
 from benchmark.runs.row_schema import PREDICTIONS, SCHEMA
 
 
@@ -22,10 +23,19 @@ def test_a_target_by_hand() -> None:
     truth, target = torch.tensor([[1, 0, 2, 1, 1]]), torch.tensor([[1, 0, 1, 0, 1]])
     valid = torch.tensor([[True, True, True, True, False]])
     # Of class 1 one pixel of three is common, of class 2 none.
-    assert score_target(truth, target, valid, 3, 0) == pytest.approx({"target_pixels": 2, "iou_target_truth": 1 / 6})
+    found = score_target(truth, target, valid, 3, 0)
+    assert found["iou_target_truth"] == pytest.approx(1 / 6)
+    assert (found["target_pixels"], found["target_class_pixels"]) == (2, [2, 2, 0])
     assert score_target(truth, target, valid, 3, 1)["target_pixels"] == 2
     assert score_target(truth, target, valid, 3, None)["target_pixels"] == 4
-    assert score_target(truth, torch.zeros_like(target), valid, 3, 0) == {"target_pixels": 0, "iou_target_truth": 0}
+    erased = score_target(truth, torch.zeros_like(target), valid, 3, 0)
+    assert erased == {"target_pixels": 0, "target_class_pixels": [4, 0, 0], "iou_target_truth": 0}
+
+
+def test_a_target_of_labels_that_overlap_has_the_pixels_of_each() -> None:
+    target = torch.tensor([[0, 1, 3, 3, 2]])
+    found = score_target(target, target, target >= 0, 4, NO_LABEL)
+    assert (found["target_pixels"], found["target_class_pixels"]) == (4, [3, 3])
 
 
 def test_a_perturbation_by_hand() -> None:

@@ -54,6 +54,14 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
+def test_the_note_names_the_rule_by_which_an_erased_label_is_judged(rows: list[dict[str, Any]]) -> None:
+    erased = {"judge": "iou of cup to target >= 0.95", "class_names": '["disc", "cup"]', "target_class_pixels": [9, 0]}
+    assert "area left" not in markdown(transfer_grids(summarise_transfer(_table(rows))))
+    (table,) = summarise_transfer(_table([row | erased for row in rows]))
+    assert table["judged_by_area"] == len(rows)
+    assert "of an erased cup, at most 1 % of its area left." in markdown(transfer_grids([table]))
+
+
 def test_a_cell_counts_and_averages(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if (row["source_victim"], row["victim"]) == ("unet", "fpn"):

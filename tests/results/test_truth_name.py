@@ -30,4 +30,4 @@ def test_what_has_to_be_said_is_said_once() -> None:
     predicted, skipped, training = data_notes(several)
     assert "1 by definition" in predicted
     assert skipped.startswith("2 of 7 images skipped")
-    assert training.startswith("3 of 5 images are of the training split")
+    assert training.startswith("3 of 5 images are of the data set's training split, or of the one that this program")

@@ -34,6 +34,8 @@ def test_slots_up_to_what_the_memory_takes() -> None:
 
     assert rates_by_slots(rate, 100) == {1: 1.0, 2: 2.0, 4: 4.0}
     assert list(rates_by_slots(float, 3)) == [1, 2]
+    with pytest.raises(torch.OutOfMemoryError, match="simulated"):
+        rates_by_slots(lambda slots: rate(slots + 4), 100)
 
 
 @pytest.mark.parametrize(

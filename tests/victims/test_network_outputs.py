@@ -74,9 +74,9 @@ def test_a_choice_leads_to_an_output(returns: Any, output: Any) -> None:
 @pytest.mark.parametrize(
     ("returns", "keys", "message"),
     [
-        (lambda z: [z, z], {}, r"several outputs: 0 \(2, 2, 6, 5\), 1 \(2, 2, 6, 5\); choose .*victim\.output=0 or"),
+        (lambda z: [z, z], {}, r"several outputs: 0 \(2, 2, 6, 5\), 1 \(2, 2, 6, 5\); say .*victim\.output=NAME"),
         (lambda z: {"out": z, "logits": z}, {}, r"several outputs: out \(2.*logits"),
-        (lambda z: {"a": [z, -z], "b": z}, {}, r"\[a,0\] .*\[a,1\] .*b .*victim\.output=\[a,0\]"),
+        (lambda z: {"a": [z, -z], "b": z}, {}, r"\[a,0\] .*\[a,1\] .*b .*victim\.output=NAME"),
         (lambda z: {"out": [z, -z]}, {}, r"several outputs: \[out,0\]"),
         (lambda z: {}, {}, "returned dict without a tensor"),
         (lambda z: None, {}, "returned NoneType without a tensor"),

@@ -96,6 +96,7 @@ LESS = {name: tensor for name, tensor in TRAINED.items() if name != "head.bias"}
         ({"y": torch.ones(2)}, r"missing 9 \(0\.bias, 0\.weight, 1\.bias, \.\.\.\), left over 1 \(y\)"),
         (prefixed("net.", TRAINED | {"head.bias": torch.ones(5)}), r"head\.bias is \(5,\) in the file, \(2,\) in the"),
         ({"optimizer": ADAM, "epoch": 3}, r"holds no names and tensors; it has optimizer, epoch; save"),
+        ({}, r"holds no names and tensors; it is empty; save the network's state_dict"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, contents: Any, message: str) -> None:

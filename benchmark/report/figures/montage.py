@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.atomic_files import atomic_path
 from benchmark.images.label_maps import colour_of
+from benchmark.results.erased_targets import left_text
 from benchmark.results.truth_name import truth_name
 
 if TYPE_CHECKING:
@@ -46,13 +47,14 @@ class MontageItem:
     success: bool
     truth_name: str = "truth"  # what the truth is called
     satisfied: bool = False  # whether the clean image satisfies the judge, so that it was not attacked
+    left: str | None = None  # what is left of a structure that the target erases, in words; None: IoU is judged
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **arrays: Any) -> "MontageItem":
         """An item whose caption has the scores of the row's 8-bit file; `arrays` are the pictures and label maps."""
         success, satisfied = bool(row["success8"]), bool(row["success_clean"])
         scores = {"iou_target": row["adv8_iou_target"], "psnr": row["adv8_psnr"], "steps": row["steps"]}
-        scores |= {"id": row["id"], "truth_name": truth_name([row])}
+        scores |= {"id": row["id"], "truth_name": truth_name([row]), "left": left_text(row)}
         return cls(**arrays, **scores, success=success, satisfied=satisfied)
 
 
@@ -106,7 +108,8 @@ def _header(figure: "Figure", item: MontageItem, y: float) -> None:
         mark, colour = "– already satisfied", _PALE
     psnr = "–" if item.psnr is None or not math.isfinite(item.psnr) else f"{item.psnr:.1f} dB"
     steps = "1 step" if item.steps == 1 else f"{item.steps} steps"
-    numbers = f"IoU to target {item.iou_target:.3f}   ·   PSNR {psnr}   ·   {steps}"
+    score = item.left or f"IoU to target {item.iou_target:.3f}"
+    numbers = f"{score}   ·   PSNR {psnr}   ·   {steps}"
     name = item.id if len(item.id) <= 48 else f"{item.id[:30]}…{item.id[-16:]}"
     figure.text(0.004, y, name, fontsize=9, fontweight="bold", color=_INK, va="center", parse_math=False)
     figure.text(0.996, y, numbers, fontsize=9, color=_INK, va="center", ha="right")

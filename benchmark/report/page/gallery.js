@@ -83,7 +83,8 @@ if (document.getElementById("cards")) {
   const make = (entry, k) => {
     const [kind, outcome] = page.outcome(entry, k);
     const score = entry.targeted ? "adv8_iou_target" : "adv8_iou_truth";
-    const numbers = `IoU to ${entry.targeted ? "target" : entry.truth} ${page.text(page.value(entry, score, k))} · ` +
+    const iou = `IoU to ${entry.targeted ? "target" : entry.truth} ${page.text(page.value(entry, score, k))}`;
+    const numbers = `${entry.left[k] ?? iou} · ` +
       `L2 ${page.text(page.value(entry, "l2", k))} · ${page.text(page.value(entry, "steps", k))} steps`;
     const link = page.make("a", { href: page.address(entry, k) }, page.make("strong", { textContent: entry.ids[k] }));
     const line = page.make("p", {}, page.make("span", { className: kind, textContent: outcome }), ` · ${numbers}`);

@@ -14,6 +14,7 @@ from benchmark.errors import InputError
 from benchmark.report.figures.saved_images import saved_pictures
 from benchmark.report.page.thumbnails import Thumbnails
 from benchmark.results.entries import Entry
+from benchmark.results.erased_targets import left_text
 from benchmark.results.loaded_runs import Run
 from benchmark.results.traces import of_attack, per_image
 from benchmark.results.truth_name import truth_name
@@ -33,8 +34,9 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
     """The rows of all entries as JSON data for a page at the path `page`, from which addresses of files are relative.
 
     Returns:
-        {"entries": [{"name", "attack", "run", "targeted", "truth", "ids", "columns": {name: value of all or list},
-        "traces", "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id, or null.
+        {"entries": [{"name", "attack", "run", "targeted", "truth", "ids", "left", "columns": {name: value of all or
+        list}, "traces", "pictures", "files"}], "cases": {run: {id: {picture: data URI}}}}; lists have an item per id,
+        or null. "left" says how much is left of erased structures, in place of an IoU.
     """
     shown = [(entry, entry.run) for entry in compared if entry.run is not None]
     each = max(1, MOST_PICTURES // max(1, len(shown)))
@@ -51,6 +53,7 @@ def gallery(compared: Sequence[Entry], page: Path) -> dict[str, Any]:
             "targeted": bool(entry.rows[0]["targeted"]),
             "truth": truth_name([entry.summary]),
             "ids": [str(row["id"]) for row in entry.rows],
+            "left": [left_text(row) for row in entry.rows],
             "columns": _columns(entry.rows),
             "traces": _traces(run, entry),
             "pictures": [_pictures(run.folder, row, small, of_run) for row in entry.rows[:each]]

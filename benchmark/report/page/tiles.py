@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from benchmark.report.tables.table import interval, missing_median, number
 from benchmark.results.column_arrays import joined
+from benchmark.results.erased_targets import judge_text
 from benchmark.results.loaded_runs import Run
 from benchmark.results.split_overlap_line import overlap_line
 from benchmark.results.truth_name import BY_DEFINITION, data_notes, is_predicted, truth_name
@@ -54,7 +55,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("data", f"{first['data']}, split {joined(run.rows, 'split')}"),
         ("data notes", " ".join([*(f"{note}." for note in noted), *data_notes(run.summary.attacks)])),
         ("warning", overlap_line(recorded.get("split_overlap")) or ""),
-        ("judge", str(first["judge"])),
+        ("judge", ", ".join(dict.fromkeys(map(judge_text, run.summary.attacks)))),
         ("seed", str(recorded.get("seed", ""))),
         ("machine", _machine(recorded)),
         ("versions", ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else ""),

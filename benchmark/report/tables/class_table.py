@@ -17,15 +17,19 @@ def class_grids(summaries: Summaries) -> list[TextTable]:
     listed = [one for members in ranked(summaries).values() for one in members if _has_several(one)]
     if not listed:
         return []
-    rows = []
+    rows, erased = [], any(scores["erased"] for one in listed for scores in one["classes"].values())
     for one in listed:
         for name, scores in list(one["classes"].items())[:_MOST]:
             target = "-" if one["targeted"] is False else number(scores[_COLUMNS[2]], 1, 3)
             cells = (number(scores[column], 1, 3) for column in _COLUMNS[:2])
-            rows.append((label(one), name, str(scores["images"]), *cells, target))
+            left = [number(scores["adv8_area_left"], 100, 1)] if erased else []
+            rows.append((label(one), name, str(scores["images"]), *cells, target, *left))
     truth = truth_name(listed)
-    header = ("attack", "class", "images", f"clean, IoU\nto {truth}", f"IoU to\n{truth}", "IoU to\ntarget")
+    header = ["attack", "class", "images", f"clean, IoU\nto {truth}", f"IoU to\n{truth}", "IoU to\ntarget"]
+    header += ["area left,\nerased, %"] * erased
     notes = ["IoU is the mean over the images in which the class occurs, after an attack of the 8-bit file."]
+    if erased:
+        notes.append("Where the target erases the class, IoU to it means nothing: what counts is how much is left.")
     if len(listed[0]["classes"]) > _MOST:
         notes.append(f"The first {_MOST} of {len(listed[0]['classes'])} classes; all of them stand in summary.json.")
     title = "By label, which may overlap" if listed[0]["overlapping"] else "By class"

@@ -10,6 +10,7 @@ from benchmark.report.tables.warm_start_table import warm_start_grids
 from benchmark.report.tables.worst_case_table import worst_case_grids
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.column_arrays import NORM_COLUMNS
+from benchmark.results.erased_targets import judge_text
 from benchmark.results.ranking import Summaries, by_norm, ranked
 from benchmark.results.target_strata import target_note
 from benchmark.results.truth_name import data_notes, truth_name
@@ -110,10 +111,10 @@ def _title(norm: str, shown: Summaries, check: object) -> str:
 
 
 def _notes(norm: str, shown: Summaries, among: int) -> list[str]:
-    judges = ", ".join(dict.fromkeys(one["judge"] for one in shown if one["judge"]))
+    judges = ", ".join(dict.fromkeys(map(judge_text, shown)))
     satisfied = max(one["already_satisfied"] for one in shown)
     notes = [
-        f"Success: {judges or 'the judge of the run'}, for the 8-bit file. Already satisfied, left out: {satisfied}.",
+        f"Success: {judges}, for the 8-bit file. Already satisfied, left out: {satisfied}.",
         f"Sorted by success, then by {NORM_NAMES[norm]}. Norms and passes are medians, in which the norm of a failure "
         "and its passes to the first success are infinite.",
         "Passes spent cannot be compared between attacks that stop at their first success and attacks that go on.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.report.tables.comparison import comparison, transform_grids
 from benchmark.report.tables.strata_table import strata_grids_of_one
 from benchmark.report.tables.table import TextTable, interval, number, print_tables
+from benchmark.results.erased_targets import judge_text
 from benchmark.results.summary import Summary
 from benchmark.results.target_strata import target_note
 from benchmark.results.truth_name import BY_DEFINITION, data_notes, is_predicted, truth_name
@@ -97,7 +98,7 @@ def _cells(statistics: Mapping[str, Any], factor: float, decimals: int) -> tuple
 
 def _notes(summary: Mapping[str, Any]) -> list[str]:
     notes = [
-        f"Success: {summary['judge'] or 'the judge of the run'}.",
+        f"Success: {judge_text(summary)}.",
         f"Attacked: {summary['attacked']}; already satisfied, left out: {summary['already_satisfied']}.",
         f"Failed: {_failures(summary, 'success_rate')} in float, "
         f"{_failures(summary, 'success8_rate')} after rounding to 8 bits.",

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmark.report.tables.table import TextTable
 from benchmark.results.budget_sweeps import NORM_NAMES
+from benchmark.results.erased_targets import judge_text
 from benchmark.results.truth_name import is_predicted, truth_name
 
 _NOTE = (
@@ -33,7 +34,7 @@ def transfer_grids(tables: Iterable[Mapping[str, Any]]) -> list[TextTable]:
             if measure != "success":
                 means = (table["clean"][victim][f"clean_{measure}"]["mean"] for victim in victims)
                 rows.append(["clean", *(f"{mean:.3f}" for mean in means)])
-            notes = [_NOTE.format(**table), *_truth_notes(table)] if measure == "iou_truth" else []
+            notes = [_NOTE.format(judge=judge_text(table)), *_truth_notes(table)] if measure == "iou_truth" else []
             grids.append(TextTable(f"{_title(table)} · {name}", ["", *victims], rows, notes))
     return grids
 

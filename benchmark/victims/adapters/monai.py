@@ -58,7 +58,9 @@ def network(
         key = "options" if network_class is None else "network_class"
         raise InputError(f"victim.{key}: victim.folder={folder} says which network it is; leave one of them out")
     path = Path(folder).expanduser()
-    made, own = read_bundle(path, channels=channels, outputs=outputs, head=head, intensity=intensity)
+    made, own = read_bundle(
+        path, channels=channels, outputs=outputs, head=head, intensity=intensity, with_weights=weights is None
+    )
     check_background(path, background)
     file = own if weights is None else Path(weights)
     if file is None:

@@ -9,16 +9,13 @@ from torch import Tensor, nn
 from benchmark.errors import InputError
 from benchmark.victims.adapters import import_extra, read_json
 from benchmark.victims.monai_bundle import networks
-from benchmark.victims.monai_bundle.configuration import OWN, BundleConfiguration
-from benchmark.victims.monai_bundle.postprocessing import check_postprocessing
+from benchmark.victims.monai_bundle.checkpoints import own_weights
+from benchmark.victims.monai_bundle.configuration import BundleConfiguration
+from benchmark.victims.monai_bundle.inferer import read_windows
+from benchmark.victims.monai_bundle.postprocessing import read_postprocessing
 from benchmark.victims.monai_bundle.preprocessing import Preprocessing, read_preprocessing
+from benchmark.victims.monai_bundle.sections import Section, read_sections
 from benchmark.victims.network_outputs import Choice, ChosenOutput
-
-_WEIGHTS = ("model.pt", "model.safetensors")
-# Arguments of an inferer that say where and in what portions it computes.
-_PORTIONS = {"sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh"}
-_PORTIONS |= {"buffer_steps", "buffer_dim"}
-_WINDOWS = {"roi_size", "overlap", "mode", "sigma_scale", "padding_mode", "cval"}
 
 
 class BundleNetwork(nn.Module):
@@ -66,7 +63,7 @@ class BundleNetwork(nn.Module):
 
 
 def read_bundle(
-    folder: Path, *, channels: int, outputs: int, head: str, intensity: float = 255.0
+    folder: Path, *, channels: int, outputs: int, head: str, intensity: float = 255.0, with_weights: bool = True
 ) -> tuple[BundleNetwork, Path | None]:
     """The network of a bundle, without its weights, and the file that has these; None: there is no such file.
 
@@ -74,57 +71,33 @@ def read_bundle(
         folder: with configs/inference.json, or .yaml, and models/. Nothing of it is imported or executed.
         channels, outputs, head: of the data and of the victim; the bundle's have to fit.
         intensity: the value in the files of its training that is 1 in an image here.
+        with_weights: whether its own weights are looked for.
 
     Raises:
         InputError: the configuration asks for what cannot be done, or does not fit.
     """
     configuration = BundleConfiguration(folder)
-    model = _network(configuration, channels, outputs)
+    sections = read_sections(configuration)
+    model = _network(configuration, sections.network, channels, outputs)
     _check_metadata(folder, channels, outputs)
-    check_postprocessing(configuration, outputs, head)
-    made = BundleNetwork(model, read_preprocessing(configuration), _windows(configuration), intensity)
-    found = [path for name in _WEIGHTS if (path := folder / "models" / name).is_file()]
-    if len(found) > 1:
-        raise InputError(f"{folder / 'models'}: has {' and '.join(_WEIGHTS)}; choose with victim.weights={found[0]}")
-    return made, found[0] if found else None
+    inverse = read_postprocessing(configuration, sections.postprocessing, outputs, head)
+    preprocessing = read_preprocessing(configuration, sections.preprocessing, channels, inverse)
+    made = BundleNetwork(model, preprocessing, read_windows(configuration, sections.inferer), intensity)
+    return made, own_weights(configuration, folder) if with_weights else None
 
 
-def _network(configuration: BundleConfiguration, channels: int, outputs: int) -> nn.Module:
-    named = [name for name in ("network_def", "network", "net") if configuration.has(name)]
-    if not named:
-        raise InputError(f"{configuration.file}: has no network_def; {OWN}")
-    made = configuration.component(f"@{named[0]}", named[0])
+def _network(configuration: BundleConfiguration, section: Section, channels: int, outputs: int) -> nn.Module:
+    value, place = networks.definition(configuration, section.value, section.place)
+    made = configuration.component(value, place)
     if made is None:
-        raise InputError(f"{configuration.file}: {named[0]} is switched off; restore it")
+        raise InputError(f"{configuration.file}: {place} is switched off; restore it")
     target, arguments = made
-    given = configuration.plain(arguments, named[0])
+    given = configuration.plain(arguments, place)
     file = str(configuration.file)
     for name, value in networks.sizes(target, channels, outputs).items():
         if given.setdefault(name, value) != value:
-            raise InputError(f"{file}: {named[0]}.{name}={given[name]}: the data need {value}; choose other data")
-    return networks.build(target, given, f"{file}: {named[0]}._target_", "restore it")
-
-
-def _windows(configuration: BundleConfiguration) -> dict[str, Any] | None:
-    """Keywords of MONAI's sliding_window_inference, from `inferer` or the evaluator's; None: whole images."""
-    places = [name for name in ("inferer", "evaluator::inferer") if configuration.has(name)]
-    if not places:
-        return None
-    made = configuration.component(f"@{places[0]}", places[0])
-    if made is None or made[0] == "SimpleInferer":
-        return None
-    target, arguments = made
-    if target not in ("SlidingWindowInferer", "SlidingWindowInfererAdapt"):
-        raise InputError(f"{configuration.file}: {places[0]}._target_={target}: not supported; {OWN}")
-    kept = {name: value for name, value in arguments.items() if name not in _PORTIONS}
-    windows: dict[str, Any] = configuration.plain(kept, places[0])
-    if windows.pop("with_coord", False) or windows.keys() - _WINDOWS:
-        unknown = min(windows.keys() - _WINDOWS, default="with_coord")
-        raise InputError(f"{configuration.file}: {places[0]}.{unknown}: not supported; {OWN}")
-    roi = windows.get("roi_size")
-    if isinstance(roi, list) and len(roi) != 2:
-        raise InputError(f"{configuration.file}: {places[0]}.roi_size={roi}: images have 2 dimensions; {OWN}")
-    return windows
+            raise InputError(f"{file}: {place}.{name}={given[name]}: the data need {value}; choose other data")
+    return networks.build(target, given, f"{file}: {place}._target_", "restore it")
 
 
 def check_background(folder: Path, background: int | None) -> None:

@@ -1,9 +1,12 @@
 """Reads the configuration of a bundle's inference as plain data: references are followed, expressions are not run."""
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmark.errors import InputError, first_line
 from benchmark.runs.config_text import parse_yaml
@@ -13,6 +16,9 @@ OWN = "use victim=python with a factory of your own"
 _FILES = ("inference.json", "inference.yaml", "inference.yml")
 _LARGEST = 2**22  # bytes
 _DEEPEST = 32  # references to references
+_MOST = 10_000  # values in one
+_TYPES = "float32|float64|float16|half|float|double|bfloat16|uint8|uint16|int8|int16|int32|int64|int|long|bool"
+_TYPE = re.compile(rf"(?:torch|np|numpy)\.({_TYPES})")
 
 
 class BundleConfiguration:
@@ -38,7 +44,12 @@ class BundleConfiguration:
             raise InputError(f"{self.file}: cannot be read ({first_line(error)}); restore it") from error
         if not isinstance(contents, dict):
             raise InputError(f"{self.file}: holds no names and values; give the configuration of a bundle")
+        self._values = 0  # in the one that is followed
         self._contents: dict[str, Any] = contents
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """The names and values at the top."""
+        return iter(self._contents.items())
 
     def has(self, place: str) -> bool:
         """Whether there is something at a place, whose steps are parted by "::"."""
@@ -52,22 +63,31 @@ class BundleConfiguration:
     def shallow(self, value: Any, place: str) -> Any:
         """The value itself, or what it refers to; values inside it stay as they are.
 
-        Raises InputError for an expression, except a literal and a mere reference, and for a reference to nothing.
+        Raises InputError for an expression, except a literal, the name of a type of numbers, and a mere reference, and
+        for a reference to nothing.
         """
+        return self.followed(value, place)[0]
+
+    def followed(self, value: Any, place: str) -> tuple[Any, str]:
+        """As `shallow`, with the place where the value stands: that of the last reference."""
+        home = place
         for _ in range(_DEEPEST):
             if isinstance(value, str) and value.startswith("$"):
-                value = self._evaluated(value, place)
+                value = self._evaluated(value, home)
             if not isinstance(value, str) or not value.startswith("@"):
                 if isinstance(value, str) and value.startswith("%"):
-                    raise InputError(f"{self.file}: {place}={value}: other files are not read; {OWN}")
-                return value
-            value = self._referred(value, place)
+                    raise InputError(f"{self.file}: {home}={value}: other files are not read; {OWN}")
+                return value, home
+            value, home = self.referred(value, home)
         raise InputError(f"{self.file}: {place}: its references lead in a circle; restore it")
 
     def plain(self, value: Any, place: str, depth: int = 0) -> Any:
         """The value, with all references in it followed."""
-        if depth > _DEEPEST:
-            raise InputError(f"{self.file}: {place}: its references lead in a circle; restore it")
+        self._values = self._values + 1 if depth else 0
+        if depth > _DEEPEST or self._values > _MOST:
+            raise InputError(
+                f"{self.file}: {place}: its references lead in a circle, or to too many values; restore it"
+            )
         value = self.shallow(value, place)
         if isinstance(value, dict):
             return {name: self.plain(part, f"{place}.{name}", depth + 1) for name, part in value.items()}
@@ -75,10 +95,12 @@ class BundleConfiguration:
             return [self.plain(part, f"{place}.{index}", depth + 1) for index, part in enumerate(value)]
         return value
 
-    def component(self, value: Any, place: str) -> tuple[str, dict[str, Any]] | None:
+    def component(
+        self, value: Any, place: str, libraries: Collection[str] = ("monai.",)
+    ) -> tuple[str, dict[str, Any]] | None:
         """The class that `_target_` names, without the path of its module, and its arguments, not yet looked up.
 
-        None: `_disabled_` switches it off.
+        None: `_disabled_` switches it off. `libraries`: beginnings of the modules that the class may be of.
 
         Raises:
             InputError: no component, one of another library, or one that brings code along.
@@ -93,7 +115,7 @@ class BundleConfiguration:
             if name.startswith("_"):
                 raise InputError(f"{self.file}: {place}.{name}={value[name]}: not supported; {OWN}")
         module, _, target = value["_target_"].rpartition(".")
-        if module and not module.startswith("monai."):
+        if module and not module.startswith(tuple(libraries)):
             raise InputError(f"{self.file}: {place}._target_={value['_target_']}: is no class of MONAI; {OWN}")
         return target, arguments
 
@@ -101,6 +123,8 @@ class BundleConfiguration:
         expression = text[1:].strip()
         if expression.startswith("@") and expression[1:].replace("::", "_").replace("#", "_").isidentifier():
             return expression
+        if named := _TYPE.fullmatch(expression):
+            return getattr(torch, named[1], named[1])
         try:
             return ast.literal_eval(expression)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
@@ -108,7 +132,8 @@ class BundleConfiguration:
                 f"{self.file}: {place}={text}: is an expression, which is not run; write its value there, or {OWN}"
             ) from error
 
-    def _referred(self, reference: str, place: str) -> Any:
+    def referred(self, reference: str, place: str) -> tuple[Any, str]:
+        """What stands where a reference leads, as it is, and that place. Raises InputError if there is nothing."""
         found: Any = self._contents
         for step in reference[1:].replace("#", "::").split("::"):
             found = self.shallow(found, place) if isinstance(found, str) else found
@@ -118,4 +143,4 @@ class BundleConfiguration:
                 found = found[int(step)]
             else:
                 raise InputError(f"{self.file}: {place}={reference}: refers to nothing; restore it")
-        return found
+        return found, reference[1:].replace("#", "::")

@@ -1,6 +1,7 @@
 """Networks of monai.networks.nets by the names of their classes."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,14 @@ from torch import nn
 
 from benchmark.errors import InputError, first_line, nearest_of
 from benchmark.victims.adapters import import_extra
+from benchmark.victims.monai_bundle.configuration import BundleConfiguration
+
+_MOST = 8  # names for one network
+# A network that is only put on a device, or told that it is not trained.
+_DEVICE = (
+    r"""(?:device=)?(?:@\w*device\w*|'(?:cpu|cuda(?::\d)?)'|"(?:cpu|cuda(?::\d)?)"|torch\.device\(['"][\w:]+['"]\))"""
+)
+_MOVED = re.compile(rf"\$\s*(@[\w:#]+)\s*(?:\.(?:to\({_DEVICE}\)|cuda\(\)|cpu\(\)|eval\(\)|float\(\)))+\s*")
 
 
 def known_networks() -> dict[str, type[nn.Module]]:
@@ -37,6 +46,21 @@ def sizes(name: str, channels: int, outputs: int) -> dict[str, int]:
     parameters = inspect.signature(known[name]).parameters if name in known else {}
     values = {"spatial_dims": 2, "in_channels": channels, "out_channels": outputs}
     return {argument: value for argument, value in values.items() if argument in parameters}
+
+
+def definition(configuration: BundleConfiguration, value: Any, place: str) -> tuple[Any, str]:
+    """The component that a network is, and its place: where it is only put on a device, what is put there.
+
+    Raises InputError for any other expression.
+    """
+    for _ in range(_MOST):
+        moved = _MOVED.fullmatch(value) if isinstance(value, str) else None
+        if moved is not None:
+            value = moved[1]
+        if not isinstance(value, str) or not value.startswith("@"):
+            return configuration.followed(value, place)
+        value, place = configuration.referred(value, place)
+    raise InputError(f"{configuration.file}: {place}: its references lead in a circle; restore it")
 
 
 def best_output(model: nn.Module) -> int | None:

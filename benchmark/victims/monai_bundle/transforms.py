@@ -1,14 +1,15 @@
 """MONAI's transforms of intensities and sizes (monai.transforms), on batches of images and with gradients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Size = tuple[int, int]
+InverseMode = Literal["bilinear", "nearest", "own"]
 
 
 class BundleStep:
@@ -54,10 +55,6 @@ class ScaleIntensityRange(BundleStep):
     b_max: float | None = None
     clip: bool = False
 
-    def __post_init__(self) -> None:
-        if self.a_min == self.a_max:
-            raise ValueError(f"a_min and a_max are both {self.a_min}")
-
     def __call__(self, images: Tensor) -> Tensor:
         images = (images - self.a_min) / (self.a_max - self.a_min)
         if self.b_min is not None and self.b_max is not None:
@@ -75,10 +72,6 @@ class NormalizeIntensity(BundleStep):
     divisor: Any = None
     nonzero: bool = False
     channel_wise: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.channel_wise and (isinstance(self.subtrahend, list) or isinstance(self.divisor, list)):
-            raise ValueError("values per channel need channel_wise")
 
     def __call__(self, images: Tensor) -> Tensor:
         axes = (2, 3) if self.channel_wise else (1, 2, 3)
@@ -98,29 +91,18 @@ class NormalizeIntensity(BundleStep):
         if values is None:
             return None
         given = torch.as_tensor(values, dtype=images.dtype, device=images.device)
-        if self.channel_wise and given.numel() != images.shape[1]:
-            raise ValueError(f"{given.numel()} values for {images.shape[1]} channels")
         return given.view(1, -1, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResizeTo(BundleStep):
-    """Images are interpolated to spatial_size; logits are interpolated back bilinearly."""
+    """Images are interpolated to spatial_size, and logits back, by the mode `inverse`; "own": that of the images."""
 
     spatial_size: Any
     size_mode: str = "all"
     mode: str = "area"
     align_corners: bool | None = None
-    anti_aliasing: bool = False
-    anti_aliasing_sigma: Any = None
-
-    def __post_init__(self) -> None:
-        if self.anti_aliasing:
-            raise ValueError("anti_aliasing is not supported")
-        if self.size_mode not in ("all", "longest"):
-            raise ValueError(f"size_mode={self.size_mode} is unknown")
-        if self.mode not in ("area", "bilinear", "bicubic", "nearest", "nearest-exact"):
-            raise ValueError(f"mode={self.mode} is not for images")
+    inverse: InverseMode = "bilinear"
 
     def __call__(self, images: Tensor) -> Tensor:
         size = self._size((images.shape[2], images.shape[3]))
@@ -130,7 +112,11 @@ class ResizeTo(BundleStep):
         return F.interpolate(images, size, mode=self.mode, align_corners=corners)
 
     def undone(self, logits: Tensor, size: Size) -> Tensor:
-        return logits if logits.shape[2:] == size else F.interpolate(logits, size, mode="bilinear")
+        if logits.shape[2:] == size:
+            return logits
+        own = self.inverse == "own"
+        corners = self.align_corners if own and self.mode in ("bilinear", "bicubic") else None
+        return F.interpolate(logits, size, mode=self.mode if own else self.inverse, align_corners=corners)
 
     def _size(self, shape: Size) -> Size:
         if self.size_mode == "longest":
@@ -172,51 +158,15 @@ class DivisiblePad(SpatialPad):
     """Images are padded until their sides are multiples of k."""
 
     spatial_size: Any = None
-    k: Any = 1
+    k: Sequence[int] = (1, 1)
 
     def __call__(self, images: Tensor) -> Tensor:
         height, width = images.shape[2:]
-        across, along = _pair(self.k)
+        across, along = self.k
         return self._padded(images, (-(-height // across) * across, -(-width // along) * along))
 
 
-def without_change(axcodes: Any = None, as_closest_canonical: bool = False, pixdim: Any = None, **others: Any) -> None:
-    """Orientation and Spacing, which leave a picture as it is: it has the axes RA and pixels of length 1.
-
-    Raises ValueError for others.
-    """
-    if axcodes is not None and str(axcodes)[:2] != "RA":
-        raise ValueError(f"axcodes={axcodes}: pictures have RA")
-    sizes: Sequence[Any] = [] if pixdim is None else _pair(pixdim)
-    if any(size not in (1, -1) for size in sizes):
-        raise ValueError(f"pixdim={pixdim}: pictures have a pixel of length 1")
-    if axcodes is None and not as_closest_canonical and pixdim is None:
-        raise ValueError(f"{', '.join(others)}: not supported")
-
-
-def _sides(wanted: Any, shape: Size) -> Size:
+def _sides(wanted: Sequence[int], shape: Size) -> Size:
     """The wanted sides, where they are positive, and those of the shape elsewhere."""
-    sides = [
-        side if side is not None and side > 0 else length for side, length in zip(_pair(wanted), shape, strict=True)
-    ]
-    return int(sides[0]), int(sides[1])
-
-
-def _pair(value: Any) -> list[Any]:
-    pair = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(pair) == 1:
-        pair = pair * 2
-    if len(pair) != 2:
-        raise ValueError(f"{value} is of {len(pair)} dimensions, images have 2")
-    return pair
-
-
-STEPS: dict[str, Callable[..., BundleStep | None]] = {
-    **{kind.__name__: kind for kind in (ScaleIntensity, ScaleIntensityRange, NormalizeIntensity)},
-    **{"Resize": ResizeTo, "SpatialPad": SpatialPad, "DivisiblePad": DivisiblePad},
-    **{"Orientation": without_change, "Spacing": without_change},
-}
-"""Name in monai.transforms, without the ending of those that take dictionaries -> what makes the step."""
-
-SINGLE = {"mode", "align_corners", "anti_aliasing"}
-"""Arguments that MONAI takes as one value for each key, too."""
+    height, width = (side if side > 0 else length for side, length in zip(wanted, shape, strict=True))
+    return height, width

@@ -15,7 +15,7 @@ from benchmark.victims.weights import weight_sets
 _MOST_LISTED = 20  # hyper-parameters, and values of one
 _LONGEST = 60  # characters of a value
 _MODULE = "mymodel"
-_ATTACK = f"python -m benchmark attack victim=python victim.factory={_MODULE}:load ..."
+_ATTACK = f"python -m benchmark attack victim=python victim.factory={_MODULE}:load"
 
 
 def weights_factory(path: Path, tensors: Mapping[str, Tensor], entry: str | None, places: list[str]) -> InputError:
@@ -122,7 +122,7 @@ def _shown(what: str, lines: list[str]) -> InputError:
     example = [
         f"# {_MODULE}.py",
         *lines,
-        f"# then: {_ATTACK}",
+        f"# then: {_ATTACK} and the data=, data.KEY= and other keys that you gave",
         "# images arrive in [0, 1]: give victim.mean and victim.std too, unless forward normalises them itself",
     ]
     return DetailedError(f"{what}; attack it with a factory, such as the one below", example)

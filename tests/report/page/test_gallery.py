@@ -60,6 +60,17 @@ def test_of_many_rows_the_first_are_embedded(tmp_path: Path, monkeypatch: pytest
         assert entry["files"][0]["clean"] == "pictures/clean/im0.png"
 
 
+def test_cards_say_what_is_left_of_an_erased_structure(tmp_path: Path) -> None:
+    rows = random_rows("asma", ["a", "b"])
+    for row in rows:
+        row |= {"targeted": True, "judge": "iou to target >= 0.95", "target_pixels": 0 if row["id"] == "a" else 7}
+    run = make_run(tmp_path / "run", rows, pictures=False)
+    (entry,) = gallery(entries(read_results([run])), tmp_path / "page.html")["entries"]
+    erased, other = entry["left"]
+    assert erased.endswith("% of the structure left (at most 1)")
+    assert other is None
+
+
 def test_a_run_without_pictures_still_has_its_rows(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", random_rows("asma", IDS), pictures=False)
     (entry,) = gallery(entries(read_results([run])), tmp_path / "page.html")["entries"]

@@ -3,7 +3,7 @@ from benchmark.results.summary import summarise
 from tests.example_rows import row, table
 
 COUNTS = [5, 1, 0, 0, 4, 2, 1, 0, 3]
-LISTS = {f"{p}_confusion_truth": COUNTS for p in ("clean", "adv", "adv8")}
+LISTS = {f"{p}_confusion_truth": COUNTS for p in ("clean", "adv", "adv8")} | {"target_class_pixels": [9, 4, 3]}
 SCORES = {
     f"{p}_class_iou_{reference}": [0.5, None, 0.25]
     for p in ("clean", "adv", "adv8")

@@ -13,8 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.evaluation.victim_check import check_victim
 from benchmark.victims.adapters.onnx import network as onnx_network
 from benchmark.victims.program import Program
+from benchmark.victims.task import Victim
 from tests.victims.adapters.own_networks import Small, to_onnx
 
 IMAGES = torch.rand(3, 3, 24, 40, generator=torch.Generator().manual_seed(0))
@@ -96,7 +98,10 @@ def test_a_fixed_batch_and_size(tmp_path: Path) -> None:
     made = onnx_network(str(tmp_path / "fixed.onnx"))
     torch.testing.assert_close(made(IMAGES), network(IMAGES))
     assert made.train() is made
-    with pytest.raises(InputError, match=r"for images of 24 x 40 .*found 40 x 24; give 'victim\.resize=\[24,40\]'"):
+    with pytest.raises(
+        InputError,
+        match=r"for images of 24 x 40 .*found 40 x 24; give 'data\.size=\[24,40\]'.* or 'victim\.resize=\[24,40\]'",
+    ):
         made(IMAGES.mT)
     with pytest.raises(InputError, match=r"for images of 3 channels, found 1; give data\.channels=3"):
         made(IMAGES[:, :1])
@@ -120,6 +125,23 @@ def test_several_outputs_are_returned_by_name(tmp_path: Path) -> None:
     made = onnx_network(saved(tmp_path, model(nodes, outputs=["aux", "logits"])))
     assert torch.equal(made(IMAGES)["aux"], -IMAGES)
     assert torch.equal(made(IMAGES)["logits"], IMAGES)
+
+
+def test_a_quantised_file_is_to_be_replaced_by_one_in_float(tmp_path: Path) -> None:
+    weights = [
+        numpy_helper.from_array(np.array(value, dtype), name)
+        for name, value, dtype in (("scale", 0.01, np.float32), ("zero", 0, np.uint8))
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["images", "scale", "zero"], ["levels"]),
+        helper.make_node("DequantizeLinear", ["levels", "scale", "zero"], ["logits"]),
+    ]
+    made = onnx_network(saved(tmp_path, model(nodes, initializer=weights)))
+    check = check_victim(Victim("onnx", network=made, classes=3), IMAGES, classes=3)
+    finding = next(finding for finding in check.findings if finding.name == "no_gradient")
+    assert "a file has to be of the network in float" in str(finding)
+    assert "give the one in float" in str(finding)
+    assert "in forward" not in str(finding)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from benchmark.victims import adapters
+
+LEVELS = torch.randint(0, 256, (2, 3, 22, 30), generator=torch.Generator().manual_seed(0))
 
 NETWORK: dict[str, Any] = {
     "_target_": "UNet",
@@ -31,6 +35,7 @@ def configuration(transforms: Sequence[Any] = PREPROCESSING, inferer: Any = None
         "imports": ["$import glob", "$import os"],
         "bundle_root": ".",
         "image": "image",
+        "datalist": [],
         "channels": 3,
         "classes": 2,
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
@@ -81,3 +86,43 @@ def parsed(folder: str, name: str) -> Any:
     for path in ("dataset", "handlers", "network"):
         parser.config.pop(path)
     return parser.get_parsed_content(name)
+
+
+def made(folder: str, **keys: Any) -> nn.Module:
+    """The victim's network of a bundle, for 3 channels and 2 classes."""
+    return adapters.make("monai", {"folder": folder} | keys, 3, 2).eval()
+
+
+def given_to(network: nn.Module, images: Tensor) -> Tensor:
+    """What the innermost network is given."""
+    shown: list[Tensor] = []
+    hook = network.network.network.register_forward_pre_hook(lambda module, inputs: shown.append(inputs[0]))  # type: ignore[union-attr, operator]
+    network(images)
+    hook.remove()  # type: ignore[operator, union-attr]
+    return shown[0]
+
+
+def picture(folder: Path, levels: Tensor) -> str:
+    from PIL import Image
+
+    path = folder / "picture.png"
+    Image.fromarray(levels.permute(1, 2, 0).byte().numpy()).save(path)
+    return str(path)
+
+
+def of_monai(folder: str, tmp_path: Path) -> Tensor:
+    """What MONAI's own preprocessing makes of the pictures."""
+    preprocess = parsed(folder, "preprocessing")
+    each = [preprocess({"image": picture(tmp_path, one)})["image"].as_tensor() for one in LEVELS]
+    return torch.stack(each)
+
+
+def changed(place: str, value: Any) -> dict[str, Any]:
+    """The configuration with another value at a place, whose steps are parted by points."""
+    config = configuration()
+    found: Any = config
+    *steps, last = place.split(".")
+    for step in steps:
+        found = found[int(step) if step.isdigit() else step]
+    found[int(last) if last.isdigit() else last] = value
+    return config

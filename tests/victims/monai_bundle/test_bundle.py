@@ -6,41 +6,20 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from benchmark.errors import InputError
 from benchmark.victims import adapters
-from tests.victims.monai_bundle.bundles import PREPROCESSING, bundle, configuration, parsed
-
-LEVELS = torch.randint(0, 256, (2, 3, 22, 30), generator=torch.Generator().manual_seed(0))
-
-
-def made(folder: str, **keys: Any) -> nn.Module:
-    return adapters.make("monai", {"folder": folder} | keys, 3, 2).eval()
-
-
-def given_to(network: nn.Module, images: Tensor) -> Tensor:
-    """What the innermost network is given."""
-    shown: list[Tensor] = []
-    hook = network.network.network.register_forward_pre_hook(lambda module, inputs: shown.append(inputs[0]))  # type: ignore[union-attr, operator]
-    network(images)
-    hook.remove()  # type: ignore[operator, union-attr]
-    return shown[0]
-
-
-def picture(folder: Path, levels: Tensor) -> str:
-    from PIL import Image
-
-    path = folder / "picture.png"
-    Image.fromarray(levels.permute(1, 2, 0).byte().numpy()).save(path)
-    return str(path)
-
-
-def of_monai(folder: str, tmp_path: Path) -> Tensor:
-    """What MONAI's own preprocessing makes of the pictures."""
-    preprocess = parsed(folder, "preprocessing")
-    each = [preprocess({"image": picture(tmp_path, one)})["image"].as_tensor() for one in LEVELS]
-    return torch.stack(each)
+from tests.victims.monai_bundle.bundles import (
+    LEVELS,
+    PREPROCESSING,
+    bundle,
+    changed,
+    configuration,
+    given_to,
+    made,
+    of_monai,
+    parsed,
+)
 
 
 @pytest.mark.parametrize(
@@ -135,20 +114,39 @@ def test_yaml_safetensors_and_wrapped_weights(tmp_path: Path) -> None:
     torch.testing.assert_close(made(folder, weights=str(tmp_path / "both.pt"), entry="ema")(LEVELS / 255), expected)
 
 
+@pytest.mark.parametrize(
+    "loader",
+    [
+        {"load_path": "$@bundle_root + '/models/best.pt'"},
+        {"load_path": "@ckpt_path"},
+        {"load_path": "$@ckpt_dir + @ckpt_name", "_disabled_": "$not os.path.exists(@ckpt_path)"},
+    ],
+)
+def test_the_weights_that_the_configuration_loads(tmp_path: Path, loader: dict[str, Any]) -> None:
+    from monai.networks.nets import UNet
+
+    names = {"ckpt_dir": "models/", "ckpt_name": "best.pt", "ckpt_path": "$os.path.join(@ckpt_dir, @ckpt_name)"}
+    config = configuration() | names | {"handlers": [{"_target_": "CheckpointLoader"} | loader]}
+    folder = bundle(tmp_path / "bundle", config)
+    expected = made(bundle(tmp_path / "plain"))(LEVELS / 255)
+    with pytest.raises(InputError, match=r"loads best\.pt, which is not in .*models; give victim\.weights=.*model\.pt"):
+        made(folder)
+    models = tmp_path / "bundle" / "models"
+    assert torch.equal(made(folder, weights=str(models / "model.pt"))(LEVELS / 255), expected)
+    torch.save(UNet(2, 3, 2, channels=[4, 8], strides=[2]).state_dict(), models / "best.pt")
+    best = made(folder)(LEVELS / 255)
+    assert not torch.allclose(best, expected)
+    assert torch.equal(made(folder, weights=str(models / "best.pt"))(LEVELS / 255), best)
+    config["handlers"].append({"_target_": "CheckpointLoader", "load_path": "models/model.pt"})
+    (tmp_path / "bundle" / "configs" / "inference.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"loads best\.pt and model\.pt; choose with victim\.weights="):
+        made(folder)
+
+
 def test_a_picture_has_the_orientation_that_most_bundles_ask_for(tmp_path: Path) -> None:
     orientation = {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"}
     turned = made(bundle(tmp_path / "turned", configuration([*PREPROCESSING, orientation])))
     assert torch.equal(turned(LEVELS / 255), made(bundle(tmp_path / "plain"))(LEVELS / 255))
-
-
-def changed(place: str, value: Any) -> dict[str, Any]:
-    config = configuration()
-    found: Any = config
-    *steps, last = place.split(".")
-    for step in steps:
-        found = found[int(step) if step.isdigit() else step]
-    found[int(last) if last.isdigit() else last] = value
-    return config
 
 
 @pytest.mark.parametrize(
@@ -165,7 +163,8 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("channels", 1, r"network_def\.in_channels=1: the data need 3"),
         ("classes", 4, r"network_def\.out_channels=4: the data need 2"),
         ("network_def._requires_", "$@device", r"network_def\._requires_=.*not supported"),
-        ("network_def", "$@network_def.to(@device)", r"is an expression"),
+        ("network_def", "$@network_def.to(@device)", r"circle"),
+        ("network_def", "$@other.to(@device)", r"network_def=@other: refers to nothing"),
         ("preprocessing.transforms.3", {"_target_": "Lambdad", "keys": "image", "func": "$x"}, "Lambdad: not"),
         ("preprocessing.transforms.3", {"_target_": "RandFlipd", "keys": "image"}, "RandFlipd: not supported"),
         ("preprocessing.transforms.3", {"_target_": "torch.load"}, "torch.load: is no class of MONAI"),
@@ -176,7 +175,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
         ("preprocessing", "$@a + @b", "preprocessing.*is an expression"),
         ("inferer", {"_target_": "SliceInferer", "roi_size": [8, 8]}, "SliceInferer: not supported"),
         ("inferer", {"_target_": "SlidingWindowInferer", "roi_size": [8, 8, 8]}, "images have 2 dimensions"),
-        ("inferer", {"_target_": "SlidingWindowInferer", "roi_size": 8, "with_coord": True}, "with_coord: not"),
+        ("inferer", {"_target_": "SlidingWindowInferer", "roi_size": 8, "with_coord": True}, "with_coord=True: only"),
         ("postprocessing.transforms.2._target_", "KeepLargestConnectedComponentd", "give victim.postprocess if"),
         ("postprocessing.transforms.0", {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, "multilabel"),
         ("postprocessing.transforms.1", {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.3}, "threshold=0.3"),
