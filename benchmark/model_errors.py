@@ -3,13 +3,14 @@
 import re
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from benchmark.errors import ForeignError, InputError, MachineError, Stopped, first_line, said_by
 
@@ -222,3 +223,19 @@ def _place(error: BaseException) -> str:
         and Path(name).is_file()
     ]
     return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""
+
+
+def check_stored(tensors: Iterable[tuple[str, Tensor]], lead: str) -> None:
+    """Raise InputError, beginning with `lead`, for named tensors of no shape yet, without values, or sparse."""
+    for name, tensor in tensors:
+        if is_lazy(tensor):
+            raise InputError(
+                f"{lead}: {name} has no shape before the first images (a lazy module); call the network once where it "
+                "is made, as in network(torch.zeros(1, 3, 64, 64))"
+            )
+        if tensor.is_meta:
+            raise InputError(f"{lead}: {name} has no values (device meta); load the weights where it is made")
+        if tensor.layout != torch.strided:
+            raise InputError(
+                f"{lead}: {name} is a sparse tensor ({tensor.layout}); keep {name}.to_dense() in its place"
+            )

@@ -103,8 +103,9 @@ class AttackEpoch(pl.Callback):
             len(self._expected - self._done.keys()), disable=not (self._show_progress and self._processes.first)
         )
         self._start, self._images, self._image_steps = time.monotonic(), 0, 0
-        names = {"run": self._run, "victim": self._victim, **self._identity}
-        info = RunInfo(plan=self._plan, data=data, **names)  # type: ignore[arg-type]
+        weights, fingerprint = map(self._identity.get, ("weights_sha256", "data_fingerprint"))
+        names = {"run": self._run, "victim": self._victim}
+        info = RunInfo(plan=self._plan, data=data, weights_sha256=weights, data_fingerprint=fingerprint, **names)
         session = Session(
             self._plan,
             pl_module,

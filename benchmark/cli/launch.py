@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.hydra_keys import check_hydra, check_launcher
 from benchmark.cli.parsers import COMMANDS, Command, Parser
@@ -179,9 +179,9 @@ class _Task:
         from benchmark.distributed.launcher import missing_processes, start_processes
 
         folder = run_folder(cfg)
-        trainer = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
+        trainer: Any = OmegaConf.to_container(cfg.trainer) if isinstance(cfg.get("trainer"), DictConfig) else {}
         try:
-            if missing := missing_processes(trainer, self.processes):  # type: ignore[arg-type]
+            if missing := missing_processes(trainer, self.processes):
                 overrides = [text for text in HydraConfig.get().overrides.task if parse(text).key != "run.dir"]
                 further = [f"--config-dir={folder}" for folder in self.folders]
                 try:

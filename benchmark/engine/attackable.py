@@ -2,11 +2,10 @@
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from benchmark.engine.precision import model_dtype
 from benchmark.errors import InputError
-from benchmark.model_errors import as_call_error, model_name
+from benchmark.model_errors import as_call_error, check_stored, model_name
 
 _PASSES = {torch.bfloat16: "bf16", torch.float16: "16"}  # engine.precision for passes in it
 
@@ -19,18 +18,7 @@ def check_attackable(model: nn.Module) -> None:
     lead = f"victim {model_name(model)} cannot be attacked as it is"
     with as_call_error(model, "its tensors are listed"):
         tensors = [*model.named_parameters(), *model.named_buffers()]
-    for name, tensor in tensors:
-        if is_lazy(tensor):
-            raise InputError(
-                f"{lead}: {name} has no shape before the first images (a lazy module); call the network once, as in "
-                "network(torch.zeros(1, 3, 64, 64))"
-            )
-        if tensor.is_meta:
-            raise InputError(f"{lead}: it has weights without values ({name}, device meta); load them first")
-        if tensor.layout != torch.strided:
-            raise InputError(
-                f"{lead}: {name} is a sparse tensor ({tensor.layout}); keep {name}.to_dense() in place of it"
-            )
+    check_stored(tensors, lead)
     if any(parameter.is_inference() for parameter in model.parameters()):
         raise InputError(
             f"{lead}: it was made in inference mode, so that it has no gradients; make it outside of inference mode"

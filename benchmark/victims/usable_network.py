@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from benchmark.errors import InputError
-from benchmark.model_errors import as_call_error, as_foreign_error
+from benchmark.model_errors import as_call_error, as_foreign_error, check_stored
 
 _MEND = "mend it there"
 
@@ -40,18 +39,7 @@ def check_finite(network: nn.Module, where: str = "the victim") -> None:
 def _check_tensors(network: nn.Module, where: str) -> None:
     with as_foreign_error(f"{where}: the network ({type(network).__name__}) fails when its tensors are listed", _MEND):
         tensors = [*network.named_parameters(), *network.named_buffers()]
-    for name, tensor in tensors:
-        if is_lazy(tensor):
-            raise InputError(
-                f"{where}: {name} has no shape before the first images (a lazy module); let the factory call the "
-                "network once, as in network(torch.zeros(1, 3, 64, 64))"
-            )
-        if tensor.is_meta:
-            raise InputError(f"{where}: {name} has no values (device meta); load the weights in the factory")
-        if tensor.layout != torch.strided:
-            raise InputError(
-                f"{where}: {name} is a sparse tensor ({tensor.layout}); keep {name}.to_dense() in its place"
-            )
+    check_stored(tensors, where)
 
 
 def _calls(network: nn.Module) -> list[tuple[str, str, Callable[[], object]]]:

@@ -53,7 +53,7 @@ IMAGES_OF = {
     "are all to be attacked, whatever their split": "mydata",
     "have masks with grey outlines": "outlines",
     "have masks with other values than 0 and 255": "small_values",
-    "are larger than 128 x 128 pixels": "mydata",
+    "are larger or smaller than 128 x 128 pixels, or of mixed sizes": "mydata",
     "are not square": "wide",
     "are in part damaged": "damaged",
     "are grey, of one channel": "grey",

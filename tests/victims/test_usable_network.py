@@ -98,7 +98,7 @@ def built(monkeypatch: pytest.MonkeyPatch, factory) -> nn.Module:
         ),
         (Unsayable, r"fails when set to evaluation by eval\(\): DumbError \(test_usable"),
         (lazy, r"weight has no shape before the first images .*network\(torch.zeros\(1, 3, 64, 64\)\)$"),
-        (without_values, r"weight has no values \(device meta\); load the weights in the factory$"),
+        (without_values, r"weight has no values \(device meta\); load the weights where it is made$"),
         (sparse, r"graph is a sparse tensor \(torch.sparse_coo\); keep graph.to_dense\(\) in its place$"),
     ],
 )

@@ -89,7 +89,8 @@ def _layout(items: Sequence[MontageItem], title: str) -> "Figure":
         figure.text(0.004, y, title, fontsize=11, fontweight="bold", color=_INK, va="center", parse_math=False)
     for column, name in enumerate(_PANELS):
         x = (column + 0.5) / len(_PANELS)
-        figure.text(x, 1 - (top - 0.14) / height, name, fontsize=9, color=_PALE, ha="center", va="center")
+        shown = items[0].truth_name if name == "truth" else name
+        figure.text(x, 1 - (top - 0.14) / height, shown, fontsize=9, color=_PALE, ha="center", va="center")
     edge = top
     for item, line in zip(items, heights, strict=True):
         _header(figure, item, 1 - (edge + 0.21) / height)

@@ -62,6 +62,13 @@ def test_draws_unusual_images(tmp_path: Path, item: MontageItem) -> None:
     assert Image.open(montage(tmp_path / "m.png", [item], title=r"unet on $\frac$ (test)")).size[0] > 1000
 
 
+def test_the_truth_is_called_what_it_is(tmp_path: Path) -> None:
+    for name in ("predicted", "true"):
+        truth = "clean prediction" if name == "predicted" else "truth"
+        montage(tmp_path / f"{name}.png", [_item(truth_name=truth)])
+    assert (tmp_path / "predicted.png").read_bytes() != (tmp_path / "true.png").read_bytes()
+
+
 def test_perturbation_is_spread_around_grey() -> None:
     delta = np.full((10, 10, 3), 0.01)
     assert amplification(delta) == 50
