@@ -80,6 +80,7 @@ def make_batch(
 ) -> Batch:
     """What the engine would hand to the rule, which has been started."""
     count, device = len(images), images.device
+    budget = math.inf if rule.eps is None else rule.eps
     batch = Batch(
         images=images,
         iterates=images,
@@ -91,7 +92,7 @@ def make_batch(
         classes=classes,
         background=0,
         clean_lead=torch.ones(count, dtype=images.dtype, device=device),
-        eps=torch.full((count,), rule.eps, dtype=images.dtype, device=device) if eps is None else eps,
+        eps=torch.full((count,), budget, dtype=images.dtype, device=device) if eps is None else eps,
         best_norm=torch.full((count,), math.inf, dtype=images.dtype, device=device),
         done=torch.zeros(count, dtype=torch.bool, device=device),
         class_pixels=class_pixels,
