@@ -1,59 +1,67 @@
 """A penalised attack by Adam (after Carlini and Wagner, S&P 2017, arXiv 1608.04644), steered by the engine's judge."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
-from benchmark.attacks.losses import margin
+from benchmark.attacks.base import Batch, unsqueeze_like
+from benchmark.attacks.steered_adam import SteeredAdam
 
-_ADAM = (0.9, 0.99)
-_EPSILON = 1e-12
+_UNREACHED = 3.0  # factor of the weight of an image that ends its walk without a success
+_SLOWER = 0.5  # part of c by which the weight grows before the first success
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamPenalty(Rule):
-    targeted: bool = True
-    norm: Literal[2, "inf"] = 2
+class AdamPenalty(SteeredAdam):
+    """Adam on the squared L2 norm plus a weighted shortfall, whose weight follows the judge.
+
+    After the walk that `SteeredAdam` describes, with f its shortfall and n the number of valid pixels, descends
+
+        ‖x' − x‖²₂ + w / √n · f(x')
+
+    by Adam, each update clipped to [0, 1]. The weight w falls by the factor 1 + c where the judge holds and grows by it
+    elsewhere, so that the iterates go to and fro across the judge's bound; c and the step size fall by half a cosine
+    over the steps. An image that the walk has not brought to success begins with 3 w, and its weight grows by 1 + c/2
+    until the first success: iterates that follow a slowly growing weight arrive at smaller norms.
+
+    Carlini and Wagner search the weight from outside, by runs that begin anew, and ask for one class of one image.
+    Run it with `stop: false`.
+
+    Args:
+        step_size: of Adam at the first step, in image values.
+        step_size_end: at the last step.
+        weight: w at the beginning.
+        change: c at the first step.
+        change_end: c at the last one.
+    """
+
+    norm: Literal[2] = 2
     step_size: float = 0.01
     step_size_end: float = 0.0005
-    confidence: float = 0.5
     weight: float = 1.0
     change: float = 0.1
     change_end: float = 0.01
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_range("(0, inf)", "step_size", "step_size_end", "weight")
+        self.check_range("[0, inf)", "change", "change_end")
+
     def start(self, batch: Batch) -> Tensor:
-        zeros = torch.zeros_like(batch.images)
-        batch.state |= {"mean": zeros, "square": zeros, "weight": torch.full_like(batch.best_norm, self.weight)}
-        return batch.images
+        batch.state["weight"] = torch.full_like(batch.best_norm, self.weight)
+        return super().start(batch)
 
-    def step(self, batch: Batch, query: Query) -> Tensor:
-        weight = batch.state["weight"]
+    def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        first = torch.zeros_like(batch.steps)
+        change = self.faded(self.change, self.change_end, first, batch)
+        weight = torch.where(begins & ~success, _UNREACHED * batch.state["weight"], batch.state["weight"])
+        grown = weight * (1 + torch.where(batch.state["succeeded"], 1, _SLOWER) * change)
+        adapted = torch.where(success, weight / (1 + change), grown)
+        # The gradient at hand is that of the weight before the verdict.
         pixels = batch.valid.flatten(1).sum(1).clamp(min=1).to(weight.dtype).sqrt()
-
-        def loss(logits: Tensor, points: Tensor) -> Tensor:
-            margins = (-1 if self.targeted else 1) * margin(logits, batch.labels) + self.confidence
-            misses = torch.where(batch.valid & (margins > 0), margins, 0).flatten(1).sum(1)
-            size = (points - batch.images).square().flatten(1).sum(1)
-            return size + weight * misses / pixels
-
-        logits, gradient = query.gradient(loss)
-        success = query.judge(logits)
-        first, second = _ADAM
-        mean = first * batch.state["mean"] + (1 - first) * gradient
-        square = second * batch.state["square"] + (1 - second) * gradient.square()
-        count = unsqueeze_like((batch.steps + 1).double(), gradient)
-        grown, squares_grown = ((1 - beta**count).to(gradient.dtype) for beta in _ADAM)
-        change = 1 + self.faded(batch, self.change, self.change_end)
-        weight = torch.where(success, weight / change, weight * change)
-        batch.state |= {"mean": mean, "square": square, "weight": weight}
-        batch.report["weight"] = weight
-        length = unsqueeze_like(self.faded(batch, self.step_size, self.step_size_end), gradient)
-        return (batch.iterates - length * mean / grown / ((square / squares_grown).sqrt() + _EPSILON)).clamp(0, 1)
-
-    def faded(self, batch: Batch, first: float, last: float) -> Tensor:
-        share = batch.steps.to(batch.images.dtype) / max(batch.max_steps - 1, 1)
-        return last + (first - last) * (1 + (math.pi * share.clamp(max=1)).cos()) / 2
+        pull = 2 * (batch.iterates - batch.images) + unsqueeze_like(weight / pixels, gradient) * gradient
+        batch.state["weight"] = torch.where(batch.state["walked"] & ~(begins & success), adapted, weight)
+        batch.report["weight"] = batch.state["weight"]
+        return self.faded(self.step_size, self.step_size_end, first, batch), pull
