@@ -11,7 +11,7 @@ from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.attacks.projection import direction, project, without_leaving
 from benchmark.attacks.steered_adam import SteeredAdam
 
-_SLOWER = 0.3  # part of γ by which the ball grows before the first success
+_GROWTH = 0.3  # part of γ by which the ball grows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +20,16 @@ class AdamBall(SteeredAdam):
 
     After the walk that `SteeredAdam` describes, descends its shortfall f by Adam and projects each update onto the ball
     of radius r around the clean image cut with [0, 1]: the proximal operator of a norm that may not exceed r. As in
-    FMN (arXiv 2102.12827) the radius follows the judge at x': where it holds, r ← (1 − γ) · min(r, ‖x' − x‖∞),
-    elsewhere r ← (1 + γ) · r. A perturbation that has become too large is scaled to the ball first. Adam gets ∇f of length 1, with 0 where its step would leave [0, 1], and its step size is
-    α r, at most `largest_step`. γ and α fall by half a cosine, from the first success to the last step.
+    FMN (arXiv 2102.12827) the radius follows the judge at x', but grows more slowly than it shrinks:
 
-    An image that the walk has not brought to success begins within a small ball of `radius`, which grows by .3 γ with
-    each step: iterates that follow a slowly growing ball arrive at smaller norms than those that are free.
+        r ← (1 − γ) · min(r, ‖x' − x‖∞) where the judge holds,    r ← (1 + .3 γ) · r elsewhere.
+
+    A perturbation that has become too large is scaled to the ball first. Adam gets ∇f of length 1, with 0 where its
+    step would leave [0, 1], and its step size is α r, at most `largest_step`. γ and α fall by half a cosine, from the
+    first success to the last step.
+
+    An image that the walk has not brought to success begins within a small ball of `radius`, which grows: iterates that
+    follow a slowly growing ball arrive at smaller norms than those that are free.
     Run it with `stop: false`.
 
     Args:
@@ -59,9 +63,8 @@ class AdamBall(SteeredAdam):
     def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         state = batch.state
         gamma = self.faded(self.gamma, self.gamma_end, state["won"], batch)
-        growth = torch.where(state["succeeded"], 1, _SLOWER) * gamma
         reached = torch.minimum(state["radius"], norms(batch.iterates - batch.images, "inf"))
-        radius = torch.where(begins, self.radius, (1 + growth) * state["radius"])
+        radius = torch.where(begins, self.radius, (1 + _GROWTH * gamma) * state["radius"])
         radius = torch.where(success, (1 - gamma) * reached, radius)
         state["radius"] = radius
         batch.report["radius"] = radius
