@@ -10,24 +10,14 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch
 from benchmark.attacks.fmn import FMN
-from tests.attacks.two_by_two import IMAGE, LABELS, PIXELS, WEIGHTS, Linear, Passes, logits_at, square, two_by_two
+from tests.attacks.judged_passes import Judged, judged
+from tests.attacks.two_by_two import IMAGE, LABELS, PIXELS, WEIGHTS, Linear, logits_at, square, two_by_two
 
 STEPS = 6
 MOMENTUM, GAMMA, STEP_SIZE = 0.4, (0.2, 0.05), (0.5, 0.1)  # none of them a default; first and last values of the latter
 
 every_norm = pytest.mark.parametrize("norm", [2, "inf"])
 every_sense = pytest.mark.parametrize("targeted", [True, False])
-
-
-class Judged(Passes):
-    """A query whose judge says what it was told to."""
-
-    def __init__(self, batch: Batch, success: bool) -> None:
-        super().__init__(Linear(), batch)
-        self.success = success
-
-    def judge(self, logits: Tensor) -> Tensor:
-        return torch.tensor([self.success])
 
 
 def fmn(norm: object, targeted: bool, momentum: float = MOMENTUM) -> FMN:
@@ -104,13 +94,7 @@ def _within(delta: Sequence[float], clean: Sequence[float], radius: float, norm:
 
 
 def drive(rule: FMN, batch: Batch, verdicts: Sequence[bool]) -> tuple[list[list[float]], list[float]]:
-    iterates, radii = [batch.iterates.flatten().tolist()], []
-    for success in verdicts:
-        batch.iterates = rule.step(batch, Judged(batch, success))
-        batch.steps = batch.steps + 1
-        iterates.append(batch.iterates.flatten().tolist())
-        radii.append(batch.report["radius"].item())
-    return iterates, radii
+    return judged(rule, batch, verdicts, "radius")
 
 
 def assert_updates(rule: FMN, verdicts: Sequence[bool]) -> list[float]:
@@ -186,9 +170,7 @@ def test_scaling_the_logits_changes_nothing() -> None:
         for model in (Linear(), Large()):
             batch = two_by_two(rule, max_steps=STEPS)
             for success in (False, True, False, True):
-                query = Judged(batch, success)
-                query.model = model
-                batch.iterates, batch.steps = rule.step(batch, query), batch.steps + 1
+                batch.iterates, batch.steps = rule.step(batch, Judged(batch, success, model)), batch.steps + 1
             found.append(batch.iterates)
         assert torch.equal(*found)
 
