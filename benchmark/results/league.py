@@ -4,6 +4,9 @@ The norm of an image is that of its 8-bit file where the file succeeds (`success
 bytes are enough to compute it. The envelope is the smallest norm that any attack of the scenario, or of a reference,
 reaches on the image. Images that no attack reaches are left out. An image whose clean version satisfies the judge
 already has the norm 0, for every attack.
+
+Attacks that are run together, a preset, are ranked beside the others as if they were one: image by image with their
+smallest norm and, of their first successes, with that after the fewest passes. Each of them still had all its passes.
 """
 
 import math
@@ -35,7 +38,7 @@ class Standing:
         images: those on which the envelope is above 0 and finite.
         reached: on how many of them the attack succeeds.
         holds: on how many of them its norm is the envelope's.
-        alone: on how many of these no other attack has that norm.
+        alone: on how many of these no other attack has that norm; of a preset no attack that is not of it.
         ratio, ratio90: the median of its norm over the envelope's, and the smallest ratio that 90 % do not exceed.
         median: of its norms.
         passes: the median of the passes to the first success.
@@ -59,7 +62,8 @@ class Field:
     """The attacks of one scenario with their norms.
 
     Attributes:
-        attacks: their names.
+        attacks: their names, followed by those of the presets whose attacks are all among them.
+        members: of each of these the attacks it consists of; of an attack that itself.
         norms: (N, A) of the images that some attack reaches, infinite for a failure.
         envelope: (N,) the smallest of each image.
         passes: (N, A) to the first success, infinite for a failure.
@@ -69,6 +73,7 @@ class Field:
 
     scenario: Scenario
     attacks: Sequence[str]
+    members: Sequence[frozenset[str]]
     norms: Array
     envelope: Array
     passes: Array
@@ -80,10 +85,11 @@ class Field:
         """Images (N,) whose envelope is above 0."""
         return self.envelope > 0
 
-    @property
-    def holders(self) -> NDArray[np.intp]:
-        """How many attacks reach the envelope on each of the images that need a norm."""
-        return np.count_nonzero(self.norms == self.envelope[:, None], axis=1)[self.needing]
+    def alone(self, attack: str) -> NDArray[np.bool_]:
+        """On which of the images that need a norm the attack has that of the envelope, and no other attack has it."""
+        index, held = self.attacks.index(attack), self.norms == self.envelope[:, None]
+        others = [k for k, own in enumerate(self.members) if len(own) == 1 and not own <= self.members[index]]
+        return (held[:, index] & ~held[:, others].any(axis=1))[self.needing]
 
     @property
     def satisfied(self) -> int:
@@ -132,17 +138,24 @@ class League:
         return _ranked([_standing(self.decided, attack, intervals.get(attack)) for attack in names])
 
 
-def leagues(compared: Sequence[Entry], reference: Sequence[Entry] = (), *, of_files: bool = True) -> list[League]:
+def leagues(
+    compared: Sequence[Entry],
+    reference: Sequence[Entry] = (),
+    *,
+    presets: Sequence[Sequence[str]] = (),
+    of_files: bool = True,
+) -> list[League]:
     """One league for each of the terms under which the entries have attacks without a budget.
 
     The norms of `reference`, entries with any number of passes, belong to the envelope; their attacks have no place.
-    With `of_files` false, norms are those of the float results whose files succeed; they cannot be computed again.
+    Attacks that are named together in `presets` are ranked as one, too, wherever all of them are in a scenario. With
+    `of_files` false, norms are those of the float results whose files succeed; they cannot be computed again.
     """
     found = scenarios(compared, reference)
-    return [League(terms, [_field(terms, one, of_files) for one in found[terms]], of_files) for terms in found]
+    return [League(terms, [_field(terms, one, presets, of_files) for one in found[terms]], of_files) for terms in found]
 
 
-def _field(terms: Terms, scenario: Scenario, of_files: bool) -> Field:
+def _field(terms: Terms, scenario: Scenario, presets: Sequence[Sequence[str]], of_files: bool) -> Field:
     rows = list(scenario.rows.values())
     clean = np.logical_or.reduce([flag(one, "success_clean") for one in rows])
     norms = np.stack([_norms(one, terms.column, of_files) for one in rows], axis=1)
@@ -152,12 +165,17 @@ def _field(terms: Terms, scenario: Scenario, of_files: bool) -> Field:
     smallest = np.minimum(norms.min(axis=1, initial=math.inf), known_to_others)
     known: NDArray[np.bool_] = np.isfinite(smallest)
     kept = [row for row, is_known in zip(rows[0], known, strict=True) if is_known]
+    norms, passes = snapped(norms[known], smallest[known]), passes[known]
+    names = list(scenario.rows)
+    ranked = [(one,) for one in names] + [tuple(preset) for preset in presets if set(preset) <= set(names)]
+    places = [[names.index(name) for name in one] for one in ranked]
     return Field(
         scenario=scenario,
-        attacks=list(scenario.rows),
-        norms=snapped(norms[known], smallest[known]),
+        attacks=[" + ".join(one) for one in ranked],
+        members=[frozenset(one) for one in ranked],
+        norms=np.stack([norms[:, own].min(axis=1) for own in places], axis=1),
         envelope=smallest[known],
-        passes=passes[known],
+        passes=np.stack([passes[:, own].min(axis=1) for own in places], axis=1),
         groups=[
             (row["data"], row["data_fingerprint"], group) for row, group in zip(kept, groups_of(kept), strict=True)
         ],
@@ -181,7 +199,7 @@ def _standing(fields: Sequence[Field], attack: str, ci95: list[float] | None) ->
             [field.passes[field.needing, index] for field, index in among],
         )
     )
-    holders = np.concatenate([np.zeros(0, int), *(field.holders for field, _ in among)])
+    alone = [field.alone(attack) for field, _ in among]
     with np.errstate(over="ignore"):
         ratio = norms / smallest
     mean = float(np.mean(values)) if values and len(among) == len(fields) else math.nan
@@ -192,7 +210,7 @@ def _standing(fields: Sequence[Field], attack: str, ci95: list[float] | None) ->
         images=len(ratio),
         reached=int(np.isfinite(ratio).sum()),
         holds=int((ratio == 1).sum()),
-        alone=int(((ratio == 1) & (holders == 1)).sum()),
+        alone=sum(int(one.sum()) for one in alone),
         ratio=_median(ratio),
         ratio90=float(np.quantile(ratio, 0.9, method="inverted_cdf")) if len(ratio) else math.nan,
         median=_median(norms),

@@ -72,7 +72,7 @@ class Scenario:
         rows: attack -> its rows, of the same images in the same order.
         unfinished: images that some attacks have finished and others have not.
         reference: for each of these images the rows of further attacks, of any number of passes, which have no place.
-        referred: the names of these attacks with their passes.
+        referred: the entries of these attacks.
     """
 
     label: str
@@ -82,7 +82,7 @@ class Scenario:
     rows: Mapping[str, Sequence[Row]]
     unfinished: int
     reference: Sequence[Sequence[Row]]
-    referred: Sequence[str]
+    referred: Sequence[Entry]
 
 
 def takes_part(entry: Entry) -> bool:
@@ -139,7 +139,8 @@ def _place(entry: Entry) -> _Place:
     )
 
 
-def _passes(entry: Entry) -> str:
+def passes_of(entry: Entry) -> str:
+    """How many passes the attack had for an image, in words."""
     passes = _terms(entry).max_passes
     return "its own steps" if passes is None else f"{passes} passes"
 
@@ -178,7 +179,8 @@ def _scenario(place: _Place, label: str, members: Sequence[Entry], reference: Se
     every = set.union(*(set(rows) for rows in by_image.values()))
     rows = {attack: [rows[image] for image in sorted(common)] for attack, rows in by_image.items()}
     beside: dict[tuple[str, str, int, int], list[Row]] = {image: [] for image in sorted(common)}
-    for row in (row for entry in reference for row in entry.rows if _image(row) in beside):
+    referred = [entry for entry in reference if any(_image(row) in beside for row in entry.rows)]
+    for row in (row for entry in referred for row in entry.rows if _image(row) in beside):
         beside[_image(row)].append(row)
     return Scenario(
         label=label,
@@ -188,7 +190,7 @@ def _scenario(place: _Place, label: str, members: Sequence[Entry], reference: Se
         rows=rows,
         unfinished=len(every) - len(common),
         reference=list(beside.values()),
-        referred=[f"{entry.attack} ({_passes(entry)})" for entry in reference],
+        referred=referred,
     )
 
 

@@ -114,6 +114,28 @@ def test_the_envelope_may_come_from_other_runs(command: Command, made: Path, tmp
     assert {line.split()[1] for line in done.out.splitlines() if line.startswith((" asma", " fmn"))} == {"0.000"}
 
 
+def test_attacks_are_ranked_as_one(command: Command, made: Path, tmp_path: Path) -> None:
+    done = command("league", made, "--float", "--together", "asma,fmn", "--out", tmp_path / "league")
+    assert (done.status, done.err) == (0, "")
+    lines = list(csv.DictReader((tmp_path / "league" / "league.csv").read_text().splitlines()))
+    (both,) = [line for line in lines if line["attack"] == "asma + fmn"]
+    # Of two attacks the smaller norms are the envelope.
+    assert (float(both["optimality"]), float(both["ratio"]), both["holds"]) == (1, 1, both["images"])
+    passes = [float(line["passes"]) for line in lines if line is not both]
+    assert float(both["passes"]) <= min(passes)
+
+
+def test_a_run_that_adds_nothing_to_the_envelope_is_named(command: Command, made: Path, tmp_path: Path) -> None:
+    used, other = (
+        make_run(tmp_path / f"of {data}", random_rows("dag", ["a", "b", "c"], 2, data=data), pictures=False)
+        for data in ("data", "other data")
+    )
+    done = command("league", made, "--envelope", used, other)
+    assert done.status == 0
+    what = "has no attack on the victims, images and targets that are ranked, or with their judge and norm"
+    assert done.err == f"note: --envelope {other}: {what}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -124,6 +146,21 @@ def test_the_envelope_may_come_from_other_runs(command: Command, made: Path, tmp
         (["{made}", "{made}"], "{made}: is given more than once; give each once"),
         (["{made}", "--envelope", "{budget}"], "--envelope {budget}: has no attack on the victims, images and targets"),
         (["{made}", "--envelope", "nowhere"], "nowhere: no such folder; give the folder of a run"),
+        (["{made}", "--envelope", "{made}"], "{made}: is given more than once; give each once"),
+        (["{made}", "{copy}"], "{copy}: holds the rows of {made}, which would count twice; give one of the two"),
+        (
+            ["{made}", "{transfer}"],
+            "{transfer}: is an evaluation of transfer, and a league ranks attacks; give the run",
+        ),
+        (
+            ["{made}", "--together", "fmn"],
+            "--together fmn: give the names of two or more attacks, such as fmn,asma_auto",
+        ),
+        (["{made}", "--together", "fmn,fmn"], "--together fmn,fmn: give the names of two or more attacks"),
+        (
+            ["{made}", "--together", "fmn,alma"],
+            "--together fmn,alma: are not ranked with one another in any table; those that are: asma, fmn",
+        ),
         (["{made}", "--out", "{file}"], "--out {file}: is not a folder; choose another"),
         (["{made}", "--out", "{file}/league"], "--out {file}/league: cannot be written: "),
         (["{budget}"], "{budget}: has no attack without a budget, and a league ranks no others; make a run with"),
@@ -131,6 +168,10 @@ def test_the_envelope_may_come_from_other_runs(command: Command, made: Path, tmp
 )
 def test_a_mistake_is_one_line(command: Command, made: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
     places = {"made": made, "file": tmp_path / "file", "empty": tmp_path / "empty", "budget": tmp_path / "budget"}
+    places |= {"copy": tmp_path / "copy", "transfer": tmp_path / "transfer"}
+    shutil.copytree(made, places["copy"])
+    places["transfer"].mkdir()
+    (places["transfer"] / "transfer.parquet").write_bytes(b"")
     places["file"].write_text("")
     places["empty"].mkdir()
     make_run(places["budget"], random_rows("pgd", ["a"], eps=0.5), pictures=False)

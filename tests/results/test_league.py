@@ -8,6 +8,7 @@ import pytest
 
 from benchmark.results.entries import Entry, entries
 from benchmark.results.league import League, Standing, leagues
+from benchmark.results.league_scenarios import passes_of
 from benchmark.results.loaded_runs import read_results
 from tests.example_rows import row
 from tests.made_run import make_run
@@ -175,7 +176,8 @@ def test_a_reference_lowers_the_envelope_and_has_no_place(tmp_path: Path) -> Non
     more = {"engine": {"max_passes": 1000}}
     known = [*attack("alma", [4.0, 1.0, 3.0]), *attack("linf", [1.0], norm="inf"), *attack("pgd", [0.1], eps=1.0)]
     (field,) = only(leagues(listed, compared(tmp_path / "b", known, configs=(more,)))).fields
-    assert (field.attacks, field.scenario.referred) == (["asma", "fmn"], ["alma (1000 passes)"])
+    assert field.attacks == ["asma", "fmn"]
+    assert [(entry.attack, passes_of(entry)) for entry in field.scenario.referred] == [("alma", "1000 passes")]
     assert (field.envelope.tolist(), field.unreached) == ([1, 1, 3], 0)
     found = by_attack(field.standings)
     # (0, 1), (1, 2/3), (2, 1/3), (3, 1/3) has the area 5/3, the envelope (0, 1), (1, 1/3), (3, 0) 7/6.
@@ -184,6 +186,27 @@ def test_a_reference_lowers_the_envelope_and_has_no_place(tmp_path: Path) -> Non
     other = attack("alma", [0.5, 0.5, 0.5], weights_sha256="other")
     (alone,) = only(leagues(listed, compared(tmp_path / "c", other, configs=(more,)))).fields
     assert alone.envelope.tolist() == [1, 2]
+
+
+def test_attacks_together_have_the_smaller_norm_of_each_image_and_the_earlier_success(tmp_path: Path) -> None:
+    rows = [*attack("fmn", [1.0, 3.0, None]), *attack("asma", [2.0, 2.0, 4.0]), *attack("dag", [1.0, None, None])]
+    for one in rows[3:5]:
+        one["success_passes"] = 15
+    presets = [("fmn", "asma"), ("fmn", "dag"), ("fmn", "nowhere")]
+    (field,) = only(leagues(compared(tmp_path, rows), presets=presets)).fields
+    assert field.attacks == ["asma", "dag", "fmn", "fmn + asma", "fmn + dag"]
+    assert field.envelope.tolist() == [1, 2, 4]
+    found = by_attack(field.standings)
+    both, others = found["fmn + asma"], found["fmn + dag"]
+    assert (both.optimality, both.reached, both.ratio, both.ratio90, both.median) == (1, 3, 1, 1, 2)
+    # Passes 10, 20, none and 15, 15, 30: the earlier ones are 10, 15, 30.
+    assert both.passes == 15
+    # dag has the norm of the first image, too; of fmn and dag nobody else has.
+    assert (both.holds, both.alone, others.holds, others.alone) == (3, 2, 1, 1)
+    # What single attacks hold alone does not depend on what is ranked as one.
+    assert [found[name].alone for name in ("asma", "dag", "fmn")] == [2, 0, 0]
+    assert others.optimality is not None
+    assert others.optimality < 1
 
 
 def test_over_scenarios_the_mean_of_those_that_are_in_all(tmp_path: Path) -> None:

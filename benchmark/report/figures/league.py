@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmark.report.figures.description import Axis, Figure, Line, Look
-from benchmark.report.figures.looks import families_of
+from benchmark.report.figures.looks import COLOURS, families_of
 from benchmark.report.figures.success import UNIT, decades
 from benchmark.report.tables.league_table import field_title, league_title
 from benchmark.report.tables.table import NORM_UNITS, TextTable, number
@@ -18,6 +18,7 @@ from benchmark.results.optimality import curve_points
 from benchmark.results.success_curves import Curve, curve
 
 _ENVELOPE = Look("envelope", "#777777", (), "circle")
+_PRESET = (4.0, 1.0)  # dashes of attacks that are ranked as one
 _PARTS = (0.25, 0.5, 0.75, 1)
 _RATIOS = (1, 1.05, 1.1, 1.3, 2)
 _LARGEST_RATIO = 100
@@ -32,6 +33,8 @@ def league_figures(leagues: Sequence[League], runs: Sequence[Run]) -> list[Figur
     for one in families_of(runs):
         for attack in one.family.attacks:
             looks.setdefault(attack, replace(one.look, label=attack))
+    for preset in dict.fromkeys(name for one in leagues for field in one.fields for name in field.attacks):
+        looks.setdefault(preset, Look(preset, COLOURS[len(looks) % len(COLOURS)], _PRESET, "diamond"))
     drawn = []
     for index, league in enumerate(leagues):
         if len(league.decided) > 1:

@@ -7,7 +7,7 @@ from benchmark.report.tables.table import NORM_UNITS, TextTable, interval, numbe
 from benchmark.results.budget_sweeps import NORM_NAMES
 from benchmark.results.entries import Entry, differing_settings
 from benchmark.results.league import Field, League, Standing
-from benchmark.results.league_scenarios import takes_part
+from benchmark.results.league_scenarios import Terms, passes_of, takes_part
 from benchmark.results.truth_name import data_notes
 from benchmark.runs.row_schema import CLAIMED_NOTE
 from benchmark.runs.victim_doubts import doubt_lines, doubt_mark
@@ -24,7 +24,7 @@ def league_grids(leagues: Sequence[League], compared: Sequence[Entry] = ()) -> l
     for league in leagues:
         found = [_of_league(league), _matrix(league)] if len(league.fields) > 1 else []
         found += [_of_field(league, field) for field in league.fields]
-        found[0] = _with_notes(found[0], _notes(league, compared))
+        found[0] = _with_notes(found[0], [*_notes(league, compared), *_apart(league, leagues)])
         grids += found
     return grids
 
@@ -127,13 +127,42 @@ def _notes(league: League, compared: Sequence[Entry]) -> list[str]:
             "else is compared with them."
         )
     notes += _of_several(league, members)
-    if referred := dict.fromkeys(name for field in league.fields for name in field.scenario.referred):
+    notes += dict.fromkeys(_preset_notes(league))
+    known = [entry for field in league.fields for entry in field.scenario.referred]
+    if referred := dict.fromkeys(f"{entry.attack} ({passes_of(entry)})" for entry in known):
         notes.append(f"The envelope has the norms of attacks without a place, too: {', '.join(referred)}.")
     if without := dict.fromkeys(entry.attack for entry in compared if entry.rows and not takes_part(entry)):
         notes.append(f"Without a place, because they have a budget or copy another's norm: {', '.join(without)}.")
+    unfinished = [run.folder.path for entry in members if (run := entry.run) is not None and not run.finished]
+    notes += [f"{folder} has not finished: its rows so far are ranked." for folder in dict.fromkeys(unfinished)]
     doubts = [(entry.summary["victim"], line) for entry in members for line in doubt_lines(entry.check)]
     notes += [f"Doubtful victim {name}: {line}." for name, line in dict.fromkeys(doubts)]
     return [*notes, CLAIMED_NOTE, *data_notes(entry.summary for entry in members)]
+
+
+def _preset_notes(league: League) -> list[str]:
+    return [
+        f"{attack}: image by image the smaller norm of these attacks, each of which had all of its passes; passes to "
+        "success are those of whichever arrives first."
+        for field in league.fields
+        for attack, members in zip(field.attacks, field.members, strict=True)
+        if len(members) > 1
+    ]
+
+
+def _apart(league: League, leagues: Sequence[League]) -> list[str]:
+    """Why attacks of the same norm and sense stand in another league."""
+    terms, words = league.terms, {"judge": "judge", "perturb": "perturb", "precision": "engine.precision"}
+    words |= {"max_passes": "engine.max_passes", "run": "engine.max_passes"}
+    others = [one.terms for one in leagues if (one.terms.norm, one.terms.targeted) == (terms.norm, terms.targeted)]
+    keys = dict.fromkeys(word for name, word in words.items() if _differs(name, terms, others))
+    if not keys:
+        return []
+    return [f"Attacks of other {' or '.join(keys)} stand in a league of their own: nothing is ranked across them."]
+
+
+def _differs(name: str, terms: Terms, others: Sequence[Terms]) -> bool:
+    return any(getattr(other, name) != getattr(terms, name) for other in others)
 
 
 def _of_several(league: League, members: Sequence[Entry]) -> list[str]:

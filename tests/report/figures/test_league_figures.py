@@ -65,3 +65,14 @@ def test_without_a_success_nothing_is_drawn(tmp_path: Path) -> None:
     rows = [one for name in ("asma", "fmn") for one in random_rows(name, IDS, success8=False)]
     results = read_results([make_run(tmp_path / "run", rows, pictures=False)])
     assert league_figures(leagues(entries(results)), results.runs) == []
+
+
+def test_attacks_that_are_ranked_as_one_have_a_line_of_their_own(tmp_path: Path) -> None:
+    rows = [one for seed, name in enumerate(("asma", "fmn")) for one in random_rows(name, IDS, seed)]
+    run = make_run(tmp_path / "run", rows, pictures=False, config={"engine": {"max_passes": 300}})
+    results = read_results([run])
+    (figure,) = league_figures(leagues(entries(results), presets=[("asma", "fmn")]), results.runs)
+    assert [line.look.label for line in figure.lines] == ["envelope", "asma", "fmn", "asma + fmn"]
+    # Of two attacks the smaller norms are the envelope.
+    assert (figure.lines[3].x, figure.lines[3].y) == (figure.lines[0].x, figure.lines[0].y)
+    assert len({(line.look.colour, line.look.dashes) for line in figure.lines}) == 4

@@ -13,6 +13,7 @@ from benchmark.results.entries import Entry, entries
 from benchmark.results.league import leagues
 from benchmark.results.loaded_runs import read_results
 from tests.example_rows import row
+from tests.fixtures.spoilt import in_parts
 from tests.made_run import make_run
 
 PASSES = {"engine": {"max_passes": 300}}
@@ -120,3 +121,40 @@ def test_the_file_of_numbers_has_a_line_for_each_attack_and_scenario(tmp_path: P
     assert (asma["norm"], asma["max_passes"], asma["of"], asma["ratio90"]) == ("2", "300", "8-bit file", "inf")
     assert (lines[5]["optimality"], lines[5]["ci95_low"], lines[5]["median"]) == ("0.0", "", "inf")
     assert league_csv([]) == ""
+
+
+def test_attacks_that_are_ranked_as_one_are_explained(tmp_path: Path) -> None:
+    compared = _entries(tmp_path, [*_attack("fmn", [1.0, 3.0]), *_attack("asma", [2.0, 2.0])])
+    (grid,) = league_grids(leagues(compared, presets=[("fmn", "asma")]), compared)
+    assert {row[0]: row[6] for row in grid.rows} == {"fmn + asma": "1.000", "asma": "1.500", "fmn": "1.250"}
+    assert any(note.startswith("fmn + asma: image by image the smaller norm") for note in grid.notes)
+
+
+@pytest.mark.parametrize(
+    ("engine", "judge", "said"),
+    [
+        ({"max_passes": 1000}, None, "engine.max_passes"),
+        ({}, None, "engine.max_passes"),
+        ({"max_passes": 300}, "iou to target >= 0.5", "judge"),
+        ({"max_passes": 1000, "precision": 64}, None, "engine.precision or engine.max_passes"),
+    ],
+)
+def test_it_is_said_why_runs_are_not_ranked_together(
+    tmp_path: Path, engine: dict[str, Any], judge: str | None, said: str
+) -> None:
+    first = _entries(tmp_path / "a", _attack("fmn", [1.0]))
+    changes = {} if judge is None else {"judge": judge}
+    second = _entries(tmp_path / "b", _attack("mine", [1.0], **changes), config={"engine": engine})
+    grids = _grids([*first, *second])
+    assert len(grids) == 2
+    for grid in grids:
+        assert f"Attacks of other {said} stand in a league of their own: nothing is ranked across them." in grid.notes
+    (alone,) = _grids(first)
+    assert not any("league of their own" in note for note in alone.notes)
+
+
+def test_a_run_that_has_not_finished_is_named(tmp_path: Path) -> None:
+    (folder,) = [entry.run.folder.path for entry in _entries(tmp_path, _attack("fmn", [1.0, 2.0])) if entry.run]
+    in_parts(folder)
+    (grid,) = _grids(entries(read_results([folder])))
+    assert f"{folder} has not finished: its rows so far are ranked." in grid.notes
