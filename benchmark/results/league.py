@@ -184,8 +184,9 @@ def _field(terms: Terms, scenario: Scenario, presets: Sequence[Sequence[str]], o
 
 
 def _norms(rows: Sequence[Row], name: str, of_files: bool) -> Array:
+    """Infinite for a failure, and for a norm that is none: a success at 0 would be one of the clean image."""
     values = column(rows, f"adv8_{name}" if of_files else name)
-    return np.where(flag(rows, "success8") & ~np.isnan(values), values, math.inf)
+    return np.where(flag(rows, "success8") & (values > 0), values, math.inf)
 
 
 def _standing(fields: Sequence[Field], attack: str, ci95: list[float] | None) -> Standing:

@@ -60,6 +60,10 @@ class _Place:
 _NAMED = ("data", "split", "labels", "seed")
 """Parts of a place that its label has where they differ."""
 
+_HASHED = {"weights": "weights", "fingerprint": "data"}
+"""Further parts, by the words for them, whose first digits a label has where those above are equal."""
+_DIGITS = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
@@ -114,14 +118,15 @@ def _like(terms: Terms, reference: Sequence[Entry]) -> list[Entry]:
 def _terms(entry: Entry) -> Terms:
     row, settings = entry.rows[0], entry.settings
     passes = settings.get("engine.max_passes")
+    passes = passes if isinstance(passes, int) and not isinstance(passes, bool) else None
     return Terms(
         norm=str(row["norm"]),
         targeted=bool(row["targeted"]),
         judge=str(row["judge"]),
-        max_passes=passes if isinstance(passes, int) else None,
+        max_passes=passes,
         perturb=str(settings.get("perturb", "image")),
         precision=str(settings.get("engine.precision", 32)),
-        run=None if isinstance(passes, int) else _folder(entry),
+        run=_folder(entry) if passes is None else None,
     )
 
 
@@ -158,7 +163,9 @@ def _scenarios(places: Mapping[_Place, Sequence[Entry]], reference: Sequence[Ent
             by_run.setdefault(_folder(entry) if repeated else "", []).append(entry)
         parts += [(place, group, repeated) for group in by_run.values()]
     varying = [name for name in _NAMED if len({getattr(place, name) for place, _, _ in parts}) > 1]
-    labels = [_label(place, varying) for place, _, _ in parts]
+    named = [_label(place, varying) for place, _, _ in parts]
+    alike = {label: [place for (place, _, _), one in zip(parts, named, strict=True) if one == label] for label in named}
+    labels = [label + _hashes(place, alike[label]) for (place, _, _), label in zip(parts, named, strict=True)]
     found = []
     for (place, members, repeated), label in zip(parts, labels, strict=True):
         if repeated or labels.count(label) > 1:
@@ -171,6 +178,12 @@ def _scenarios(places: Mapping[_Place, Sequence[Entry]], reference: Sequence[Ent
 def _label(place: _Place, varying: Sequence[str]) -> str:
     named = f"{place.victim}, {place.target}" if place.target else place.victim
     return " · ".join([named, *(f"{name} {getattr(place, name)}" for name in varying)])
+
+
+def _hashes(place: _Place, alike: Sequence[_Place]) -> str:
+    """What tells a place from others of the same label, by its first digits."""
+    names = [name for name in _HASHED if any(getattr(one, name) != getattr(place, name) for one in alike)]
+    return "".join(f" · {_HASHED[name]} {getattr(place, name)[:_DIGITS]}" for name in names)
 
 
 def _scenario(place: _Place, label: str, members: Sequence[Entry], reference: Sequence[Entry]) -> Scenario:

@@ -73,6 +73,14 @@ def _same(one: dict[str, Any]) -> dict[str, Any]:
     return {name: one[name] for name in ("targeted", "target", "family")}
 
 
+@pytest.mark.parametrize("norm", [0.0, -1.0, math.nan])
+def test_a_norm_that_no_success_can_have_is_a_failure(tmp_path: Path, norm: float) -> None:
+    rows = [*attack("fmn", [1.0, 2.0]), *attack("mine", [3.0, 3.0], adv8_l2=norm)]
+    (field,) = only(leagues(compared(tmp_path, rows))).fields
+    assert (field.envelope.tolist(), field.satisfied) == ([1, 2], 0)
+    assert by_attack(field.standings)["mine"].reached == 0
+
+
 def test_without_any_success_there_is_no_optimality(tmp_path: Path) -> None:
     league = only(leagues(compared(tmp_path, [*attack("fmn", [None, None]), *attack("asma", [None, None])])))
     (field,) = league.fields
@@ -154,6 +162,10 @@ def test_other_victims_data_targets_and_seeds_are_other_scenarios(tmp_path: Path
     assert [(field.attacks, field.envelope.tolist()) for field in league.fields] == [(["fmn"], [1]), (["mine"], [0.5])]
     labels = [field.scenario.label for field in league.fields]
     assert len({*labels}) == 2
+    if "weights_sha256" in changes:
+        assert labels[1] == "victim, other_image · weights other"
+    if "data_fingerprint" in changes:
+        assert labels[1] == "victim, other_image · data other"
 
 
 def test_an_attack_of_two_runs_on_one_victim_makes_two_scenarios(tmp_path: Path) -> None:

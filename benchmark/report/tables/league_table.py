@@ -172,6 +172,9 @@ def _of_several(league: League, members: Sequence[Entry]) -> list[str]:
         notes.append("An attack that is not in all scenarios has no mean, and a smaller set of images.")
     if undecided := [field.scenario.label for field in league.fields if field not in league.decided]:
         notes.append(f"Without a success, and so not in the mean: {'; '.join(undecided)}.")
+    alone = [field.scenario.label for field in league.fields if len(field.attacks) == 1 and not field.scenario.referred]
+    if alone and len(league.fields) > 1:
+        notes.append(f"With one attack only, which is its own envelope there: {'; '.join(alone)}.")
     own = [key.removeprefix("attack.") for key in differing_settings(members) if key.startswith("attack.")]
     if own:
         notes.append(f"An attack of one name has other settings in another run: {', '.join(own)}.")

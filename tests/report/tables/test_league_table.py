@@ -158,3 +158,9 @@ def test_a_run_that_has_not_finished_is_named(tmp_path: Path) -> None:
     in_parts(folder)
     (grid,) = _grids(entries(read_results([folder])))
     assert f"{folder} has not finished: its rows so far are ranked." in grid.notes
+
+
+def test_a_scenario_with_one_attack_is_named(tmp_path: Path) -> None:
+    rows = [*_attack("fmn", [1.0]), *_attack("asma", [2.0])], _attack("mine", [1.0], seed=9)
+    total, *_ = _grids(_entries(tmp_path, *rows))
+    assert "With one attack only, which is its own envelope there: victim, erased · seed 9." in total.notes
