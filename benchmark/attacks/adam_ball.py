@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.attacks.projection import direction, project, without_leaving
+from benchmark.attacks.schedules import half_cosine
 from benchmark.attacks.steered_adam import SteeredAdam
 
 _GROWTH = 0.3  # part of γ by which the ball grows
@@ -62,13 +63,13 @@ class AdamBall(SteeredAdam):
 
     def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         state = batch.state
-        gamma = self.faded(self.gamma, self.gamma_end, state["won"], batch)
+        gamma = half_cosine(batch, self.gamma, self.gamma_end, since=state["won"])
         reached = torch.minimum(state["radius"], norms(batch.iterates - batch.images, "inf"))
         radius = torch.where(begins, self.radius, (1 + _GROWTH * gamma) * state["radius"])
         radius = torch.where(success, (1 - gamma) * reached, radius)
         state["radius"] = radius
         batch.report["radius"] = radius
-        size = self.faded(self.step_size, self.step_size_end, state["won"], batch)
+        size = half_cosine(batch, self.step_size, self.step_size_end, since=state["won"])
         length = torch.where(radius.isfinite(), size * radius, 0).clamp(max=self.largest_step)
         free = without_leaving(gradient, batch.iterates)
         return length, direction(free, 2)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, unsqueeze_like
+from benchmark.attacks.schedules import half_cosine
 from benchmark.attacks.steered_adam import SteeredAdam
 
 _UNREACHED = 3.0  # factor of the weight of an image that ends its walk without a success
@@ -54,8 +55,7 @@ class AdamPenalty(SteeredAdam):
         return super().start(batch)
 
     def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        first = torch.zeros_like(batch.steps)
-        change = self.faded(self.change, self.change_end, first, batch)
+        change = half_cosine(batch, self.change, self.change_end)
         weight = torch.where(begins & ~success, _UNREACHED * batch.state["weight"], batch.state["weight"])
         grown = weight * (1 + torch.where(batch.state["succeeded"], 1, _SLOWER) * change)
         adapted = torch.where(success, weight / (1 + change), grown)
@@ -64,4 +64,4 @@ class AdamPenalty(SteeredAdam):
         pull = 2 * (batch.iterates - batch.images) + unsqueeze_like(weight / pixels, gradient) * gradient
         batch.state["weight"] = torch.where(batch.state["walked"] & ~(begins & success), adapted, weight)
         batch.report["weight"] = batch.state["weight"]
-        return self.faded(self.step_size, self.step_size_end, first, batch), pull
+        return half_cosine(batch, self.step_size, self.step_size_end), pull

@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks import asma_scale
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
-from benchmark.attacks.losses import at_labels
+from benchmark.attacks.losses import at_labels, margin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,25 +24,23 @@ class ASMA(Rule):
     The defaults are the published values. They are tied to that paper's network, its logit scale and image size:
     other victims need their own, usually larger ones. Whatever has to be reached is set by the engine's judge.
 
-    With `scale="auto"` nothing is tuned by hand. Each image's own first gradient sets its τ, and the steps it may take
-    are three rounds of large steps that become small. With D the number of values of the image and N = max_steps,
+    With `scale="auto"` nothing is tuned by hand, and z_{y*} in J is replaced by z_{y*} − max of the other logits. Each
+    image's own first gradient sets its τ. With D the number of values of the image and N = max_steps,
 
-        τ_0 = ¼/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 1.25^k · 10^(−f),    β_n = 10 τ_n,    3n/N = r + f, r whole, f < 1,
+        τ_0 = 2/255 · √D / ‖∇J(x)‖₂,    τ_n = τ_0 · 10^(−3n/N),    β_n = 10 τ_n,
 
-    so that the first step changes the image by a quarter of a gray level (root mean square) whatever the resolution,
-    the network, its logit scale or its gradients; β/τ is the published one. Steps of one size go to and fro in the end,
-    winning some pixels and losing others, and the IoU stands still; it rises again as they become smaller. An image
-    that settles short of its target is shaken up by the next round, which goes on where this one ended. How large steps
-    must be to do that differs from network to network: k, 0 in the first round, grows by one with every step of a later
-    round, for 20 steps at most, until the image lacks half as much IoU again as when the round began, and stays. So the
-    steps are small enough to reach the target at a small norm, if they arrive, and only images that would otherwise
-    fail see larger ones.
+    so that the first step changes the image by two gray levels (root mean square) whatever the resolution, the network,
+    its logit scale or its gradients; β/τ is the published one. So it walks until the judge holds, at most N/5 steps.
 
-    Smaller steps still would have kept nearer to the steepest way, to a smaller norm, but no step knows it before the
-    target is reached. With `stop: false` an image that has succeeded therefore tries again from the clean image, with
-    τ half as large as it began last and in one round twice as long, as long as there are steps: up to the try that
-    does not succeed below .95 of the smallest norm so far. The gradient at the clean image is kept, so that neither
-    calibration nor a new beginning costs a pass of its own.
+    Then x' stays within a ball around the clean image, whose radius r the judge steers as in FMN (arXiv 2102.12827):
+
+        r ← (1 − γ) · min(r, ‖x' − x‖₂) where it holds,    r ← (1 + .3 γ) · r elsewhere,
+        v ← .9 v + .1 ∇J / ‖∇J‖₂,    x' ← the point of the ball cut with [0, 1] that is nearest to x' + α r v.
+
+    γ falls from .05 to .003 and α from .3 to .02 by half a cosine, from the first success to the last step. An image
+    whose walk has not succeeded begins with .6 of the norm that it has reached: a ball that grows slowly arrives at
+    smaller norms than a walk. In the ball, pixels pull until z_{y*} leads by .05 of the mean lead of the clean image's
+    largest logit, because those just won are lost again otherwise. With `stop: false` all steps are used.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.
@@ -54,8 +52,8 @@ class ASMA(Rule):
         two_pass: take the IoU from a second forward pass on the iterate before it is clamped, as the published code
             does, and report that iterate's measurements as `unclamped_*`. Without it the forward pass that the next
             gradient needs anyway serves both, at half the forward cost.
-        scale: "published", τ and β as given, or "auto", as above; then `tau` and `beta` are not to be given. τ_n
-            is reported as `tau`.
+        scale: "published", τ and β as given, or "auto", as above; then `tau` and `beta` are not to be given. The
+            walk's τ_n is reported as `tau`, r as `radius`.
     """
 
     tau: float = 1e-7
@@ -69,7 +67,6 @@ class ASMA(Rule):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.declare(passes_per_step=3 if self.two_pass else 2)
-        self.declare(ends_images="after a success" if self.scale == "auto" else "never")
         self.check_range("[0, inf]", "tau", "beta")
         if self.scale == "auto" and (self.tau, self.beta) != (ASMA.tau, ASMA.beta):
             given = f"tau={self.tau}, beta={self.beta}"
@@ -86,16 +83,17 @@ class ASMA(Rule):
         logits, gradient = query.gradient(lambda logits, points: self.objective(logits, points, batch))
         overlap = batch.state["overlap"] if self.two_pass else self._overlap(self._counts(logits, batch), batch)
         tau, beta = torch.full_like(overlap, self.tau), torch.full_like(overlap, self.beta)
-        first, points = batch.steps == 0, batch.iterates
         if self.scale == "auto":
-            tau, first, points, gradient = asma_scale.scaled(gradient, overlap, batch)
+            tau = asma_scale.walking_tau(gradient, batch)
             beta = asma_scale.BETA_PER_TAU * tau
             batch.report["tau"] = tau
         # The first step takes τ whatever the clean image's IoU is.
-        adapted = beta * overlap.masked_fill(first, 0) + tau
-        multiplier = (adapted if self.dynamic_multiplier else tau).to(points.dtype)
+        adapted = beta * overlap.masked_fill(batch.steps == 0, 0) + tau
+        multiplier = (adapted if self.dynamic_multiplier else tau).to(gradient.dtype)
         batch.report["multiplier"] = multiplier
-        unclamped = points + unsqueeze_like(multiplier, gradient) * gradient
+        unclamped = batch.iterates + unsqueeze_like(multiplier, gradient) * gradient
+        if self.scale == "auto":
+            unclamped = asma_scale.within_ball(unclamped, gradient, query.judge(logits), batch)
         if self.two_pass:
             self._look_again(unclamped, batch, query)
         return unclamped.clamp(0, 1)
@@ -104,8 +102,10 @@ class ASMA(Rule):
         """J of the class docstring for each image; logits (B, K, h, w), points (B, C, H, W) -> (B,)."""
         pull = batch.valid
         if self.adaptive_mask:
-            pull = pull & (metrics.predicted(logits) != batch.labels)
-        towards = at_labels(logits, batch.labels)
+            away = metrics.predicted(logits) != batch.labels
+            pull = pull & (away | asma_scale.wanted(logits, batch) if self.scale == "auto" else away)
+        # A logit alone may rise beside a rival that rises as well.
+        towards = margin(logits, batch.labels) if self.scale == "auto" else at_labels(logits, batch.labels)
         return (towards * pull).flatten(1).sum(1) - (points - batch.images).square().flatten(1).sum(1)
 
     def _counts(self, logits: Tensor, batch: Batch) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
 from benchmark.attacks.losses import hinge
 from benchmark.attacks.projection import direction, project, without_leaving
+from benchmark.attacks.schedules import half_cosine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +71,14 @@ class FMN(Rule):
         begins = unsqueeze_like(radius.isfinite() & ~batch.state["radius"].isfinite(), gradient)
         before = torch.where(begins, 0, batch.state["velocity"])
         velocity = self.momentum * before + torch.where(near, unit, walk)
-        length = torch.where(radius.isfinite(), self.faded(batch, self.step_size, self.step_size_end) * radius, 1)
+        length = torch.where(radius.isfinite(), half_cosine(batch, self.step_size, self.step_size_end) * radius, 1)
         batch.state |= {"velocity": velocity, "radius": radius}
         batch.report["radius"] = radius
         moved = batch.iterates - unsqueeze_like(length, velocity) * velocity
         return project(moved, batch.images, radius, self.norm)
 
-    def faded(self, batch: Batch, first: float, last: float) -> Tensor:
-        """A value (B,) that falls by half a cosine from `first` at an image's first step to `last` at its last."""
-        share = batch.steps.to(batch.images.dtype) / max(batch.max_steps - 1, 1)
-        return last + (first - last) * (1 + (math.pi * share.clamp(max=1)).cos()) / 2
-
     def _next_radius(self, batch: Batch, success: Tensor, radius: Tensor) -> Tensor:
-        gamma = self.faded(batch, self.gamma, self.gamma_end)
+        gamma = half_cosine(batch, self.gamma, self.gamma_end)
         reached = torch.minimum(radius, norms(batch.iterates - batch.images, self.norm))
         return torch.where(success, (1 - gamma) * reached, (1 + gamma) * radius)
 

@@ -1,6 +1,5 @@
 """What the minimal-norm attacks by Adam share: a walk to the target, then Adam, steered by the engine's judge."""
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -112,12 +111,6 @@ class SteeredAdam(Rule):
         # The rank of every pixel, as the place of its own place in the descending order.
         order = short.detach().flatten(1).argsort(dim=1, descending=True, stable=True)
         return torch.where((order.argsort(dim=1) < spared.unsqueeze(1)).view_as(short), 0, short)
-
-    def faded(self, first: float, last: float, since: Tensor, batch: Batch) -> Tensor:
-        """A value (B,) that falls by half a cosine from `first` at the step `since` (B,) to `last` at the last one."""
-        left = (batch.max_steps - 1 - since).clamp(min=1).to(batch.images.dtype)
-        share = ((batch.steps - since) / left).clamp(0, 1)
-        return last + (first - last) * (1 + (math.pi * share).cos()) / 2
 
     def _margins(self, logits: Tensor, batch: Batch) -> Tensor:
         unit = torch.where(batch.clean_lead > 0, batch.clean_lead, 1).to(logits.dtype)
