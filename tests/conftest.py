@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.commands",
     "tests.fixtures.small_double",
     "tests.fixtures.spoilt",
+    "tests.fixtures.warm_run",
 ]
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -22,14 +22,15 @@ from benchmark.runs.row_schema import PREDICTIONS
 from benchmark.verify.relations import Relation, Trace, numbers
 
 _ROUNDING = 1e-6  # relative error of float32 values, which the result consists of
+_TIES = 0.01  # by how much scores may differ in pixels where classes tie within float32
 _TRACED = 1e-4  # relative error of the float32 sums in traces
-# The column that holds the score of a judge.
+# The column that holds the score of a judge, after its prefix.
 _JUDGED = {
-    ("iou", "target"): "adv_iou_target",
-    ("iou", "truth"): "adv_iou_truth",
-    ("dice", "truth"): "adv_dice_truth",
-    ("apsr", "target"): "adv_pixel_acc_target",
-    ("apsr", "truth"): "adv_pixel_acc_truth",
+    ("iou", "target"): "iou_target",
+    ("iou", "truth"): "iou_truth",
+    ("dice", "truth"): "dice_truth",
+    ("apsr", "target"): "pixel_acc_target",
+    ("apsr", "truth"): "pixel_acc_truth",
 }
 
 
@@ -90,18 +91,29 @@ def outcome(row: Mapping[str, Any], case: Case, judge: Criterion) -> Iterator[Re
         yield Relation(f"adv_{name}", 0 <= v[f"adv_{name}"] <= 1, "must be from 0 to 1")
     yield Relation("success", isinstance(row["success"], bool), "must be true or false")
     yield from _class_scores(row, "adv_class_iou_target")
-    # Of one class the row has IoUs, but not those that the judge gives to a class that the target erases.
-    judged = _JUDGED.get((judge.metric, judge.reference)) if judge.index is None else None
-    same_pixels = bool((case.valid == case.target_valid).all())
-    background = row["background"]
-    left = judge.judges_what_is_left(case.target, case.target_valid, NO_LABEL if row["overlapping"] else background)
-    if judged is None or left or not (same_pixels or (judge.reference == "target") == bool(row["targeted"])):
+    judged = judged_score(row, case, judge)
+    if judged is None:
         return
-    score = 1 - v[judged] if (judge.metric, judge.reference) == ("apsr", "truth") else v[judged]
+    score = 1 - v[f"adv_{judged}"] if (judge.metric, judge.reference) == ("apsr", "truth") else v[f"adv_{judged}"]
+    if row["at_floor"] and not row["stop"]:
+        yield Relation(
+            "at_floor", abs(score - judge.limit) <= _TIES, f"adv_{judged}={row[f'adv_{judged}']} can be improved"
+        )
     holds = bool(judge.holds(torch.tensor(score, dtype=torch.float64)))
     # A result with a gradient that was not finite may be no success in spite of its scores.
     fits = row["success"] == holds or (bool(row["nonfinite_gradient"]) and not row["success"])
-    yield Relation("success", fits, f"{judged}={row[judged]} says otherwise")
+    yield Relation("success", fits, f"adv_{judged}={row[f'adv_{judged}']} says otherwise")
+
+
+def judged_score(row: Mapping[str, Any], case: Case, judge: Criterion) -> str | None:
+    """What the judge judges, as columns of scores call it after their prefix; None: no column has that."""
+    # Of one class the row has IoUs, but not those that the judge gives to a class that the target erases.
+    judged = _JUDGED.get((judge.metric, judge.reference)) if judge.index is None else None
+    same_pixels = bool((case.valid == case.target_valid).all())
+    background = NO_LABEL if row["overlapping"] else row["background"]
+    left = judge.judges_what_is_left(case.target, case.target_valid, background)
+    fits = same_pixels or (judge.reference == "target") == bool(row["targeted"])
+    return judged if fits and not left else None
 
 
 def _class_scores(row: Mapping[str, Any], name: str) -> Iterator[Relation]:

@@ -42,6 +42,7 @@ class _Image:
         floored: that point could not be improved, and no step was taken.
         stopped: a confirmed success ended it.
         cut: something that was not finite ended it.
+        refused: its first iterates that the judge refuses.
     """
 
     executed: int
@@ -50,6 +51,7 @@ class _Image:
     floored: bool
     stopped: bool
     cut: bool
+    refused: int
 
 
 def effort(
@@ -96,6 +98,8 @@ def effort(
             floored=floored,
             stopped=stopped,
             cut=bool(row["nonfinite_gradient"]),
+            # A start is judged by a pass of its own, before the one that its trace is of.
+            refused=trace.refused if trace and not started else 0,
         )
         yield Relation("at_floor", row["at_floor"] is floored, "must be that of an image which starts at its floor")
         yield from _passes(row, v, attack, counting, image)
@@ -162,6 +166,16 @@ def _success(
         what = "its clean image satisfies the judge, after one pass"
         yield Relation("success_passes", v["success_passes"] == 1, what)
         return
+    if row["success_passes"] is not None and image.refused:
+        # The clean image, the steps that lead to the first iterate that may be a success, and the pass that judges it.
+        least = 2 + attack.rule.passes_per_step * image.refused
+        what = f"must be at least {least}: its trace has no success before step {image.refused}"
+        yield Relation("success_passes", v["success_passes"] >= least, what)
+    if image.floored and decided:
+        success = "success8" if counting.confirm else "success"
+        what = f"its start cannot be improved, but {success} is {row[success]}"
+        yield Relation("at_floor", bool(row[success]), what)
+        yield Relation("at_floor", attack.stop or attack.keep != "best", "the attack looks for smaller norms")
     if image.stopped:
         yield Relation("success_passes", v["success_passes"] == v["passes"], f"it ended after {row['passes']} passes")
     if image.stopped or attack.keep == "last":

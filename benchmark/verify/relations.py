@@ -20,12 +20,15 @@ class Trace(NamedTuple):
         last: its last step.
         l2, linf: norms at the kept step; None if the trace leaves that step out.
         points: the number of its steps.
+        refused: how many steps, from the first one on and without a gap, the judge refuses; 0 where a trace does not
+            have what the judge judges.
     """
 
     last: int
     l2: float | None
     linf: float | None
     points: int = 1
+    refused: int = 0
 
 
 def numbers(row: Mapping[str, Any]) -> dict[str, float]:

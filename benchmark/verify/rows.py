@@ -13,6 +13,7 @@ from benchmark.evaluation.case import Case
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.scoring import score_perturbation, score_target
 from benchmark.images.image_files import load_picture
+from benchmark.label_subsets import NO_LABEL
 from benchmark.past_runs.mismatch import RESUME, Interval, Mismatch, differing, row_place
 from benchmark.past_runs.past_run import PastRun
 from benchmark.regular_files import file_sha256
@@ -24,7 +25,7 @@ from benchmark.verify.bounds import counts_of, outcome, scores_from_counts, visi
 from benchmark.verify.effort import Counting, effort
 from benchmark.verify.pictures import picture_mismatches
 from benchmark.verify.predictions import Predictions
-from benchmark.verify.relations import Relation
+from benchmark.verify.relations import Relation, Trace
 from benchmark.verify.starts import START_COLUMNS, StartChecks
 from benchmark.verify.table import kept_traces
 
@@ -54,11 +55,11 @@ class RowChecks:
     ) -> None:
         self._past_run, self._attacks, self._predictions = past_run, attacks, predictions
         self._rows = {(row["attack"], row["id"]): row for row in past_run.rows}
-        self._traces = kept_traces(past_run.folder, past_run.rows)
+        self._traces = kept_traces(past_run.folder, past_run.rows, past_run.judge)
         self._common = {"seed": past_run.config.get("seed")}
         self._common |= {"data": past_run.environment.get("data"), "run": past_run.environment.get("name")}
         self._common |= {name: past_run.environment.get(name) for name in ("weights_sha256", "data_fingerprint")}
-        self._files, self._starts = RowFiles(past_run.run), StartChecks(past_run)
+        self._files, self._starts = RowFiles(past_run.run), StartChecks(past_run, attacks)
         if victim is not None:
             self._common["victim"] = victim
         engine = past_run.config["engine"]
@@ -122,7 +123,7 @@ class RowChecks:
         self.bounded |= scores.keys()
         yield from differing(row, scores, "its confusion counts give")
         yield from self._demand(row, outcome(row, case, self._past_run.judge))
-        trace = self._traces.get((row["attack"], row["id"]))
+        trace = self._trace(row, case)
         if row["steps"] and trace is None:
             yield Mismatch(row_place(row), "is missing", RESUME, "trace")
         decided = not isinstance(predicted.get("success8"), Interval)
@@ -132,6 +133,13 @@ class RowChecks:
                 row, case, file=file, budget=self._budget(row), trace=trace, quantizer=self._past_run.quantizer
             )
             yield from self._demand(row, relations)
+
+    def _trace(self, row: Mapping[str, Any], case: Case) -> Trace | None:
+        trace, background = self._traces.get((row["attack"], row["id"])), row["background"]
+        background = NO_LABEL if row["overlapping"] else background
+        if trace is not None and self._past_run.judge.judges_what_is_left(case.target, case.target_valid, background):
+            return trace._replace(refused=0)  # a trace has the overlap, which stays 0 until nothing is left
+        return trace
 
     def _picture(self, row: Mapping[str, Any], case: Case) -> tuple[list[Mismatch], Tensor | None]:
         """The adversarial image, or why it cannot be compared with the clean one."""

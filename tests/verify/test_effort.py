@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from benchmark.attacks.dag import DAG
 from benchmark.attacks.fgsm import FGSM
 from benchmark.attacks.noise import Noise
 from benchmark.attacks.pgd import PGD
+from benchmark.criterion import Criterion
 from benchmark.engine import Finished
 from benchmark.evaluation.plan import Attack
 from benchmark.evaluation.row_writer import trace_rows
 from benchmark.verify.effort import Counting, effort
 from benchmark.verify.relations import Relation, Trace
+from benchmark.verify.table import refused
 from tests.attacks.conformance_cases import Case, all_cases, jobs, never, pairs, saturated
 
 CASES = all_cases()
@@ -48,9 +51,12 @@ def row_of(finished: Finished) -> dict[str, Any]:
     return {name: getattr(finished, name) for name in names} | {"passes": passes}
 
 
-def trace_of(finished: Finished) -> Trace | None:
-    steps = [point["step"] for point in trace_rows("", finished)]
-    return Trace(steps[-1], None, None, len(steps)) if steps else None
+def trace_of(finished: Finished, judge: Criterion) -> Trace | None:
+    points = trace_rows("", finished)
+    steps = [point["step"] for point in points]
+    refusals = refused(judge, [point["iou"] for point in points], [point["pixel_acc"] for point in points])
+    gap = next((k for k, step in enumerate(steps) if step != k or not refusals[k]), len(steps))
+    return Trace(steps[-1], None, None, len(steps), gap) if steps else None
 
 
 def relations_of(case: Case, finished: Finished, options: Mapping[str, Any]) -> list[Relation]:
@@ -59,7 +65,7 @@ def relations_of(case: Case, finished: Finished, options: Mapping[str, Any]) -> 
     attack = Attack(case.rule, max_steps=steps, stop=chosen["stop"], keep=chosen["keep"])
     reduced = "precision" in options
     counting = Counting(chosen.get("max_passes"), chosen.get("confirm", True), 2 if reduced else 1)
-    return list(effort(row_of(finished), attack, counting, trace_of(finished), decided=not reduced))
+    return list(effort(row_of(finished), attack, counting, trace_of(finished, case.judge), decided=not reduced))
 
 
 @pytest.mark.parametrize("name", ["stopping", "passes"])
@@ -82,7 +88,7 @@ def _check_efforts(options: dict[str, Any], chosen: list[tuple[Case, int]]) -> N
         for judge in (case.judge, never(case)):
             for finished in case.run(case.network(outputs), jobs(outputs), judge=judge, **options):
                 found = [relation for relation in relations_of(case, finished, options) if not relation.holds]
-                assert not found, (str(case), outputs, row_of(finished), trace_of(finished))
+                assert not found, (str(case), outputs, row_of(finished), trace_of(finished, case.judge))
                 seen.append(finished)
     assert any(finished.success8 for finished in seen)
     assert not all(finished.success8 for finished in seen)
@@ -179,3 +185,27 @@ def test_a_trace_that_is_missing_or_has_lost_steps() -> None:
     assert Relation("steps", False, "its trace ends at step none") in list(
         effort(FAILED, ATTACK, COUNTING, None, decided=True)
     )
+
+
+@pytest.mark.parametrize(("passes", "fits"), [(14, True), (13, False), (5, False)])
+def test_a_first_success_comes_after_the_steps_that_the_judge_refuses(passes: int, fits: bool) -> None:
+    # The clean image, two passes for each of six steps, and the one that judges the seventh iterate.
+    attack, row = Attack(PGD(), max_steps=10, stop=False), FAILED | {"success8": True, "success_passes": passes}
+    assert not wrong(effort(row, attack, COUNTING, Trace(9, None, None, 10), decided=True))
+    found = wrong(effort(row, attack, COUNTING, Trace(9, None, None, 10, 6), decided=True))
+    assert found == (set() if fits else {"success_passes"})
+
+
+def test_only_a_success_is_a_floor() -> None:
+    row = FAILED | {"steps": 0, "kept_step": 0, "forwards": 3, "backwards": 0, "passes": 3, "at_floor": True}
+    floor = row | {"success8": True, "success_passes": 3}
+    warm = Attack(PGD(), max_steps=10, start_from="pgd@1")
+    by_score = replace(warm, stop=False, keep="score")
+
+    def found(row: dict[str, Any], attack: Attack) -> set[str]:
+        return wrong(effort(row, attack, COUNTING, None, decided=True))
+
+    assert found(floor, warm) == found(floor, by_score) == set()
+    assert found(row, by_score) == {"at_floor"}
+    assert found(floor, replace(warm, stop=False)) == {"at_floor"}
+    assert found(floor, ATTACK) == {"at_floor"}

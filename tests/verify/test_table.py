@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark.criterion import Criterion
 from benchmark.runs.folder import RunFolder
 from benchmark.runs.row_schema import SCHEMA
 from benchmark.runs.tables import RECORDS, TRACES, Writer
@@ -78,3 +79,32 @@ def test_traces_end_and_have_the_norms_of_the_kept_step(tmp_path: Path) -> None:
         ("asma", "b"): Trace(5, None, None, 2),
         ("asma", "c"): Trace(1, 1.0, 1.0, 2),
     }
+
+
+@pytest.mark.parametrize(
+    ("judge", "targeted", "expected"),
+    [
+        (None, True, [0, 0, 0]),
+        (Criterion("iou", value=0.9), True, [2, 3, 1]),
+        (Criterion("iou", value=0.9), False, [0, 0, 0]),
+        (Criterion("iou", "truth", "<=", 0.1), False, [3, 1, 1]),
+        (Criterion("apsr", "truth", ">=", 0.6), False, [1, 0, 0]),
+        (Criterion("dice", value=0.9), True, [0, 0, 0]),
+        (Criterion("iou", value=0.9, classes=1), True, [0, 0, 0]),
+    ],
+)
+def test_traces_say_how_long_the_judge_refuses(
+    tmp_path: Path, judge: Criterion | None, targeted: bool, expected: list[int]
+) -> None:
+    points = {"a": [(0, 0.2), (1, 0.5), (2, 0.95)], "b": [(0, 0.2), (1, 0.1), (2, 0.3)], "c": [(0, 0.3), (2, 0.3)]}
+    empty = dict.fromkeys(TRACES.schema.names) | {"attack": "asma", "l2": 1.0, "linf": 1.0}
+    Writer(tmp_path, TRACES).append(
+        [
+            empty | {"id": image, "step": step, "iou": iou, "pixel_acc": 0.5 if (image, step) == ("a", 0) else 0.3}
+            for image, steps in points.items()
+            for step, iou in steps
+        ]
+    )
+    rows = [_row(image) | {"targeted": targeted} for image in points]
+    found = kept_traces(tmp_path, rows, judge)
+    assert [found["asma", image].refused for image in points] == expected
