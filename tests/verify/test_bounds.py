@@ -123,6 +123,7 @@ OUTCOME = {
     **{"adv_iou_target": 0.96, "adv_iou_truth": 0.2, "adv_pixel_acc_target": 0.97, "adv_pixel_acc_truth": 0.05},
     **{"adv_dice_truth": 0.3, "success": True, "targeted": True, "nonfinite_gradient": False},
     **{"classes": 2, "background": 0, "overlapping": False, "adv_class_iou_target": [0.5, 0.96]},
+    **{"at_floor": False, "stop": False},
 }
 
 
@@ -142,6 +143,14 @@ def test_success_follows_from_the_judged_score(judge: Criterion) -> None:
     assert _wrong(outcome(OUTCOME | {"success": False}, CASE, judge)) == {"success"}
     # What became not finite may have a score and be no success.
     assert not _wrong(outcome(OUTCOME | {"success": False, "nonfinite_gradient": True}, CASE, judge))
+
+
+@pytest.mark.parametrize(("score", "stop", "fits"), [(1.0, False, True), (0.96, False, False), (0.96, True, True)])
+def test_a_floor_is_a_score_that_cannot_be_improved_or_the_end_of_an_attack_that_stops(
+    score: float, stop: bool, fits: bool
+) -> None:
+    row = OUTCOME | {"at_floor": True, "stop": stop, "adv_iou_target": score, "adv_class_iou_target": [0.5, score]}
+    assert _wrong(outcome(row, CASE, Criterion())) == (set() if fits else {"at_floor"})
 
 
 @pytest.mark.parametrize("scores", [None, [0.96], [0.5, 0.9], [0.5, 1.1], [0.5, None], [0.5, "0.96"]])
