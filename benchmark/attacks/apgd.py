@@ -1,7 +1,7 @@
 """Auto-PGD (Croce and Hein, ICML 2020, arXiv 2003.01690) and the attacks SEA makes of it (arXiv 2306.12941)."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Query, unsqueeze_like
 from benchmark.attacks.budgeted import Budgeted
-from benchmark.attacks.losses import cross_entropy, jensen_shannon
+from benchmark.attacks.losses import cross_entropy, jensen_shannon, soft_iou
 from benchmark.attacks.projection import direction, project
 
 _MOMENTUM = 0.75  # share of the new step; the rest is that of the step before
@@ -17,7 +17,7 @@ _RISES = 0.75  # share of a window's updates that have to raise the loss
 # Checkpoints, in per cent of a phase: 22, and then further by 3 less each time, but never by less than 6.
 _FIRST, _LESS, _LEAST = 22, 3, 6
 
-Loss = Literal["ce", "dlr", "mask_ce", "balanced_ce", "js"]
+Loss = Literal["ce", "dlr", "mask_ce", "balanced_ce", "js", "iou"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,14 @@ class APGD(Budgeted):
     before it adds them (N = 90: checkpoints at 19, 36, 51, … in place of 20, 37, 52, …), halves η where the count is
     exactly ¾, too, and counts the first update as raised.
 
-    The loss that is watched is the mean cross-entropy, as in SEA, and with "dlr" the DLR loss itself.
+    The loss that is watched is the mean cross-entropy, as in SEA, and with "dlr" and "iou" that loss itself.
 
     Args:
         loss: of the gradient. "ce"; "dlr", the difference of logits ratio of the pixels not yet fooled, for three
             classes or more (for two it is their margin); SEA's "mask_ce", cross-entropy of the pixels not yet fooled;
             "balanced_ce", the same divided by how many of the training set's pixels have the label (of the image's own,
-            where the training set is not known); "js", Jensen-Shannon divergence of prediction and label.
+            where the training set is not known); "js", Jensen-Shannon divergence of prediction and label; "iou", what
+            probabilities in place of predictions have of the image's IoU, see `losses.soft_iou`.
         shrinking: SEA's schedule: 30 % of the steps within 2ε, 30 % within 1.5ε and the rest within ε, each phase anew
             from the previous one's point with the most pixels fooled, projected. A phase's first iterate takes the
             place of one update.
@@ -85,11 +86,17 @@ class APGD(Budgeted):
             batch.state["class_weights"] = _class_weights(batch)
         return points
 
+    def warm(self) -> Self:
+        """Without the larger budgets of the schedule, which would only lead away from the point and back."""
+        return replace(self, shrinking=False)
+
     def step(self, batch: Batch, query: Query) -> Tensor:
-        logits, gradient = query.gradient(lambda logits, points: self.ascended(self.misfit(logits, batch), batch))
+        logits, gradient = query.gradient(lambda logits, points: self.objective(logits, batch))
         phase = self.phase(batch, batch.steps)
-        watched = self.misfit(logits, batch) if self.loss == "dlr" else cross_entropy(logits, batch.labels)
-        loss = self.ascended(watched, batch)
+        if self.loss in ("dlr", "iou"):
+            loss = self.objective(logits, batch)
+        else:
+            loss = self.ascended(cross_entropy(logits, batch.labels), batch)
         self._remember(batch, phase, gradient, loss)
         points, gradient = self._look_back(batch, phase, gradient)
         following = self._update(batch, phase, points, gradient)
@@ -97,8 +104,15 @@ class APGD(Budgeted):
         batch.report["step_size"] = batch.state["length"]
         return self._hand_on(batch, phase, following, logits) if self.shrinking else following
 
+    def objective(self, logits: Tensor, batch: Batch) -> Tensor:
+        """What the gradient is taken of; logits (B, K, h, w) -> (B,), larger where the attack is nearer its aim."""
+        if self.loss == "iou":
+            overlap = soft_iou(logits, batch)
+            return overlap if self.targeted else -overlap
+        return self.ascended(self.misfit(logits, batch), batch)
+
     def misfit(self, logits: Tensor, batch: Batch) -> Tensor:
-        """What the gradient is taken of, per pixel; logits (B, K, h, w) -> (B, h, w)."""
+        """What the objective is the mean of, per pixel, but for "iou"; logits (B, K, h, w) -> (B, h, w)."""
         if self.loss == "js":
             return jensen_shannon(logits, batch.labels)
         if self.loss in ("ce", "dlr"):

@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import Literal, Protocol, Self, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -161,6 +161,10 @@ class Rule(ABC):
     def start(self, batch: Batch) -> Tensor:
         """The first iterates (B, C, H, W) in [0, 1], by default the clean images; fills `batch.state`."""
         return batch.images
+
+    def warm(self) -> Self:
+        """The rule for images that start from what an attack with a smaller budget has kept, by default the same."""
+        return self
 
     @abstractmethod
     def step(self, batch: Batch, query: Query) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.attacks.base import Batch
+from benchmark.label_subsets import are_subsets, membership
 
 # No pixel's logits differ by less and mean it; keeps the ratio finite where all logits are equal.
 _SMALLEST_SPREAD = 1e-12
@@ -75,6 +76,27 @@ def jensen_shannon(logits: Tensor, labels: Tensor) -> Tensor:
     log_p = -cross_entropy(logits, labels)
     p = log_p.exp()
     return math.log(2) + (p * log_p - (1 + p) * p.log1p()) / 2
+
+
+def soft_iou(logits: Tensor, batch: Batch) -> Tensor:
+    """IoU to the labels as `metrics.iou` defines it, with probabilities in place of predictions; (B,) in (0, 1].
+
+    With p the softmax probabilities and y the one-hot labels of the valid pixels, the mean over foreground classes, or
+    over labels that overlap, of (Σ p y + 1) / (Σ p + Σ y − Σ p y + 1): Rahman and Wang (ISVC 2016), but that
+    the 1 keeps a class that neither map has at an IoU of 1.
+    """
+    shown = batch.valid.unsqueeze(1)
+    predicted = logits.softmax(1) * shown
+    labelled = torch.zeros_like(predicted).scatter_(1, batch.labels.unsqueeze(1), 1) * shown
+    if are_subsets(batch.background):
+        members = torch.tensor(membership(batch.classes), dtype=logits.dtype, device=logits.device)
+        predicted, labelled = (torch.einsum("bkhw,kl->blhw", maps, members) for maps in (predicted, labelled))
+    elif batch.background is not None:
+        foreground = [k for k in range(batch.classes) if k != batch.background]
+        predicted, labelled = predicted[:, foreground], labelled[:, foreground]
+    both = (predicted * labelled).flatten(2).sum(2)
+    either = (predicted + labelled).flatten(2).sum(2) - both
+    return ((both + 1) / (either + 1)).mean(1)
 
 
 def valid_mean(values: Tensor, valid: Tensor) -> Tensor:

@@ -34,6 +34,21 @@ def project(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "in
     raise ValueError(f"norm={norm!r}: projections exist for 2 and 'inf'")
 
 
+def stretch(points: Tensor, images: Tensor, eps: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
+    """Points within a budget, each moved away from its image until their distance is `eps`, and cut to [0, 1].
+
+    They stay in the direction from the image in which they are; those that are their image stay there. Arguments and
+    result as of `project`.
+    """
+    delta = points - images
+    if norm == "inf":
+        size = delta.abs().flatten(1).amax(1)
+    else:
+        size = torch.linalg.vector_norm(delta.flatten(1), ord=float(norm), dim=1)
+    factor = torch.where((size > 0) & eps.isfinite(), eps / size, 1).clamp(min=1)
+    return project(images + unsqueeze_like(factor, delta) * delta, images, eps, norm)
+
+
 def direction(gradient: Tensor, norm: Literal[1, 2, "inf"]) -> Tensor:
     """The step of length 1 in `norm` along which a linear function grows fastest, per image; 0 where the gradient is 0.
 

@@ -1,7 +1,8 @@
 """A rule that runs another rule and changes what that one is told by the model."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from torch import Tensor
 
@@ -34,6 +35,9 @@ class Wrapper(Rule):
 
     def start(self, batch: Batch) -> Tensor:
         return self.rule.start(batch)
+
+    def warm(self) -> Self:
+        return replace(self, rule=self.rule.warm())
 
     def step(self, batch: Batch, query: Query) -> Tensor:
         return self.rule.step(batch, self.told(batch, query))

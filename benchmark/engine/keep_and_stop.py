@@ -9,6 +9,7 @@ from torch.profiler import record_function
 
 from benchmark import metrics
 from benchmark.attacks.base import Batch, Rule, norms, unsqueeze_like
+from benchmark.attacks.projection import stretch
 from benchmark.criterion import Criterion
 from benchmark.engine.jobs import Finished, InFlight
 from benchmark.engine.limits import Limits
@@ -123,7 +124,12 @@ class IterateSelector:
             index = lowest.nonzero().flatten()
             rounded = self._judge_again(slots, index, self._quantizer.round(slots.best[index]))
             floor = floor | lowest.index_put((index,), rounded == self._judge.limit)
-        slots.end_at_start(floor, limits, self._rule.passes_per_step)
+        # The start, which is kept, does not use up the budget; steps begin at the bound, in its direction.
+        batch = slots.batch
+        onwards = batch.iterates
+        if self._rule.eps is not None:
+            onwards = stretch(onwards, batch.images, batch.eps, self._rule.norm)
+        slots.end_at_start(floor, limits, self._rule.passes_per_step, onwards)
         return floor
 
     def settle(self, slots: Slots) -> Tensor:

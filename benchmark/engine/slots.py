@@ -125,12 +125,12 @@ class Slots:
         self.best_score = self.best_score.index_put(rows, score)
         self.best_norm = self.best_norm.index_put(rows, size)
 
-    def end_at_start(self, images: Tensor, limits: Limits, cost: int) -> None:
-        """End the `images` (B,) bool, which are at the floor, and those that may take no step of `cost` any more."""
-        self.at_floor = images
-        spent = self.forwards + self.backwards
-        self.ended = self.ended | images | limits.reached(self.batch.steps, spent, self.pending, cost)
-        self.waiting = self.ended
+    def end_at_start(self, images: Tensor, limits: Limits, cost: int, onwards: Tensor) -> None:
+        """End the `images` (B,) bool and those without room for a step of `cost`; others go on from `onwards`."""
+        self.at_floor, batch = images, self.batch
+        out = limits.reached(batch.steps, self.forwards + self.backwards, self.pending, cost)
+        self.ended = self.waiting = self.ended | images | out
+        batch.iterates = torch.where(unsqueeze_like(self.started & ~self.ended, onwards), onwards, batch.iterates)
 
     def confirm_clean(self, images: Tensor) -> None:
         """Keep the clean image of the `images` (B,) bool as a success; there is no change that rounding could undo."""

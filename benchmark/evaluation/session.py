@@ -79,7 +79,7 @@ class Session:
         def engine_of(name: str, attack: Attack) -> Engine:
             return Engine(
                 self.network,
-                attack.rule,
+                attack.rule if attack.start_from is None else attack.rule.warm(),
                 judge=plan.judge,
                 max_steps=attack.steps if budget is None else None,
                 max_passes=None if budget is None else attack.passes(budget),

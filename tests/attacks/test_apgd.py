@@ -7,7 +7,9 @@ import torch
 
 from benchmark import metrics
 from benchmark.attacks.apgd import APGD
+from benchmark.attacks.pgd import PGD
 from benchmark.attacks.projection import project
+from benchmark.attacks.scale_free import ScaleFree
 from benchmark.engine import Criterion, attack
 from tests.attacks.two_by_two import (
     IMAGE,
@@ -32,7 +34,9 @@ def right(scores: list[float], label: int) -> float:
 
 
 def loss_by_hand(rule: APGD, counted: tuple[int, ...]) -> float:
-    """Mean over counted pixels, as the papers write it."""
+    """Mean over counted pixels, as the papers write it; of "iou" its negative."""
+    if rule.loss == "iou":
+        return -sum(soft_iou_by_hand(k, counted) for k in (1, 2)) / 2
     total = 0.0
     for p in counted:
         scores, label = logits_at(IMAGE)[p], LABELS[p]
@@ -52,9 +56,16 @@ def loss_by_hand(rule: APGD, counted: tuple[int, ...]) -> float:
     return total / len(counted)
 
 
+def soft_iou_by_hand(k: int, counted: tuple[int, ...]) -> float:
+    shares = {p: softmax(logits_at(IMAGE)[p])[k] for p in counted}
+    both = sum(share for p, share in shares.items() if LABELS[p] == k)
+    labelled = sum(LABELS[p] == k for p in counted)
+    return (both + 1) / (sum(shares.values()) + labelled - both + 1)
+
+
 @pytest.mark.parametrize("targeted", [True, False])
 @pytest.mark.parametrize("counted", [(0, 1, 2, 3), (0, 2, 3)])
-@pytest.mark.parametrize("loss", ["ce", "mask_ce", "balanced_ce", "js"])
+@pytest.mark.parametrize("loss", ["ce", "mask_ce", "balanced_ce", "js", "iou"])
 def test_losses_by_hand(loss: str, targeted: bool, counted: tuple[int, ...]) -> None:
     rule = APGD(targeted, eps=0.1, loss=loss, random_start=False)  # type: ignore[arg-type]
     batch = two_by_two(rule, counted, class_pixels=(30.0, 20.0, 10.0))
@@ -118,7 +129,14 @@ def test_shrinking_hands_on_the_most_fooling_point_projected() -> None:
     assert (iterates[13] - images).abs().max() == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("loss", ["mask_ce", "balanced_ce", "js"])
+def test_a_warm_start_stays_within_the_budget_throughout() -> None:
+    rule = APGD(False, loss="js", shrinking=True)
+    assert rule.warm() == APGD(False, loss="js", shrinking=False)
+    assert ScaleFree(rule).warm() == ScaleFree(rule.warm())
+    assert PGD(False).warm() == PGD(False)
+
+
+@pytest.mark.parametrize("loss", ["mask_ce", "balanced_ce", "js", "iou"])
 def test_sea_keeps_its_lowest_accuracy_within_the_budget(loss: str) -> None:
     network, images = smooth_network(3), random_images(3)
     with torch.no_grad():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmark.attacks.losses import cross_entropy, dlr, jensen_shannon, margin, valid_mean
+from benchmark import metrics
+from benchmark.attacks.apgd import APGD
+from benchmark.attacks.losses import cross_entropy, dlr, jensen_shannon, margin, soft_iou, valid_mean
+from benchmark.label_subsets import NO_LABEL
+from tests.attacks.two_by_two import make_batch
 
 LOSSES = {
     "cross_entropy": cross_entropy,
@@ -79,3 +84,31 @@ def test_means_are_per_image_and_over_valid_pixels() -> None:
     valid = torch.tensor([[[True, False], [True, False]], [[True, True], [True, True]], [[True, True], [True, False]]])
     assert valid_mean(values, valid).tolist() == [2.0, 6.5, 9.0]
     assert valid_mean(values, torch.zeros_like(valid)).tolist() == [0.0, 0.0, 0.0]
+
+
+def iou_of(logits: Tensor, labels: Tensor, background: int | None) -> Tensor:
+    rule = APGD(False, loss="iou", random_start=False)
+    batch = make_batch(rule, torch.zeros(len(logits), 1, 2, 2), labels, classes=logits.shape[1])
+    return soft_iou(logits, replace(batch, background=background))
+
+
+def test_soft_iou_of_certain_predictions_is_the_iou_of_maps_to_each_of_which_a_pixel_is_added() -> None:
+    labels = torch.tensor([[[0, 0], [1, 1]], [[0, 0], [0, 0]]])
+    preds = torch.tensor([[[0, 1], [1, 0]], [[0, 0], [0, 0]]])
+    logits = 1e3 * torch.nn.functional.one_hot(preds, 3).movedim(-1, 1).double()
+    # Of class 1 the maps share a pixel of three; class 2 is in neither, and both maps of the second image are empty.
+    assert iou_of(logits, labels, 0).tolist() == [(2 / 4 + 1) / 2, 1]
+    # As the foreground of all, class 0 shares a pixel of three, too.
+    assert iou_of(logits, labels, None).tolist() == [(2 / 4 + 2 / 4 + 1) / 3, 1]
+
+
+def test_soft_iou_of_labels_that_overlap_is_that_of_each_label() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(2, 2, 2, 2, generator=generator, dtype=torch.float64)
+    subsets = torch.randint(4, (2, 2, 2), generator=generator)
+    expected = torch.zeros(2, dtype=torch.float64)
+    for k in range(2):
+        p, y = z[:, k].sigmoid(), (subsets >> k & 1).double()
+        both = (p * y).sum((1, 2))
+        expected += (both + 1) / (p.sum((1, 2)) + y.sum((1, 2)) - both + 1) / 2
+    assert torch.allclose(iou_of(metrics.subset_logits(z), subsets, NO_LABEL), expected, rtol=0, atol=1e-12)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from benchmark.attacks.base import norms
-from benchmark.attacks.projection import direction, project
+from benchmark.attacks.projection import direction, project, stretch
 
 
 def image(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -34,6 +34,24 @@ def test_ball_by_hand() -> None:
     # Both stop: the ball is not reached.
     found = project(image(9.0, -9.0), image(0.7, 0.3), budget(0.5), 2)
     assert torch.allclose(found, image(1.0, 0.0), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("norm", "eps", "expected"),
+    [("inf", 0.2, (0.7, 0.45, 0.0)), (2, 0.1, (0.58, 0.44, 0.03)), ("inf", 0.02, (0.52, 0.49, 0.01))],
+)
+def test_stretched_to_the_bound_by_hand(norm, eps: float, expected: tuple[float, ...]) -> None:
+    clean = image(0.5, 0.5, 0.03)
+    delta = (0.04, -0.01, -0.03) if norm == "inf" else (0.04, -0.03, 0.0)
+    found = stretch(clean + image(*delta), clean, budget(eps), norm)
+    assert torch.allclose(found, image(*expected), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("norm", [2, "inf"])
+def test_nothing_is_stretched_that_is_the_image_or_has_no_bound(norm) -> None:
+    clean, other = image(0.5, 0.2), image(0.6, 0.2)
+    assert torch.equal(stretch(clean, clean, budget(0.1), norm), clean)
+    assert torch.equal(stretch(other, clean, budget(math.inf), norm), other)
 
 
 @pytest.mark.parametrize("norm", [2, "inf"])

@@ -36,8 +36,8 @@ def test_no_start_is_worse_than_what_it_started_from(rule) -> None:
     assert attacked.any()
     # The clean image, the start, the step, and the iterate it leads to.
     assert ((above.forwards + above.backwards)[attacked] == 1 + 1 + 2 + 1).all()
-    for finished, point, image in zip(above.finished, below.adv, IMAGES, strict=True):
-        assert finished.at_floor or finished.trace[0]["linf"] == pytest.approx(float((point - image).abs().max()))
+    for finished in above.finished:  # the first step begins at the bound, whatever of it the start uses up
+        assert finished.at_floor or finished.trace[0]["linf"] == pytest.approx(rule.eps)
 
 
 def test_a_start_is_projected_onto_the_budget_and_random_ones_play_no_part() -> None:
@@ -59,6 +59,17 @@ def test_some_start_and_some_do_not_whatever_shares_their_slots() -> None:
     together = attack(smooth_network(), IMAGES, LABELS, RULE, max_steps=4, starts=starts, slots=4, **BY_SCORE)
     assert torch.equal(alone.adv, together.adv)
     assert torch.equal(alone.forwards, together.forwards)
+
+
+def test_steps_begin_at_the_bound_in_the_direction_of_the_start_which_is_kept() -> None:
+    starts = HALF.clone()
+    starts[0, 0, 0] = 0.51  # not enough: nothing is lost or won
+    starts[0, 1, 3] = 0.56
+    result = attack(ReadsTheFirstChannel(), HALF, ONES, replace(RULE, eps=0.2), starts=starts, max_steps=1, **BY_SCORE)
+    first = result.finished[0].trace[0]
+    assert first["linf"] == pytest.approx(0.2)
+    assert first["l2"] == pytest.approx((4 * 0.2**2 + 4 * 0.05**2) ** 0.5)
+    assert result.finished[1].trace[0]["linf"] == 0  # which is its image, and has no direction
 
 
 class ReadsTheFirstChannel(torch.nn.Module):
