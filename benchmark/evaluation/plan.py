@@ -33,8 +33,8 @@ class Attack:
         equal_norm: the name of another attack; each image's eps is the norm of that attack's perturbation of it.
         family: the name without a budget; None: the name of the entry.
         nominal_eps: with `equal_norm`, the eps of the other attack, if that has one in the same norm.
-        start_from: the name of the attack with the next smaller budget, from whose result each image starts; None: it
-            starts as the rule says.
+        start_from: the name of the attack from whose result each image starts, see `expand`; None: it starts as the
+            rule says.
         passes_share: of the steps, or of the passes that the engine allows, a cold start has 1 and a warm start less.
     """
 
@@ -144,21 +144,30 @@ class Plan:
         return self if data.classes_open else replace(self, judge=self.judge.for_names(data.scored_names))
 
 
-def expand(attacks: Mapping[str, Attack], warm_passes: float | None = None) -> dict[str, Attack]:
+def expand(
+    attacks: Mapping[str, Attack], warm_passes: float | None = None, warm_chain: bool = False
+) -> dict[str, Attack]:
     """The attacks with one entry per budget, called NAME@BUDGET; those with `equal_norm` come last.
 
     With `warm_passes` the budgets of an attack rise, and each but the smallest starts from the result of the one below,
-    with this share of its passes, if its rule may start anywhere.
+    with this share of its passes, if its rule may start anywhere. With `warm_chain` such attacks of one norm and sense
+    follow one another within each budget, too: the first of them starts from the last one's result at the budget below.
 
     Raises:
         InputError: a rule without eps has `budgets` or `equal_norm`, or `equal_norm` names no attack of the run.
     """
     expanded: dict[str, Attack] = {}
+    chains: dict[tuple[Any, ...], dict[str, Attack]] = {}
     for name, attack in attacks.items():
         if not attack.equal_norm:
             entries = _at_each_budget(name, attack)
-            warm = warm_passes is not None and attack.rule.may_start_anywhere
-            expanded |= _warm(entries, warm_passes) if warm and warm_passes is not None else entries
+            if warm_passes is None or not (_has_budget(attack.rule) and attack.rule.may_start_anywhere):
+                expanded |= entries
+            else:
+                own = None if warm_chain else name
+                chains.setdefault((own, attack.rule.norm, attack.rule.targeted), {}).update(entries)
+    for entries in chains.values():
+        expanded |= _warm(entries, warm_passes or 1)
     originals = dict(expanded)
     for name, attack in attacks.items():
         if attack.equal_norm:
@@ -184,7 +193,7 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
 
 
 def _warm(entries: Mapping[str, Attack], share: float) -> dict[str, Attack]:
-    """The entries of one attack by rising budget, each started from the one before."""
+    """The entries by rising budget, and in their order within a budget, each started from the one before."""
     rising = sorted(entries, key=lambda name: entries[name].rule.eps or 0.0)
     below = dict(zip(rising[1:], rising, strict=False))
     return {

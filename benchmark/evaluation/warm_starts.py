@@ -16,6 +16,8 @@ class WarmStart:
     Args:
         warm_start: each budget but the smallest starts from the result of the budget below; False: on its own.
         warm_passes: passes of a warm start as a share of those of a cold one, in (0, 1].
+        warm_chain: attacks that start warm follow one another within each budget, too, each from the result of the one
+            before; only the first of them at the smallest budget starts cold.
         cold_images: how many images are started cold beside it.
 
     Raises:
@@ -24,6 +26,7 @@ class WarmStart:
 
     warm_start: bool
     warm_passes: float
+    warm_chain: bool
     cold_images: int
 
     def __post_init__(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
-import torch
 
 from benchmark.attacks.apgd import APGD
 from benchmark.attacks.fgsm import FGSM
@@ -78,6 +77,32 @@ def test_budgets_rise_and_each_starts_from_the_one_below() -> None:
     assert attacks["pgd@2"].cold() == replace(expand(GRID)["pgd@2"])
 
 
+CHAIN = ["pgd@1", "sea@1", "pgd@2", "sea@2", "pgd@4"]
+
+
+def test_in_a_chain_attacks_follow_one_another_within_a_budget() -> None:
+    attacks = expand(GRID, 0.25, warm_chain=True)
+    following = [name for name in attacks if name in CHAIN]
+    assert following == CHAIN
+    assert [attacks[name].start_from for name in CHAIN] == [None, *CHAIN[:-1]]
+    assert [attacks[name].steps for name in CHAIN] == [8, 2, 2, 2, 2]
+    assert (attacks["l2@0.3"].start_from, attacks["l2@0.1"].start_from) == ("l2@0.1", None), "another norm"
+    assert attacks["fgsm@2"].start_from is None
+    assert expand(GRID, None, warm_chain=True) == expand(GRID)
+
+
+def test_each_attack_of_a_chain_is_as_strong_as_the_one_before(attacked, grid, monkeypatch) -> None:
+    chain = replace(grid, attacks=expand({name: GRID[name] for name in ("pgd", "sea")}, 0.25, warm_chain=True))
+    expected = attacked("whole", chain)
+    for (attack, image_id), row in expected.items():
+        below = expected.get((row["start_from"], image_id))
+        assert row["start_sha256"] == (None if below is None else below["point_sha256"])
+        assert below is None or row["adv_iou_truth"] <= below["adv_iou_truth"] + 1e-12
+        assert (row["point_sha256"] is None) == (attack == CHAIN[-1])
+    _kill(attacked, monkeypatch, 9, chain)
+    assert attacked("killed", chain) == expected
+
+
 def test_every_row_names_the_point_that_it_started_from(attacked, tmp_path: Path) -> None:
     rows = attacked("run")
     folder = RunFolder(tmp_path / "run")
@@ -114,14 +139,8 @@ def test_the_smallest_budget_and_the_cold_starts_are_those_of_independent_runs(a
             assert {row[name] for name in COLD_COLUMNS} == {None}
 
 
-_SLOW = (pytest.mark.slow, pytest.mark.parallel)
-
-
-@pytest.mark.parametrize("after", [9, *(pytest.param(rows, marks=_SLOW) for rows in (1, 20))])
-def test_a_run_that_was_killed_goes_on_to_equal_rows(
-    attacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
-    expected = attacked("whole")
+def _kill(attacked, monkeypatch: pytest.MonkeyPatch, after: int, *plan: Plan) -> None:
+    """Attack in the folder "killed" until so many rows are written."""
     write, written = RowWriter.write, []
 
     def stopping(self: RowWriter, *finished: Any) -> Any:
@@ -134,7 +153,18 @@ def test_a_run_that_was_killed_goes_on_to_equal_rows(
     with monkeypatch.context() as patch:
         patch.setattr(RowWriter, "write", stopping)
         with pytest.raises(Stopped):
-            attacked("killed")
+            attacked("killed", *plan)
+
+
+_SLOW = (pytest.mark.slow, pytest.mark.parallel)
+
+
+@pytest.mark.parametrize("after", [9, *(pytest.param(rows, marks=_SLOW) for rows in (1, 20))])
+def test_a_run_that_was_killed_goes_on_to_equal_rows(
+    attacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    expected = attacked("whole")
+    _kill(attacked, monkeypatch, after)
     assert after <= len(_rows(tmp_path / "killed")) < len(expected)
     assert attacked("killed") == expected
 
@@ -192,15 +222,15 @@ def test_the_images_that_start_cold_depend_on_the_seed_alone() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ((True, 0.0, 4), "warm_passes=0: must be above 0 and at most 1"),
-        ((True, 1.5, 4), "warm_passes=1.5: must be above 0"),
-        ((True, 0.5, -1), "cold_images=-1: must be at least 0"),
+        ((True, 0.0, False, 4), "warm_passes=0: must be above 0 and at most 1"),
+        ((True, 1.5, False, 4), "warm_passes=1.5: must be above 0"),
+        ((True, 0.5, False, -1), "cold_images=-1: must be at least 0"),
     ],
 )
-def test_values_out_of_range_are_refused(values: tuple[bool, float, int], message: str) -> None:
+def test_values_out_of_range_are_refused(values: tuple[bool, float, bool, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         WarmStart(*values)
-    assert WarmStart(False, 0.5, 0).share is None
+    assert WarmStart(False, 0.5, True, 0).share is None
 
 
 def test_passes_are_divided_too(attacked, grid) -> None:
@@ -211,13 +241,3 @@ def test_passes_are_divided_too(attacked, grid) -> None:
         assert row["passes_saved"] == (None if row["start_from"] is None else 40 - row["passes"])
     with pytest.raises(InputError, match=r"engine\.max_passes=7: allows pgd@2 no step; give at least 8"):
         attacked("few", replace(grid, engine=grid.engine | {"max_passes": 7}))
-
-
-def test_points_survive_their_file_bit_by_bit(tmp_path: Path) -> None:
-    for dtype in (torch.float32, torch.float64):
-        point = torch.rand(3, 5, 4, dtype=dtype).numpy()
-        save_point(point, tmp_path / "a" / "point.npz")
-        read = load_point(tmp_path / "a" / "point.npz", inside=tmp_path)
-        assert read.dtype == point.dtype
-        assert (read == point).all()
-        assert point_sha256(read) == point_sha256(point) != point_sha256(read[:, :4])
