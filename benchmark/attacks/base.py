@@ -111,8 +111,8 @@ class Rule(ABC):
     most_steps: int | None = None
     """Updates after which the rule ends every image itself; None: it leaves that to the engine's limits."""
 
-    ends_images: Literal["never", "after a success", "any time"] = "never"
-    """When the rule may end an image itself, by `batch.done`, before `most_steps` or the limits do."""
+    ends_images: bool = False
+    """Whether the rule may end an image itself, by `batch.done`, before `most_steps` or the limits do."""
 
     may_start_anywhere: bool = False
     """Whether the engine may put another point in place of the rule's own first iterate, as a warm start does. What

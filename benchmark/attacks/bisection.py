@@ -38,7 +38,7 @@ class Bisection(Rule):
         tolerance: how close the ends have to come.
     """
 
-    ends_images = "any time"
+    ends_images = True
 
     rule: Rule
     steps: int = 20

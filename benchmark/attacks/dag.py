@@ -41,7 +41,7 @@ class DAG(Rule):
 
     targeted: bool = True
     norm: Literal[2, "inf"] = "inf"
-    ends_images = "any time"
+    ends_images = True
     step_size: float = 0.003
     bounds: Bounds = "free"
 

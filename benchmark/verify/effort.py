@@ -142,10 +142,7 @@ def _end(
     if image.floored:
         yield Relation("steps", v["steps"] == 0, "its start cannot be improved and is not attacked")
         return
-    early = rule.ends_images == "any time" or (
-        rule.ends_images == "after a success" and row["success_passes"] is not None
-    )
-    if image.stopped or image.cut or early:
+    if image.stopped or image.cut or rule.ends_images:
         return
     why = "and no confirmed success ended it" if attack.stop else "and the attack does not stop at a success"
     if math.isfinite(steps):
