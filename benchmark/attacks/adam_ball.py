@@ -40,6 +40,7 @@ class AdamBall(SteeredAdam):
         step_size_end: α at the last step.
         largest_step: in image values.
         radius: r after a walk without success, in image values.
+        steps: Adam's, or the sign of its first moment, which is the steepest step in Linf.
     """
 
     norm: Literal["inf"] = "inf"
@@ -49,6 +50,7 @@ class AdamBall(SteeredAdam):
     step_size_end: float = 0.02
     largest_step: float = 0.01
     radius: float = 4 / 255
+    steps: Literal["adam", "sign"] = "adam"
     left_out: float = 0.0
     relaxation: float = 2.0
 
@@ -73,6 +75,9 @@ class AdamBall(SteeredAdam):
         length = torch.where(radius.isfinite(), size * radius, 0).clamp(max=self.largest_step)
         free = without_leaving(gradient, batch.iterates)
         return length, direction(free, 2)
+
+    def directed(self, mean: Tensor, square: Tensor) -> Tensor:
+        return mean.sign() if self.steps == "sign" else super().directed(mean, square)
 
     def moved(self, move: Tensor, batch: Batch) -> Tensor:
         delta, radius = batch.iterates - batch.images, batch.state["radius"]

@@ -80,7 +80,8 @@ class SteeredAdam(Rule):
         }
         begins = walked & ~state["walked"]
         length, pull = self.steered(gradient, success, begins, batch)
-        move = unsqueeze_like(length, pull) * self._adam(pull, batch)
+        mean, square = self._moments(pull, batch)
+        move = unsqueeze_like(length, pull) * self.directed(mean, square)
         move = torch.where(unsqueeze_like(walked, move), move, batch.state["velocity"])
         return self.moved(move, batch)
 
@@ -97,6 +98,10 @@ class SteeredAdam(Rule):
             The length of the step, (B,), and the gradient that Adam is to follow, (B, C, H, W). Of images that are
             still on their walk both must be finite and are not used.
         """
+
+    def directed(self, mean: Tensor, square: Tensor) -> Tensor:
+        """The direction of a step, from Adam's corrected moments; all (B, C, H, W)."""
+        return mean / (square.sqrt() + _EPSILON)
 
     def moved(self, move: Tensor, batch: Batch) -> Tensor:
         """The next iterates (B, C, H, W), after a step against `move`; by default clipped to [0, 1]."""
@@ -122,13 +127,12 @@ class SteeredAdam(Rule):
         dual = norms(free, 2 if self.norm == 2 else 1)
         return unsqueeze_like(torch.where(dual > 0, shortfall / dual, 0), free) * direction(free, self.norm)
 
-    def _adam(self, pull: Tensor, batch: Batch) -> Tensor:
-        """Adam's direction (arXiv 1412.6980, without its step size); its moments are 0 until the walk has ended."""
+    def _moments(self, pull: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Adam's corrected first and second moments (arXiv 1412.6980), 0 until the walk has ended."""
         state = batch.state
         walked = unsqueeze_like(state["walked"], pull)
         mean = torch.where(walked, _MEAN * state["mean"] + (1 - _MEAN) * pull, 0)
         square = torch.where(walked, _SQUARE * state["square"] + (1 - _SQUARE) * pull.square(), 0)
         batch.state |= {"mean": mean, "square": square}
         count = unsqueeze_like((batch.steps - state["begun"] + 1).double(), pull)
-        corrected = [value / (1 - decay**count).to(pull.dtype) for value, decay in ((mean, _MEAN), (square, _SQUARE))]
-        return corrected[0] / (corrected[1].sqrt() + _EPSILON)
+        return mean / (1 - _MEAN**count).to(pull.dtype), square / (1 - _SQUARE**count).to(pull.dtype)

@@ -52,7 +52,10 @@ class ByHand:
         self.square = [0.99 * s + 0.01 * p * p for s, p in zip(self.square, pull, strict=True)]
         grown, squares_grown = 1 - 0.9**self.updates, 1 - 0.99**self.updates
         for j in PIXELS:
-            point = self.points[j] - length * self.mean[j] / grown / (math.sqrt(self.square[j] / squares_grown) + 1e-12)
+            step = self.mean[j] / grown / (math.sqrt(self.square[j] / squares_grown) + 1e-12)
+            if getattr(self.rule, "steps", "adam") == "sign":
+                step = math.copysign(1, self.mean[j]) if self.mean[j] else 0.0
+            point = self.points[j] - length * step
             point = min(max(point, IMAGE[j] - self.radius), IMAGE[j] + self.radius)
             self.points[j] = min(max(point, 0), 1)
 

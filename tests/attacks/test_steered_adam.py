@@ -16,9 +16,10 @@ from tests.attacks.two_by_two import Linear, two_by_two
 SHARED = {"confidence": 0.3, "left_out": 0.6, "walk_steps": 2, "relaxation": 1.3, "momentum": 0.4}
 PENALTY = AdamPenalty(**SHARED, step_size=0.02, step_size_end=0.004, weight=0.7, change=0.3, change_end=0.05)
 BALL = AdamBall(**SHARED, gamma=0.2, gamma_end=0.05, step_size=0.5, step_size_end=0.1, largest_step=0.03, radius=0.05)
+SIGNS = replace(BALL, steps="sign")
 REPORTED = {AdamPenalty: "weight", AdamBall: "radius"}
 
-every_rule = pytest.mark.parametrize("rule", [PENALTY, BALL], ids=lambda rule: type(rule).__name__)
+every_rule = pytest.mark.parametrize("rule", [PENALTY, BALL, SIGNS], ids=["penalty", "ball", "ball, signs"])
 every_sense = pytest.mark.parametrize("targeted", [True, False])
 
 
@@ -102,6 +103,7 @@ def test_an_image_without_a_lead_is_taken_as_it_is(rule: SteeredAdam) -> None:
         (AdamPenalty, {"weight": 0}, r"weight=0: must be in \(0, inf\)"),
         (AdamPenalty, {"confidence": -1}, r"confidence=-1: must be in \[0, inf\)"),
         (AdamBall, {"relaxation": 0}, r"relaxation=0: must be in \(0, inf\)"),
+        (AdamBall, {"steps": "signs"}, "steps='signs' is not one of adam, sign"),
         (AdamBall, {"gamma": 1}, r"gamma=1: must be in \[0, 1\)"),
         (AdamBall, {"radius": 0}, r"radius=0: must be in \(0, inf\)"),
     ],
