@@ -100,7 +100,7 @@ class APGD(Budgeted):
         self._remember(batch, phase, gradient, loss)
         points, gradient = self._look_back(batch, phase, gradient)
         following = self._update(batch, phase, points, gradient)
-        batch.state["before"] = batch.iterates
+        batch.state["before"] = points
         batch.report["step_size"] = batch.state["length"]
         return self._hand_on(batch, phase, following, logits) if self.shrinking else following
 
