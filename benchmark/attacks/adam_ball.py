@@ -67,8 +67,10 @@ class AdamBall(SteeredAdam):
         state = batch.state
         gamma = half_cosine(batch, self.gamma, self.gamma_end, since=state["won"])
         reached = torch.minimum(state["radius"], norms(batch.iterates - batch.images, "inf"))
-        radius = torch.where(begins, self.radius, (1 + _GROWTH * gamma) * state["radius"])
-        radius = torch.where(success, (1 - gamma) * reached, radius)
+        # No ball has to be larger than the image range, nor a radius infinite after very many failures.
+        grown = ((1 + _GROWTH * gamma) * state["radius"]).clamp(max=1)
+        radius = torch.where(success, (1 - gamma) * reached, torch.where(begins, self.radius, grown))
+        radius = torch.where(state["walked"], radius, math.inf)
         state["radius"] = radius
         batch.report["radius"] = radius
         size = half_cosine(batch, self.step_size, self.step_size_end, since=state["won"])

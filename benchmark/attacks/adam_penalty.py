@@ -12,6 +12,7 @@ from benchmark.attacks.steered_adam import SteeredAdam
 
 _UNREACHED = 3.0  # factor of the weight of an image that ends its walk without a success
 _SLOWER = 0.5  # part of c by which the weight grows before the first success
+_LARGEST = 1e9  # weight; the norm has long ceased to matter, and squares of the gradient are still finite in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class AdamPenalty(SteeredAdam):
         change = half_cosine(batch, self.change, self.change_end)
         weight = torch.where(begins & ~success, _UNREACHED * batch.state["weight"], batch.state["weight"])
         grown = weight * (1 + torch.where(batch.state["succeeded"], 1, _SLOWER) * change)
-        adapted = torch.where(success, weight / (1 + change), grown)
+        adapted = torch.where(success, weight / (1 + change), grown).clamp(max=_LARGEST)
         # The gradient at hand is that of the weight before the verdict.
         pixels = batch.valid.flatten(1).sum(1).clamp(min=1).to(weight.dtype).sqrt()
         pull = 2 * (batch.iterates - batch.images) + unsqueeze_like(weight / pixels, gradient) * gradient

@@ -26,13 +26,10 @@ MOMENTUM = 0.9
 def start(batch: Batch) -> None:
     """Make the state that the functions below need."""
     none, never = torch.zeros_like(batch.steps), torch.zeros_like(batch.done)
-    batch.state |= {"top_tau": torch.zeros_like(batch.steps, dtype=torch.float64), "velocity": batch.images}
-    batch.state |= {
-        "radius": torch.full_like(batch.best_norm, math.inf),
-        "walked": never,
-        "won": none,
-        "reached": never,
-    }
+    batch.state["top_tau"] = torch.zeros_like(batch.steps, dtype=torch.float64)
+    batch.state["velocity"] = torch.zeros_like(batch.images)
+    batch.state["radius"] = torch.full_like(batch.best_norm, math.inf)
+    batch.state |= {"walked": never, "won": none, "reached": never}
 
 
 def wanted(logits: Tensor, batch: Batch) -> Tensor:
@@ -64,7 +61,9 @@ def within_ball(walked_to: Tensor, gradient: Tensor, success: Tensor, batch: Bat
     won = torch.where(state["reached"], state["won"], batch.steps)
     gamma, length = (half_cosine(batch, *ends, since=won) for ends in (GAMMA, STEP))
     reached = norms(batch.iterates - batch.images, 2)
-    radius = torch.where(begins, START * reached, (1 + GROWTH * gamma) * state["radius"])
+    # No ball has to be larger than the image range, nor a radius infinite after very many failures.
+    grown = ((1 + GROWTH * gamma) * state["radius"]).clamp(max=batch.images[0].numel() ** 0.5)
+    radius = torch.where(begins, START * reached, grown)
     radius = torch.where(success, (1 - gamma) * torch.minimum(state["radius"], reached), radius)
     radius = torch.where(walked, radius, math.inf)
     climb = direction(-without_leaving(-gradient, batch.iterates), 2)

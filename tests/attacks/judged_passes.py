@@ -12,12 +12,12 @@ from tests.attacks.two_by_two import Linear, Passes
 class Judged(Passes):
     """A query on the linear model whose judge says what it was told to."""
 
-    def __init__(self, batch: Batch, success: bool, model: nn.Module | None = None) -> None:
+    def __init__(self, batch: Batch, success: bool | Sequence[bool], model: nn.Module | None = None) -> None:
         super().__init__(model or Linear(), batch)
-        self.success = success
+        self.success = [success] if isinstance(success, bool) else list(success)
 
     def judge(self, logits: Tensor) -> Tensor:
-        return torch.tensor([self.success])
+        return torch.tensor(self.success)
 
 
 def judged(rule: Rule, batch: Batch, verdicts: Sequence[bool], reported: str) -> tuple[list[list[float]], list[float]]:

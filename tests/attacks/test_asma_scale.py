@@ -177,8 +177,26 @@ def test_judging_costs_auto_no_pass() -> None:
     assert result.backwards.tolist() == [12]
 
 
-def test_a_batch_with_an_image_in_the_ball_leaves_another_on_its_walk() -> None:
-    batch = two_by_two(AUTO, max_steps=STEPS)
-    moved = AUTO.step(batch, Judged(batch, success=False))
-    assert not torch.equal(moved, batch.images)
-    assert batch.report["radius"].item() == math.inf
+def test_a_ball_that_nothing_succeeds_in_grows_no_larger_than_the_image_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.attacks.asma_scale.GROWTH", 30.0)  # in place of thousands of steps
+    images, labels = torch.full((1, 3, 8, 8), 0.4), torch.ones(1, 8, 8).long()
+    options = {"max_steps": 200, "stop": False, "keep": "last", "confirm": False}
+    result = attack(Brightness(2.0), images, labels, AUTO, **options)
+    assert not result.nonfinite_gradient.any()
+    assert result.steps.tolist() == [200]
+    assert max(step["radius"] for step in result.finished[0].trace if step["radius"] < math.inf) <= 192**0.5 * 1.001
+
+
+def test_of_two_images_one_may_walk_while_the_other_is_in_its_ball() -> None:
+    alone = [two_by_two(AUTO, max_steps=STEPS) for _ in range(2)]
+    both = two_by_two(AUTO, max_steps=STEPS)
+    for name in ("images", "iterates", "labels", "valid", "steps", "seeds", "clean_lead", "eps", "best_norm", "done"):
+        setattr(both, name, getattr(both, name).repeat(2, *[1] * (getattr(both, name).ndim - 1)))
+    both.state = {name: value.repeat(2, *[1] * (value.ndim - 1)) for name, value in both.state.items()}
+    for verdicts in ((False, True), (False, False)):
+        for batch, success in zip(alone, verdicts, strict=True):
+            batch.iterates, batch.steps = AUTO.step(batch, Judged(batch, success)), batch.steps + 1
+        both.iterates, both.steps = AUTO.step(both, Judged(both, verdicts)), both.steps + 1
+        assert torch.equal(both.iterates, torch.cat([batch.iterates for batch in alone]))
+    walking, inside = both.report["radius"].tolist()
+    assert inside < walking == math.inf

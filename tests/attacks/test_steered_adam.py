@@ -8,9 +8,12 @@ import torch
 from benchmark.attacks.adam_ball import AdamBall
 from benchmark.attacks.adam_penalty import AdamPenalty
 from benchmark.attacks.steered_adam import SteeredAdam
+from benchmark.engine import attack
+from tests.attacks.conformance_cases import Never
 from tests.attacks.judged_passes import Judged, judged
 from tests.attacks.steered_adam_by_hand import STEPS, ByHand
 from tests.attacks.two_by_two import Linear, two_by_two
+from tests.tiny_models import random_images, smooth_network
 
 # None of the numbers is a default.
 SHARED = {"confidence": 0.3, "left_out": 0.6, "walk_steps": 2, "relaxation": 1.3, "momentum": 0.4}
@@ -91,6 +94,19 @@ def test_an_image_without_a_lead_is_taken_as_it_is(rule: SteeredAdam) -> None:
         batch.clean_lead = torch.tensor([lead], dtype=torch.float64)
         found.append(rule.step(batch, Judged(batch, success=True)))
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(
+    "rule", [AdamPenalty(change=9, change_end=9), AdamBall(gamma=0.99, gamma_end=0.99)], ids=lambda r: type(r).__name__
+)
+def test_what_grows_until_the_first_success_stays_finite_in_float32(rule: SteeredAdam) -> None:
+    images, labels = random_images(1, 4).float(), torch.ones(1, 4, 4).long()
+    options = {"max_steps": 420, "stop": False, "keep": "last", "judge": Never("apsr")}
+    result = attack(smooth_network().float(), images, labels, rule, **options)
+    assert result.steps.tolist() == [420]
+    assert not result.nonfinite_gradient.any()
+    reported = [step[REPORTED[type(rule)]] for step in result.finished[0].trace[rule.walk_steps :]]
+    assert max(reported) == pytest.approx({AdamPenalty: 1e9, AdamBall: 1}[type(rule)])
 
 
 @pytest.mark.parametrize(
