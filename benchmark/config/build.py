@@ -117,11 +117,11 @@ def build_attacks(cfg: DictConfig, make: Make = instantiate) -> dict[str, Attack
         attacks[str(name)] = attack.with_budgets(budgets)
     if budgets is not None and not any(attack.budgets for attack in attacks.values()):
         raise InputError(f"budgets={budgets}: no attack of this run has a budget in norm inf; leave budgets out")
-    return expand(attacks, _warm_start(cfg).share, cfg.warm_chain)
+    return expand(attacks, _warm_start(cfg).share, cfg.warm_chain, cfg.warm_falling)
 
 
 def _warm_start(cfg: DictConfig) -> WarmStart:
-    return WarmStart(cfg.warm_start, cfg.warm_passes, cfg.warm_chain, cfg.cold_images)
+    return WarmStart(cfg.warm_start, cfg.warm_passes, cfg.warm_chain, cfg.warm_falling, cfg.cold_images)
 
 
 def build_defences(cfg: DictConfig, make: Make = instantiate) -> dict[str, Callable[[Tensor], Tensor]]:

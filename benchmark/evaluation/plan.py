@@ -145,7 +145,10 @@ class Plan:
 
 
 def expand(
-    attacks: Mapping[str, Attack], warm_passes: float | None = None, warm_chain: bool = False
+    attacks: Mapping[str, Attack],
+    warm_passes: float | None = None,
+    warm_chain: bool = False,
+    warm_falling: bool = False,
 ) -> dict[str, Attack]:
     """The attacks with one entry per budget, called NAME@BUDGET; those with `equal_norm` come last.
 
@@ -167,7 +170,7 @@ def expand(
                 own = None if warm_chain else name
                 chains.setdefault((own, attack.rule.norm, attack.rule.targeted), {}).update(entries)
     for entries in chains.values():
-        expanded |= _warm(entries, warm_passes or 1)
+        expanded |= _warm(entries, warm_passes or 1, warm_falling)
     originals = dict(expanded)
     for name, attack in attacks.items():
         if attack.equal_norm:
@@ -192,13 +195,13 @@ def _at_each_budget(name: str, attack: Attack) -> dict[str, Attack]:
     }
 
 
-def _warm(entries: Mapping[str, Attack], share: float) -> dict[str, Attack]:
-    """The entries by rising budget, and in their order within a budget, each started from the one before."""
-    rising = sorted(entries, key=lambda name: entries[name].rule.eps or 0.0)
-    below = dict(zip(rising[1:], rising, strict=False))
+def _warm(entries: Mapping[str, Attack], share: float, falling: bool) -> dict[str, Attack]:
+    """The entries by rising or falling budget, in their order within a budget, each started from the one before."""
+    ordered = sorted(entries, key=lambda name: (-1 if falling else 1) * (entries[name].rule.eps or 0.0))
+    before = dict(zip(ordered[1:], ordered, strict=False))
     return {
-        name: replace(entries[name], start_from=below[name], passes_share=share) if name in below else entries[name]
-        for name in rising
+        name: replace(entries[name], start_from=before[name], passes_share=share) if name in before else entries[name]
+        for name in ordered
     }
 
 

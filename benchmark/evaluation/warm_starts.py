@@ -18,6 +18,7 @@ class WarmStart:
         warm_passes: passes of a warm start as a share of those of a cold one, in (0, 1].
         warm_chain: attacks that start warm follow one another within each budget, too, each from the result of the one
             before; only the first of them at the smallest budget starts cold.
+        warm_falling: the budgets fall, each but the largest started from the projected result of the one above.
         cold_images: how many images are started cold beside it.
 
     Raises:
@@ -27,6 +28,7 @@ class WarmStart:
     warm_start: bool
     warm_passes: float
     warm_chain: bool
+    warm_falling: bool
     cold_images: int
 
     def __post_init__(self) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 from benchmark.runs.limited_text import check_plain
 
 SECTIONS = frozenset((
-    "seed", "data", "victim", "attacks", "budgets", "warm_start", "warm_passes", "warm_chain", "cold_images", "target",
-    "judge", "perturb", "defences", "engine", "sharding", "training", "adversarial_training", "trainer", "loggers",
-    "run",
+    "seed", "data", "victim", "attacks", "budgets", "warm_start", "warm_passes", "warm_chain", "warm_falling",
+    "cold_images", "target", "judge", "perturb", "defences", "engine", "sharding", "training", "adversarial_training",
+    "trainer", "loggers", "run",
 ))  # fmt: skip
 """The sections that the configuration of a run may have; a file with any other section is refused."""
 

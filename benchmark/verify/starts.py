@@ -87,11 +87,13 @@ class StartChecks:
         elif below is not None and start != below["point_sha256"]:
             what = f"row says {start!r}, {below['attack']} has kept {below['point_sha256']!r}"
             yield Mismatch(row_place(row), what, column="start_sha256")
-        if below is not None and row["at_floor"] and row["adv8_sha256"] != below["adv8_sha256"]:
+        if below is None or row["eps"] < below["eps"]:
+            return  # of falling budgets the start is what the row's budget leaves of the point, of which nothing is kept
+        if row["at_floor"] and row["adv8_sha256"] != below["adv8_sha256"]:
             what = f"row says {row['at_floor']!r}, but {below['attack']} has another image"
             yield Mismatch(row_place(row), what, column="at_floor")
         attack = None if self._attacks is None else self._attacks.get(row["attack"])
-        if below is not None and attack is not None and attack.keep == "score":
+        if attack is not None and attack.keep == "score":
             yield from self._of_gain(row, below, case)
 
     def _of_gain(self, row: Mapping[str, Any], below: Mapping[str, Any], case: Case) -> Iterator[Mismatch]:

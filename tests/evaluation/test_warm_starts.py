@@ -89,6 +89,10 @@ def test_in_a_chain_attacks_follow_one_another_within_a_budget() -> None:
     assert (attacks["l2@0.3"].start_from, attacks["l2@0.1"].start_from) == ("l2@0.1", None), "another norm"
     assert attacks["fgsm@2"].start_from is None
     assert expand(GRID, None, warm_chain=True) == expand(GRID)
+    falling = expand(GRID, 0.25, warm_chain=True, warm_falling=True)
+    expected = ["pgd@4", "pgd@2", "sea@2", "pgd@1", "sea@1"]
+    assert [name for name in falling if name in CHAIN] == expected
+    assert [falling[name].start_from for name in expected] == [None, *expected[:-1]]
 
 
 def test_each_attack_of_a_chain_is_as_strong_as_the_one_before(attacked, grid, monkeypatch) -> None:
@@ -99,8 +103,10 @@ def test_each_attack_of_a_chain_is_as_strong_as_the_one_before(attacked, grid, m
         assert row["start_sha256"] == (None if below is None else below["point_sha256"])
         assert below is None or row["adv_iou_truth"] <= below["adv_iou_truth"] + 1e-12
         assert (row["point_sha256"] is None) == (attack == CHAIN[-1])
-    _kill(attacked, monkeypatch, 9, chain)
-    assert attacked("killed", chain) == expected
+    falling = replace(grid, attacks=expand({name: GRID[name] for name in ("pgd", "sea")}, 0.25, True, True))
+    expected = attacked("falling", falling)
+    _kill(attacked, monkeypatch, 9, falling)
+    assert attacked("killed", falling) == expected
 
 
 def test_every_row_names_the_point_that_it_started_from(attacked, tmp_path: Path) -> None:
@@ -222,15 +228,15 @@ def test_the_images_that_start_cold_depend_on_the_seed_alone() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ((True, 0.0, False, 4), "warm_passes=0: must be above 0 and at most 1"),
-        ((True, 1.5, False, 4), "warm_passes=1.5: must be above 0"),
-        ((True, 0.5, False, -1), "cold_images=-1: must be at least 0"),
+        ((True, 0.0, False, False, 4), "warm_passes=0: must be above 0 and at most 1"),
+        ((True, 1.5, False, False, 4), "warm_passes=1.5: must be above 0"),
+        ((True, 0.5, False, False, -1), "cold_images=-1: must be at least 0"),
     ],
 )
-def test_values_out_of_range_are_refused(values: tuple[bool, float, bool, int], message: str) -> None:
+def test_values_out_of_range_are_refused(values: tuple[bool, float, bool, bool, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         WarmStart(*values)
-    assert WarmStart(False, 0.5, True, 0).share is None
+    assert WarmStart(False, 0.5, True, False, 0).share is None
 
 
 def test_passes_are_divided_too(attacked, grid) -> None:
