@@ -88,7 +88,7 @@ class StartChecks:
             what = f"row says {start!r}, {below['attack']} has kept {below['point_sha256']!r}"
             yield Mismatch(row_place(row), what, column="start_sha256")
         if below is None or row["eps"] < below["eps"]:
-            return  # of falling budgets the start is what the row's budget leaves of the point, of which nothing is kept
+            return  # the start is what the smaller budget leaves of the point, of which nothing is kept
         if row["at_floor"] and row["adv8_sha256"] != below["adv8_sha256"]:
             what = f"row says {row['at_floor']!r}, but {below['attack']} has another image"
             yield Mismatch(row_place(row), what, column="at_floor")
