@@ -10,6 +10,7 @@ from benchmark.config.victim import make_victim, told_apart
 from benchmark.data.datamodule import SegmentationData
 from benchmark.errors import InputError
 from benchmark.results.run_settings import is_in
+from benchmark.victims.loading import split_keys
 from benchmark.victims.task import Victim
 
 
@@ -25,11 +26,11 @@ def chosen_victim(cfg: DictConfig, data: SegmentationData, overrides: Sequence[s
         told = told_apart(section, data)
         data.set_classes(told.classes, overlapping=told.overlapping)
     victim = make_victim(section, data)
-    checkpoint = section["ckpt"]
+    checkpoint, named = section["ckpt"], split_keys(section).victim
     for override in map(parse, overrides if checkpoint is not None else ()):
         for key, _ in override.items():
             name = {"victim": "architecture"}.get(key, key.removeprefix("victim."))
-            if is_in(key, ["victim"]) and name in victim.hparams and victim.hparams[name] != section[name]:
+            if is_in(key, ["victim"]) and name in named and victim.hparams[name] != named[name]:
                 actual = f"{checkpoint} has {name} {victim.hparams[name]}"
                 raise InputError(f"{override.text}: but {actual}; leave it out or give another checkpoint")
     return victim

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -85,6 +86,7 @@ def build_victim(*, classes: int, background: int | None, channels: int, **secti
 
 def load_victim(
     path: str | Path,
+    /,
     *,
     classes: int | None = None,
     channels: int | None = None,
@@ -115,7 +117,7 @@ def load_victim(
                 f"{path} was trained on {saved.get(name)} {name}, the data have {needed}; "
                 "choose the data it was trained on or train a victim for these"
             )
-    return restore_victim(saved, weights, Path(path), deployment, **adapter_keys)
+    return restore_victim(saved, weights, Path(path), deployment, adapter_keys)
 
 
 def needs_adapter(hyper_parameters: Mapping[str, Any]) -> bool:
@@ -128,7 +130,7 @@ def restore_victim(
     weights: Mapping[str, Any],
     path: Path,
     deployment: Mapping[str, Any] | None = None,
-    **adapter_keys: Any,
+    adapter_keys: Mapping[str, Any] = MappingProxyType({}),
 ) -> Victim:
     """Build the victim of these hyper-parameters and weights, in eval mode.
 
