@@ -9,10 +9,11 @@ from torch import Tensor
 
 from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.attacks.projection import direction, project, without_leaving
-from benchmark.attacks.schedules import half_cosine
+from benchmark.attacks.schedules import half_cosine, pace
 from benchmark.attacks.steered_adam import SteeredAdam
 
 _GROWTH = 0.3  # part of γ by which the ball grows
+_LARGEST = 0.5  # γ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class AdamBall(SteeredAdam):
 
     A perturbation that has become too large is scaled to the ball first. Adam gets ∇f of length 1, with 0 where its
     step would leave [0, 1], and its step size is α r, at most `largest_step`. γ and α fall by half a cosine, from the
-    first success to the last step.
+    first success to the last step; with N < 100 steps γ is 100/N times as large, at most ½.
 
     An image that the walk has not brought to success begins within a small ball of `radius`, which grows: iterates that
     follow a slowly growing ball arrive at smaller norms than those that are free.
@@ -65,7 +66,7 @@ class AdamBall(SteeredAdam):
 
     def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         state = batch.state
-        gamma = half_cosine(batch, self.gamma, self.gamma_end, since=state["won"])
+        gamma = (pace(batch) * half_cosine(batch, self.gamma, self.gamma_end, since=state["won"])).clamp(max=_LARGEST)
         reached = torch.minimum(state["radius"], norms(batch.iterates - batch.images, "inf"))
         # No ball has to be larger than the image range, nor a radius infinite after very many failures.
         grown = ((1 + _GROWTH * gamma) * state["radius"]).clamp(max=1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.base import Batch, unsqueeze_like
-from benchmark.attacks.schedules import half_cosine
+from benchmark.attacks.schedules import half_cosine, pace
 from benchmark.attacks.steered_adam import SteeredAdam
 
 _UNREACHED = 3.0  # factor of the weight of an image that ends its walk without a success
@@ -26,7 +26,8 @@ class AdamPenalty(SteeredAdam):
     by Adam, each update clipped to [0, 1]. The weight w falls by the factor 1 + c where the judge holds and grows by it
     elsewhere, so that the iterates go to and fro across the judge's bound; c and the step size fall by half a cosine
     over the steps. An image that the walk has not brought to success begins with 3 w, and its weight grows by 1 + c/2
-    until the first success: iterates that follow a slowly growing weight arrive at smaller norms.
+    until the first success: iterates that follow a slowly growing weight arrive at smaller norms. With N < 100 steps c
+    is 100/N times as large.
 
     Carlini and Wagner search the weight from outside, by runs that begin anew, and ask for one class of one image.
     Run it with `stop: false`.
@@ -56,7 +57,7 @@ class AdamPenalty(SteeredAdam):
         return super().start(batch)
 
     def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        change = half_cosine(batch, self.change, self.change_end)
+        change = pace(batch) * half_cosine(batch, self.change, self.change_end)
         weight = torch.where(begins & ~success, _UNREACHED * batch.state["weight"], batch.state["weight"])
         grown = weight * (1 + torch.where(batch.state["succeeded"], 1, _SLOWER) * change)
         adapted = torch.where(success, weight / (1 + change), grown).clamp(max=_LARGEST)

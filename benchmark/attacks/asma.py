@@ -37,10 +37,11 @@ class ASMA(Rule):
         r ← (1 − γ) · min(r, ‖x' − x‖₂) where it holds,    r ← (1 + .3 γ) · r elsewhere,
         v ← .9 v + .1 ∇J / ‖∇J‖₂,    x' ← the point of the ball cut with [0, 1] that is nearest to x' + α r v.
 
-    γ falls from .05 to .003 and α from .3 to .02 by half a cosine, from the first success to the last step. An image
-    whose walk has not succeeded begins with .6 of the norm that it has reached: a ball that grows slowly arrives at
-    smaller norms than a walk. In the ball, pixels pull until z_{y*} leads by .05 of the mean lead of the clean image's
-    largest logit, because those just won are lost again otherwise. With `stop: false` all steps are used.
+    γ falls from .05 to .003 and α from .3 to .02 by half a cosine, from the first success to the last step; with N <
+    100 γ is 100/N times as large, at most ½. An image whose walk has not succeeded begins with .6 of the norm that it
+    has reached: a ball that grows slowly arrives at smaller norms than a walk. In the ball, pixels pull until z_{y*}
+    leads by .05 of the mean lead of the clean image's largest logit, because those just won are lost again otherwise.
+    With `stop: false` all steps are used.
 
     Args:
         tau: τ, the multiplier at the first step and at IoU 0.

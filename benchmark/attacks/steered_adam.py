@@ -11,6 +11,7 @@ from benchmark.attacks.losses import margin
 from benchmark.attacks.projection import direction, without_leaving
 
 _MEAN, _SQUARE = 0.9, 0.99  # Adam's decays
+_WALK = 0.2  # the largest share of the steps that the walk takes
 _EPSILON = 1e-12  # of Adam
 
 
@@ -37,7 +38,7 @@ class SteeredAdam(Rule):
         targeted: reach the labels, else leave them.
         confidence: a, in units of s.
         left_out: share of the tolerated pixels that do not pull, in [0, 1].
-        walk_steps: the most steps of the walk.
+        walk_steps: the most steps of the walk, and never more than a fifth of all.
         relaxation: ρ, the factor of Polyak's step.
         momentum: μ, how much of the walk's last step comes again, in [0, 1).
     """
@@ -68,7 +69,7 @@ class SteeredAdam(Rule):
         logits, gradient = query.gradient(lambda logits, points: self.shortfalls(logits, batch).flatten(1).sum(1))
         shortfall = self.shortfalls(logits, batch).flatten(1).sum(1)
         success = query.judge(logits)
-        walked = state["walked"] | success | (batch.steps >= self.walk_steps)
+        walked = state["walked"] | success | (batch.steps >= min(self.walk_steps, _WALK * batch.max_steps))
         wrong = (batch.valid & (self._margins(logits, batch) <= 0)).flatten(1).sum(1)
         batch.state = state | {
             "walked": walked,

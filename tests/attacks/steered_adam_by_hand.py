@@ -7,7 +7,8 @@ from benchmark.attacks.adam_ball import AdamBall
 from benchmark.attacks.adam_penalty import AdamPenalty
 from tests.attacks.two_by_two import IMAGE, LABELS, PIXELS, WEIGHTS, logits_at
 
-STEPS = 8
+STEPS = 20
+PACE = 5  # 100 / STEPS
 
 
 def half_cosine(first: float, last: float, share: float) -> float:
@@ -97,7 +98,7 @@ class ByHand:
         if walking and not success:
             self.weight *= 3
         pull = [2 * (x - y) + self.weight / 2 * g for x, y, g in zip(self.points, IMAGE, gradient, strict=True)]
-        change = half_cosine(rule.change, rule.change_end, share)
+        change = PACE * half_cosine(rule.change, rule.change_end, share)
         if success:
             self.weight /= 1 if walking else 1 + change
         else:
@@ -109,7 +110,7 @@ class ByHand:
     ) -> tuple[list[float], float]:
         won = step if self.won is None else self.won
         share = (step - won) / max(STEPS - 1 - won, 1)
-        gamma = half_cosine(rule.gamma, rule.gamma_end, share)
+        gamma = min(PACE * half_cosine(rule.gamma, rule.gamma_end, share), 0.5)
         free = self._free(gradient)
         delta = [x - y for x, y in zip(self.points, IMAGE, strict=True)]
         norm = max(abs(d) for d in delta)

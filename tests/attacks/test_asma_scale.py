@@ -50,6 +50,7 @@ class ByHand:
         won = step if self.won is None else self.won
         share = (step - won) / max(STEPS - 1 - won, 1)
         gamma, length = (last + (first - last) * (1 + math.cos(math.pi * share)) / 2 for first, last in (GAMMA, STEP))
+        gamma = min(gamma * 100 / STEPS, 0.5)
         reached = math.dist(self.points, IMAGE)
         if success:
             self.radius = (1 - gamma) * min(self.radius, reached)
@@ -161,6 +162,13 @@ def test_auto_uses_all_steps_and_ends_near_the_smallest_norm(gray_levels: float)
     assert result.steps.tolist() == [300]
     assert result.success.all()
     assert float((result.adv - images).mean()) == pytest.approx(threshold, rel=0.02)
+
+
+@pytest.mark.parametrize(("steps", "gray_levels"), [(10, 4), (25, 9)])
+def test_few_steps_suffice_for_a_target_out_of_the_walks_reach(steps: int, gray_levels: int) -> None:
+    images, labels = torch.full((1, 3, 8, 8), 0.4, dtype=torch.float64), torch.ones(1, 8, 8).long()
+    result = attack(Brightness(gray_levels / 255), images, labels, AUTO, max_steps=steps, stop=False, confirm=False)
+    assert result.success.all()
 
 
 def test_auto_stops_at_its_first_success_if_asked_to() -> None:
