@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from benchmark import metrics
 from benchmark.attacks.apgd import APGD
@@ -154,55 +153,3 @@ def test_sea_keeps_its_lowest_accuracy_within_the_budget(loss: str) -> None:
     for image, share in zip(result.finished, accuracy.tolist(), strict=True):
         last_phase = [step["pixel_acc"] for step in image.trace if step["step"] >= 24]
         assert share <= min(last_phase) + 1e-12
-
-
-def apgd_by_hand(images: Tensor, labels: Tensor, model: nn.Module, eps: float, updates: int) -> list[Tensor]:
-    """Algorithm 1 of the paper for one image, Linf, untargeted: the points at which the gradient is taken.
-
-    A checkpoint that goes back puts the best point in the place of the newest one, also for the momentum after it.
-    """
-
-    def evaluated(points: Tensor) -> tuple[float, Tensor]:
-        leaf = points.clone().requires_grad_()
-        loss = nn.functional.cross_entropy(model(leaf), labels)
-        return loss.item(), torch.autograd.grad(loss, leaf)[0]
-
-    def within(points: Tensor) -> Tensor:
-        return points.clamp(images - eps, images + eps).clamp(0, 1)
-
-    shares, checkpoints = [0.0, 0.22], [math.ceil(0.22 * updates)]
-    while checkpoints[-1] < updates:
-        shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
-        checkpoints.append(math.ceil(round(shares[-1] * updates, 9)))
-    before, points, length = images, images, 2 * eps
-    loss, gradient = evaluated(points)
-    best, rises, checked, halved, last = (loss, points, gradient), 0, loss, False, 0
-    visited = [points]
-    for update in range(1, updates + 1):
-        ahead = within(points + length * gradient.sign())
-        eased = within(points + 0.75 * (ahead - points) + 0.25 * (points - before))
-        before, points, earlier = points, ahead if update == 1 else eased, loss
-        visited.append(points)
-        loss, gradient = evaluated(points)
-        rises += loss > earlier
-        best = (loss, points, gradient) if loss > best[0] else best
-        if update in checkpoints:
-            halved_before, halved = halved, rises < 0.75 * (update - last)
-            halved = halved or (not halved_before and best[0] == checked)
-            if halved:
-                length, (loss, points, gradient) = length / 2, best
-            checked, rises, last = best[0], 0, update
-    return visited
-
-
-def test_apgd_is_the_papers_algorithm() -> None:
-    network, images = smooth_network(3), random_images(2)
-    with torch.no_grad():
-        labels = network(images).argmax(1)
-    rule, updates = APGD(False, eps=0.03, random_start=False), 40
-    iterates = drive(rule, network, make_batch(rule, images, labels, classes=3, max_steps=updates), updates)
-    for image in range(2):
-        one = slice(image, image + 1)
-        expected = apgd_by_hand(images[one], labels[one], network, 0.03, updates)
-        for step, (found, points) in enumerate(zip(iterates, expected, strict=True)):
-            assert torch.allclose(found[one], points, rtol=0, atol=1e-9), f"image {image}, update {step}"

@@ -60,7 +60,7 @@ def published(losses: list[float], gradients: list[Floats], total: int) -> tuple
     best, last = 0, 0
     for k in range(total):
         z = ball(x[k] + eta * np.sign(g[k]))
-        new = z if k == 0 else ball(x[k] + 0.75 * (z - x[k]) + 0.25 * (x[k] - raw[k - 1]))
+        new = z if k == 0 else ball(x[k] + 0.75 * (z - x[k]) + 0.25 * (x[k] - x[k - 1]))
         raw.append(new)
         if k + 1 == total:
             break
