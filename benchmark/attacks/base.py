@@ -163,7 +163,7 @@ class Rule(ABC):
         return batch.images
 
     def warm(self) -> Self:
-        """The rule for images that start from what an attack with a smaller budget has kept, by default the same."""
+        """The rule for images that start from what another attack or budget has kept, by default the same."""
         return self
 
     @abstractmethod

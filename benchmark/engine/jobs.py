@@ -20,7 +20,7 @@ class Job:
         valid: (h, w) bool, pixels that count; None: all.
         truth: (h, w) int, needed only when a targeted rule is judged against the truth.
         eps: this image's budget in the rule's norm, in place of the rule's own; None: the rule's.
-        start: (C, H, W) float in [0, 1], such as what an attack with a smaller budget has kept. Projected onto the
+        start: (C, H, W) float in [0, 1], such as what the attack has kept at another budget. Projected onto the
             budget it is the best so far; moved away from the image until it meets the bound, it takes the place of the
             rule's first iterate. `Rule.warm` gives a rule that suits it. None: the rule's first iterate.
     """

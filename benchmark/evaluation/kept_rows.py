@@ -79,7 +79,7 @@ def drop_rows_not_done(
                 points[key] = row["point_sha256"]
             if row["start_from"] is not None:
                 started.append((path, key, (row["start_from"], row["id"]), row["start_sha256"]))
-    # By rising budget, so that a row that is lost here is so for those which started from it.
+    # In the order of attacks, so that a row that is lost here is so for those which started from it.
     order = list(info.plan.attacks)
     for path, key, below, start in sorted(started, key=lambda one: order.index(one[1][0]) if one[1][0] in order else 0):
         if (path, key) not in lost and (start is None or points.get(below) != start):

@@ -152,9 +152,10 @@ def expand(
 ) -> dict[str, Attack]:
     """The attacks with one entry per budget, called NAME@BUDGET; those with `equal_norm` come last.
 
-    With `warm_passes` the budgets of an attack rise, and each but the smallest starts from the result of the one below,
+    With `warm_passes` the budgets of an attack rise, and each but the first starts from the result of the one before,
     with this share of its passes, if its rule may start anywhere. With `warm_chain` such attacks of one norm and sense
-    follow one another within each budget, too: the first of them starts from the last one's result at the budget below.
+    follow one another within each budget, too: the first of them starts from the last one's result at the budget
+    before. With `warm_falling` the budgets fall.
 
     Raises:
         InputError: a rule without eps has `budgets` or `equal_norm`, or `equal_norm` names no attack of the run.

@@ -1,4 +1,4 @@
-"""Warm starts: a grid of budgets is attacked in rising order, each image from the result of the budget below."""
+"""Warm starts: a grid of budgets is attacked in order, each image from its result at the budget before."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ class WarmStart:
     """The keys of the configuration that say how a grid of budgets is attacked.
 
     Args:
-        warm_start: each budget but the smallest starts from the result of the budget below; False: on its own.
+        warm_start: each budget but the first starts from the result of the one before; False: on its own. Budgets rise.
         warm_passes: passes of a warm start as a share of those of a cold one, in (0, 1].
         warm_chain: attacks that start warm follow one another within each budget, too, each from the result of the one
-            before; only the first of them at the smallest budget starts cold.
+            before; only the first of them at the first budget starts cold.
         warm_falling: the budgets fall, each but the largest started from the projected result of the one above.
         cold_images: how many images are started cold beside it.
 

@@ -69,7 +69,7 @@ class RunFolder:
         return self.path / layout.PREDICTION_MAPS / file_name(attack) / f"{file_name(image_id)}.png"
 
     def point(self, attack: str, image_id: str) -> Path:
-        """`points/<attack>/<id>.npz`, the float result, if the attack with the next larger budget starts from it."""
+        """`points/<attack>/<id>.npz`, the float result, if another attack or budget starts from it."""
         return self.path / layout.POINTS / file_name(attack) / f"{file_name(image_id)}.npz"
 
     def label(self, image_id: str) -> Path:

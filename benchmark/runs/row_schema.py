@@ -81,7 +81,7 @@ its first confirmed success. `passes` are forwards + backwards,
 saved file, in hexadecimal; `pictures_sha256` is of the row's other pictures, see `row_files`. `weights_sha256` and
 `data_fingerprint` identify victim and data (null: unknown).
 
-`start_from` is the attack from whose float result the image starts, that with the next smaller budget or the one before
+`start_from` is the attack from whose float result the image starts, that at the budget before or the one before
 in a chain (null: it starts as the rule says); `start_sha256` is of that point, see `points`, and `point_sha256` of the
 row's own result, where another attack starts from it. `at_floor`: the start could not be improved, so that no step was
 taken and the row is that of the start, predicted again. `passes_saved` are those that a start as the rule says would

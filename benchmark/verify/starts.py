@@ -1,4 +1,4 @@
-"""What an image started from: the point that the attack with the next smaller budget has kept, and cold starts."""
+"""What an image started from: the point that the attack or budget before has kept."""
 
 import math
 from collections.abc import Iterator, Mapping
