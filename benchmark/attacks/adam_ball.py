@@ -11,9 +11,9 @@ from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.attacks.projection import direction, project, without_leaving
 from benchmark.attacks.schedules import half_cosine, pace
 from benchmark.attacks.steered_adam import SteeredAdam
+from benchmark.attacks.steering import LARGEST_GAMMA, judged_radius
 
 _GROWTH = 0.3  # part of γ by which the ball grows
-_LARGEST = 0.5  # γ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class AdamBall(SteeredAdam):
         step_size_end: α at the last step.
         largest_step: in image values.
         radius: r after a walk without success, in image values.
-        steps: Adam's, or the sign of its first moment, which is the steepest step in Linf.
+        update: Adam's, or the sign of its first moment, which is the steepest step in Linf.
     """
 
     norm: Literal["inf"] = "inf"
@@ -51,13 +51,13 @@ class AdamBall(SteeredAdam):
     step_size_end: float = 0.02
     largest_step: float = 0.01
     radius: float = 4 / 255
-    steps: Literal["adam", "sign"] = "adam"
+    update: Literal["adam", "sign"] = "adam"
     left_out: float = 0.0
     relaxation: float = 2.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_range("[0, 1)", "gamma", "gamma_end")
+        self.check_range(f"[0, {LARGEST_GAMMA}]", "gamma", "gamma_end")
         self.check_range("(0, inf)", "step_size", "step_size_end", "largest_step", "radius")
 
     def start(self, batch: Batch) -> Tensor:
@@ -66,12 +66,10 @@ class AdamBall(SteeredAdam):
 
     def steered(self, gradient: Tensor, success: Tensor, begins: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         state = batch.state
-        gamma = (pace(batch) * half_cosine(batch, self.gamma, self.gamma_end, since=state["won"])).clamp(max=_LARGEST)
-        reached = torch.minimum(state["radius"], norms(batch.iterates - batch.images, "inf"))
-        # No ball has to be larger than the image range, nor a radius infinite after very many failures.
-        grown = ((1 + _GROWTH * gamma) * state["radius"]).clamp(max=1)
-        radius = torch.where(success, (1 - gamma) * reached, torch.where(begins, self.radius, grown))
-        radius = torch.where(state["walked"], radius, math.inf)
+        gamma = pace(batch) * half_cosine(batch, self.gamma, self.gamma_end, since=state["won"])
+        gamma = gamma.clamp(max=LARGEST_GAMMA)
+        radius = judged_radius(state["radius"], gamma, success, batch, norm="inf", growth=_GROWTH)
+        radius = torch.where(begins & ~success, self.radius, radius)
         state["radius"] = radius
         batch.report["radius"] = radius
         size = half_cosine(batch, self.step_size, self.step_size_end, since=state["won"])
@@ -80,7 +78,7 @@ class AdamBall(SteeredAdam):
         return length, direction(free, 2)
 
     def directed(self, mean: Tensor, square: Tensor) -> Tensor:
-        return mean.sign() if self.steps == "sign" else super().directed(mean, square)
+        return mean.sign() if self.update == "sign" else super().directed(mean, square)
 
     def moved(self, move: Tensor, batch: Batch) -> Tensor:
         delta, radius = batch.iterates - batch.images, batch.state["radius"]

@@ -9,6 +9,7 @@ from benchmark.attacks.base import Batch, norms, unsqueeze_like
 from benchmark.attacks.losses import margin
 from benchmark.attacks.projection import direction, project, without_leaving
 from benchmark.attacks.schedules import half_cosine, pace
+from benchmark.attacks.steering import LARGEST_GAMMA, judged_radius
 
 # All chosen on development victims at 64², 300 passes.
 FIRST_STEP = 2 / 255  # root mean square of the first update
@@ -19,7 +20,6 @@ CONFIDENCE = 0.05  # margin asked for within the ball, in units of the clean ima
 START = 0.6  # radius of the ball of an image without success, relative to the norm that its walk has reached
 GROWTH = 0.3  # part of γ by which a ball grows
 GAMMA = (0.05, 0.003)  # by which the ball shrinks: until the first success, and at the last step
-LARGEST = 0.5  # γ
 STEP = (0.3, 0.02)  # length of a step in radii, likewise
 MOMENTUM = 0.9
 
@@ -61,13 +61,10 @@ def within_ball(walked_to: Tensor, gradient: Tensor, success: Tensor, batch: Bat
     begins = walked & ~state["walked"]
     won = torch.where(state["reached"], state["won"], batch.steps)
     gamma, length = (half_cosine(batch, *ends, since=won) for ends in (GAMMA, STEP))
-    gamma = (pace(batch) * gamma).clamp(max=LARGEST)
     reached = norms(batch.iterates - batch.images, 2)
-    # No ball has to be larger than the image range, nor a radius infinite after very many failures.
-    grown = ((1 + GROWTH * gamma) * state["radius"]).clamp(max=batch.images[0].numel() ** 0.5)
-    radius = torch.where(begins, START * reached, grown)
-    radius = torch.where(success, (1 - gamma) * torch.minimum(state["radius"], reached), radius)
-    radius = torch.where(walked, radius, math.inf)
+    gamma = (pace(batch) * gamma).clamp(max=LARGEST_GAMMA)
+    radius = judged_radius(state["radius"], gamma, success, batch, norm=2, growth=GROWTH)
+    radius = torch.where(begins & ~success, START * reached, radius)
     climb = direction(-without_leaving(-gradient, batch.iterates), 2)
     before = torch.where(unsqueeze_like(begins, climb), 0, state["velocity"])
     velocity = MOMENTUM * before + (1 - MOMENTUM) * climb

@@ -7,10 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.losses import hinge
 from benchmark.attacks.projection import direction, project, without_leaving
 from benchmark.attacks.schedules import half_cosine
+from benchmark.attacks.steering import judged_radius, polyak_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,10 @@ class FMN(Rule):
         logits, gradient = query.gradient(lambda logits, points: hinge(logits, batch, self.targeted))
         gradient = without_leaving(gradient, batch.iterates)
         success, radius = query.judge(logits), batch.state["radius"]
-        radius = self._next_radius(batch, success, radius)
+        gamma = half_cosine(batch, self.gamma, self.gamma_end)
+        radius = judged_radius(radius, gamma, success, batch, norm=self.norm)
         near = unsqueeze_like(radius.isfinite(), gradient)
-        walk = self._polyak(gradient, hinge(logits, batch, self.targeted))
+        walk = polyak_step(gradient, hinge(logits, batch, self.targeted), self.norm)
         unit = (1 - self.momentum) * direction(gradient, self.norm)
         begins = unsqueeze_like(radius.isfinite() & ~batch.state["radius"].isfinite(), gradient)
         before = torch.where(begins, 0, batch.state["velocity"])
@@ -76,14 +78,3 @@ class FMN(Rule):
         batch.report["radius"] = radius
         moved = batch.iterates - unsqueeze_like(length, velocity) * velocity
         return project(moved, batch.images, radius, self.norm)
-
-    def _next_radius(self, batch: Batch, success: Tensor, radius: Tensor) -> Tensor:
-        gamma = half_cosine(batch, self.gamma, self.gamma_end)
-        reached = torch.minimum(radius, norms(batch.iterates - batch.images, self.norm))
-        return torch.where(success, (1 - gamma) * reached, (1 + gamma) * radius)
-
-    def _polyak(self, gradient: Tensor, excess: Tensor) -> Tensor:
-        """The step (B, C, H, W) after which a linear f would be 0; none where the gradient is 0."""
-        dual = norms(gradient, 2 if self.norm == 2 else 1)
-        length = torch.where(dual > 0, excess / dual, 0)
-        return unsqueeze_like(length, gradient) * direction(gradient, self.norm)

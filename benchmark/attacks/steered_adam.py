@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmark.attacks.base import Batch, Query, Rule, norms, unsqueeze_like
+from benchmark.attacks.base import Batch, Query, Rule, unsqueeze_like
 from benchmark.attacks.losses import margin
-from benchmark.attacks.projection import direction, without_leaving
+from benchmark.attacks.projection import without_leaving
+from benchmark.attacks.steering import polyak_step
 
 _MEAN, _SQUARE = 0.9, 0.99  # Adam's decays
 _WALK = 0.2  # the largest share of the steps that the walk takes
@@ -68,6 +69,7 @@ class SteeredAdam(Rule):
         state = batch.state
         logits, gradient = query.gradient(lambda logits, points: self.shortfalls(logits, batch).flatten(1).sum(1))
         shortfall = self.shortfalls(logits, batch).flatten(1).sum(1)
+        walk = polyak_step(without_leaving(gradient, batch.iterates), shortfall, self.norm)
         success = query.judge(logits)
         walked = state["walked"] | success | (batch.steps >= min(self.walk_steps, _WALK * batch.max_steps))
         wrong = (batch.valid & (self._margins(logits, batch) <= 0)).flatten(1).sum(1)
@@ -77,7 +79,7 @@ class SteeredAdam(Rule):
             "begun": torch.where(state["walked"], state["begun"], batch.steps),
             "won": torch.where(state["succeeded"], state["won"], batch.steps),
             "tolerated": torch.where(success, torch.maximum(state["tolerated"], wrong), state["tolerated"]),
-            "velocity": self.momentum * state["velocity"] + self.relaxation * self._polyak(gradient, shortfall, batch),
+            "velocity": self.momentum * state["velocity"] + self.relaxation * walk,
         }
         begins = walked & ~state["walked"]
         length, pull = self.steered(gradient, success, begins, batch)
@@ -121,12 +123,6 @@ class SteeredAdam(Rule):
     def _margins(self, logits: Tensor, batch: Batch) -> Tensor:
         unit = torch.where(batch.clean_lead > 0, batch.clean_lead, 1).to(logits.dtype)
         return (1 if self.targeted else -1) * margin(logits, batch.labels) / unsqueeze_like(unit, batch.labels)
-
-    def _polyak(self, gradient: Tensor, shortfall: Tensor, batch: Batch) -> Tensor:
-        """The step (B, C, H, W) after which a linear f would be 0; none where the gradient is 0."""
-        free = without_leaving(gradient, batch.iterates)
-        dual = norms(free, 2 if self.norm == 2 else 1)
-        return unsqueeze_like(torch.where(dual > 0, shortfall / dual, 0), free) * direction(free, self.norm)
 
     def _moments(self, pull: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Adam's corrected first and second moments (arXiv 1412.6980), 0 until the walk has ended."""

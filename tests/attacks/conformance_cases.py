@@ -85,7 +85,7 @@ def pairs(cases: Sequence[Case]) -> list[tuple[Case, int]]:
 def _senses(rule: Rule) -> list[Rule]:
     own = {part.name: getattr(rule, part.name) for part in fields(rule)}  # type: ignore[arg-type]
     # Rounds within an attack have to end within the few steps there are.
-    short = replace(rule, steps=2) if isinstance(own.get("steps"), int) else rule  # type: ignore[type-var]
+    short = replace(rule, steps=2) if "steps" in own else rule  # type: ignore[type-var]
     if "targeted" in own:
         return [replace(short, targeted=targeted) for targeted in (True, False)]  # type: ignore[type-var]
     for name, value in own.items():

@@ -54,7 +54,7 @@ class ByHand:
         grown, squares_grown = 1 - 0.9**self.updates, 1 - 0.99**self.updates
         for j in PIXELS:
             step = self.mean[j] / grown / (math.sqrt(self.square[j] / squares_grown) + 1e-12)
-            if getattr(self.rule, "steps", "adam") == "sign":
+            if getattr(self.rule, "update", "adam") == "sign":
                 step = math.copysign(1, self.mean[j]) if self.mean[j] else 0.0
             point = self.points[j] - length * step
             point = min(max(point, IMAGE[j] - self.radius), IMAGE[j] + self.radius)

@@ -43,7 +43,7 @@ def test_no_images_no_results() -> None:
 def test_the_dtypes_of_a_result_are_those_documented(count: int) -> None:
     result = attack(smooth_network(), random_images(count), torch.zeros(count, 8, 8).long(), QUICK, max_steps=2)
     assert {name: value.dtype for name, value in vars(result).items() if name not in ("adv", "finished")} == {
-        **dict.fromkeys(("success", "success8", "success_clean", "nonfinite_gradient"), torch.bool),
+        **dict.fromkeys(("success", "success8", "success_clean", "at_floor", "nonfinite_gradient"), torch.bool),
         **dict.fromkeys(("steps", "kept_step", "forwards", "backwards"), torch.int64),
         **dict.fromkeys(("success_passes", "zero_gradients"), torch.int64),
         "seconds": torch.float64,

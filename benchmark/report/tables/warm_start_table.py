@@ -20,7 +20,8 @@ def warm_start_grids(summaries: Summaries) -> list[TextTable]:
         return []
     costs = ", ".join(f"{family} {share:.0%}" for family, share in grid_costs(summaries).items())
     notes = [
-        "Each image starts from its float result at the next smaller budget; at the floor it could not be improved.",
+        "Each image starts from its float result at another budget or of another attack; at the floor it could not be "
+        "improved.",
         "Passes saved are against starts as the rule says that take all of their steps.",
         f"Passes of all budgets as a share of those of independent runs, so counted, cold starts left out: {costs}.",
         "Cold starts are those of a seeded choice of images, with all passes, beside their warm starts; IoU is of the "
