@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -45,6 +46,7 @@ class SteeredAdam(Rule):
     """
 
     targeted: bool = True
+    norm: Literal[2, "inf"] = 2
     confidence: float = 0.05
     left_out: float = 0.5
     walk_steps: int = 20
