@@ -16,6 +16,7 @@ from benchmark.config.groups import conf_folder, groups, names
 from benchmark.config.overrides import items
 from benchmark.errors import InputError, ProcessError, ReportedError, did_you_mean, machine_error
 
+_RULE = ".rule."  # within the keys of an attack's parameters
 _MOST_CHOICES = 6  # in a message
 
 
@@ -70,7 +71,10 @@ def one_line(error: Exception) -> str:
         if key in _known_keys():
             made = f"{key} is a key of another choice than the one made here"
             return f"{made}{_choices_with(key)}; see --show-config for all keys"
-        return f"unknown key {key!r}{did_you_mean(key, _known_keys())}; see --show-config for all keys"
+        near = did_you_mean(key, _known_keys())
+        # A rule has parameters that its file leaves at their defaults; with a + its class checks the name.
+        added = f"; a parameter that the attack's file leaves out is given as +{key}=VALUE" if _RULE in key else ""
+        return f"unknown key {key!r}{near}; see --show-config for all keys{added}"
     if merged := re.search(r"Error merging override (.+)", text):
         what = "is of another kind than the key takes, such as a mapping in place of a list"
         return f"{merged[1]}: {what}; see --show-config"
