@@ -16,7 +16,7 @@ import pytest
         ("data.siez=3", "unknown key 'data.siez', did you mean data.size?"),
         ("enginee.slots=3", "unknown key 'enginee.slots', did you mean engine.slots?"),
         ("attacks.asma.rule.taau=1", "did you mean attacks.asma.rule.tau?"),
-        ("attack=dag attacks.dag.rule.step_sizes=1", "is given as +attacks.dag.rule.step_sizes=VALUE"),
+        ("attacks.asma.rule.gamma=1", "is given as +attacks.asma.rule.gamma=VALUE"),
         ("+foo=1", "unknown key 'foo'"),
         ("++sed=1", "unknown key 'sed', did you mean seed?"),
         ("+engine.slot=1", "unknown key 'engine.slot', did you mean engine.slots?"),
