@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _INK, _PALE, _GRID = "#222222", "#777777", "#E4E4E4"
 _ACROSS = 3  # panels beside each other
+_TITLE = 44  # letters of a line of a panel's title
 # In inches: a panel, a line of the legend, the least width of its entries, and a letter.
 _WIDTH, _HEIGHT, _LEGEND_LINE, _LEGEND_ENTRY, _LETTER = 4.3, 3.1, 0.21, 2.1, 0.075
 
@@ -72,7 +74,10 @@ def _draw(axes: "Axes", figure: Figure) -> None:
     if figure.boxes:
         _draw_boxes(axes, figure)
     _scale(axes, figure)
-    axes.set_title(figure.title, fontsize=10, color=_INK, loc="left", pad=16 if figure.note else 6)
+    # Two lines have room above a panel; the caption has the whole of what does not fit.
+    lines = wrap(figure.title, _TITLE, max_lines=2, placeholder=" …")
+    size, pad = 10 if len(lines) == 1 else 9, 16 if figure.note else 6
+    axes.set_title("\n".join(lines), fontsize=size, color=_INK, loc="left", pad=pad, parse_math=False)
     if figure.note:
         axes.text(0, 1.02, figure.note, transform=axes.transAxes, fontsize=8, color=_PALE)
     axes.set_xlabel(figure.x.title, fontsize=9, color=_INK)

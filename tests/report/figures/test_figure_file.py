@@ -1,5 +1,7 @@
 """The figures as a PNG: a panel for each of them."""
 
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,25 @@ from tests.report.figures.drawn_figures import figures_of, four_rows, sweep
 def test_a_panel_for_each_figure(tmp_path: Path) -> None:
     found = figures_of(tmp_path, [*four_rows("asma"), *sweep()])
     drawn = draw_figures(list(found.values()), "title")
-    assert [axes.get_title(loc="left") for axes in drawn.axes] == [figure.title for figure in found.values()]
+    assert [axes.get_title(loc="left").replace("\n", " ") for axes in drawn.axes] == [
+        figure.title for figure in found.values()
+    ]
     for axes, figure in zip(drawn.axes, found.values(), strict=True):
         assert (axes.get_xlabel(), axes.get_ylabel()) == (figure.x.title, figure.y.title)
         assert [text.get_text() for text in axes.texts] == [figure.note] * bool(figure.note)
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["asma", "pgd"]
+
+
+@pytest.mark.parametrize(
+    "title", ["a scenario of a victim and its data with a seed", "unet_$1" * 30], ids=["words", "one word"]
+)
+def test_a_long_title_stays_above_its_own_panel(tmp_path: Path, title: str) -> None:
+    figures = [replace(figure, title=title) for figure in figures_of(tmp_path, four_rows("asma")).values()][:6]
+    drawn = draw_figures(figures)
+    drawn.canvas.draw()
+    boxes = [axes._left_title.get_window_extent() for axes in drawn.axes]  # type: ignore[attr-defined]
+    assert all(box.x0 >= 0 and box.x1 <= drawn.bbox.x1 and box.y1 <= drawn.bbox.y1 for box in boxes)
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_lines_go_through_the_points(tmp_path: Path) -> None:
